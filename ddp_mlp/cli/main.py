@@ -1,0 +1,84 @@
+"""The command group, and how an error becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ddp_mlp.comm.launcher import launcher_rank
+from ddp_mlp.errors import DdpMlpError
+
+#: Where each command lives. Modules are imported when their command runs, so that
+#: ``--help`` costs nothing and never starts MPI.
+COMMANDS = {
+    "demo": ("ddp_mlp.cli.demo", "Train on handwritten digits with two ranks, right now."),
+    "data": ("ddp_mlp.cli.data", "Make, import and inspect data sets."),
+    "train": ("ddp_mlp.cli.train", "Train the network that a configuration describes."),
+    "launch": ("ddp_mlp.cli.launch", "Start a command on several ranks of this machine."),
+    "evaluate": ("ddp_mlp.cli.evaluate", "Measure a model on a data set."),
+    "predict": ("ddp_mlp.cli.predict", "Write a model's answers to a file."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command by name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ddp-mlp", prog_name="ddp-mlp")
+def cli() -> None:
+    """Train multi-layer perceptrons on one core or many, to the same bits."""
+
+
+def run() -> None:
+    """Run the command line; an error becomes one line on standard error and an exit code.
+
+    Every rank of a launcher comes here. What all of them know, only rank 0 says.
+    """
+    speaks = launcher_rank(os.environ) == 0
+    if not speaks:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
+    try:
+        code = cli.main(prog_name="ddp-mlp", standalone_mode=False)
+    except DdpMlpError as error:
+        code = _fail(str(error), error.exit_code, speaks)
+    except click.ClickException as error:
+        code = _fail(_plain(error), error.exit_code, speaks)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = _fail("interrupted", 130, speaks)
+    sys.stdout.flush()
+    sys.exit(code or 0)
+
+
+def _fail(message: str, code: int, speaks: bool) -> int:
+    if speaks:
+        click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _plain(error: click.ClickException) -> str:
+    """Return what was wrong with the command line, and where help is, in one line."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "ddp-mlp"
+    return f"{error.format_message().rstrip('.')}; see {command} --help"

@@ -1,0 +1,140 @@
+"""Progress on rank 0: a bar in a terminal, sparse plain lines in a file or under MPI."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from ddp_mlp.cli.options import tell
+
+if TYPE_CHECKING:
+    from ddp_mlp.comm import Communicator
+    from ddp_mlp.config import Config
+    from ddp_mlp.training.trainer import Report
+
+#: Seconds between plain lines within an epoch.
+_PLAIN_EVERY_S = 10.0
+
+
+class Shown(Protocol):
+    """Something that shows reports and lines."""
+
+    def show(self, report: Report) -> None:
+        """Show where the run stands."""
+
+    def tell(self, line: str) -> None:
+        """Show a line that stays."""
+
+
+def make_progress(kind: str, config: Config, comm: Communicator) -> AbstractContextManager[Shown]:
+    """Return what shows the progress of a run on this rank.
+
+    Under a launcher standard error is often a pipe that claims to be a terminal, or the
+    other way round, so that ``auto`` draws a bar only in a single process.
+    """
+    if kind == "none":
+        return nullcontext(Silent())
+    if kind == "bar" or (kind == "auto" and comm.world_size == 1 and sys.stderr.isatty()):
+        return Bar(config.train.epochs)
+    return nullcontext(Plain(config.train.epochs))
+
+
+def _epoch_line(row: dict[str, Any], epochs: int) -> str:
+    parts = [f"epoch {row['epoch']}/{epochs}", f"train_loss {row['train_loss']:.5f}"]
+    parts += [f"{name} {row[name]:.5f}" for name in row if name.startswith("valid_") and row[name] != ""]
+    return "  ".join([*parts, f"{row['samples_per_s']:,.0f} samples/s"])
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+class Silent:
+    """Shows lines that matter, and no progress."""
+
+    def show(self, report: Report) -> None:
+        """Show nothing."""
+
+    def tell(self, line: str) -> None:
+        """Show a line that stays."""
+        tell(line)
+
+
+class Plain:
+    """Prints a line for each epoch, and within long epochs every few seconds."""
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._started = self._last = monotonic()
+        self._first_step: int | None = None
+
+    def show(self, report: Report) -> None:
+        """Print a line if an epoch ended or the last line is long ago."""
+        now = monotonic()
+        if self._first_step is None:
+            self._first_step = report.step
+            self._started = now
+        if report.finished_epoch:
+            tell(_epoch_line(report.finished_epoch, self._epochs))
+        elif now - self._last >= _PLAIN_EVERY_S:
+            rate = (report.step - self._first_step) / max(now - self._started, 1e-9)
+            left = _duration(report.steps_left / rate) if rate else "?"
+            tell(f"epoch {report.epoch + 1}/{self._epochs}  step {report.step}  {rate:,.1f} steps/s  {left} left")
+        else:
+            return
+        self._last = now
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        tell(line)
+
+
+class Bar:
+    """Draws a bar with rate and remaining time under the lines of the epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._epochs = epochs
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps  {task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+        )
+        self._task = self._progress.add_task("training", total=None, rate="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, report: Report) -> None:
+        """Move the bar."""
+        if report.finished_epoch:
+            self.tell(_epoch_line(report.finished_epoch, self._epochs))
+        speed = self._progress.tasks[0].speed
+        self._progress.update(
+            self._task,
+            description=f"epoch {min(report.epoch + 1, self._epochs)}/{self._epochs}",
+            completed=report.step,
+            total=report.step + report.steps_left,
+            rate=f"{speed:,.0f}/s" if speed else "",
+        )
+
+    def tell(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(line, markup=False)

@@ -1,0 +1,72 @@
+"""``ddp-mlp train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ddp_mlp.cli.options import json_option, print_result, tell
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the configuration."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/NAME OF CONFIG].")
+@click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of the run directory.")
+@click.option(
+    "--threads-per-rank",
+    "threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    envvar="DDP_MLP_THREADS_PER_RANK",
+    help="Micro-batches that each rank computes at once.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    envvar="DDP_MLP_PROGRESS",
+    help="auto: a bar in a terminal of a single process, sparse lines elsewhere.",
+)
+@click.option("--dry-run", is_flag=True, help="Check the configuration and print it resolved; train nothing.")
+@json_option
+def train(
+    config: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    threads: int,
+    progress: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Train the network that CONFIG describes.
+
+    Alone, or on every rank of `mpirun`, `srun` or `ddp-mlp launch`: the weights are the
+    same bits on any number of ranks up to [train] micro_batches.
+    """
+    from ddp_mlp.comm import agreed, connect
+    from ddp_mlp.config import as_toml, load_config
+
+    with connect() as comm:
+        with agreed(comm):
+            loaded = load_config(config, overrides)
+        if dry_run:
+            click.echo(as_toml(loaded), nl=False)
+            return
+        from ddp_mlp.training.compilation import ready_kernels
+
+        ready_kernels(loaded.train.dtype, comm, tell)
+        from ddp_mlp.cli.progress import make_progress
+        from ddp_mlp.training.run import Run, RunOptions
+
+        options = RunOptions(out or Path("runs") / config.stem, resume=resume, threads=threads)
+        with make_progress(progress, loaded, comm) as shown:
+            summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
+        if comm.rank == 0:
+            print_result(summary, as_json=as_json)

@@ -1,0 +1,66 @@
+"""What the rest of the package may ask of the other ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+
+class Communicator(Protocol):
+    """A world of ranks. Every method but `abort` is collective."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this rank in the world."""
+
+    @property
+    def world_size(self) -> int:
+        """Number of ranks."""
+
+    @property
+    def local_rank(self) -> int:
+        """Number of this rank among those of its node."""
+
+    @property
+    def local_size(self) -> int:
+        """Number of ranks on this node."""
+
+    @property
+    def host(self) -> str:
+        """Name of this node."""
+
+    def barrier(self) -> None:
+        """Collective. Wait for all ranks."""
+
+    def node_barrier(self) -> None:
+        """Collective. Wait for the ranks of this node."""
+
+    def broadcast(self, array: NDArray[Any]) -> None:
+        """Collective. Overwrite `array`, contiguous, with that of rank 0."""
+
+    def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
+        """Collective. Fill `table` (n, ...) so that every rank has the rows of all.
+
+        Parameters
+        ----------
+        table : ndarray, C-contiguous
+            Rank r owns ``counts[r]`` rows after those of the ranks before it. Its own
+            rows are read where they lie, the others are overwritten.
+        """
+
+    def share_text(self, text: str) -> list[str]:
+        """Collective. Return the texts of all ranks, in order of rank."""
+
+    def node_shared(self, n_bytes: int) -> Bytes:
+        """Collective. Return zeroed memory that all ranks of a node see, 64-byte aligned."""
+
+    def abort(self, exit_code: int) -> None:
+        """End all ranks at once; for a rank that fails alone."""
+
+    def close(self) -> None:
+        """Collective. Leave the world in order."""

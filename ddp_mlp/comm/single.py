@@ -1,0 +1,56 @@
+"""A world of one rank, without MPI."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.comm.protocol import Bytes
+
+
+class SingleProcess:
+    """The communicator of a single process: every collective is already done."""
+
+    rank = 0
+    world_size = 1
+    local_rank = 0
+    local_size = 1
+
+    @property
+    def host(self) -> str:
+        """Name of this machine."""
+        return socket.gethostname()
+
+    def barrier(self) -> None:
+        """Do nothing: there is nobody to wait for."""
+
+    def node_barrier(self) -> None:
+        """Do nothing: there is nobody to wait for."""
+
+    def broadcast(self, array: NDArray[Any]) -> None:
+        """Do nothing: this is rank 0."""
+
+    def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
+        """Do nothing: all rows are this rank's."""
+
+    def share_text(self, text: str) -> list[str]:
+        """Return the one text."""
+        return [text]
+
+    def node_shared(self, n_bytes: int) -> Bytes:
+        """Return zeroed memory, 64-byte aligned."""
+        memory = np.zeros(n_bytes + 64, np.uint8)
+        start = -memory.ctypes.data % 64
+        return memory[start : start + n_bytes]
+
+    def abort(self, exit_code: int) -> None:
+        """End the process without clean-up."""
+        os._exit(exit_code)
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,27 @@
+"""The whole configuration: frozen structs, TOML in and out, all checks."""
+
+from ddp_mlp.config.loading import as_toml, from_builtins, load_config
+from ddp_mlp.config.schema import (
+    OPTIMIZER_DEFAULTS,
+    CheckpointConfig,
+    Config,
+    DataConfig,
+    LossConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "OPTIMIZER_DEFAULTS",
+    "CheckpointConfig",
+    "Config",
+    "DataConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "TrainConfig",
+    "as_toml",
+    "from_builtins",
+    "load_config",
+]

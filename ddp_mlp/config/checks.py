@@ -1,0 +1,112 @@
+"""All checks of a configuration that need no data: each problem one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from ddp_mlp.config.schema import OPTIMIZER_DEFAULTS, keys, sections
+
+Table = dict[str, Any]
+
+
+def check_values(raw: Table) -> list[str]:
+    """Check every key and value on its own and return the problems found."""
+    problems = []
+    known = sections()
+    for section, table in raw.items():
+        if section not in known:
+            problems.append(f"unknown section [{section}]{_suggest(section, known)}")
+        elif not isinstance(table, dict):
+            problems.append(f"[{section}] must be a table of keys, not {table!r}")
+        else:
+            problems += _check_section(section, table)
+    data = raw.get("data", {})
+    if isinstance(data, dict) and "train" not in data:
+        problems.append("[data] train is missing: name the HDF5 file to train on")
+    return problems
+
+
+def _check_section(section: str, table: Table) -> Iterator[str]:
+    known = keys(sections()[section])
+    for key, value in table.items():
+        if key not in known:
+            yield f"[{section}] {key}: unknown key{_suggest(key, known)}"
+        elif problem := _check_value(value, known[key]):
+            yield f"[{section}] {key} = {_shown(value)}: {problem}"
+
+
+def _check_value(value: Any, kind: Any) -> str | None:
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+        return "must be a finite number"
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        words = list(_words(kind))
+        wrong = [v for v in values if isinstance(v, str) and v not in words]
+        if words and wrong:
+            return f"allowed are {', '.join(words)}{_suggest(wrong[0], words)}"
+        return str(error).replace("`", "").split(" - at ")[0].lower()
+    return None
+
+
+def _words(kind: Any) -> Iterator[str]:
+    """Yield all words that a type allows, however deep its choices lie."""
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    else:
+        for part in get_args(kind):
+            yield from _words(part)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def resolve_defaults(raw: Table) -> Table:
+    """Fill in the defaults that depend on other keys."""
+    optimizer = dict(raw.get("optimizer", {}))
+    for key, default in OPTIMIZER_DEFAULTS[optimizer.get("name", "sgd")].items():
+        optimizer.setdefault(key, default)
+    return raw | {"optimizer": optimizer}
+
+
+def check_consistency(raw: Table) -> list[str]:
+    """Check the keys against each other; all values are valid on their own."""
+    return [*_check_model(raw.get("model", {})), *_check_optimizer(raw["optimizer"]), *_check_train(raw.get("train", {}))]
+
+
+def _check_model(model: Table) -> Iterator[str]:
+    activation = model.get("activation", "relu")
+    hidden = model.get("hidden", [128, 64])
+    if isinstance(activation, list) and len(activation) != len(hidden):
+        yield (
+            f"[model] activation lists {len(activation)} for {len(hidden)} hidden layers; "
+            "give one for all or one for each"
+        )
+
+
+def _check_optimizer(optimizer: Table) -> Iterator[str]:
+    name = optimizer.get("name", "sgd")
+    allowed = {"name", "learning_rate", *OPTIMIZER_DEFAULTS[name]}
+    for key, value in optimizer.items():
+        if key not in allowed and value is not None:
+            takers = [other for other, defaults in OPTIMIZER_DEFAULTS.items() if key in defaults]
+            yield f"[optimizer] {key} does not apply to {name!r}; it belongs to {', '.join(takers)}"
+
+
+def _check_train(train: Table) -> Iterator[str]:
+    micro_batches = train.get("micro_batches", "auto")
+    if isinstance(micro_batches, int) and micro_batches & (micro_batches - 1):
+        yield f"[train] micro_batches = {micro_batches}: must be a power of two, such as {1 << micro_batches.bit_length()}"

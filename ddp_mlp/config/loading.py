@@ -1,0 +1,134 @@
+"""TOML in and out: read, override, check, and report every problem at once."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from ddp_mlp.config.checks import check_consistency, check_values, resolve_defaults
+from ddp_mlp.config.schema import Config, sections
+from ddp_mlp.errors import MissingInputError, UsageError
+
+Table = dict[str, Any]
+
+#: Keys of ``[data]`` that name files.
+_PATH_KEYS = ("train", "valid")
+
+
+def load_config(
+    path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] = os.environ
+) -> Config:
+    """Read a configuration file and apply the environment and the command line to it.
+
+    Parameters
+    ----------
+    path : Path
+        TOML file. Paths in it are relative to its directory, those given elsewhere to
+        the current one.
+    overrides : iterable of str
+        ``SECTION.KEY=VALUE``, the value in TOML or a bare word.
+    environment : mapping
+        ``DDP_MLP_SECTION_KEY=VALUE``; weaker than `overrides`, stronger than the file.
+
+    Raises
+    ------
+    MissingInputError
+        If the file is not there.
+    UsageError
+        If anything in it is unknown or impossible; the message lists every problem.
+    """
+    raw = _read_toml(path)
+    problems: list[str] = []
+    _make_absolute(raw, path.resolve().parent)
+    for source in (_from_environment(environment), _from_overrides(overrides, problems)):
+        _make_absolute(source, Path.cwd())
+        _merge(raw, source)
+    return _build(raw, problems, str(path))
+
+
+def from_builtins(raw: Table, origin: str) -> Config:
+    """Rebuild a configuration that was stored as plain tables, such as in a checkpoint."""
+    return _build(raw, [], origin)
+
+
+def as_toml(config: Config) -> str:
+    """Return the resolved configuration as the text of a TOML file."""
+    tables = msgspec.to_builtins(config)
+    present = {name: {k: v for k, v in keys.items() if v is not None} for name, keys in tables.items()}
+    return tomli_w.dumps(present)
+
+
+def _build(raw: Table, problems: list[str], origin: str) -> Config:
+    problems += check_values(raw)
+    if not problems:
+        raw = resolve_defaults(raw)
+        problems += check_consistency(raw)
+    if problems:
+        count = "" if len(problems) == 1 else f"{len(problems)} problems: "
+        raise UsageError(f"{origin}: {count}{'; '.join(problems)}")
+    return msgspec.convert(raw, Config)
+
+
+def _read_toml(path: Path) -> Table:
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such configuration file") from None
+    except OSError as error:
+        raise MissingInputError(f"{path}: cannot read the configuration: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not a text file in UTF-8, so not a TOML configuration") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def _value(text: str) -> Any:
+    """Read a TOML value, or take the text as it is where it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _from_environment(environment: Mapping[str, str]) -> Table:
+    table: Table = {}
+    known = sections()
+    for name, text in sorted(environment.items()):
+        section, _, key = name.removeprefix("DDP_MLP_").lower().partition("_")
+        if name.startswith("DDP_MLP_") and section in known and key:
+            table.setdefault(section, {})[key] = _value(text)
+    return table
+
+
+def _from_overrides(overrides: Iterable[str], problems: list[str]) -> Table:
+    table: Table = {}
+    for text in overrides:
+        name, equals, value = text.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot and key):
+            problems.append(f"--set {text!r} is not of the form SECTION.KEY=VALUE")
+            continue
+        table.setdefault(section, {})[key] = _value(value.strip())
+    return table
+
+
+def _make_absolute(raw: Table, base: Path) -> None:
+    data = raw.get("data")
+    if isinstance(data, dict):
+        for key in _PATH_KEYS:
+            if isinstance(data.get(key), str):
+                data[key] = str(base / Path(data[key]).expanduser())
+
+
+def _merge(raw: Table, other: Table) -> None:
+    for section, keys in other.items():
+        if isinstance(raw.setdefault(section, {}), dict):
+            raw[section].update(keys)

@@ -1,0 +1,1 @@
+"""Numerics: what a step computes, without MPI, files or clock."""

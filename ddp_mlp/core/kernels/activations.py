@@ -1,0 +1,129 @@
+"""Activation functions: each value beside its derivative.
+
+An activation is two scalar functions. The derivative is a function of the activation
+``h = g(a)`` itself, so the pre-activation need not be kept. A new one is one entry in
+`ACTIVATIONS`; its place there is its code in the kernels.
+
+Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.3.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from ddp_mlp.core.kernels.intrinsics import jit, like
+
+
+class Activation(NamedTuple):
+    """One activation: ``value(a)`` and ``derivative(h)`` with ``h = value(a)``."""
+
+    name: str
+    value: Any
+    derivative: Any
+
+
+@jit
+def _identity(a):
+    return a
+
+
+@jit
+def _identity_derivative(h):
+    return like(h, 1.0)
+
+
+@jit
+def logistic(a):
+    """Return ``1 / (1 + exp(-a))`` without overflow for any finite `a`."""
+    e = math.exp(-abs(a))
+    return (like(a, 1.0) if a >= like(a, 0.0) else e) / (like(a, 1.0) + e)
+
+
+@jit
+def _sigmoid_derivative(h):
+    return h * (like(h, 1.0) - h)
+
+
+@jit
+def _tanh(a):
+    return math.tanh(a)
+
+
+@jit
+def _tanh_derivative(h):
+    return like(h, 1.0) - h * h
+
+
+@jit
+def _relu(a):
+    # `a` itself when it is not negative, so that a NaN stays visible.
+    return like(a, 0.0) if a < like(a, 0.0) else a
+
+
+@jit
+def _relu_derivative(h):
+    return like(h, 1.0) if h > like(h, 0.0) else like(h, 0.0)
+
+
+ACTIVATIONS = (
+    Activation("identity", _identity, _identity_derivative),
+    Activation("sigmoid", logistic, _sigmoid_derivative),
+    Activation("tanh", _tanh, _tanh_derivative),
+    Activation("relu", _relu, _relu_derivative),
+)
+ACTIVATION_CODES = {activation.name: code for code, activation in enumerate(ACTIVATIONS)}
+
+
+def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
+    value = activation.value
+
+    def bias_activate(chosen, values, start, n_rows, n_columns, parameters, bias_start):
+        if chosen != code:
+            otherwise(chosen, values, start, n_rows, n_columns, parameters, bias_start)
+            return
+        bias = parameters[bias_start : bias_start + n_columns]
+        for r in range(n_rows):
+            row = values[start + r * n_columns : start + (r + 1) * n_columns]
+            for c in range(n_columns):
+                row[c] = value(row[c] + bias[c])
+
+    return jit(bias_activate, f"bias_activate_{activation.name}")
+
+
+def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
+    derivative = activation.derivative
+
+    def times_derivative(chosen, delta, delta_start, values, start, size):
+        if chosen != code:
+            otherwise(chosen, delta, delta_start, values, start, size)
+            return
+        out = delta[delta_start : delta_start + size]
+        h = values[start : start + size]
+        for i in range(size):
+            out[i] *= derivative(h[i])
+
+    return jit(times_derivative, f"times_derivative_{activation.name}")
+
+
+@jit
+def _no_forward(chosen, values, start, n_rows, n_columns, parameters, bias_start):
+    raise ValueError("unknown activation code")
+
+
+@jit
+def _no_backward(chosen, delta, delta_start, values, start, size):
+    raise ValueError("unknown activation code")
+
+
+def _chain() -> tuple[Any, Any]:
+    forward, backward = _no_forward, _no_backward
+    for code, activation in reversed(list(enumerate(ACTIVATIONS))):
+        forward = _forward_of(code, activation, forward)
+        backward = _backward_of(code, activation, backward)
+    return forward, backward
+
+
+#: ``bias_activate(code, values, start, B, O, parameters, bias_start)``: ``h = g(z + b)`` in place.
+#: ``times_derivative(code, delta, delta_start, values, start, size)``: ``delta *= g'(a)`` in place.
+bias_activate, times_derivative = _chain()

@@ -1,0 +1,88 @@
+"""The fixed tree over gradient sums, evaluated block by block.
+
+Nodes come in the order of the micro-batches they cover. After each node is pushed on a
+stack, ``merges[i]`` pairs on its top are complete siblings of the tree and are added,
+left + right. So the order of additions is a property of the nodes' intervals alone,
+whoever computed them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ddp_mlp.core.kernels.intrinsics import jit, like
+
+#: Values folded at a time: a stack of such blocks stays in the first-level cache.
+BLOCK = 1024
+#: Depth of the stack: enough for 2^30 micro-batches.
+STACK_DEPTH = 32
+
+
+@jit
+def add_into(left, right):
+    """``left += right``, element by element."""
+    for i in range(left.shape[0]):
+        left[i] += right[i]
+
+
+@jit
+def copy(source, target):
+    """``target[:] = source``; a loop compiles ten times faster than Numba's assignment of slices."""
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@jit
+def fold_block(nodes, rows, merges, start, stop, stack):
+    """Fold ``nodes[rows, start:stop]`` and return how many nodes are left on `stack`."""
+    size = stop - start
+    depth = 0
+    for i in range(rows.shape[0]):
+        node = nodes[rows[i], start:stop]
+        pending = merges[i]
+        if pending > 0:  # add straight from memory, without a copy on the stack
+            add_into(stack[depth - 1, :size], node)
+            pending -= 1
+        else:
+            copy(node, stack[depth, :size])
+            depth += 1
+        while pending > 0:
+            add_into(stack[depth - 2, :size], stack[depth - 1, :size])
+            depth -= 1
+            pending -= 1
+    return depth
+
+
+@jit
+def fold_tails(tails, rows, merges, out):
+    """Fold the tails of the same nodes in the same tree into the rows of `out`."""
+    stack = np.empty((STACK_DEPTH, tails.shape[1]))
+    depth = fold_block(tails, rows, merges, 0, tails.shape[1], stack)
+    for i in range(depth):
+        copy(stack[i], out[i])
+
+
+@jit
+def square_sum(values):
+    """Return ``sum(values^2)``, added in sixteen interleaved lanes, always the same."""
+    lanes = np.zeros(16, values.dtype)
+    size = values.shape[0]
+    whole = size - size % 16
+    for i in range(0, whole, 16):
+        for j in range(16):
+            lanes[j] += values[i + j] * values[i + j]
+    total = like(values, 0.0)
+    for i in range(whole, size):
+        total += values[i] * values[i]
+    for j in range(16):
+        total += lanes[j]
+    return np.float64(total)
+
+
+@jit
+def sum_of(values):
+    """Return the sum of `values`, first to last."""
+    total = 0.0
+    for i in range(values.shape[0]):
+        total += values[i]
+    return total

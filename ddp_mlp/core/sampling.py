@@ -1,0 +1,64 @@
+"""Which samples make up a step: functions of (seed, epoch, step) and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+
+
+def stream_key(*parts: int | str) -> np.uint64:
+    """Return the 64-bit key of the random stream that `parts` name.
+
+    Streams of different names are independent as far as SHA-256 goes.
+    """
+    text = "/".join(str(part) for part in parts)
+    return np.uint64(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little"))
+
+
+def permuted(ids: Ids, *stream: int | str) -> Ids:
+    """Return `ids` (n,) in the random order of a stream.
+
+    The order is a Fisher-Yates shuffle from a counter-based generator of our own, so it
+    does not change with the version of NumPy.
+    """
+    from ddp_mlp.core.kernels.sampling import shuffle
+
+    shuffled = ids.copy()
+    shuffle(shuffled, stream_key(*stream))
+    return shuffled
+
+
+def epoch_order(train_ids: Ids, seed: int, epoch: int) -> Ids:
+    """Return the rows of the training split in the order of `epoch` (counted from 0)."""
+    return permuted(train_ids, "epoch order", seed, epoch)
+
+
+def split_ids(n_samples: int, valid_fraction: float, seed: int) -> tuple[Ids, Ids]:
+    """Set aside a random part of the rows for validation.
+
+    Returns
+    -------
+    train_ids, valid_ids : ndarray of int64
+        Disjoint, each sorted; at least one row stays in the training split.
+    """
+    ids = np.arange(n_samples, dtype=np.int64)
+    n_valid = min(round(n_samples * valid_fraction), n_samples - 1)
+    if n_valid <= 0:
+        return ids, ids[:0]
+    mixed = permuted(ids, "validation split", seed)
+    return np.sort(mixed[n_valid:]), np.sort(mixed[:n_valid])
+
+
+def steps_per_epoch(n_samples: int, global_batch_size: int) -> int:
+    """Return the number of global batches in an epoch, the short last one included."""
+    return -(-n_samples // global_batch_size)
+
+
+def batch_bounds(n_samples: int, global_batch_size: int, position: int) -> tuple[int, int]:
+    """Return the range of the epoch's order that batch number `position` takes."""
+    start = position * global_batch_size
+    return start, min(start + global_batch_size, n_samples)

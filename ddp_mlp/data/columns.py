@@ -1,0 +1,171 @@
+"""Arrays and fields of compound arrays, read side by side as one matrix."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddp_mlp.data.guard import plain_errors
+from ddp_mlp.data.rows import printable
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_EXACT_LIMIT = 2**53
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One array, or one field of a compound array, of a file.
+
+    Attributes
+    ----------
+    dataset : h5py.Dataset
+        Has passed `guard.check_array`.
+    field : str or None
+        Name of the field where the array is compound.
+    where : str
+        ``FILE:/path`` for messages.
+    """
+
+    dataset: Any
+    field: str | None
+    where: str
+
+    @property
+    def name(self) -> str:
+        """Name of the field or of the array, without its path."""
+        return printable(self.field or str(self.dataset.name).rpartition("/")[2])
+
+    @property
+    def stored(self) -> np.dtype[Any]:
+        """Stored dtype; of one field where the array is compound."""
+        dtype = self.dataset.dtype
+        return np.dtype(dtype if self.field is None else dtype.fields[self.field][0])
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return tuple(self.dataset.shape[1:]) + self.stored.shape
+
+    @property
+    def width(self) -> int:
+        """Number of columns of the matrix that this array fills."""
+        return math.prod(self.item_shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Columns of equal length, read as one matrix with one native dtype.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        At least one.
+    n_rows, width : int
+        Shape of the matrix.
+    dtype : numpy.dtype
+        The common dtype, native byte order.
+    """
+
+    columns: tuple[Column, ...]
+    n_rows: int
+    width: int
+    dtype: np.dtype[Any]
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Read rows ``start <= row < stop``: shape (stop - start, width), C-contiguous."""
+        if len(self.columns) == 1:
+            return _read_column(self.columns[0], start, stop, self.dtype)
+        out = np.empty((stop - start, self.width), self.dtype)
+        first = 0
+        for column in self.columns:
+            out[:, first : first + column.width] = _read_column(column, start, stop, self.dtype)
+            first += column.width
+        return out
+
+
+def _read_column(column: Column, start: int, stop: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    source = column.dataset if column.field is None else column.dataset.fields(column.field)
+    with plain_errors(column.where):
+        values = np.asarray(source[start:stop]).reshape(stop - start, column.width)
+    values = as_exact(values, dtype, column.where)
+    # `view` drops what h5py attaches to a dtype (the names of an enumeration).
+    return np.ascontiguousarray(values).view(dtype)
+
+
+def as_exact(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[Any]:
+    """Convert `values` to `dtype`, which must represent each of them.
+
+    Raises
+    ------
+    DataError
+        For 64-bit integers beyond 2**53 that would become floats.
+    """
+    if dtype.kind == "f" and values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+        largest = max(int(values.max()), -int(values.min()))
+        if largest > _EXACT_LIMIT:
+            raise DataError(
+                f"{where}: the integer {largest} has no exact float64, at most 2**53 is allowed;"
+                " subtract an offset or drop the column"
+            )
+    return values.astype(dtype, copy=False)
+
+
+def native_dtype(column: Column) -> np.dtype[Any]:
+    """Return the native numeric dtype in which a column is read.
+
+    Raises
+    ------
+    DataError
+        If it holds anything but booleans, integers or float16, float32, float64.
+    """
+    with plain_errors(column.where):
+        base = column.stored.base
+    if base.kind == "b" or base.kind in "iu" or (base.kind == "f" and base.itemsize in (2, 4, 8)):
+        return np.dtype("?") if base.kind == "b" else np.dtype(f"{base.kind}{base.itemsize}")
+    fields = f" with the fields {', '.join(map(printable, base.names))}" if base.names else ""
+    raise DataError(
+        f"{column.where}: dtype {_dtype_name(base)}{fields}; allowed are booleans, integers, float16, float32"
+        " and float64, store numbers or leave it out"
+    )
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    names = {"O": "of strings or objects", "S": "of strings", "U": "of strings", "V": "compound or opaque"}
+    return names.get(dtype.kind, str(dtype))
+
+
+def matrix_of(columns: tuple[Column, ...]) -> Matrix:
+    """Put columns of equal length side by side.
+
+    Raises
+    ------
+    DataError
+        For other than numbers, arrays without rows, scalars, and unequal lengths.
+    """
+    dtype = np.result_type(*(native_dtype(c) for c in columns))
+    for column in columns:
+        if not column.dataset.shape:
+            raise DataError(f"{column.where}: a single value; an array with one row per sample is needed")
+        if column.width == 0:
+            raise DataError(
+                f"{column.where}: shape {tuple(column.dataset.shape)} has no columns; write at least one"
+            )
+    lengths = {c.dataset.shape[0]: c.where for c in columns}
+    if len(lengths) > 1:
+        found = ", ".join(f"{where} has {n}" for n, where in lengths.items())
+        raise DataError(f"columns of different length: {found} rows; all must have one row per sample")
+    return Matrix(columns, next(iter(lengths)), sum(c.width for c in columns), np.dtype(dtype))
+
+
+def column_names(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """Name the columns of a matrix after their arrays or fields, ``name[3]`` where these are wide."""
+    names: list[str] = []
+    for column in columns:
+        names += [column.name] if column.width == 1 else [f"{column.name}[{i}]" for i in range(column.width)]
+    return tuple(names)

@@ -1,0 +1,204 @@
+"""Look at a data set: what is in the file, and whether its values can be trained on.
+
+Bad values are counted here, not refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddp_mlp.data.guard import follow, load_h5py, open_readonly
+from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset, split_location
+from ddp_mlp.data.tree import Entry, list_tree
+from ddp_mlp.data.validation import count_non_finite
+from ddp_mlp.errors import DataError, DdpMlpError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ddp_mlp.data.rows import Rows
+
+_BLOCK_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What the rows of one split hold.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of rows.
+    feature_dtype : str
+        NumPy name.
+    non_finite_features, non_finite_targets, non_finite_weights : int
+        Values that are NaN or infinite.
+    bad_labels : int
+        Labels that are negative, fractional or not below the number of classes.
+    class_counts : list of int or None
+        Samples of each class; None for regression.
+    target_range : list of [float, float] or None
+        Smallest and largest finite value of each target; None for labels.
+    constant_columns : list of str
+        Features with one finite value in all rows, by name or number.
+    """
+
+    n_samples: int
+    feature_dtype: str
+    non_finite_features: int
+    non_finite_targets: int
+    non_finite_weights: int
+    bad_labels: int
+    class_counts: list[int] | None
+    target_range: list[list[float | None]] | None
+    constant_columns: list[str]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that `data inspect` prints; `problem` says why `splits` is empty, if it is.
+
+    Attributes
+    ----------
+    tree : list of Entry
+        Groups, arrays and links of the file.
+    memory_bytes : dict of str to int
+        Memory for all rows on one node, by the dtype of training.
+    """
+
+    path: str
+    group: str
+    file_bytes: int
+    tree: list[Entry]
+    task: str | None = None
+    n_features: int | None = None
+    n_outputs: int | None = None
+    feature_names: tuple[str, ...] | None = None
+    target_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    image_shape: tuple[int, ...] | None = None
+    source: str | None = None
+    splits: dict[str, SplitReport] | None = None
+    memory_bytes: dict[str, int] | None = None
+    fingerprint: str | None = None
+    problem: str | None = None
+
+
+def inspect_dataset(
+    location: str | Path, *, features: str | None = None, targets: str | None = None
+) -> Inspection:
+    """Read all of a data set and report on it.
+
+    Parameters
+    ----------
+    location, features, targets
+        As `hdf5.open_dataset`.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If the file itself cannot be opened. What is wrong inside of it becomes `problem`.
+    """
+    path, group = split_location(location)
+    file = open_readonly(path)
+    with file:
+        base = follow(file, group, path)
+        if not isinstance(base, load_h5py().Group):
+            raise DataError(f"{path}:{group}: no such group in the file")
+        tree = list_tree(base, path)
+    bare = Inspection(str(path), group, path.stat().st_size, tree)
+    try:
+        with open_dataset(location, features=features, targets=targets) as dataset:
+            return _report(dataset, bare)
+    except DdpMlpError as error:
+        # The tree, which some messages carry below their first line, is printed anyway.
+        return Inspection(str(path), group, bare.file_bytes, tree, problem=str(error).splitlines()[0])
+
+
+def _report(dataset: DatasetFile, bare: Inspection) -> Inspection:
+    return Inspection(
+        bare.path,
+        bare.group,
+        bare.file_bytes,
+        bare.tree,
+        dataset.task,
+        dataset.n_features,
+        dataset.n_outputs,
+        dataset.feature_names,
+        dataset.target_names,
+        dataset.class_names,
+        dataset.image_shape,
+        dataset.source,
+        {name: _inspect_split(split, dataset) for name, split in dataset.splits.items()},
+        {dtype: _memory_bytes(dataset, np.dtype(dtype).itemsize) for dtype in ("float32", "float64")},
+        dataset.fingerprint(),
+    )
+
+
+def _memory_bytes(dataset: DatasetFile, itemsize: int) -> int:
+    """Return the memory of all rows: features as bytes where they are uint8, else as trained."""
+    n_rows = sum(split.n_samples for split in dataset.splits.values())
+    n_targets = dataset.n_outputs if dataset.task == "regression" else 1
+    raw = all(split.feature_dtype == np.uint8 for split in dataset.splits.values())
+    return n_rows * (dataset.n_features * (1 if raw else itemsize) + n_targets * itemsize)
+
+
+def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
+    n_classes = None if dataset.task == "regression" else max(2, dataset.n_outputs)
+    bad = dict.fromkeys(("features", "targets", "weights", "labels"), 0)
+    counts = np.zeros(n_classes or 0, np.int64)
+    ranges: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for rows in _blocks(split, dataset.n_features):
+        _widen(ranges, "features", rows.features)
+        _widen(ranges, "targets", rows.targets)
+        bad["features"] += count_non_finite(rows.features)
+        bad["targets"] += count_non_finite(rows.targets)
+        bad["weights"] += 0 if rows.weights is None else count_non_finite(rows.weights)
+        if n_classes is not None:
+            bad["labels"] += _count_labels(rows.targets[:, 0], counts)
+    low, high = ranges["features"]
+    names = dataset.feature_names or tuple(str(i) for i in range(dataset.n_features))
+    target_range = [_finite(*pair) for pair in zip(*ranges["targets"], strict=True)]
+    return SplitReport(
+        n_samples=split.n_samples,
+        feature_dtype=split.feature_dtype.name,
+        non_finite_features=bad["features"],
+        non_finite_targets=bad["targets"],
+        non_finite_weights=bad["weights"],
+        bad_labels=bad["labels"],
+        class_counts=None if n_classes is None else counts.tolist(),
+        target_range=target_range if n_classes is None else None,
+        constant_columns=[names[i] for i in np.flatnonzero(low == high)],
+    )
+
+
+def _blocks(split: Split, n_features: int) -> Iterator[Rows]:
+    step = max(1, _BLOCK_BYTES // (n_features * split.feature_dtype.itemsize))
+    for start in range(0, split.n_samples, step):
+        yield split.read_unchecked(start, min(start + step, split.n_samples))
+
+
+def _count_labels(labels: NDArray[np.float64], counts: NDArray[np.int64]) -> int:
+    """Add the good labels to `counts`; return the number of finite ones that are not good."""
+    good = (labels >= 0) & (labels < len(counts)) & (labels == np.floor(labels))
+    counts += np.bincount(labels[good].astype(np.int64), minlength=len(counts))
+    return int(np.count_nonzero(np.isfinite(labels) & ~good))
+
+
+def _widen(ranges: dict[str, tuple[NDArray[Any], NDArray[Any]]], key: str, values: NDArray[Any]) -> None:
+    """Widen the range of each column by a block; NaN is passed over, a column of them stays NaN."""
+    low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    if key in ranges:
+        low, high = np.fmin(ranges[key][0], low), np.fmax(ranges[key][1], high)
+    ranges[key] = low, high
+
+
+def _finite(low: float, high: float) -> list[float | None]:
+    # JSON has no NaN and no infinity.
+    return [float(v) if np.isfinite(v) else None for v in (low, high)]

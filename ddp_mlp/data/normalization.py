@@ -1,0 +1,224 @@
+"""Normalise features with statistics of the training split that do not depend on who reads it.
+
+``normalised = (x - offset) * scale``, column by column. The statistics are folded from
+fixed blocks of rows in a fixed order, so one rank and many get the same bits: each block
+of `BLOCK_ROWS` rows gives a `Moments`, `fold_moments` merges them pairwise.
+
+Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", The American
+Statistician 37 (1983), equations 2.1a and 2.1b: the pairwise merge, whose error grows with
+the logarithm of the number of blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ddp_mlp.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import DTypeLike, NDArray
+
+Kind = Literal["none", "unit", "standard", "minmax"]
+
+KINDS: tuple[Kind, ...] = ("none", "unit", "standard", "minmax")
+
+#: Rows of a block. Callers that share the work cut the split at its multiples.
+BLOCK_ROWS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """An affine map of each feature.
+
+    Attributes
+    ----------
+    kind : str
+        How it was fitted, one of `KINDS`.
+    offset, scale : ndarray of float64, shape (F,)
+        ``normalised = (x - offset) * scale``; `scale` is finite and positive.
+    constant : tuple of int
+        Columns that had one value only while fitting; their scale is 1.
+    """
+
+    kind: Kind
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    constant: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Statistics of a run of rows.
+
+    Attributes
+    ----------
+    count : int
+        Number of rows.
+    mean, squares, low, high : ndarray of float64, shape (F,)
+        Mean, sum of squared deviations from it, minimum and maximum.
+    """
+
+    count: int
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def resolve_kind(kind: str, dtype: DTypeLike) -> Kind:
+    """Turn "auto" into a kind, and check that the kind fits the dtype of the features.
+
+    "auto" is "unit" for booleans and for unsigned integers of 8 and 16 bits, the dtypes of
+    pixels and counts, and "standard" for all others: the range of a wider or a signed integer
+    says nothing about its values, and dividing by it would leave them all but equal.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind, and for "unit" on floats.
+    """
+    dtype = np.dtype(dtype)
+    if kind == "auto":
+        return "unit" if dtype.kind == "b" or (dtype.kind == "u" and dtype.itemsize <= 2) else "standard"
+    if kind == "unit" and dtype.kind == "f":
+        raise UsageError(
+            f"normalize is 'unit', but the features are {dtype.name}, which has no range;"
+            " use 'standard' or 'minmax'"
+        )
+    for known in KINDS:
+        if kind == known:
+            return known
+    raise UsageError(f"normalize is {kind!r}; allowed are auto, {', '.join(KINDS)}")
+
+
+def needs_statistics(kind: Kind) -> bool:
+    """Tell whether a kind has to read the training split."""
+    return kind in {"standard", "minmax"}
+
+
+def fit_normalization(
+    kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLike, n_features: int
+) -> Normalization:
+    """Fit a normalisation to blocks of rows.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS` or "auto".
+    blocks : iterable of ndarray, shape (n, F)
+        The training split in order, cut at multiples of `BLOCK_ROWS`; other cuts give other
+        last bits. Not touched for "none" and "unit".
+    dtype : dtype
+        Dtype of the features as stored.
+    n_features : int
+        Columns F.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind, and for "unit" on floats.
+    DataError
+        If there are no rows, or values too large for float64 sums of squares.
+    """
+    resolved = resolve_kind(kind, dtype)
+    if not needs_statistics(resolved):
+        return fixed_normalization(resolved, dtype, n_features)
+    return normalization_of(resolved, fold_moments(block_moments(block) for block in blocks))
+
+
+def fixed_normalization(kind: Kind, dtype: DTypeLike, n_features: int) -> Normalization:
+    """Return the normalisation of a kind that needs no rows: "none" or "unit"."""
+    dtype = np.dtype(dtype)
+    low, high = 0.0, 1.0
+    if kind == "unit" and dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        low, high = float(info.min), float(info.max)
+    return Normalization(kind, np.full(n_features, low), np.full(n_features, 1.0 / (high - low)))
+
+
+def block_moments(block: NDArray[Any]) -> Moments:
+    """Return the statistics of one block of at least one row, shape (n, F), in float64."""
+    values = np.asarray(block, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = values.mean(axis=0)
+        squares = np.square(values - mean).sum(axis=0)
+    return Moments(len(values), mean, squares, values.min(axis=0), values.max(axis=0))
+
+
+def merge_moments(left: Moments, right: Moments) -> Moments:
+    """Return the statistics of two neighbouring runs of rows together."""
+    count = left.count + right.count
+    with np.errstate(over="ignore", invalid="ignore"):
+        delta = right.mean - left.mean
+        mean = left.mean + delta * (right.count / count)
+        squares = left.squares + right.squares + np.square(delta) * (left.count * right.count / count)
+    return Moments(count, mean, squares, np.minimum(left.low, right.low), np.maximum(left.high, right.high))
+
+
+def fold_moments(parts: Iterable[Moments]) -> Moments:
+    """Merge statistics in order, pairwise: neighbours of equal depth first, as a carry does.
+
+    The tree depends on the number of parts only, and at most log2 of them are held.
+
+    Raises
+    ------
+    DataError
+        If there are no parts.
+    """
+    pending: list[tuple[int, Moments]] = []
+    for part in parts:
+        depth, merged = 0, part
+        while pending and pending[-1][0] == depth:
+            merged = merge_moments(pending.pop()[1], merged)
+            depth += 1
+        pending.append((depth, merged))
+    if not pending:
+        raise DataError("no rows to fit the normalisation to; the training split needs at least one sample")
+    total = pending.pop()[1]
+    while pending:
+        total = merge_moments(pending.pop()[1], total)
+    return total
+
+
+def normalization_of(kind: Kind, moments: Moments) -> Normalization:
+    """Return the normalisation "standard" (mean 0, variance 1) or "minmax" (range 0 to 1).
+
+    Raises
+    ------
+    DataError
+        If the spread of a column overflows float64.
+    """
+    # Equal ends, not zero variance: the mean of equal values may be off by one rounding.
+    constant = moments.low == moments.high
+    with np.errstate(over="ignore"):
+        spread = (
+            np.sqrt(moments.squares / moments.count) if kind == "standard" else moments.high - moments.low
+        )
+    offset = np.where(constant, moments.low, moments.mean if kind == "standard" else moments.low)
+    # Below the smallest normal number the reciprocal is infinite; such a column is constant too.
+    constant |= spread < np.finfo(np.float64).tiny
+    scale = 1.0 / np.where(constant, 1.0, spread)
+    usable = np.isfinite(scale) & (scale > 0) & np.isfinite(offset)
+    if not usable.all():
+        column = int(np.argmin(usable))
+        raise DataError(
+            f"feature column {column}: values from {moments.low[column]:g} to {moments.high[column]:g} are"
+            f" too far apart to normalise by {kind!r}; rescale the column or use normalize = 'none'"
+        )
+    return Normalization(kind, offset, scale, tuple(int(i) for i in np.flatnonzero(constant)))
+
+
+def normalize(
+    normalization: Normalization, features: NDArray[Any], dtype: DTypeLike = np.float32
+) -> NDArray[Any]:
+    """Return ``(features - offset) * scale``, shape (n, F), computed in float64, rounded once to `dtype`."""
+    if normalization.kind == "none":
+        return np.ascontiguousarray(features, dtype)
+    values = np.subtract(features, normalization.offset, dtype=np.float64)
+    values *= normalization.scale
+    return values.astype(dtype, copy=False)

@@ -1,0 +1,1 @@
+"""Sources of rows: each module turns one format into a `Source` and knows nothing of HDF5."""

@@ -1,0 +1,33 @@
+"""What every source gives: a description, sizes, and blocks of rows in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ddp_mlp.data.rows import Description, Rows
+
+#: Rows of a block.
+BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows that can be read once more each time they are asked for.
+
+    Attributes
+    ----------
+    description : Description
+        What holds for all rows.
+    sizes : dict of str to int
+        Rows of each split; always "train".
+    blocks : callable
+        Returns an iterator of ``(split, rows)``; the rows of each split come in order.
+    """
+
+    description: Description
+    sizes: Mapping[str, int]
+    blocks: Callable[[], Iterator[tuple[str, Rows]]]

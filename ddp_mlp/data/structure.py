@@ -1,0 +1,210 @@
+"""What a data set is: its task, names and splits, from the arrays and attributes of a file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ddp_mlp.data.attributes import read_attribute, read_int, read_ints, read_names, read_text
+from ddp_mlp.data.columns import Matrix, column_names, matrix_of
+from ddp_mlp.data.guard import check_sizes
+from ddp_mlp.data.layouts import Role, Search, SplitColumns
+from ddp_mlp.data.rows import MAX_CLASSES, Task, n_outputs, require_task, task_of_classes
+from ddp_mlp.data.validation import Checks
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT = "ddp-mlp-dataset"
+FORMAT_VERSION = 1
+_SCAN_ROWS = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class SplitMatrices:
+    """The matrices of one split, with one row per sample each."""
+
+    features: Matrix
+    targets: Matrix
+    weights: Matrix | None
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """All of a data set but its rows; the attributes are those of `hdf5.DatasetFile`."""
+
+    task: Task
+    n_classes: int | None
+    feature_names: tuple[str, ...] | None
+    target_names: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None
+    image_shape: tuple[int, ...] | None
+    source: str
+    splits: dict[str, SplitMatrices]
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the features."""
+        return self.splits["train"].features.width
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of a network's last layer."""
+        return n_outputs(self.task, self.splits["train"].targets.width, self.n_classes)
+
+    def checks(self, split: str) -> Checks:
+        """Return what the rows of a split must satisfy."""
+        matrices = self.splits[split]
+        where = [
+            _where(m) for m in (matrices.features, matrices.targets, matrices.weights or matrices.targets)
+        ]
+        return Checks(where[0], where[1], where[2], self.feature_names, self.target_names, self.n_classes)
+
+
+def _where(matrix: Matrix) -> str:
+    more = len(matrix.columns) - 1
+    return matrix.columns[0].where + (f" and {more} more" if more else "")
+
+
+def read_structure(path: Path, base: Any, explicit: Mapping[Role, str]) -> Structure:
+    """Find the arrays of a data set and check that they fit together.
+
+    Raises
+    ------
+    DataError
+        If arrays are missing, refused, empty or of unequal length, or the task is unclear.
+    """
+    own = _is_own(path, base) and not explicit
+    found = Search(path, base, explicit, own).find()
+    columns = [c for s in found.values() for c in (*s.features, *s.targets, *s.weights)]
+    check_sizes({str(c.dataset.name): c.dataset for c in columns}.values(), path)
+    splits = {name: _matrices(name, split) for name, split in found.items()}
+    _require_same_widths(splits)
+    task, n_classes, class_names = _task(path, base, splits)
+    train = found["train"]
+    return Structure(
+        task,
+        n_classes,
+        _names(train.features, splits["train"].features.width),
+        _names(train.targets, splits["train"].targets.width),
+        class_names,
+        _image_shape(splits["train"].features),
+        read_text(base, "source") or "",
+        splits,
+    )
+
+
+def _is_own(path: Path, base: Any) -> bool:
+    """Tell whether the group is in this program's layout, and refuse newer versions of it."""
+    if read_attribute(base, "format") != FORMAT:
+        return False
+    version = read_int(base, "format_version")
+    if version is None or version > FORMAT_VERSION:
+        raise DataError(
+            f"{path}: format_version is {version}, this program reads up to {FORMAT_VERSION}; update it or"
+            " write the file again"
+        )
+    return True
+
+
+def _matrices(name: str, split: SplitColumns) -> SplitMatrices:
+    matrices = SplitMatrices(
+        matrix_of(split.features),
+        matrix_of(split.targets),
+        matrix_of(split.weights) if split.weights else None,
+    )
+    n = matrices.features.n_rows
+    where = _where(matrices.features)
+    for other in (matrices.targets, matrices.weights):
+        if other is not None and other.n_rows != n:
+            raise DataError(
+                f"{where}: {n} rows, but {_where(other)} has {other.n_rows}; features and targets of the"
+                f" {name} split must have one row per sample each"
+            )
+    if n == 0:
+        raise DataError(
+            f"{where}: the {name} split has no samples; write at least one or leave the split out"
+        )
+    if matrices.weights is not None and matrices.weights.width != 1:
+        raise DataError(
+            f"{_where(matrices.weights)}: {matrices.weights.width} columns;"
+            " sample weights are one number per row"
+        )
+    return matrices
+
+
+def _require_same_widths(splits: Mapping[str, SplitMatrices]) -> None:
+    train = splits["train"]
+    for name, split in splits.items():
+        for matrix, expected in ((split.features, train.features), (split.targets, train.targets)):
+            if matrix.width != expected.width:
+                raise DataError(
+                    f"{_where(matrix)}: {matrix.width} columns in the {name} split, but {expected.width} in"
+                    f" {_where(expected)}; all splits must have the same columns"
+                )
+
+
+def _task(
+    path: Path, base: Any, splits: Mapping[str, SplitMatrices]
+) -> tuple[Task, int | None, tuple[str, ...] | None]:
+    """Return task, number of classes and their names."""
+    targets = splits["train"].targets
+    stated = read_attribute(base, "task")
+    looks_like_labels = targets.width == 1 and targets.dtype.kind in "iub"
+    if stated is None and not looks_like_labels:
+        return "regression", None, None
+    task = None if stated is None else require_task(stated, str(path))
+    if task == "regression":
+        return "regression", None, None
+    if targets.width != 1:
+        raise DataError(
+            f"{_where(targets)}: {targets.width} columns for the task {task}; store labels as (N,)"
+        )
+    attrs = targets.columns[0].dataset
+    class_names = read_names(attrs, "class_names", None)
+    n_classes = len(class_names) if class_names else read_int(attrs, "n_classes")
+    n_classes = n_classes or _count_classes(splits)
+    task = task or task_of_classes(n_classes)
+    if task == "binary" and n_classes > 2:
+        raise DataError(
+            f"{_where(targets)}: {n_classes} classes for the task binary; use 0 and 1, or multiclass"
+        )
+    return task, 2 if task == "binary" else n_classes, class_names
+
+
+def _count_classes(splits: Mapping[str, SplitMatrices]) -> int:
+    """Return the largest label of all splits plus one."""
+    largest = 0
+    for split in splits.values():
+        for start in range(0, split.targets.n_rows, _SCAN_ROWS):
+            block = split.targets.read(start, min(start + _SCAN_ROWS, split.targets.n_rows))
+            # A float label that is not finite is reported when it is read.
+            top = block.max()
+            largest = max(largest, int(top) if math.isfinite(top) else 0)
+        if largest >= MAX_CLASSES:
+            raise DataError(
+                f"{_where(split.targets)}: the label {largest} would make {largest + 1} classes, at most"
+                f" {MAX_CLASSES} are allowed; set the attribute task = 'regression' or store the targets"
+                " as floats"
+            )
+    return largest + 1
+
+
+def _names(columns: tuple[Any, ...], width: int) -> tuple[str, ...] | None:
+    """Return names of columns: the attribute ``names``, or the names of several arrays or fields."""
+    if len(columns) == 1 and columns[0].field is None:
+        return read_names(columns[0].dataset, "names", width)
+    return column_names(columns)
+
+
+def _image_shape(features: Matrix) -> tuple[int, ...] | None:
+    if len(features.columns) != 1:
+        return None
+    column = features.columns[0]
+    if len(column.item_shape) > 1:
+        return column.item_shape
+    shape = read_ints(column.dataset, "image_shape")
+    return shape if shape and math.prod(shape) == features.width else None

@@ -1,0 +1,106 @@
+"""Checks on rows as they are read: finite values, labels in range, weights not negative."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ddp_mlp.data.rows import Rows
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What the rows of one split must satisfy, and how to name them in messages.
+
+    Attributes
+    ----------
+    features_where, targets_where, weights_where : str
+        ``FILE:/path`` of the arrays.
+    feature_names, target_names : tuple of str or None
+        Names of the columns.
+    n_classes : int or None
+        Labels are whole numbers below this; None for regression.
+    """
+
+    features_where: str
+    targets_where: str
+    weights_where: str
+    feature_names: tuple[str, ...] | None
+    target_names: tuple[str, ...] | None
+    n_classes: int | None
+
+
+def check_rows(rows: Rows, start: int, checks: Checks) -> None:
+    """Check a block of rows whose first has number `start` (0 is the first of the split).
+
+    Raises
+    ------
+    DataError
+        Naming file, array, how many values are wrong in this block, and the first of them.
+    """
+    _require_finite(rows.features, start, checks.features_where, checks.feature_names)
+    _require_finite(rows.targets, start, checks.targets_where, checks.target_names)
+    if checks.n_classes is not None:
+        _require_labels(rows.targets, start, checks.targets_where, checks.n_classes)
+    if rows.weights is not None:
+        _require_finite(rows.weights[:, None], start, checks.weights_where, None)
+        _require_not_negative(rows.weights, start, checks.weights_where)
+
+
+def all_finite(values: NDArray[Any]) -> bool:
+    """Tell whether no value is NaN or infinite.
+
+    The sum is tried first: it reads the array once and needs no array of booleans, and a
+    finite sum proves that every term is finite. It may overflow; then each value is looked at.
+    """
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
+def count_non_finite(values: NDArray[Any]) -> int:
+    """Count the values that are NaN or infinite."""
+    return 0 if all_finite(values) else int(values.size - np.count_nonzero(np.isfinite(values)))
+
+
+def _require_finite(values: NDArray[Any], start: int, where: str, names: tuple[str, ...] | None) -> None:
+    if all_finite(values):
+        return
+    bad = ~np.isfinite(values)
+    row, column = np.argwhere(bad)[0]
+    last = start + len(values) - 1
+    count, what = int(bad.sum()), values[row, column]
+    name = f" ({names[column]})" if names else ""
+    raise DataError(
+        f"{where}: {count} non-finite value{'s' if count > 1 else ''} in rows {start} to {last},"
+        f" first {what} at row {start + row} column {column}{name}; only finite numbers are allowed,"
+        " correct or remove these rows (`ddp-mlp data inspect` counts them)"
+    )
+
+
+def _require_labels(targets: NDArray[np.float64], start: int, where: str, n_classes: int) -> None:
+    labels = targets[:, 0]
+    bad = (labels < 0) | (labels >= n_classes) | (labels != np.floor(labels))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"{where}: label {labels[row]:g} at row {start + row}; labels must be whole numbers from 0 to"
+            f" {n_classes - 1}, renumber the classes"
+        )
+
+
+def _require_not_negative(weights: NDArray[np.float64], start: int, where: str) -> None:
+    if weights.size and weights.min() < 0:
+        row = int(np.argmax(weights < 0))
+        raise DataError(
+            f"{where}: sample weight {weights[row]:g} at row {start + row}; weights must not be negative,"
+            " use 0 to leave a sample out"
+        )

@@ -1,0 +1,170 @@
+"""Checkpoints: written whole or not at all, verified before they are read, no rank in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ddp_mlp.config import Config
+from ddp_mlp.core.network import Network
+from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError
+from ddp_mlp.training.model import Facts, read_description, write_description, write_parameters
+from ddp_mlp.training.sealed import make_image, open_image, write_atomically
+from ddp_mlp.training.state import Progress, TrainState
+
+_NAME = re.compile(r"step-(\d{8,})\.h5")
+
+#: What may differ between a checkpoint and the configuration that resumes it.
+_FREE_KEYS = {"data": {"train", "valid"}, "train": {"epochs", "micro_batches"}, "checkpoint": {"every_epochs", "keep"}}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint as read back."""
+
+    path: Path
+    state: TrainState
+    config: Config
+    facts: Facts
+    normalization: Normalization
+    network: Network
+    fingerprint: str
+    micro_batches: int
+    written_by: dict[str, Any]
+
+
+def checkpoint_name(step: int) -> str:
+    """Return the file name of the checkpoint after `step` steps."""
+    return f"step-{step:08d}.h5"
+
+
+def checkpoint_image(checkpoint: Checkpoint) -> bytes:
+    """Return a checkpoint as the bytes of its file."""
+    state = checkpoint.state
+
+    def fill(file: Any) -> None:
+        file.attrs["format"] = "ddp-mlp-checkpoint"
+        file.attrs["epoch"], file.attrs["step"] = state.progress.epoch, state.progress.step
+        file.attrs["fingerprint"] = checkpoint.fingerprint
+        file.attrs["micro_batches"] = checkpoint.micro_batches
+        file.attrs["written_by"] = json.dumps(checkpoint.written_by)
+        # In a data set, since an attribute holds 64 KiB at most and the history grows.
+        file["progress"] = json.dumps(asdict(state.progress))
+        write_description(file, checkpoint.config, checkpoint.facts, checkpoint.normalization)
+        write_parameters(file, checkpoint.network, state.parameters)
+        for name, moment in zip(OPTIMIZERS[checkpoint.config.optimizer.name].moments, state.moments, strict=True):
+            file[f"moments/{name}"] = moment
+
+    return make_image(fill)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Verify and read a checkpoint.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If it is not there, damaged, or not a checkpoint.
+    """
+    import numpy as np
+
+    with open_image(path) as file:
+        if file.attrs.get("format") != "ddp-mlp-checkpoint":
+            raise DataError(f"{path}: a {file.attrs.get('format')}, not a checkpoint")
+        config, facts, fitted, network = read_description(file, str(path))
+        parameters = file["parameters"][:]
+        names = OPTIMIZERS[config.optimizer.name].moments
+        moments = np.zeros((len(names), len(parameters)), parameters.dtype)
+        for row, name in zip(moments, names, strict=True):
+            row[:] = file[f"moments/{name}"]
+        progress = Progress(**json.loads(file["progress"].asstr()[()]))
+        return Checkpoint(
+            path, TrainState(parameters, moments, progress), config, facts, fitted, network,
+            str(file.attrs["fingerprint"]), int(file.attrs["micro_batches"]),
+            json.loads(file.attrs["written_by"]),
+        )  # fmt: skip
+
+
+def list_checkpoints(directory: Path) -> list[Path]:
+    """Return the checkpoints in a directory by name, the newest first; links are none."""
+    if not directory.is_dir():
+        return []
+    found = [p for p in directory.iterdir() if _NAME.fullmatch(p.name) and p.is_file() and not p.is_symlink()]
+    return sorted(found, key=lambda p: int(p.stem.removeprefix("step-")), reverse=True)
+
+
+def newest_good(directory: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Load the newest checkpoint that verifies.
+
+    Returns
+    -------
+    checkpoint : Checkpoint or None
+        None only where there is no checkpoint at all.
+    passed_over : list of str
+        Why newer ones were not taken, one sentence each.
+
+    Raises
+    ------
+    DataError
+        If there are checkpoints and none is good: starting afresh silently would lose work.
+    """
+    passed_over: list[str] = []
+    for path in list_checkpoints(directory):
+        try:
+            return load_checkpoint(path), passed_over
+        except DdpMlpError as error:
+            passed_over.append(str(error))
+    if passed_over:
+        raise DataError(f"no good checkpoint in {directory}: {'; '.join(passed_over)}")
+    return None, []
+
+
+def save_checkpoint(directory: Path, image: bytes, step: int, keep: int) -> Path:
+    """Write a checkpoint, verify it on disk, then remove all but the newest `keep`.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; what was there stays.
+    DataError
+        If it does not read back as it was written.
+    """
+    path = directory / checkpoint_name(step)
+    write_atomically(path, image)
+    open_image(path).close()
+    for old in list_checkpoints(directory)[keep:]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return path
+
+
+def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) -> None:
+    """Raise CheckpointError unless `config` goes on where the checkpoint stopped.
+
+    Epochs, the checkpoint rules and the paths of files may differ, nothing else.
+    """
+    stored, wanted = msgspec.to_builtins(checkpoint.config), msgspec.to_builtins(config)
+    differing = [
+        f"[{section}] {key}: {values[key]!r} in the checkpoint, {wanted[section][key]!r} now"
+        for section, values in stored.items()
+        for key in values
+        if values[key] != wanted[section][key] and key not in _FREE_KEYS.get(section, ())
+    ]
+    micro_batches = config.train.micro_batches
+    if micro_batches not in ("auto", checkpoint.micro_batches):
+        differing.append(f"[train] micro_batches: {checkpoint.micro_batches} in the checkpoint, {micro_batches} now")
+    if fingerprint != checkpoint.fingerprint:
+        differing.append("the content of the data files")
+    if differing:
+        raise CheckpointError(
+            f"{checkpoint.path} does not fit the configuration: {'; '.join(differing)}; "
+            "restore these, or start another run directory with --out"
+        )

@@ -1,0 +1,152 @@
+"""The model file: everything needed to predict, and nothing that only training needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from ddp_mlp.config import Config, from_builtins
+from ddp_mlp.core.layout import Floats, digest
+from ddp_mlp.core.network import Network, build_network
+from ddp_mlp.data.hdf5 import DatasetFile
+from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.errors import DataError, MissingInputError
+from ddp_mlp.training.sealed import make_image, open_image
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a data set says about itself that a model keeps."""
+
+    task: str
+    n_features: int
+    n_outputs: int
+    feature_names: tuple[str, ...] | None
+    target_names: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None
+    image_shape: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, file: DatasetFile) -> Self:
+        """Take the facts from an open data set."""
+        return cls(
+            file.task, file.n_features, file.n_outputs,
+            file.feature_names, file.target_names, file.class_names, file.image_shape,
+        )  # fmt: skip
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the facts as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Rebuild the facts from `as_dict` or its JSON."""
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def normalization_to_json(fitted: Normalization) -> str:
+    """Return a normalisation as JSON; numbers keep all their bits."""
+    arrays = {"offset": fitted.offset.tolist(), "scale": fitted.scale.tolist()}
+    return json.dumps({"kind": fitted.kind, "constant": list(fitted.constant), **arrays})
+
+
+def normalization_from_json(text: str) -> Normalization:
+    """Rebuild a normalisation from `normalization_to_json`."""
+    raw = json.loads(text)
+    offset, scale = np.array(raw["offset"], np.float64), np.array(raw["scale"], np.float64)
+    return Normalization(raw["kind"], offset, scale, tuple(raw["constant"]))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with all that belongs to its answers."""
+
+    config: Config
+    facts: Facts
+    network: Network
+    normalization: Normalization
+    parameters: Floats
+    epoch: int
+    step: int
+
+
+def write_description(file: Any, config: Config, facts: Facts, normalization: Normalization) -> None:
+    """Write what models and checkpoints have in common into an open HDF5 file."""
+    file.attrs["format_version"] = FORMAT_VERSION
+    file.attrs["config"] = json.dumps(msgspec.to_builtins(config))
+    file.attrs["data"] = json.dumps(facts.as_dict())
+    file.attrs["normalization_kind"] = normalization.kind
+    file["normalization/offset"] = normalization.offset
+    file["normalization/scale"] = normalization.scale
+
+
+def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
+    """Write the parameter vector, and the names and places of its parts."""
+    vector = file.create_dataset("parameters", data=parameters)
+    vector.attrs["sha256"] = digest(parameters)
+    parts = [{"name": s.name, "start": s.start, "shape": s.shape} for s in network.layout.segments()]
+    vector.attrs["layout"] = json.dumps(parts)
+
+
+def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalization, Network]:
+    """Read what `write_description` wrote.
+
+    Raises
+    ------
+    DataError
+        If it was written by a newer version of the format.
+    """
+    version = int(file.attrs["format_version"])
+    if version > FORMAT_VERSION:
+        raise DataError(f"{where}: format {version}, but this program reads up to {FORMAT_VERSION}; update ddp-mlp")
+    config = from_builtins(json.loads(file.attrs["config"]), where)
+    facts = Facts.from_dict(json.loads(file.attrs["data"]))
+    kind = file.attrs["normalization_kind"]
+    fitted = Normalization(kind, file["normalization/offset"][:], file["normalization/scale"][:])
+    return config, facts, fitted, build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
+
+
+def model_image(model: Model) -> bytes:
+    """Return a model as the bytes of its file."""
+
+    def fill(file: Any) -> None:
+        file.attrs["format"] = "ddp-mlp-model"
+        file.attrs["epoch"], file.attrs["step"] = model.epoch, model.step
+        write_description(file, model.config, model.facts, model.normalization)
+        write_parameters(file, model.network, model.parameters)
+
+    return make_image(fill)
+
+
+def locate_model(location: Path) -> Path:
+    """Return the file that MODEL means: a file itself, or ``model.h5`` of a run directory."""
+    if not location.is_dir():
+        return location
+    path = location / "model.h5"
+    if not path.exists():
+        raise MissingInputError(f"{location}: no model.h5 in this directory; name a run directory, a checkpoint or a model")
+    return path
+
+
+def load_model(location: Path) -> Model:
+    """Load a run directory's best model, a checkpoint or a model file.
+
+    Raises
+    ------
+    MissingInputError
+        If it is not there.
+    DataError
+        If it is damaged or nothing of this program.
+    """
+    path = locate_model(location)
+    with open_image(path) as file:
+        config, facts, fitted, network = read_description(file, str(path))
+        parameters = file["parameters"][:]
+        return Model(config, facts, network, fitted, parameters, int(file.attrs["epoch"]), int(file.attrs["step"]))

@@ -1,0 +1,135 @@
+"""From a configuration to what training needs: rows in memory, the network, who validates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.config import Config, DataConfig
+from ddp_mlp.core.network import Network, build_network
+from ddp_mlp.core.sampling import split_ids
+from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
+from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, fit_normalization
+from ddp_mlp.data.resident import Resident, load_resident
+from ddp_mlp.errors import DataError
+from ddp_mlp.training.model import Facts, normalization_from_json, normalization_to_json
+from ddp_mlp.training.shared import SharedAllocations
+
+Ids = NDArray[np.int64]
+
+#: Part of the training rows that is set aside where neither file nor configuration says.
+DEFAULT_VALID_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a run works on; the same on every rank but for the shared memory it names.
+
+    Attributes
+    ----------
+    network : Network
+    facts : Facts
+        What the data set says about itself, kept in the model.
+    normalization : Normalization
+    resident : Resident
+        Training rows, then those of a validation split of its own, if there is one.
+    train_ids, valid_ids : ndarray of int64
+        Disjoint rows of `resident`.
+    fingerprint : str
+        SHA-256 over the content of the data files.
+    """
+
+    network: Network
+    facts: Facts
+    normalization: Normalization
+    resident: Resident
+    train_ids: Ids
+    valid_ids: Ids
+    fingerprint: str
+
+
+def prepare(config: Config, comm: Communicator) -> Problem:
+    """Collective. Open the data, fit the normalisation, load the rows once for each node.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If the data is not there or not usable.
+    UsageError
+        If the configuration does not fit the data.
+    """
+    with ExitStack() as stack:
+        with agreed(comm):
+            files, splits = _open(config.data, stack)
+            first = files[0]
+            facts = Facts.of(first)
+            network = build_network(config.model, config.loss, first.task, first.n_features, first.n_outputs)
+            train_ids, valid_ids = _who_validates(config, splits)
+        described = ""
+        with agreed(comm):
+            if comm.rank == 0:
+                described = _describe(config.data, files, splits[0], train_ids)
+        described = comm.share_text(described)[0]
+        fingerprint, normalization = described.split(" ", 1)
+        fitted = normalization_from_json(normalization)
+        n_targets = first.n_outputs if first.task == "regression" else 1
+        memory = SharedAllocations(comm, splits, first.n_features, n_targets, config.train.dtype)
+        with agreed(comm):
+            resident = load_resident(
+                splits, fitted, config.train.dtype, n_targets,
+                allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
+            )  # fmt: skip
+        comm.node_barrier()
+    return Problem(network, facts, fitted, resident, train_ids, valid_ids, fingerprint)
+
+
+def _open(config: DataConfig, stack: ExitStack) -> tuple[list[DatasetFile], list[Split]]:
+    """Open the training file and, if it is another one, that for validation."""
+
+    def opened(location: str) -> DatasetFile:
+        return stack.enter_context(open_dataset(location, features=config.features, targets=config.targets))
+
+    train = opened(config.train)
+    if config.valid is None:
+        own = [train.splits["valid"]] if "valid" in train.splits and config.valid_fraction is None else []
+        return [train], [train.splits["train"], *own]
+    valid = opened(config.valid)
+    shape = (valid.task, valid.n_features, valid.n_outputs)
+    if shape != (train.task, train.n_features, train.n_outputs):
+        raise DataError(
+            f"{config.valid}: a {valid.task} data set of {valid.n_features} features and {valid.n_outputs} outputs, "
+            f"but {config.train} has {train.task}, {train.n_features}, {train.n_outputs}; both must agree"
+        )
+    return [train, valid], [train.splits["train"], valid.splits.get("valid", valid.splits["train"])]
+
+
+def _who_validates(config: Config, splits: list[Split]) -> tuple[Ids, Ids]:
+    n_train = splits[0].n_samples
+    if len(splits) == 2:
+        stop = n_train + splits[1].n_samples
+        return np.arange(n_train, dtype=np.int64), np.arange(n_train, stop, dtype=np.int64)
+    fraction = config.data.valid_fraction
+    return split_ids(n_train, DEFAULT_VALID_FRACTION if fraction is None else fraction, config.train.seed)
+
+
+def _describe(config: DataConfig, files: list[DatasetFile], train: Split, train_ids: Ids) -> str:
+    """Return the fingerprint of the data and the fitted normalisation, as one text."""
+    fingerprint = "+".join(file.fingerprint() for file in files)
+    n_features = files[0].n_features
+    fitted = fit_normalization(config.normalize, _training_blocks(train, train_ids), train.feature_dtype, n_features)
+    return f"{fingerprint} {normalization_to_json(fitted)}"
+
+
+def _training_blocks(train: Split, train_ids: Ids) -> Iterator[NDArray[Any]]:
+    """Yield the rows to train on, block by block of the file, without those that validate."""
+    for start in range(0, train.n_samples, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, train.n_samples)
+        first, last = np.searchsorted(train_ids, (start, stop))
+        if first < last:
+            yield train.read(start, stop).features[train_ids[first:last] - start]

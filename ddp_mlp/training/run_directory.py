@@ -1,0 +1,119 @@
+"""The run directory: what a run leaves behind, appended to over restarts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ddp_mlp.errors import OutputError, StorageError, UsageError
+from ddp_mlp.training.checkpoint import list_checkpoints
+from ddp_mlp.training.sealed import write_atomically
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths of a run and how its files grow. Only rank 0 writes."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Directory of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The best model."""
+        return self.path / "model.h5"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    def holds_run(self) -> bool:
+        """Tell whether a run has begun here."""
+        return (self.path / "config.toml").exists() or bool(list_checkpoints(self.checkpoints))
+
+    def create(self, *, resume: bool) -> None:
+        """Make the directory, and see that files can be written into it.
+
+        Raises
+        ------
+        UsageError
+            If it holds a run and `resume` is False.
+        OutputError
+            If it cannot be made or written to.
+        """
+        if not resume and self.holds_run():
+            raise UsageError(f"{self.path} already holds a run; go on with --resume, or choose another --out")
+        probe = self.path / f".writable-{os.getpid()}"
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise OutputError(f"cannot write to the run directory {self.path}: {error.strerror}") from None
+
+    def write_config(self, text: str) -> None:
+        """Keep the resolved configuration."""
+        write_atomically(self.path / "config.toml", text.encode())
+
+    def write_status(self, state: str, **fields: Any) -> None:
+        """Replace ``status.json``: state, who and when, and what else is given."""
+        status = {
+            "state": state,
+            **fields,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "updated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_atomically(self.path / "status.json", (json.dumps(status, indent=1) + "\n").encode())
+
+    def append_metrics(self, history: list[dict[str, Any]]) -> None:
+        """Append the rows of epochs that ``metrics.csv`` does not have yet.
+
+        An epoch that was computed twice because a job was killed before its checkpoint has
+        the same numbers both times, so the first row stays.
+        """
+        known = self._logged_epochs()
+        rows = [row for row in history if row["epoch"] not in known]
+        if rows:
+            self._append(rows, with_header=not self.metrics.exists())
+
+    def _logged_epochs(self) -> set[int]:
+        if not self.metrics.exists():
+            return set()
+        with self.metrics.open(newline="") as file:
+            return {int(row["epoch"]) for row in csv.DictReader(file) if (row["epoch"] or "").isdigit()}
+
+    def _append(self, rows: list[dict[str, Any]], *, with_header: bool) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        if with_header:
+            writer.writeheader()
+        writer.writerows([_readable(row) for row in rows])
+        try:
+            with self.metrics.open("a") as file:
+                file.write(text.getvalue())
+        except OSError as error:
+            raise StorageError(f"{self.metrics}: cannot write: {error.strerror}") from None
+
+    def log(self, line: str) -> None:
+        """Append a line with the time to ``log.txt``."""
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        with (self.path / "log.txt").open("a") as file:
+            file.write(f"{stamp} {line}\n")
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Shorten measured times; numbers that training computed keep all their digits."""
+    return {k: f"{v:.6g}" if isinstance(v, float) and k.endswith("_s") else v for k, v in row.items()}

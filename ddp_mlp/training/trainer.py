@@ -1,0 +1,196 @@
+"""The loop: a generator of reports. The caller logs, saves and stops.
+
+Whenever it yields, the state is that of a run that could be stopped there: everything the
+next step depends on is in `TrainState`, and no rank is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from ddp_mlp.comm import Communicator
+from ddp_mlp.config import Config
+from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.sampling import batch_bounds, epoch_order, steps_per_epoch
+from ddp_mlp.errors import NonFiniteError
+from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
+from ddp_mlp.training.evaluation import Evaluator
+from ddp_mlp.training.problem import Problem
+from ddp_mlp.training.state import Progress, TrainState
+
+#: Seconds between reports, about: long enough to cost nothing, short enough to react.
+REPORT_EVERY_S = 0.05
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the run stands after some steps.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Epochs finished and steps done in all.
+    steps_left : int
+        Steps to the end of the last epoch.
+    learning_rate : float
+        Of the last step.
+    finished_epoch : dict or None
+        The row of ``metrics.csv`` if an epoch has just ended.
+    improved : bool
+        The epoch that ended is the best so far.
+    """
+
+    epoch: int
+    step: int
+    steps_left: int
+    learning_rate: float
+    finished_epoch: dict[str, Any] | None = None
+    improved: bool = False
+
+
+class Trainer:
+    """Trains one problem from one state; every rank holds one and calls it alike."""
+
+    def __init__(
+        self,
+        config: Config,
+        problem: Problem,
+        state: TrainState,
+        comm: Communicator,
+        *,
+        micro_batches: int,
+        threads: int,
+    ) -> None:
+        self._config = config
+        self._problem = problem
+        self._progress = state.progress
+        self._batch_size = global_batch_size(config, len(problem.train_ids))
+        self._steps_per_epoch = steps_per_epoch(len(problem.train_ids), self._batch_size)
+        self._optimizer = OPTIMIZERS[config.optimizer.name]
+        self._engine = Engine(
+            problem.network, config.optimizer.name, problem.resident, comm,
+            micro_batches=micro_batches, threads=threads, n_train=len(problem.train_ids),
+            global_batch_size=self._batch_size, parameters=state.parameters,
+        )  # fmt: skip
+        self._engine.moments[...] = state.moments
+        state.moments = self._engine.moments
+        self._evaluator = Evaluator(problem.network, problem.facts.task, problem.resident, comm, threads)
+
+    def run(self) -> Iterator[Report]:
+        """Collective. Train to the last epoch, yielding a report every now and then.
+
+        Raises
+        ------
+        NonFiniteError
+            Before the update of a step whose loss or gradient is not finite; on all ranks.
+        """
+        progress, at_once = self._progress, 1
+        while progress.epoch < self._config.train.epochs:
+            started = perf_counter()
+            before = (self._engine.clock.compute_s, self._engine.clock.communicate_s)
+            first_position = progress.position
+            train_ids = self._problem.train_ids
+            self._engine.order[:] = epoch_order(train_ids, self._config.train.seed, progress.epoch)
+            ordered = perf_counter()
+            while progress.position < self._steps_per_epoch:
+                chunk_started = perf_counter()
+                n = min(at_once, self._steps_per_epoch - progress.position)
+                self._advance(n)
+                seconds = (perf_counter() - chunk_started) / n
+                at_once = max(1, min(STEPS_AT_ONCE, int(REPORT_EVERY_S / seconds)))
+                if progress.position < self._steps_per_epoch:
+                    yield self._report()
+            n_steps = progress.position - first_position
+            yield self._finish_epoch(started, ordered - started, before, n_steps)
+
+    def _advance(self, n_steps: int) -> None:
+        """Collective. Run `n_steps` steps of the current epoch."""
+        progress, n_train = self._progress, len(self._problem.train_ids)
+        optimizer, rate = self._config.optimizer, self.learning_rate()
+        steps = range(n_steps)
+        reports = self._engine.run(
+            [batch_bounds(n_train, self._batch_size, progress.position + i) for i in steps],
+            [self._optimizer.coefficients(optimizer, rate, progress.step + i) for i in steps],
+        )
+        for report in reports:
+            self._account(report)
+
+    def _account(self, report: StepReport) -> None:
+        progress = self._progress
+        if not report.is_finite:
+            raise NonFiniteError(
+                f"the loss or gradient became non-finite at step {progress.step} of epoch {progress.epoch + 1} "
+                f"(loss sum {report.loss_sum:g}); the update was not applied; a smaller [optimizer] learning_rate "
+                f"than {self.learning_rate():g} may help"
+            )
+        progress.position += 1
+        progress.step += 1
+        progress.loss_sum += report.loss_sum
+        progress.n_samples += report.n_samples
+        progress.norm_sum += report.grad_norm
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the next step."""
+        return self._config.optimizer.learning_rate
+
+    def _report(self, row: dict[str, Any] | None = None, *, improved: bool = False) -> Report:
+        progress = self._progress
+        done = progress.epoch * self._steps_per_epoch + progress.position
+        left = self._config.train.epochs * self._steps_per_epoch - done
+        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved)
+
+    def _finish_epoch(
+        self, started: float, data_s: float, before: tuple[float, float], n_steps: int
+    ) -> Report:
+        """Collective. Validate, close the books of the epoch, and report it."""
+        progress, clock = self._progress, self._engine.clock
+        trained_s = perf_counter() - started
+        metrics = self._validate()
+        row: dict[str, Any] = {
+            "epoch": progress.epoch + 1,
+            "step": progress.step,
+            "train_loss": progress.loss_sum / progress.n_samples,
+            **metrics,
+            "learning_rate": self.learning_rate(),
+            "grad_norm": progress.norm_sum / progress.position,
+            "samples_per_s": progress.n_samples * n_steps / progress.position / trained_s,
+            "compute_s": clock.compute_s - before[0],
+            "communicate_s": clock.communicate_s - before[1],
+            "data_s": data_s,
+            "wall_s": perf_counter() - started,
+        }
+        watched = row["valid_loss"] if self._problem.valid_ids.size else row["train_loss"]
+        improved = watched < progress.best_loss
+        if improved:
+            progress.best_loss, progress.best_epoch = watched, progress.epoch + 1
+        progress.history.append(row)
+        _begin_epoch(progress)
+        return self._report(row, improved=improved)
+
+    def _validate(self) -> dict[str, Any]:
+        """Collective. Return the validation columns of ``metrics.csv``; empty cells without validation."""
+        names = ("rmse", "r2") if self._problem.facts.task == "regression" else ("accuracy",)
+        if not self._problem.valid_ids.size:
+            return dict.fromkeys(("valid_loss", *(f"valid_{name}" for name in names)), "")
+        metrics = self._evaluator.evaluate(self._engine.parameters, self._problem.valid_ids)
+        return {"valid_loss": metrics["loss"]} | {f"valid_{name}": metrics[name] for name in names}
+
+    def close(self) -> None:
+        """Let the helper threads go."""
+        self._engine.close()
+
+
+def _begin_epoch(progress: Progress) -> None:
+    progress.epoch += 1
+    progress.position = 0
+    progress.loss_sum = progress.norm_sum = 0.0
+    progress.n_samples = 0
+
+
+def global_batch_size(config: Config, n_train: int) -> int:
+    """Return the samples of a full global batch; no more than there are."""
+    size = config.train.global_batch_size
+    return n_train if size == "full" else min(size, n_train)

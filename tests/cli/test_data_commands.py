@@ -1,0 +1,99 @@
+"""The commands of `ddp-mlp data`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from ddp_mlp.cli import data as data_commands
+from ddp_mlp.cli.data import data
+from ddp_mlp.data.importing import MAKERS
+from ddp_mlp.errors import DataError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(*args: str | Path) -> str:
+    result = CliRunner().invoke(data, [str(a) for a in args], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_make_and_inspect(tmp_path: Path) -> None:
+    out = tmp_path / "s.h5"
+    assert "multiclass, 2 features, 3 classes; train 30, test 7" in run(
+        "make", "spirals", "--out", out, "--samples", 30
+    )
+    text = run("inspect", out)
+    assert "class balance: 0 10, 1 10, 2 10" in text
+    report = json.loads(run("inspect", out, "--json"))
+    assert report["task"] == "multiclass"
+    assert report["splits"]["train"]["n_samples"] == 30
+    assert report["splits"]["train"]["class_counts"] == [10, 10, 10]
+    assert report["problem"] is None
+
+
+def test_import_a_table(tmp_path: Path) -> None:
+    path, out = tmp_path / "t.csv", tmp_path / "t.h5"
+    path.write_text("id,a,y\n" + "".join(f"n{i},{i},{i}.5\n" for i in range(10)))
+    args = (
+        "import",
+        path,
+        "--out",
+        out,
+        "--target",
+        "y",
+        "--drop",
+        "id",
+        "--test-fraction",
+        "0.2",
+        "--compress",
+    )
+    assert "regression, 1 features, 1 targets; train 8, test 2" in run(*args)
+    with pytest.raises(OutputError, match="--force"):
+        run(*args)
+    run(*args, "--force")
+    with h5py.File(out) as file:
+        assert file["train/features"].compression == "gzip"
+
+
+def test_mistakes_are_errors_of_this_program(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean sine"):
+        run("make", "sin", "--out", tmp_path / "x.h5")
+    assert CliRunner().invoke(data, ["make", "sine"]).exit_code == 2
+    assert CliRunner().invoke(data, ["import", "--out", "x.h5"]).exit_code == 2
+    assert CliRunner().invoke(data, ["import", "a.csv", "--out", "x.h5", "--task", "magic"]).exit_code == 2
+
+
+def test_inspect_prints_what_it_can_and_then_fails(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        file["spectra"] = np.ones((3, 2))
+        file["kinds"] = np.arange(3)
+    for options in ((), ("--json",)):
+        result = CliRunner().invoke(data, ["inspect", str(path), *options])
+        assert isinstance(result.exception, DataError)
+        assert "/spectra" in result.stdout
+    assert "--features PATH" in json.loads(result.stdout)["problem"]
+    assert "3 outputs" in run("inspect", path, "--features", "spectra", "--targets", "kinds")
+
+
+def test_inspect_counts_non_finite_values(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with h5py.File(path, "w") as file:
+        file["X"] = np.array([[1.0], [np.nan]])
+        file["y"] = np.array([0.5, np.inf])
+    report = json.loads(run("inspect", path, "--json"))["splits"]["train"]
+    assert (report["non_finite_features"], report["non_finite_targets"]) == (1, 1)
+
+
+def test_the_help_names_every_data_set() -> None:
+    assert sorted(data_commands._NAMES.split(", ")) == sorted(MAKERS)
+    text = run("make", "--help")
+    assert all(name in text for name in MAKERS)
