@@ -27,7 +27,7 @@ def _join(environment: Mapping[str, str]) -> Communicator:
             f"the launcher started {expected} processes, but no MPI library can be loaded ({reason}); "
             'install one with: pip install "ddp-mlp[mpich]"'
         ) from None
-    comm = MpiCommunicator()
+    comm = MpiCommunicator(int(environment.get("DDP_MLP_RANKS_PER_NODE", "0")))
     if comm.world_size != expected:
         raise LaunchError(
             f"the launcher started {expected} processes, but MPI sees a world of {comm.world_size}: launcher and "

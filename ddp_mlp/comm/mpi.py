@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import mpi4py
@@ -20,15 +21,37 @@ from mpi4py import MPI  # noqa: E402
 class MpiCommunicator:
     """The ranks that one launcher started together."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranks_per_node: int = 0) -> None:
+        """Join the world.
+
+        Parameters
+        ----------
+        ranks_per_node : int
+            0 for the nodes as they are; else pretend that they are of this size, to try
+            on one machine what happens between several.
+        """
         self._world = MPI.COMM_WORLD
-        self._node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self._world.rank)
-        self._windows: list[MPI.Win] = []
         self.rank = self._world.rank
         self.world_size = self._world.size
+        self.host = MPI.Get_processor_name()
+        self._node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
+        if ranks_per_node:
+            self._node = self._node.Split(self._node.rank // ranks_per_node, self.rank)
         self.local_rank = self._node.rank
         self.local_size = self._node.size
-        self.host = MPI.Get_processor_name()
+        self._leaders = self._world.Split(0 if self.local_rank == 0 else MPI.UNDEFINED, self.rank)
+        self._windows: list[MPI.Win] = []
+        self.node, self.node_sizes = self._number_nodes()
+
+    def _number_nodes(self) -> tuple[int, tuple[int, ...]]:
+        """Collective. Return this node's number and the sizes of all, by their lowest ranks."""
+        sizes = np.zeros(self.world_size, np.int64)
+        if self.local_rank == 0:
+            sizes[self.rank] = self.local_size
+        self._world.Allreduce(MPI.IN_PLACE, sizes)
+        leader = np.array(self.rank)
+        self._node.Bcast(leader, root=0)
+        return int(np.count_nonzero(sizes[: int(leader)])), tuple(sizes[sizes > 0].tolist())
 
     def barrier(self) -> None:
         """Collective. Wait for all ranks."""
@@ -44,10 +67,11 @@ class MpiCommunicator:
 
     def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective. Fill `table` so that every rank has the rows of all."""
-        row_bytes = table.strides[0]
-        sizes = [count * row_bytes for count in counts]
-        starts = [sum(sizes[:rank]) for rank in range(len(sizes))]
-        self._world.Allgatherv(MPI.IN_PLACE, [table.view(np.uint8), sizes, starts, MPI.BYTE])
+        _gather_rows(self._world, table, counts)
+
+    def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
+        """Collective over local rank 0 of every node. Like `gather_rows`, node by node."""
+        _gather_rows(self._leaders, table, counts)
 
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""
@@ -86,3 +110,10 @@ class MpiCommunicator:
             window.Free()
         self._node.Free()
         MPI.Finalize()
+
+
+def _gather_rows(comm: MPI.Comm, table: NDArray[Any], counts: Sequence[int]) -> None:
+    row_bytes = table.strides[0]
+    sizes = [count * row_bytes for count in counts]
+    starts = list(accumulate(sizes, initial=0))[:-1]
+    comm.Allgatherv(MPI.IN_PLACE, [table.view(np.uint8), sizes, starts, MPI.BYTE])

@@ -31,6 +31,14 @@ class Communicator(Protocol):
         """Number of ranks on this node."""
 
     @property
+    def node(self) -> int:
+        """Number of this node."""
+
+    @property
+    def node_sizes(self) -> tuple[int, ...]:
+        """Number of ranks of every node."""
+
+    @property
     def host(self) -> str:
         """Name of this node."""
 
@@ -52,6 +60,9 @@ class Communicator(Protocol):
             Rank r owns ``counts[r]`` rows after those of the ranks before it. Its own
             rows are read where they lie, the others are overwritten.
         """
+
+    def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
+        """Collective over local rank 0 of every node. Like `gather_rows`, node by node."""
 
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""

@@ -20,6 +20,8 @@ class SingleProcess:
     world_size = 1
     local_rank = 0
     local_size = 1
+    node = 0
+    node_sizes = (1,)
 
     @property
     def host(self) -> str:
@@ -37,6 +39,9 @@ class SingleProcess:
 
     def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Do nothing: all rows are this rank's."""
+
+    def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
+        """Do nothing: all rows are this node's."""
 
     def share_text(self, text: str) -> list[str]:
         """Return the one text."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 Interval = tuple[int, int]
 
@@ -80,67 +81,72 @@ def _depth(merges: Sequence[int]) -> int:
 
 @dataclass(frozen=True)
 class ReductionPlan:
-    """How one rank computes and folds its part of the tree.
+    """How the workers of one node compute and fold their part of the tree.
+
+    A node is a set of workers that share memory: all threads of all ranks of a machine.
 
     Attributes
     ----------
     runs : tuple of (start, stop)
-        Micro-batches of each worker of this rank.
+        Micro-batches of each worker of this node.
     worker_merges : tuple of int, one for each of the M micro-batches
-        Pairs that the worker adds after that micro-batch; 0 outside this rank's runs.
+        Pairs that its worker adds after that micro-batch; 0 outside this node's runs.
     depth : int
         Gradient vectors that one worker needs.
-    node_rows, node_merges : tuple of int
-        Where the workers' nodes lie (worker times depth, plus position) and how the rank
-        folds them.
-    nodes_of_rank : tuple of int
-        How many nodes each rank is left with.
+    rows, merges : tuple of int
+        Where the workers leave their sums (worker times depth, plus position), and how
+        these fold.
+    sums_of_node : tuple of int
+        How many sums each node is left with.
     top_merges : tuple of int
-        How the nodes of all ranks, in order of rank, fold to one.
+        How the sums of all nodes, in order of node, fold to one.
     """
 
     runs: tuple[Interval, ...]
     worker_merges: tuple[int, ...]
     depth: int
-    node_rows: tuple[int, ...]
-    node_merges: tuple[int, ...]
-    nodes_of_rank: tuple[int, ...]
+    rows: tuple[int, ...]
+    merges: tuple[int, ...]
+    sums_of_node: tuple[int, ...]
     top_merges: tuple[int, ...]
 
 
-def _worker_run(micro_batches: int, rank: int, thread: int, world_size: int, threads: int) -> Interval:
-    return fair_bounds(micro_batches, rank * threads + thread, world_size * threads)
-
-
-def plan_reduction(micro_batches: int, rank: int, world_size: int, threads: int) -> ReductionPlan:
-    """Cut the tree of `micro_batches` leaves between the ranks and their threads.
+def plan_reduction(micro_batches: int, workers_of_node: Sequence[int], node: int) -> ReductionPlan:
+    """Cut the tree of `micro_batches` leaves between the workers of all nodes.
 
     Parameters
     ----------
     micro_batches : int
-        Leaves of the tree, a power of two, at least ``world_size * threads``.
-    rank, world_size, threads : int
-        This rank, the number of ranks, and of threads in each rank.
+        Leaves of the tree, a power of two, at least the number of workers.
+    workers_of_node : sequence of int
+        Number of workers of each node.
+    node : int
+        The node whose plan is wanted.
     """
-    runs = [_worker_run(micro_batches, rank, t, world_size, threads) for t in range(threads)]
-    folded = [fold_intervals((i, i + 1) for i in range(*run)) for run in runs]
+    n_workers = sum(workers_of_node)
+    firsts = list(accumulate(workers_of_node, initial=0))
+    runs = [fair_bounds(micro_batches, w, n_workers) for w in range(firsts[node], firsts[node + 1])]
+    folded = [fold_intervals(_leaves(run)) for run in runs]
     worker_merges = [0] * micro_batches
     for (start, stop), (merges, _) in zip(runs, folded, strict=True):
         worker_merges[start:stop] = merges
     depth = max(_depth(merges) for merges, _ in folded)
-    node_rows = [t * depth + i for t, (_, nodes) in enumerate(folded) for i in range(len(nodes))]
-    node_merges, _ = fold_intervals(node for _, nodes in folded for node in nodes)
-    nodes_by_rank = [
-        fold_intervals((i, i + 1) for i in range(*fair_bounds(micro_batches, r, world_size)))[1]
-        for r in range(world_size)
+    sums_by_node = [
+        fold_intervals(
+            _leaves((fair_bounds(micro_batches, first, n_workers)[0], fair_bounds(micro_batches, last - 1, n_workers)[1]))
+        )[1]
+        for first, last in pairwise(firsts)
     ]
-    top_merges, _ = fold_intervals(node for nodes in nodes_by_rank for node in nodes)
     return ReductionPlan(
         runs=tuple(runs),
         worker_merges=tuple(worker_merges),
         depth=depth,
-        node_rows=tuple(node_rows),
-        node_merges=tuple(node_merges),
-        nodes_of_rank=tuple(len(nodes) for nodes in nodes_by_rank),
-        top_merges=tuple(top_merges),
+        rows=tuple(w * depth + i for w, (_, sums) in enumerate(folded) for i in range(len(sums))),
+        merges=tuple(fold_intervals(part for _, sums in folded for part in sums)[0]),
+        sums_of_node=tuple(len(sums) for sums in sums_by_node),
+        top_merges=tuple(fold_intervals(part for sums in sums_by_node for part in sums)[0]),
     )
+
+
+def _leaves(run: Interval) -> Iterable[Interval]:
+    return ((leaf, leaf + 1) for leaf in range(*run))

@@ -103,7 +103,9 @@ class Search:
 
     def _styles(self) -> Iterator[list[_Place]]:
         # A path from the root names one array; looked up in every group it would be each split.
-        if not any(item.strip().startswith("/") for text in self.explicit.values() for item in text.split(",")):
+        if not any(
+            item.strip().startswith("/") for text in self.explicit.values() for item in text.split(",")
+        ):
             yield self._group_places()
         if not self.explicit:
             yield self._suffix_places()

@@ -53,7 +53,7 @@ def compile_kernels(dtype: str) -> None:
     parameters = initial_parameters(network, "zeros", 0, dtype)
     engine = Engine(
         network, "sgd", resident, comm,
-        micro_batches=2, threads=2, n_train=2, global_batch_size=2, parameters=parameters,
+        micro_batches=2, threads=2, n_train=2, global_batch_size=2, start=parameters,
     )  # fmt: skip
     engine.order[:] = permuted(np.arange(2), "warm-up")
     engine.run([(0, 2)], [(0.0,)])

@@ -6,14 +6,16 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, TAIL_COLUMNS
-from ddp_mlp.core.kernels.reduction import BLOCK
+from ddp_mlp.core.kernels.losses import LOSS_CODES
+from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
 from ddp_mlp.core.kernels.updates import COEFFICIENTS, UPDATE_CODES
 from ddp_mlp.core.layout import Floats
@@ -46,33 +48,49 @@ class Clock:
     communicate_s: float = 0.0
 
 
-def _node_table(n_rows: int, n_parameters: int, dtype: str) -> tuple[NDArray[np.uint8], Floats, NDArray[np.float64]]:
-    """Allocate rows of one gradient vector and one tail each.
+@dataclass(frozen=True)
+class SumTable:
+    """Rows of one gradient vector and one tail each, in memory that a node shares.
 
-    Returns
-    -------
+    Attributes
+    ----------
     rows : ndarray of uint8, shape (n_rows, stride)
-        The whole memory: what travels between ranks.
-    nodes : ndarray of `dtype`, shape (n_rows, stride / itemsize)
+        The whole memory: what travels between nodes.
+    sums : ndarray of shape (n_rows, stride / itemsize)
         The same memory; the first P columns are the gradient sum.
     tails : ndarray of float64, shape (n_rows, TAIL_COLUMNS)
         The same memory, behind the gradient sum.
     """
-    tail_at = -(-n_parameters * np.dtype(dtype).itemsize // _LINE) * _LINE
+
+    rows: NDArray[np.uint8]
+    sums: Floats
+    tails: NDArray[np.float64]
+
+
+def _shared_table(comm: Communicator, n_rows: int, n_parameters: int, dtype: np.dtype[Any]) -> SumTable:
+    """Collective. Allocate a table whose rows start on cache lines."""
+    tail_at = -(-n_parameters * dtype.itemsize // _LINE) * _LINE
     stride = tail_at + TAIL_COLUMNS * 8
-    memory = np.zeros(n_rows * stride + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    rows = memory[start : start + n_rows * stride].reshape(n_rows, stride)
-    return rows, rows.view(dtype), rows[:, tail_at:].view(np.float64)
+    rows = comm.node_shared(n_rows * stride).reshape(n_rows, stride)
+    return SumTable(rows, rows.view(dtype), rows[:, tail_at:].view(np.float64))
+
+
+def _shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Collective. Allocate zeros that all ranks of the node see."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return comm.node_shared(size).view(dtype).reshape(shape)
 
 
 class Engine:
     """Runs steps of one network on the resident rows of one rank.
 
+    The ranks of a node, and their threads, are workers of one team on shared memory: they
+    need MPI only to reach other nodes.
+
     Attributes
     ----------
     parameters : ndarray of shape (P,)
-        The live parameter vector; the same on every rank between steps.
+        The live parameter vector, shared by the node; the same on every node between steps.
     moments : ndarray of shape (n_moments, P)
         The optimiser's vectors, likewise.
     order : ndarray of int64, shape (n_train,)
@@ -91,37 +109,35 @@ class Engine:
         threads: int,
         n_train: int,
         global_batch_size: int,
-        parameters: Floats,
+        start: Floats,
     ) -> None:
-        plan = plan_reduction(micro_batches, comm.rank, comm.world_size, threads)
+        """Collective. Allocate everything, and start the helper threads.
+
+        `start` (P,) is the first value of the parameters; its dtype is that of training.
+        """
+        plan = plan_reduction(micro_batches, [size * threads for size in comm.node_sizes], comm.node)
         self._comm = comm
-        self._threads = threads
-        self._nodes_of_rank = plan.nodes_of_rank
+        self._sums_of_node = plan.sums_of_node
         self.clock = Clock()
-        n_top = sum(plan.nodes_of_rank)
-        first = sum(plan.nodes_of_rank[: comm.rank])
-        n_own = threads * plan.depth
-        rows, top, tails = _node_table(max(n_top, first + n_own), len(parameters), parameters.dtype.name)
-        # This rank's working rows lie where its nodes belong among those of all ranks; what
-        # is left of them is overwritten by the others' nodes, which come when it is done.
-        own = slice(first, first + n_own)
-        self._top_rows = rows[:n_top]
-        self.parameters = parameters
-        self.moments = np.zeros((len(OPTIMIZERS[optimizer].moments), len(parameters)), parameters.dtype)
+        n_top, first = sum(plan.sums_of_node), sum(plan.sums_of_node[: comm.node])
+        n_own = len(plan.runs) * plan.depth
+        # The rows in which this node works lie where its sums belong among those of all
+        # nodes; the others' sums come when it is done with the rest of its rows.
+        table = _shared_table(comm, max(n_top, first + n_own), len(start), start.dtype)
+        self._top_rows = table.rows[:n_top]
+        self.parameters = _shared_array(comm, start.shape, start.dtype)
+        self.moments = _shared_array(comm, (len(OPTIMIZERS[optimizer].moments), len(start)), start.dtype)
+        if comm.local_rank == 0:
+            self.parameters[:] = start
         self.order = np.zeros(n_train, np.int64)
-        # With one rank the workers' nodes are all there is to fold.
-        alone = comm.world_size == 1
-        self._arena = _arena(
-            network, optimizer, resident, plan, self,
+        self._arena = _make_arena(
+            self, network, optimizer, resident, comm, plan, table, slice(first, first + n_own), threads,
             capacity=-(-global_batch_size // micro_batches),
-            nodes=top[own], tails=tails[own],
-            top=top, top_tails=tails,
-            top_rows=plan.node_rows if alone else range(n_top),
-            top_merges=plan.node_merges if alone else plan.top_merges,
         )  # fmt: skip
+        comm.node_barrier()
         self._helpers = [
-            threading.Thread(target=phases.work, args=(self._arena, worker, 0, 0, 0), daemon=True)
-            for worker in range(1, threads)
+            threading.Thread(target=phases.work, args=(self._arena, thread, 0, 0, 0), daemon=True)
+            for thread in range(1, threads)
         ]
         for helper in self._helpers:
             helper.start()
@@ -146,7 +162,7 @@ class Engine:
         arena.batches[:n] = batches
         for row, values in zip(arena.coefficients, coefficients, strict=False):
             row[: len(values)] = values
-        if self._comm.world_size == 1:
+        if len(self._sums_of_node) == 1:
             started = perf_counter()
             phases.work(arena, 0, phases.STEPS, 0, n)
             self.clock.compute_s += perf_counter() - started
@@ -158,14 +174,14 @@ class Engine:
         return self._reports(n)
 
     def _step(self, step: int) -> None:
-        """Collective. One step: gradients, fold in the rank, then across ranks, update."""
+        """Collective. One step: gradients, fold in the node, then across nodes, update."""
         arena, clock = self._arena, self.clock
         started = perf_counter()
         phases.work(arena, 0, phases.GRADIENT, step, 1)
-        if self._threads > 1:
-            phases.work(arena, 0, phases.REDUCE, step, 1)
+        phases.work(arena, 0, phases.REDUCE, step, 1)
         computed = perf_counter()
-        self._comm.gather_rows(self._top_rows, self._nodes_of_rank)
+        if self._comm.local_rank == 0:
+            self._comm.gather_rows_of_nodes(self._top_rows, self._sums_of_node)
         communicated = perf_counter()
         phases.work(arena, 0, phases.UPDATE, step, 1)
         clock.communicate_s += communicated - computed
@@ -188,41 +204,47 @@ class Engine:
                 helper.join()
 
 
-def _arena(
+def _make_arena(
+    engine: Engine,
     network: Network,
     optimizer: str,
     resident: Resident,
+    comm: Communicator,
     plan: ReductionPlan,
-    engine: Engine,
+    table: SumTable,
+    own: slice,
+    threads: int,
     *,
     capacity: int,
-    nodes: Floats,
-    tails: NDArray[np.float64],
-    top: Floats,
-    top_tails: NDArray[np.float64],
-    top_rows: Sequence[int],
-    top_merges: Sequence[int],
 ) -> phases.Arena:
-    from ddp_mlp.core.kernels.losses import LOSS_CODES
-
-    table = layer_table(network)
+    """Collective. Lay out what the workers of this rank see."""
+    layers = layer_table(network)
     dtype = engine.parameters.dtype
-    threads = len(plan.runs)
+    n_workers = len(plan.runs)
     n_blocks = -(-len(engine.parameters) // BLOCK)
-    choices = (LOSS_CODES[network.loss], UPDATE_CODES[optimizer], resident.stored, capacity, len(plan.worker_merges))
+    alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
+    top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
+    choices = np.zeros(6, np.int64)
+    choices[phases.LOSS] = LOSS_CODES[network.loss]
+    choices[phases.OPTIMIZER] = UPDATE_CODES[optimizer]
+    choices[phases.STORED] = resident.stored
+    choices[phases.CAPACITY] = capacity
+    choices[phases.MICRO_BATCHES] = len(plan.worker_merges)
+    choices[phases.FIRST_WORKER] = comm.local_rank * threads
     return phases.Arena(
-        sync=np.zeros(SYNC_WORDS, np.int64),
+        node_sync=_shared_array(comm, (SYNC_WORDS,), np.int64),
+        rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(3, np.int64),
-        choices=np.array(choices, np.int64),
-        layers=table.layers,
-        delta_at=table.delta_at,
+        choices=choices,
+        layers=layers.layers,
+        delta_at=layers.delta_at,
         runs=np.array(plan.runs, np.int64),
         worker_merges=np.array(plan.worker_merges, np.int64),
-        node_rows=np.array(plan.node_rows, np.int64),
-        node_merges=np.array(plan.node_merges, np.int64),
+        rows=np.array(plan.rows, np.int64),
+        merges=np.array(plan.merges, np.int64),
         top_rows=np.array(top_rows, np.int64),
         top_merges=np.array(top_merges, np.int64),
-        slices=np.array([fair_bounds(n_blocks, t, threads) for t in range(threads)], np.int64),
+        slices=np.array([fair_bounds(n_blocks, w, n_workers) for w in range(n_workers)], np.int64),
         features=resident.features,
         offset=resident.offset,
         scale=resident.scale,
@@ -230,14 +252,15 @@ def _arena(
         order=engine.order,
         batches=np.zeros((STEPS_AT_ONCE, 2), np.int64),
         coefficients=np.zeros((STEPS_AT_ONCE, COEFFICIENTS), dtype),
+        work=np.zeros((threads, capacity * layers.columns), dtype),
+        stacks=np.zeros((threads, STACK_DEPTH, BLOCK), dtype),
         parameters=engine.parameters,
         moments=engine.moments,
-        work=np.zeros((threads, capacity * table.columns), dtype),
-        nodes=nodes,
-        tails=tails,
-        top=top,
-        top_tails=top_tails,
-        block_squares=np.zeros(n_blocks),
-        reports=np.zeros((STEPS_AT_ONCE, TAIL_COLUMNS)),
-        norms=np.zeros(STEPS_AT_ONCE),
+        own=table.sums[own],
+        own_tails=table.tails[own],
+        top=table.sums,
+        top_tails=table.tails,
+        block_squares=_shared_array(comm, (n_blocks,), np.float64),
+        reports=_shared_array(comm, (STEPS_AT_ONCE, TAIL_COLUMNS), np.float64),
+        norms=_shared_array(comm, (STEPS_AT_ONCE,), np.float64),
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
 from ddp_mlp.core.optimizers import OPTIMIZERS
@@ -73,10 +75,14 @@ class Trainer:
         self._engine = Engine(
             problem.network, config.optimizer.name, problem.resident, comm,
             micro_batches=micro_batches, threads=threads, n_train=len(problem.train_ids),
-            global_batch_size=self._batch_size, parameters=state.parameters,
+            global_batch_size=self._batch_size, start=state.parameters,
         )  # fmt: skip
-        self._engine.moments[...] = state.moments
-        state.moments = self._engine.moments
+        if comm.local_rank == 0:
+            self._engine.moments[...] = state.moments
+        comm.node_barrier()
+        state.parameters, state.moments = self._engine.parameters, self._engine.moments
+        self._comm = comm
+        self._at_once = np.ones(1, np.int64)
         self._evaluator = Evaluator(problem.network, problem.facts.task, problem.resident, comm, threads)
 
     def run(self) -> Iterator[Report]:
@@ -87,7 +93,7 @@ class Trainer:
         NonFiniteError
             Before the update of a step whose loss or gradient is not finite; on all ranks.
         """
-        progress, at_once = self._progress, 1
+        progress = self._progress
         while progress.epoch < self._config.train.epochs:
             started = perf_counter()
             before = (self._engine.clock.compute_s, self._engine.clock.communicate_s)
@@ -95,16 +101,20 @@ class Trainer:
             train_ids = self._problem.train_ids
             self._engine.order[:] = epoch_order(train_ids, self._config.train.seed, progress.epoch)
             ordered = perf_counter()
+            self._at_once[0] = 1
             while progress.position < self._steps_per_epoch:
-                chunk_started = perf_counter()
-                n = min(at_once, self._steps_per_epoch - progress.position)
-                self._advance(n)
-                seconds = (perf_counter() - chunk_started) / n
-                at_once = max(1, min(STEPS_AT_ONCE, int(REPORT_EVERY_S / seconds)))
+                self._advance(min(int(self._at_once[0]), self._steps_per_epoch - progress.position))
+                if progress.position == first_position + 1:
+                    self._set_pace(perf_counter() - ordered)
                 if progress.position < self._steps_per_epoch:
                     yield self._report()
             n_steps = progress.position - first_position
             yield self._finish_epoch(started, ordered - started, before, n_steps)
+
+    def _set_pace(self, step_s: float) -> None:
+        """Collective. Choose how many steps to run between reports; the same on all ranks."""
+        self._at_once[0] = max(1, min(STEPS_AT_ONCE, int(REPORT_EVERY_S / step_s)))
+        self._comm.broadcast(self._at_once)
 
     def _advance(self, n_steps: int) -> None:
         """Collective. Run `n_steps` steps of the current epoch."""

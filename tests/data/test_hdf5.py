@@ -642,3 +642,16 @@ def test_files_obey_the_umask(path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_heap_that_would_hang_the_library_is_refused(path: Path) -> None:
+    write_own(path)
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    # The size of the free space behind the last object.
+    index = heap + 16
+    while int.from_bytes(content[index : index + 2], "little"):
+        index += 16 + -(-int.from_bytes(content[index + 8 : index + 16], "little") // 8) * 8
+    content[index + 8 : index + 16] = bytes(8)
+    path.write_bytes(content)
+    refused(path, f"heap at byte {heap} is damaged")

@@ -1,9 +1,9 @@
-"""The phases of a training step, run by every worker of a team.
+"""The phases of a training step, run by every worker of a node.
 
 GRADIENT: each worker computes its micro-batches and folds them as far as its own run of
-them reaches. REDUCE: the workers fold each other's nodes, each a slice of the vector.
-UPDATE: fold what is left and apply the optimiser, each worker to its slice. STEPS: whole
-steps without coming back to Python, for a rank that needs nobody else.
+them reaches. REDUCE: the workers of the node fold each other's sums, each in a slice of
+the vector. UPDATE: fold the sums of all nodes and apply the optimiser, each worker to its
+slice. STEPS: whole steps without coming back to Python, for a node that needs no other.
 """
 
 from __future__ import annotations
@@ -44,25 +44,27 @@ PHASE, STEP, N_STEPS = range(3)
 
 
 #: Fields of `Arena.choices`.
-LOSS, OPTIMIZER, STORED, CAPACITY, MICRO_BATCHES = range(5)
+LOSS, OPTIMIZER, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER = range(6)
 
 
 class Arena(NamedTuple):
-    """Everything that the workers of a rank share; fixed arrays, filled in place.
+    """Everything that the workers of a rank see; fixed arrays, filled in place.
 
-    P is the number of parameters, W of workers, M of micro-batches, R the dtype of training.
+    P is the number of parameters, W of workers of the node, T of threads of the rank, M of
+    micro-batches, R the dtype of training. "Shared" memory is one for all ranks of the node.
     """
 
-    sync: Integers  # (SYNC_WORDS,)
-    control: Integers  # (3,) what to do, see PHASE ..
-    choices: Integers  # (5,) loss, optimiser, how features are stored, rows of capacity, M
+    node_sync: Integers  # (SYNC_WORDS,) shared by the node
+    rank_sync: Integers  # (SYNC_WORDS,) of this rank
+    control: Integers  # (3,) what this rank does, see PHASE ..
+    choices: Integers  # (6,) see LOSS ..
     layers: Integers  # (L, LAYER_COLUMNS)
     delta_at: Integers  # (2,)
     runs: Integers  # (W, 2) first and last micro-batch of each worker
     worker_merges: Integers  # (M,) pairs complete after each micro-batch, within its worker
-    node_rows: Integers  # (n,) rows of `nodes` that hold this rank's nodes after GRADIENT
-    node_merges: Integers  # (n,)
-    top_rows: Integers  # (m,) rows of `top` that hold the nodes of all ranks
+    rows: Integers  # (n,) rows of `own` where the workers leave their sums
+    merges: Integers  # (n,)
+    top_rows: Integers  # (m,) rows of `top` that hold the sums of all nodes
     top_merges: Integers  # (m,)
     slices: Integers  # (W, 2) blocks of the vector that each worker folds and updates
     features: NDArray[np.uint8]  # (N, bytes of a row)
@@ -72,18 +74,17 @@ class Arena(NamedTuple):
     order: Integers  # (n_train,) rows in the order of this epoch
     batches: Integers  # (S, 2) range of `order` of each step
     coefficients: Floats  # (S, COEFFICIENTS) R
-    parameters: Floats  # (P,) R
-    moments: Floats  # (n_moments, P) R
-    work: Floats  # (W, capacity * columns) R
-    nodes: Floats  # (W * depth, stride) R, the gradient sums of this rank
-    tails: NDArray[np.float64]  # (W * depth, TAIL_COLUMNS)
-    top: Floats  # (m, stride) R, gradient sums of all ranks; `nodes` itself on one rank
-    top_tails: NDArray[np.float64]  # (m, TAIL_COLUMNS)
-    block_squares: NDArray[np.float64]  # (n_blocks,) squares of the mean gradient
-    reports: NDArray[np.float64]  # (S, TAIL_COLUMNS) folded tail of each step
-    norms: NDArray[np.float64]  # (S,) norm of the mean gradient of each step
-
-
+    work: Floats  # (T, capacity * columns) R
+    stacks: Floats  # (T, STACK_DEPTH, BLOCK) R
+    parameters: Floats  # (P,) R, shared
+    moments: Floats  # (n_moments, P) R, shared
+    own: Floats  # (W * depth, stride) R, gradient sums of this node, shared
+    own_tails: NDArray[np.float64]  # (W * depth, TAIL_COLUMNS), shared
+    top: Floats  # (m or more, stride) R, gradient sums of all nodes, shared
+    top_tails: NDArray[np.float64]  # (m or more, TAIL_COLUMNS), shared
+    block_squares: NDArray[np.float64]  # (n_blocks,) squares of the mean gradient, shared
+    reports: NDArray[np.float64]  # (S, TAIL_COLUMNS) folded tail of each step, shared
+    norms: NDArray[np.float64]  # (S,) norm of the mean gradient of each step, shared
 
 
 @jit
@@ -92,13 +93,13 @@ def _gradient(arena, worker, step):
     choices = arena.choices
     n_parameters = arena.parameters.shape[0]
     start, stop = arena.batches[step, 0], arena.batches[step, 1]
-    depth_limit = arena.nodes.shape[0] // arena.runs.shape[0]
+    depth_limit = arena.own.shape[0] // arena.runs.shape[0]
     row = worker * depth_limit
-    work = arena.work[worker]
+    work = arena.work[worker - choices[FIRST_WORKER]]
     for m in range(arena.runs[worker, 0], arena.runs[worker, 1]):
         first = start + (stop - start) * m // choices[MICRO_BATCHES]
         last = start + (stop - start) * (m + 1) // choices[MICRO_BATCHES]
-        gradient = arena.nodes[row, :n_parameters]
+        gradient = arena.own[row, :n_parameters]
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, last, work)
         forward(arena.layers, arena.parameters, work, choices[CAPACITY], last - first)
         differentiate(
@@ -113,33 +114,33 @@ def _gradient(arena, worker, step):
             arena.order,
             first,
             gradient,
-            arena.tails[row],
+            arena.own_tails[row],
         )
         row += 1
         for _ in range(arena.worker_merges[m]):
-            add_into(arena.nodes[row - 2, :n_parameters], arena.nodes[row - 1, :n_parameters])
-            add_into(arena.tails[row - 2], arena.tails[row - 1])
+            add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])
+            add_into(arena.own_tails[row - 2], arena.own_tails[row - 1])
             row -= 1
 
 
 @jit
 def _reduce(arena, worker):
-    """Fold the nodes of this rank's workers to its first rows, one slice a worker."""
-    stack = np.empty((STACK_DEPTH, BLOCK), arena.parameters.dtype)
+    """Fold the sums of this node's workers to its first rows, one slice a worker."""
+    stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
     n_parameters = arena.parameters.shape[0]
     for start in range(arena.slices[worker, 0] * BLOCK, arena.slices[worker, 1] * BLOCK, BLOCK):
         stop = min(start + BLOCK, n_parameters)
-        depth = fold_block(arena.nodes, arena.node_rows, arena.node_merges, start, stop, stack)
+        depth = fold_block(arena.own, arena.rows, arena.merges, start, stop, stack)
         for i in range(depth):
-            copy(stack[i, : stop - start], arena.nodes[i, start:stop])
+            copy(stack[i, : stop - start], arena.own[i, start:stop])
     if worker == 0:
-        fold_tails(arena.tails, arena.node_rows, arena.node_merges, arena.tails)
+        fold_tails(arena.own_tails, arena.rows, arena.merges, arena.own_tails)
 
 
 @jit
 def _update(arena, worker, step):
-    """Fold the nodes of all ranks and apply the optimiser to this worker's slice."""
-    stack = np.empty((STACK_DEPTH, BLOCK), arena.parameters.dtype)
+    """Fold the sums of all nodes and apply the optimiser to this worker's slice."""
+    stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
     n_parameters = arena.parameters.shape[0]
     coefficients = arena.coefficients[step]
     reciprocal = like(stack, 1.0) / like(stack, arena.batches[step, 1] - arena.batches[step, 0])
@@ -160,7 +161,8 @@ def _update(arena, worker, step):
 
 @jit
 def _report(arena, step):
-    out = np.empty((STACK_DEPTH, arena.tails.shape[1]))
+    """Fold the tails of all nodes for the report of a step."""
+    out = np.empty((STACK_DEPTH, arena.own_tails.shape[1]))
     fold_tails(arena.top_tails, arena.top_rows, arena.top_merges, out)
     copy(out[0], arena.reports[step])
 
@@ -175,57 +177,61 @@ def _finite(arena):
 
 
 @jit
-def _steps(arena, worker):
-    """Run whole steps; every worker stops before the update of a step that is not finite."""
-    n_workers = arena.runs.shape[0]
-    for step in range(arena.control[N_STEPS]):
-        _gradient(arena, worker, step)
-        barrier(arena.sync, n_workers)
-        if worker == 0:
-            _report(arena, step)
-        if not _finite(arena):
-            break
+def _apply(arena, worker, step):
+    """Finish a step from the sums of all nodes; return False, unapplied, if it is not finite.
+
+    Every worker must have arrived at a barrier since the sums were complete.
+    """
+    if worker == 0:
+        _report(arena, step)
+    is_finite = _finite(arena)
+    if is_finite:
         _update(arena, worker, step)
-        barrier(arena.sync, n_workers)
-        if worker == 0:
-            arena.norms[step] = math.sqrt(sum_of(arena.block_squares))
+    barrier(arena.node_sync, arena.runs.shape[0])
+    if worker == 0 and is_finite:
+        arena.norms[step] = math.sqrt(sum_of(arena.block_squares))
+    return is_finite
 
 
 @jit
 def _run(arena, worker):
+    """Run the phase that this rank's leader has written down, and meet at its end."""
     phase, step = arena.control[PHASE], arena.control[STEP]
+    n_workers = arena.runs.shape[0]
     if phase == GRADIENT:
         _gradient(arena, worker, step)
     elif phase == REDUCE:
         _reduce(arena, worker)
-    elif phase == UPDATE and _finite(arena):
-        _update(arena, worker, step)
+    elif phase == UPDATE:
+        barrier(arena.node_sync, n_workers)  # until the sums of the other nodes have come
+        _apply(arena, worker, step)
     elif phase == STEPS:
-        _steps(arena, worker)
-    barrier(arena.sync, arena.runs.shape[0])
-    if worker == 0 and phase == UPDATE:
-        _report(arena, step)
-        arena.norms[step] = math.sqrt(sum_of(arena.block_squares))
+        for i in range(arena.control[N_STEPS]):
+            _gradient(arena, worker, i)
+            barrier(arena.node_sync, n_workers)
+            if not _apply(arena, worker, i):
+                break
+    barrier(arena.node_sync, n_workers)
 
 
 @entry_point
-def work(arena, worker, phase, step, n_steps):
-    """Run one phase as worker 0, or every phase that worker 0 runs as a helper.
+def work(arena, thread, phase, step, n_steps):
+    """Run one phase as thread 0 of this rank, or as a helper every phase that thread 0 runs.
 
-    Worker 0 returns when the whole team has finished the phase, a helper, in a thread of
-    its own, when the phase is LEAVE. One entry point, so that the kernels are compiled once.
+    Thread 0 returns when the whole node has finished the phase, a helper when the phase is
+    LEAVE. One entry point, so that the kernels are compiled once.
     """
-    if worker == 0:
+    if thread == 0:
         arena.control[PHASE] = phase
         arena.control[STEP] = step
         arena.control[N_STEPS] = n_steps
-        give_command(arena.sync)
+        give_command(arena.rank_sync)
     command = 0
     while True:
-        if worker != 0:
-            command = await_command(arena.sync, command)
+        if thread != 0:
+            command = await_command(arena.rank_sync, command)
         if arena.control[PHASE] == LEAVE:
             return
-        _run(arena, worker)
-        if worker == 0:
+        _run(arena, arena.choices[FIRST_WORKER] + thread)
+        if thread == 0:
             return

@@ -1,9 +1,10 @@
 """Workers that meet at barriers in shared memory, without the interpreter.
 
-A team is `n_workers` threads that run the same jitted code. They meet by counting up
-int64 words, one to a cache line. Waiting spins first, because the next phase is usually
-microseconds away, then yields the core, then sleeps, so that a team that has nothing to
-do, or more workers than cores, does not burn them.
+The workers of a node are all threads of all its ranks. They run the same jitted code on
+the same memory and meet by counting up int64 words, one to a cache line. Waiting spins
+first, because the next phase is usually microseconds away, then yields the core, then
+sleeps, so that workers that have nothing to do, or are more than there are cores, do not
+burn them.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from ddp_mlp.core.kernels.intrinsics import (
     usleep,
 )
 
-#: Words of the shared counter array, 64 bytes apart.
-ARRIVED, GENERATION, COMMAND, DONE = 0, 8, 16, 24
-SYNC_WORDS = 32
+#: Words of a counter array, 64 bytes apart: two for the barrier of a node, one for the
+#: commands of a rank to its helper threads.
+ARRIVED, GENERATION, COMMAND = 0, 8, 16
+SYNC_WORDS = 24
 
 _SPINS = 4_000
 _YIELDS = 20_000
@@ -43,7 +45,7 @@ def _wait_while_equal(sync, word, value):
 
 @jit
 def barrier(sync, n_workers):
-    """Wait until every worker of the team has arrived."""
+    """Wait until every worker of the node has arrived."""
     if n_workers == 1:
         return
     generation = atomic_load(sync, GENERATION)
