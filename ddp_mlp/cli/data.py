@@ -44,9 +44,7 @@ def make(name: str, out: str, samples: int | None, seed: int, force: bool) -> No
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--out", required=True, metavar="F.h5", help="File to write.")
 @click.option("--target", "targets", multiple=True, metavar="COL", help="Column to predict; may be repeated.")
-@click.option(
-    "--features", multiple=True, metavar="PATH", help="Arrays to learn from, where the format has paths."
-)
+@click.option("--features", multiple=True, metavar="PATH", help="Arrays to learn from, where the format has paths.")
 @click.option("--drop", multiple=True, metavar="COL", help="Column to leave out; may be repeated.")
 @click.option("--test-fraction", type=float, default=0.0, metavar="X", help="Share of rows for a test split.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the rows of the test split.")
@@ -82,9 +80,7 @@ def import_(
 
 @data.command()
 @click.argument("location", metavar="F.h5[:/GROUP]")
-@click.option(
-    "--features", metavar="PATHS", help="Arrays of the features, for layouts that are not recognised."
-)
+@click.option("--features", metavar="PATHS", help="Arrays of the features, for layouts that are not recognised.")
 @click.option("--targets", metavar="PATHS", help="Arrays of the targets, likewise.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def inspect(location: str, features: str | None, targets: str | None, as_json: bool) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object on standard output, logs on standard error."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object on standard output, logs on standard error.",
 )
 
 

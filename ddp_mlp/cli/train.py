@@ -12,7 +12,11 @@ from ddp_mlp.cli.options import json_option, print_result, tell
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of the configuration."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Override a key of the configuration.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/NAME OF CONFIG].")
 @click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of the run directory.")

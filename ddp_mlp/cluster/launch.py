@@ -44,7 +44,9 @@ def find_launcher() -> Launcher:
     for vendor, signs in _SIGNS.items():
         if any(sign in shown.stdout + shown.stderr for sign in signs):
             return Launcher(path, vendor)
-    raise LaunchError(f"{path} is neither of MPICH nor of Open MPI; start your launcher directly: mpiexec -n 4 ddp-mlp ...")
+    raise LaunchError(
+        f"{path} is neither of MPICH nor of Open MPI; start your launcher directly: mpiexec -n 4 ddp-mlp ..."
+    )
 
 
 def launch_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str]) -> list[str]:

@@ -40,6 +40,6 @@ def agreed(comm: Communicator) -> Iterator[None]:
     code, host, message = texts[failed[0]].split(" ", 2)
     if len(failed) < comm.world_size:
         message = f"[rank {failed[0]} on {host}] {message}"
-    error = error_from_code(int(code), message)
-    error.add_note(_MARK)
-    raise error from None
+    together = error_from_code(int(code), message)
+    together.add_note(_MARK)
+    raise together from None

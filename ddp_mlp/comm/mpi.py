@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import mpi4py
 import numpy as np
@@ -34,9 +34,10 @@ class MpiCommunicator:
         self.rank = self._world.rank
         self.world_size = self._world.size
         self.host = MPI.Get_processor_name()
-        self._node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
+        node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
         if ranks_per_node:
-            self._node = self._node.Split(self._node.rank // ranks_per_node, self.rank)
+            node = node.Split(node.rank // ranks_per_node, self.rank)
+        self._node = cast(MPI.Intracomm, node)
         self.local_rank = self._node.rank
         self.local_size = self._node.size
         self._leaders = self._world.Split(0 if self.local_rank == 0 else MPI.UNDEFINED, self.rank)
@@ -91,7 +92,7 @@ class MpiCommunicator:
         window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
         self._windows.append(window)
         buffer, _ = window.Shared_query(0)
-        memory: Bytes = np.frombuffer(buffer, np.uint8)
+        memory: Bytes = np.asarray(buffer).view(np.uint8)
         # Mapped at different addresses in each process, but at the same offset in a page.
         start = -memory.ctypes.data % 64
         memory = memory[start : start + n_bytes]

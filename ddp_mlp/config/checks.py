@@ -47,12 +47,20 @@ def _check_value(value: Any, kind: Any) -> str | None:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        words = list(_words(kind))
+        words = list(dict.fromkeys(_words(kind)))
         wrong = [v for v in values if isinstance(v, str) and v not in words]
         if words and wrong:
-            return f"allowed are {', '.join(words)}{_suggest(wrong[0], words)}"
+            numbers = "a whole number or " if int in _parts(kind) else ""
+            return f"allowed are {numbers}{', '.join(words)}{_suggest(wrong[0], words)}"
         return str(error).replace("`", "").split(" - at ")[0].lower()
     return None
+
+
+def _parts(kind: Any) -> Iterator[Any]:
+    """Yield a type and all types that it is made of."""
+    yield kind
+    for part in get_args(kind):
+        yield from _parts(part)
 
 
 def _words(kind: Any) -> Iterator[str]:
@@ -84,7 +92,11 @@ def resolve_defaults(raw: Table) -> Table:
 
 def check_consistency(raw: Table) -> list[str]:
     """Check the keys against each other; all values are valid on their own."""
-    return [*_check_model(raw.get("model", {})), *_check_optimizer(raw["optimizer"]), *_check_train(raw.get("train", {}))]
+    return [
+        *_check_model(raw.get("model", {})),
+        *_check_optimizer(raw["optimizer"]),
+        *_check_train(raw.get("train", {})),
+    ]
 
 
 def _check_model(model: Table) -> Iterator[str]:
@@ -109,4 +121,5 @@ def _check_optimizer(optimizer: Table) -> Iterator[str]:
 def _check_train(train: Table) -> Iterator[str]:
     micro_batches = train.get("micro_batches", "auto")
     if isinstance(micro_batches, int) and micro_batches & (micro_batches - 1):
-        yield f"[train] micro_batches = {micro_batches}: must be a power of two, such as {1 << micro_batches.bit_length()}"
+        larger = 1 << micro_batches.bit_length()
+        yield f"[train] micro_batches = {micro_batches}: must be a power of two, such as {larger}"

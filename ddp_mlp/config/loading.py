@@ -21,9 +21,7 @@ Table = dict[str, Any]
 _PATH_KEYS = ("train", "valid")
 
 
-def load_config(
-    path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] = os.environ
-) -> Config:
+def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> Config:
     """Read a configuration file and apply the environment and the command line to it.
 
     Parameters

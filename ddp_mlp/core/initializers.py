@@ -42,6 +42,10 @@ def initial_parameters(network: Network, scheme: str, seed: int, dtype: str) -> 
         weight = network.layout.weight(layer)
         n_in, n_out = weight.shape
         spread = _spread(chosen, n_in, n_out)
-        draw = rng.uniform(-spread, spread, weight.shape) if chosen.endswith("uniform") else rng.normal(0, spread, weight.shape)
+        draw = (
+            rng.uniform(-spread, spread, weight.shape)
+            if chosen.endswith("uniform")
+            else rng.normal(0, spread, weight.shape)
+        )
         weight.view(vector)[...] = draw
     return vector

@@ -84,4 +84,4 @@ def digest(vector: Floats) -> str:
     """
     if sys.byteorder == "big":
         vector = vector.byteswap()
-    return hashlib.sha256(np.ascontiguousarray(vector)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(vector).data).hexdigest()

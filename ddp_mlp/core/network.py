@@ -52,9 +52,7 @@ def build_network(model: ModelConfig, loss: LossConfig, task: str, n_features: i
     fitting = LOSSES_OF_TASK[task]
     name = fitting[0] if loss.name == "auto" else loss.name
     if name not in fitting:
-        raise UsageError(
-            f"[loss] name = {name!r} does not fit a {task} data set; allowed: {', '.join(fitting)}, auto"
-        )
+        raise UsageError(f"[loss] name = {name!r} does not fit a {task} data set; allowed: {', '.join(fitting)}, auto")
     output = OUTPUT_OF_LOSS[name]
     if model.output not in ("auto", output):
         raise UsageError(

@@ -133,7 +133,12 @@ def plan_reduction(micro_batches: int, workers_of_node: Sequence[int], node: int
     depth = max(_depth(merges) for merges, _ in folded)
     sums_by_node = [
         fold_intervals(
-            _leaves((fair_bounds(micro_batches, first, n_workers)[0], fair_bounds(micro_batches, last - 1, n_workers)[1]))
+            _leaves(
+                (
+                    fair_bounds(micro_batches, first, n_workers)[0],
+                    fair_bounds(micro_batches, last - 1, n_workers)[1],
+                )
+            )
         )[1]
         for first, last in pairwise(firsts)
     ]

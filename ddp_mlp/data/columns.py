@@ -153,9 +153,7 @@ def matrix_of(columns: tuple[Column, ...]) -> Matrix:
         if not column.dataset.shape:
             raise DataError(f"{column.where}: a single value; an array with one row per sample is needed")
         if column.width == 0:
-            raise DataError(
-                f"{column.where}: shape {tuple(column.dataset.shape)} has no columns; write at least one"
-            )
+            raise DataError(f"{column.where}: shape {tuple(column.dataset.shape)} has no columns; write at least one")
     lengths = {c.dataset.shape[0]: c.where for c in columns}
     if len(lengths) > 1:
         found = ", ".join(f"{where} has {n}" for n, where in lengths.items())

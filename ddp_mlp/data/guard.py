@@ -94,9 +94,7 @@ def _why_not_opened(path: Path, detail: str) -> str:
         )
     if "lock" in detail:
         return f"{path}: the file system cannot lock it; set HDF5_USE_FILE_LOCKING=FALSE and try again"
-    return (
-        f"{path}: cannot be opened, the file is damaged ({printable(detail)[:200]}); write or fetch it again"
-    )
+    return f"{path}: cannot be opened, the file is damaged ({printable(detail)[:200]}); write or fetch it again"
 
 
 def _find_signature(path: Path) -> int:
@@ -104,9 +102,7 @@ def _find_signature(path: Path) -> int:
     if not path.exists():
         raise MissingInputError(f"{path}: no such file; give the path of an HDF5 file")
     if path.is_dir():
-        raise DataError(
-            f"{path}: a directory, not an HDF5 file; `ddp-mlp data import {path} --out F.h5` reads folders"
-        )
+        raise DataError(f"{path}: a directory, not an HDF5 file; `ddp-mlp data import {path} --out F.h5` reads folders")
     if not path.is_file():
         raise DataError(f"{path}: not a regular file; give the path of an HDF5 file")
     size = path.stat().st_size
@@ -116,13 +112,9 @@ def _find_signature(path: Path) -> int:
         with path.open("rb") as file:
             found = next((at for at in _signature_offsets(size) if _signature_at(file, at)), None)
     except OSError as error:
-        raise MissingInputError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions"
-        ) from error
+        raise MissingInputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     if found is None:
-        raise DataError(
-            f"{path}: not an HDF5 file; `ddp-mlp data import {path} --out F.h5` converts other formats"
-        )
+        raise DataError(f"{path}: not an HDF5 file; `ddp-mlp data import {path} --out F.h5` converts other formats")
     return found
 
 
@@ -171,8 +163,7 @@ def follow(group: Any, path: str, file_path: Path) -> Any | None:
             if kind != "hard":
                 place = f"{node.name.rstrip('/')}/{part}"
                 raise DataError(
-                    f"{file_path}:{printable(place)}: {kind} links are not allowed;"
-                    " copy the array itself into the file"
+                    f"{file_path}:{printable(place)}: {kind} links are not allowed; copy the array itself into the file"
                 )
             node = node[part]
     return node

@@ -165,9 +165,7 @@ class DatasetFile:
         self.close()
 
 
-def open_dataset(
-    location: str | Path, *, features: str | None = None, targets: str | None = None
-) -> DatasetFile:
+def open_dataset(location: str | Path, *, features: str | None = None, targets: str | None = None) -> DatasetFile:
     """Open a data set for reading.
 
     Parameters
@@ -204,9 +202,7 @@ def open_dataset(
     try:
         base = follow(file, group, path)
         if not isinstance(base, load_h5py().Group):
-            raise DataError(
-                f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it"
-            )
+            raise DataError(f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it")
         structure = read_structure(path, base, explicit)
         return _dataset_file(path, group, structure, file)
     except BaseException:

@@ -157,9 +157,7 @@ def write_source(source: Source, path: Path, *, force: bool = False, compress: b
         If the source turns out to be bad while it is read, or has no rows.
     """
     if empty := [split for split, n in source.sizes.items() if n == 0]:
-        raise DataError(
-            f"{source.description.source}: the {empty[0]} split has no rows; at least one is needed"
-        )
+        raise DataError(f"{source.description.source}: the {empty[0]} split has no rows; at least one is needed")
     with create_dataset(path, source.description, source.sizes, force=force, compress=compress) as writer:
         for split, rows in source.blocks():
             writer.append(split, rows)
@@ -183,9 +181,7 @@ def import_dataset(
     return source
 
 
-def make_dataset(
-    name: str, out: Path, *, samples: int | None = None, seed: int = 0, force: bool = False
-) -> Source:
+def make_dataset(name: str, out: Path, *, samples: int | None = None, seed: int = 0, force: bool = False) -> Source:
     """Make the data set `out` of a known kind and return what was written.
 
     Raises

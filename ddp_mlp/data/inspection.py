@@ -90,9 +90,7 @@ class Inspection:
     problem: str | None = None
 
 
-def inspect_dataset(
-    location: str | Path, *, features: str | None = None, targets: str | None = None
-) -> Inspection:
+def inspect_dataset(location: str | Path, *, features: str | None = None, targets: str | None = None) -> Inspection:
     """Read all of a data set and report on it.
 
     Parameters

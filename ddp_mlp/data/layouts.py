@@ -93,9 +93,7 @@ class Search:
         styles = [self._group_places()] if self.own else self._styles()
         for places in styles:
             found = {place.split: self._split_at(place) for place in places}
-            complete = {
-                name: columns for name, columns in found.items() if columns.features and columns.targets
-            }
+            complete = {name: columns for name, columns in found.items() if columns.features and columns.targets}
             if "train" in complete:
                 self._refuse_halves(found)
                 return complete
@@ -103,9 +101,7 @@ class Search:
 
     def _styles(self) -> Iterator[list[_Place]]:
         # A path from the root names one array; looked up in every group it would be each split.
-        if not any(
-            item.strip().startswith("/") for text in self.explicit.values() for item in text.split(",")
-        ):
+        if not any(item.strip().startswith("/") for text in self.explicit.values() for item in text.split(",")):
             yield self._group_places()
         if not self.explicit:
             yield self._suffix_places()
@@ -135,9 +131,7 @@ class Search:
             self._columns(place, "features", taken), targets, self._columns(place, "weights", frozenset())
         )
 
-    def _columns(
-        self, place: _Place, role: Role, taken: frozenset[tuple[str, str | None]]
-    ) -> tuple[Column, ...]:
+    def _columns(self, place: _Place, role: Role, taken: frozenset[tuple[str, str | None]]) -> tuple[Column, ...]:
         if role not in self.explicit:
             return self._by_alias(place, role)
         columns: list[Column] = []
@@ -185,8 +179,7 @@ class Search:
                 there, missing = ("features", "targets") if columns.features else ("targets", "features")
                 where = (columns.features or columns.targets)[0].where
                 raise DataError(
-                    f"{where}: the {split} split has {there} but no {missing};"
-                    f" add the {missing} or remove the split"
+                    f"{where}: the {split} split has {there} but no {missing}; add the {missing} or remove the split"
                 )
 
     def _not_found(self) -> str:

@@ -87,8 +87,7 @@ def resolve_kind(kind: str, dtype: DTypeLike) -> Kind:
         return "unit" if dtype.kind == "b" or (dtype.kind == "u" and dtype.itemsize <= 2) else "standard"
     if kind == "unit" and dtype.kind == "f":
         raise UsageError(
-            f"normalize is 'unit', but the features are {dtype.name}, which has no range;"
-            " use 'standard' or 'minmax'"
+            f"normalize is 'unit', but the features are {dtype.name}, which has no range; use 'standard' or 'minmax'"
         )
     for known in KINDS:
         if kind == known:
@@ -101,9 +100,7 @@ def needs_statistics(kind: Kind) -> bool:
     return kind in {"standard", "minmax"}
 
 
-def fit_normalization(
-    kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLike, n_features: int
-) -> Normalization:
+def fit_normalization(kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLike, n_features: int) -> Normalization:
     """Fit a normalisation to blocks of rows.
 
     Parameters
@@ -196,9 +193,7 @@ def normalization_of(kind: Kind, moments: Moments) -> Normalization:
     # Equal ends, not zero variance: the mean of equal values may be off by one rounding.
     constant = moments.low == moments.high
     with np.errstate(over="ignore"):
-        spread = (
-            np.sqrt(moments.squares / moments.count) if kind == "standard" else moments.high - moments.low
-        )
+        spread = np.sqrt(moments.squares / moments.count) if kind == "standard" else moments.high - moments.low
     offset = np.where(constant, moments.low, moments.mean if kind == "standard" else moments.low)
     # Below the smallest normal number the reciprocal is infinite; such a column is constant too.
     constant |= spread < np.finfo(np.float64).tiny
@@ -213,9 +208,7 @@ def normalization_of(kind: Kind, moments: Moments) -> Normalization:
     return Normalization(kind, offset, scale, tuple(int(i) for i in np.flatnonzero(constant)))
 
 
-def normalize(
-    normalization: Normalization, features: NDArray[Any], dtype: DTypeLike = np.float32
-) -> NDArray[Any]:
+def normalize(normalization: Normalization, features: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:
     """Return ``(features - offset) * scale``, shape (n, F), computed in float64, rounded once to `dtype`."""
     if normalization.kind == "none":
         return np.ascontiguousarray(features, dtype)

@@ -69,7 +69,7 @@ def write_predictions(
 def _labels(outputs: Outputs, task: str) -> NDArray[np.int64] | None:
     if task == "regression":
         return None
-    chosen = outputs[:, 0] > 0.5 if task == "binary" else outputs.argmax(axis=1)  # noqa: PLR2004
+    chosen = outputs[:, 0] > 0.5 if task == "binary" else outputs.argmax(axis=1)
     return chosen.astype(np.int64)
 
 
@@ -109,9 +109,7 @@ def _as_csv(
     return text.getvalue().encode()
 
 
-def _as_npy(
-    outputs: Outputs, labels: NDArray[np.int64] | None, names: list[str], class_names: Sequence[str] | None  # noqa: ARG001
-) -> bytes:
+def _as_npy(outputs: Outputs, *_: object) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, outputs, allow_pickle=False)
     return buffer.getvalue()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.data.hdf5 import Split
-from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.data.normalization import Normalization, normalize
 
 #: Rows read from the file at a time.
 BLOCK_ROWS = 8192
@@ -102,9 +102,7 @@ def load_resident(
     return resident
 
 
-def _fill(
-    resident: Resident, split: Split, start: int, first: int, last: int, normalization: Normalization
-) -> None:
+def _fill(resident: Resident, split: Split, start: int, first: int, last: int, normalization: Normalization) -> None:
     features = resident.features
     for at in range(first, last, BLOCK_ROWS):
         stop = min(at + BLOCK_ROWS, last)
@@ -114,5 +112,5 @@ def _fill(
         if resident.stored == _AS_UINT8:
             features[to] = rows.features
         else:
-            values = (rows.features.astype(np.float64) - normalization.offset) * normalization.scale
-            features[to].view(resident.targets.dtype)[...] = values
+            dtype = resident.targets.dtype
+            features[to].view(dtype)[...] = normalize(normalization, rows.features, dtype)

@@ -31,15 +31,12 @@ def split_off_test(source: Source, fraction: float, seed: int) -> Source:
     if fraction == 0:
         return source
     if "test" in source.sizes:
-        raise UsageError(
-            f"--test-fraction {fraction}: the source has a test split already; leave the option out"
-        )
+        raise UsageError(f"--test-fraction {fraction}: the source has a test split already; leave the option out")
     n_rows = source.sizes["train"]
     n_test = round(fraction * n_rows)
     if not 0 < n_test < n_rows:
         raise UsageError(
-            f"--test-fraction {fraction} of {n_rows} rows gives {n_test} test rows;"
-            " each split needs at least one"
+            f"--test-fraction {fraction} of {n_rows} rows gives {n_test} test rows; each split needs at least one"
         )
     in_test = np.zeros(n_rows, np.bool_)
     in_test[np.random.default_rng(seed).permutation(n_rows)[:n_test]] = True

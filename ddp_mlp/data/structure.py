@@ -58,9 +58,7 @@ class Structure:
     def checks(self, split: str) -> Checks:
         """Return what the rows of a split must satisfy."""
         matrices = self.splits[split]
-        where = [
-            _where(m) for m in (matrices.features, matrices.targets, matrices.weights or matrices.targets)
-        ]
+        where = [_where(m) for m in (matrices.features, matrices.targets, matrices.weights or matrices.targets)]
         return Checks(where[0], where[1], where[2], self.feature_names, self.target_names, self.n_classes)
 
 
@@ -125,13 +123,10 @@ def _matrices(name: str, split: SplitColumns) -> SplitMatrices:
                 f" {name} split must have one row per sample each"
             )
     if n == 0:
-        raise DataError(
-            f"{where}: the {name} split has no samples; write at least one or leave the split out"
-        )
+        raise DataError(f"{where}: the {name} split has no samples; write at least one or leave the split out")
     if matrices.weights is not None and matrices.weights.width != 1:
         raise DataError(
-            f"{_where(matrices.weights)}: {matrices.weights.width} columns;"
-            " sample weights are one number per row"
+            f"{_where(matrices.weights)}: {matrices.weights.width} columns; sample weights are one number per row"
         )
     return matrices
 
@@ -160,18 +155,14 @@ def _task(
     if task == "regression":
         return "regression", None, None
     if targets.width != 1:
-        raise DataError(
-            f"{_where(targets)}: {targets.width} columns for the task {task}; store labels as (N,)"
-        )
+        raise DataError(f"{_where(targets)}: {targets.width} columns for the task {task}; store labels as (N,)")
     attrs = targets.columns[0].dataset
     class_names = read_names(attrs, "class_names", None)
     n_classes = len(class_names) if class_names else read_int(attrs, "n_classes")
     n_classes = n_classes or _count_classes(splits)
     task = task or task_of_classes(n_classes)
     if task == "binary" and n_classes > 2:
-        raise DataError(
-            f"{_where(targets)}: {n_classes} classes for the task binary; use 0 and 1, or multiclass"
-        )
+        raise DataError(f"{_where(targets)}: {n_classes} classes for the task binary; use 0 and 1, or multiclass")
     return task, 2 if task == "binary" else n_classes, class_names
 
 

@@ -177,15 +177,12 @@ def require_writable(path: Path, *, force: bool) -> None:
 
 def _require_space(path: Path, description: Description, sizes: Mapping[str, int]) -> None:
     """Check that the arrays fit: HDF5 takes a full disk badly, so it should not meet one."""
-    row_bytes = (
-        description.n_features * np.dtype(description.feature_dtype).itemsize + description.n_targets * 8
-    )
+    row_bytes = description.n_features * np.dtype(description.feature_dtype).itemsize + description.n_targets * 8
     needed = row_bytes * sum(sizes.values()) + _OVERHEAD_BYTES
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise StorageError(
-            f"{path}: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} MiB free; free some space or write"
-            " elsewhere"
+            f"{path}: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} MiB free; free some space or write elsewhere"
         )
 
 
@@ -196,9 +193,7 @@ def _create_file(temporary: Path, path: Path) -> Any:
         return load_h5py().File(temporary, "x", libver=("v108", "v110"))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
-        raise OutputError(
-            f"{path}: cannot be created ({reason}); check permissions or write elsewhere"
-        ) from error
+        raise OutputError(f"{path}: cannot be created ({reason}); check permissions or write elsewhere") from error
 
 
 @contextmanager
@@ -224,9 +219,7 @@ def _storage_errors(path: Path) -> Iterator[None]:
         full = error.errno == errno.ENOSPC if isinstance(error, OSError) else False
         if full or "No space left" in detail:
             raise StorageError(f"{path}: the disk is full; free some space or write elsewhere") from error
-        raise StorageError(
-            f"{path}: writing failed ({detail[:200]}); check the disk and try again"
-        ) from error
+        raise StorageError(f"{path}: writing failed ({detail[:200]}); check the disk and try again") from error
 
 
 def _publish(temporary: Path, path: Path, *, force: bool) -> None:

@@ -23,7 +23,11 @@ from ddp_mlp.training.state import Progress, TrainState
 _NAME = re.compile(r"step-(\d{8,})\.h5")
 
 #: What may differ between a checkpoint and the configuration that resumes it.
-_FREE_KEYS = {"data": {"train", "valid"}, "train": {"epochs", "micro_batches"}, "checkpoint": {"every_epochs", "keep"}}
+_FREE_KEYS = {
+    "data": {"train", "valid"},
+    "train": {"epochs", "micro_batches"},
+    "checkpoint": {"every_epochs", "keep"},
+}
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
-from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, TAIL_COLUMNS
 from ddp_mlp.core.kernels.losses import LOSS_CODES
+from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, TAIL_COLUMNS
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
 from ddp_mlp.core.kernels.updates import COEFFICIENTS, UPDATE_CODES

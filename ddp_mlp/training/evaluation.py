@@ -80,8 +80,6 @@ class Evaluator:
             blocks(self._work[0], first, last)
             return
         with ThreadPoolExecutor(self._threads) as pool:
-            done = [
-                pool.submit(blocks, self._work[t], first + a, first + b) for t, (a, b) in enumerate(parts)
-            ]
+            done = [pool.submit(blocks, self._work[t], first + a, first + b) for t, (a, b) in enumerate(parts)]
             for future in done:
                 future.result()

@@ -48,7 +48,7 @@ class Facts:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Rebuild the facts from `as_dict` or its JSON."""
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        return msgspec.convert(values, cls)
 
 
 def normalization_to_json(fitted: Normalization) -> str:
@@ -110,7 +110,12 @@ def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalizatio
     facts = Facts.from_dict(json.loads(file.attrs["data"]))
     kind = file.attrs["normalization_kind"]
     fitted = Normalization(kind, file["normalization/offset"][:], file["normalization/scale"][:])
-    return config, facts, fitted, build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
+    return (
+        config,
+        facts,
+        fitted,
+        build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs),
+    )
 
 
 def model_image(model: Model) -> bytes:
@@ -131,7 +136,9 @@ def locate_model(location: Path) -> Path:
         return location
     path = location / "model.h5"
     if not path.exists():
-        raise MissingInputError(f"{location}: no model.h5 in this directory; name a run directory, a checkpoint or a model")
+        raise MissingInputError(
+            f"{location}: no model.h5 in this directory; name a run directory, a checkpoint or a model"
+        )
     return path
 
 

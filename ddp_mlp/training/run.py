@@ -78,8 +78,9 @@ class Run:
             state = checkpoint.state if checkpoint else self._begin(problem)
             self._note_start(state)
             self._train(problem, state, micro_batches, listen)
-        except DdpMlpError as error:
-            self._on_root(lambda: self._directory.write_status("failed", exit_code=error.exit_code, reason=str(error)))
+        except DdpMlpError as failure:
+            reason, code = str(failure), failure.exit_code
+            self._on_root(lambda: self._directory.write_status("failed", exit_code=code, reason=reason))
             raise
         summary = self._summary(problem, state, micro_batches, perf_counter() - started)
         self._on_root(lambda: self._directory.write_status("finished", exit_code=0, **summary))
@@ -147,7 +148,12 @@ class Run:
 
     def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
         trainer = Trainer(
-            self._config, problem, state, self._comm, micro_batches=micro_batches, threads=self._options.threads
+            self._config,
+            problem,
+            state,
+            self._comm,
+            micro_batches=micro_batches,
+            threads=self._options.threads,
         )
         try:
             for report in trainer.run():
@@ -191,7 +197,7 @@ class Run:
     def _summary(self, problem: Problem, state: TrainState, micro_batches: int, wall_s: float) -> dict[str, Any]:
         progress = state.progress
         last = progress.history[-1]
-        summary = {
+        return {
             "status": "finished",
             "epochs": progress.epoch,
             "steps": progress.step,
@@ -207,4 +213,3 @@ class Run:
             "n_parameters": problem.network.layout.n_parameters,
             "run_dir": str(self._directory.path),
         }
-        return summary

@@ -152,9 +152,7 @@ class Trainer:
         left = self._config.train.epochs * self._steps_per_epoch - done
         return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved)
 
-    def _finish_epoch(
-        self, started: float, data_s: float, before: tuple[float, float], n_steps: int
-    ) -> Report:
+    def _finish_epoch(self, started: float, data_s: float, before: tuple[float, float], n_steps: int) -> Report:
         """Collective. Validate, close the books of the epoch, and report it."""
         progress, clock = self._progress, self._engine.clock
         trained_s = perf_counter() - started

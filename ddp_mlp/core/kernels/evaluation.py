@@ -51,7 +51,20 @@ def _add_errors(logits, target, sums):
 
 @entry_point
 def evaluate_blocks(
-    layers, loss, capacity, parameters, work, features, stored, offset, scale, targets, order, first, last, sums
+    layers,
+    loss,
+    capacity,
+    parameters,
+    work,
+    features,
+    stored,
+    offset,
+    scale,
+    targets,
+    order,
+    first,
+    last,
+    sums,
 ):
     """Fill ``sums[first:last]`` for the blocks ``first`` to ``last`` of the rows in `order`.
 

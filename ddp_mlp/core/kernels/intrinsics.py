@@ -50,7 +50,8 @@ def register_blas() -> None:
     name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     for symbol in _BLAS_SYMBOLS.values():
-        capsule = cython_blas.__pyx_capi__[symbol.removeprefix("ddp_mlp_")]
+        functions: dict[str, Any] = dict(cython_blas.__pyx_capi__)
+        capsule = functions[symbol.removeprefix("ddp_mlp_")]
         signature = name_of(capsule)
         if not signature.startswith(b"void (char *, char *, int *,"):
             raise DdpMlpError(f"SciPy's BLAS has an unknown signature, {signature.decode()}; install scipy 1.17")
@@ -61,7 +62,7 @@ register_blas()
 
 
 @intrinsic
-def gemm(  # type: ignore[no-untyped-def]
+def gemm(
     typing_context,
     transpose_a,
     transpose_b,
@@ -88,20 +89,18 @@ def gemm(  # type: ignore[no-untyped-def]
     if a.dtype not in _BLAS_SYMBOLS or b.dtype != a.dtype or c.dtype != a.dtype:
         return None
     size = types.int64
-    signature = types.void(
-        size, size, size, size, size, a, size, size, b, size, size, a.dtype, c, size, size
-    )
+    signature = types.void(size, size, size, size, size, a, size, size, b, size, size, a.dtype, c, size, size)
     symbol = _BLAS_SYMBOLS[a.dtype]
     real = ir.FloatType() if a.dtype == types.float32 else ir.DoubleType()
     char, integer = ir.IntType(8), ir.IntType(32)
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        def address_of(value, kind):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
+        def address_of(value, kind):
             slot = cgutils.alloca_once(builder, kind)
             builder.store(builder.trunc(value, kind) if isinstance(kind, ir.IntType) else value, slot)
             return slot
 
-        def element(array, start):  # type: ignore[no-untyped-def]
+        def element(array, start):
             data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
             return builder.gep(data, [arguments[start]])
 
@@ -109,15 +108,27 @@ def gemm(  # type: ignore[no-untyped-def]
         pointers += [real.as_pointer(), real.as_pointer(), integer.as_pointer()]
         pointers += [real.as_pointer(), integer.as_pointer(), real.as_pointer()]
         pointers += [real.as_pointer(), integer.as_pointer()]
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.VoidType(), pointers), symbol
-        )
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), pointers), symbol)
         ta, tb = (address_of(arguments[i], char) for i in (0, 1))
         m_, n_, k_, lda_, ldb_, ldc_ = (address_of(arguments[i], integer) for i in (2, 3, 4, 7, 10, 14))
         alpha, beta_ = address_of(ir.Constant(real, 1.0), real), address_of(arguments[11], real)
         builder.call(
             function,
-            [ta, tb, m_, n_, k_, alpha, element(5, 6), lda_, element(8, 9), ldb_, beta_, element(12, 13), ldc_],
+            [
+                ta,
+                tb,
+                m_,
+                n_,
+                k_,
+                alpha,
+                element(5, 6),
+                lda_,
+                element(8, 9),
+                ldb_,
+                beta_,
+                element(12, 13),
+                ldc_,
+            ],
         )
         return context.get_dummy_value()
 
@@ -130,10 +141,10 @@ def like(value: Any, constant: float) -> Any:
 
 
 @overload(like, inline="always")
-def _like(value, constant):  # type: ignore[no-untyped-def]
+def _like(value, constant):
     kind = value if isinstance(value, types.Float) else value.dtype
 
-    def convert(value, constant):  # type: ignore[no-untyped-def]
+    def convert(value, constant):
         return kind(constant)
 
     return convert
@@ -150,13 +161,13 @@ def is_large(values: Any) -> bool:
 
 
 @overload(is_large)
-def _is_large(values):  # type: ignore[no-untyped-def]
+def _is_large(values):
     narrow = values.dtype == types.float32
     word = types.uint32 if narrow else types.uint64
     magnitude = word(0x7FFFFFFF if narrow else 0x7FFFFFFFFFFFFFFF)
     limit = word((50 + 127) << 23 if narrow else (480 + 1023) << 52)
 
-    def search(values):  # type: ignore[no-untyped-def]
+    def search(values):
         bits = values.view(word)
         largest = word(0)
         for i in range(bits.shape[0]):
@@ -172,31 +183,31 @@ def row_as(row: Any, example: Any) -> Any:
 
 
 @overload(row_as, inline="always")
-def _row_as(row, example):  # type: ignore[no-untyped-def]
+def _row_as(row, example):
     kind = example.dtype
     return lambda row, example: row.view(kind)
 
 
-def _element_pointer(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+def _element_pointer(context, builder, signature, arguments):
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     return builder.gep(array.data, [arguments[1]])
 
 
 @intrinsic
-def atomic_load(typing_context, words, index):  # type: ignore[no-untyped-def]
+def atomic_load(typing_context, words, index):
     """Read ``words[index]`` (int64) with acquire ordering."""
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         return builder.load_atomic(_element_pointer(context, builder, signature, arguments), "acquire", 8)
 
     return types.int64(words, types.int64), codegen
 
 
 @intrinsic
-def atomic_store(typing_context, words, index, value):  # type: ignore[no-untyped-def]
+def atomic_store(typing_context, words, index, value):
     """Write ``words[index] = value`` (int64) with release ordering."""
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         pointer = _element_pointer(context, builder, signature, arguments)
         builder.store_atomic(arguments[2], pointer, "release", 8)
         return context.get_dummy_value()
@@ -205,10 +216,10 @@ def atomic_store(typing_context, words, index, value):  # type: ignore[no-untype
 
 
 @intrinsic
-def atomic_add(typing_context, words, index, value):  # type: ignore[no-untyped-def]
+def atomic_add(typing_context, words, index, value):
     """Add `value` to ``words[index]`` (int64) and return what was there before."""
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         pointer = _element_pointer(context, builder, signature, arguments)
         return builder.atomic_rmw("add", pointer, arguments[2], "acq_rel")
 
@@ -216,11 +227,11 @@ def atomic_add(typing_context, words, index, value):  # type: ignore[no-untyped-
 
 
 @intrinsic
-def cpu_relax(typing_context):  # type: ignore[no-untyped-def]
+def cpu_relax(typing_context):
     """Tell the core that this is a spin loop."""
     is_x86 = platform.machine() == "x86_64"
 
-    def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, arguments):
         if is_x86:
             kind = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])

@@ -147,9 +147,7 @@ def _meaning_of_targets(
         )
     found_task = task_of_classes(len(target.values)) if task == "auto" else require_task(task, "--task")
     if found_task == "binary" and len(target.values) > 2:
-        raise DataError(
-            f"{path}: target {targets[0]!r} has {len(target.values)} classes; use --task multiclass"
-        )
+        raise DataError(f"{path}: target {targets[0]!r} has {len(target.values)} classes; use --task multiclass")
     return _Targets(found_task, target.values)
 
 
@@ -158,9 +156,7 @@ def _looks_like_labels(facts: ColumnFacts, n_rows: int) -> bool:
     return facts.written_whole and 0 < n_values <= AUTO_CLASSES and n_rows >= AUTO_ROWS_PER_CLASS * n_values
 
 
-def _description(
-    path: Path, targets: Sequence[str], names: tuple[str, ...], meaning: _Targets
-) -> Description:
+def _description(path: Path, targets: Sequence[str], names: tuple[str, ...], meaning: _Targets) -> Description:
     values = meaning.values
     class_names = None if values is None else tuple(v if isinstance(v, str) else f"{v:.0f}" for v in values)
     n_classes = None if values is None else max(len(values), 2 if meaning.task == "binary" else 1)

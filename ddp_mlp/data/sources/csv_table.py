@@ -125,13 +125,9 @@ def open_table(path: Path) -> CsvTable:
         cells = next(csv.reader(file, delimiter=delimiter, strict=True), [])
     header = tuple(cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells))
     if len(header) < 2:
-        raise DataError(
-            f"{path}: the first line has {len(header)} column; a header with two or more is needed"
-        )
+        raise DataError(f"{path}: the first line has {len(header)} column; a header with two or more is needed")
     if all(is_number(cell) for cell in cells):
-        raise DataError(
-            f"{path}: line 1 holds numbers only; add a line with the names of the columns before it"
-        )
+        raise DataError(f"{path}: line 1 holds numbers only; add a line with the names of the columns before it")
     if doubles := [name for name in header if header.count(name) > 1]:
         raise DataError(f"{path}: the column name {doubles[0]!r} appears twice in line 1; rename one")
     unnamed = frozenset(f"column {i + 1}" for i, cell in enumerate(cells) if not cell.strip())

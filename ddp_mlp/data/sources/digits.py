@@ -42,9 +42,7 @@ def make_digits(samples: int | None, seed: int) -> Source:
         If scikit-learn is missing, a number of samples is asked for, or `seed` is negative.
     """
     if samples is not None:
-        raise UsageError(
-            f"--samples {samples}: digits has 1797 samples, no more and no less; leave the option out"
-        )
+        raise UsageError(f"--samples {samples}: digits has 1797 samples, no more and no less; leave the option out")
     if seed < 0:
         raise UsageError(f"--seed {seed}; 0 or more is needed")
     pixels, labels = _load()

@@ -115,9 +115,7 @@ def _read_labels(file: IdxFile) -> NDArray[np.float64]:
     labels = np.concatenate([block.astype(np.float64) for block in file.blocks()])
     if labels.min() < 0 or labels.max() >= MAX_CLASSES:
         row = int(np.argmax((labels < 0) | (labels >= MAX_CLASSES)))
-        raise DataError(
-            f"{file.path}: label {labels[row]:g} at row {row}; allowed are 0 to {MAX_CLASSES - 1}"
-        )
+        raise DataError(f"{file.path}: label {labels[row]:g} at row {row}; allowed are 0 to {MAX_CLASSES - 1}")
     return labels
 
 
