@@ -11,6 +11,16 @@ from ddp_mlp.errors import DdpMlpError, error_from_code
 _MARK = "agreed by all ranks"
 
 
+def known_to_all(error: DdpMlpError) -> DdpMlpError:
+    """Mark an error that every rank raises by itself, from what all of them know.
+
+    Not collective: use it only where the reason is the same on all ranks, such as a sum
+    that has been reduced.
+    """
+    error.add_note(_MARK)
+    return error
+
+
 def is_agreed(error: BaseException) -> bool:
     """Tell whether every rank has raised this error."""
     return _MARK in getattr(error, "__notes__", ())
@@ -25,8 +35,7 @@ def agreed(comm: Communicator) -> Iterator[None]:
     Raises
     ------
     DdpMlpError
-        The error of the lowest rank that failed. It names that rank unless all ranks
-        failed the same way.
+        The error of the lowest rank that failed. It names that rank unless it is rank 0.
     """
     own: DdpMlpError | None = None
     try:
@@ -38,8 +47,6 @@ def agreed(comm: Communicator) -> Iterator[None]:
     if not failed:
         return
     code, host, message = texts[failed[0]].split(" ", 2)
-    if len(failed) < comm.world_size:
+    if failed[0] != 0:  # rank 0 stands for all, or for the files that it alone writes
         message = f"[rank {failed[0]} on {host}] {message}"
-    together = error_from_code(int(code), message)
-    together.add_note(_MARK)
-    raise together from None
+    raise known_to_all(error_from_code(int(code), message)) from None

@@ -64,7 +64,7 @@ class MpiCommunicator:
 
     def broadcast(self, array: NDArray[Any]) -> None:
         """Collective. Overwrite `array`, contiguous, with that of rank 0."""
-        self._world.Bcast([array.view(np.uint8), MPI.BYTE], root=0)
+        self._world.Bcast([array.reshape(-1).view(np.uint8), MPI.BYTE], root=0)
 
     def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective. Fill `table` so that every rank has the rows of all."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp import __version__
-from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.comm import Communicator, agreed, known_to_all
 from ddp_mlp.config import Config, as_toml
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import digest
@@ -123,10 +123,12 @@ class Run:
             chosen = power_of_two_at_least(workers) if configured == "auto" else configured
         if workers > chosen:
             begun = "this run began with" if checkpoint else "[train]"
-            raise UsageError(
-                f"{workers} workers ({self._comm.world_size} ranks x {self._options.threads} threads), but {begun} "
-                f"micro_batches = {chosen}, so no more than {chosen} can work; use fewer, or start a run with "
-                f"micro_batches = {power_of_two_at_least(workers)}"
+            raise known_to_all(
+                UsageError(
+                    f"{workers} workers ({self._comm.world_size} ranks x {self._options.threads} threads), but {begun} "
+                    f"micro_batches = {chosen}, so no more than {chosen} can work; use fewer, or start a run with "
+                    f"micro_batches = {power_of_two_at_least(workers)}"
+                )
             )
         return chosen
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ddp_mlp.comm import Communicator
+from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, steps_per_epoch
@@ -131,10 +131,12 @@ class Trainer:
     def _account(self, report: StepReport) -> None:
         progress = self._progress
         if not report.is_finite:
-            raise NonFiniteError(
-                f"the loss or gradient became non-finite at step {progress.step} of epoch {progress.epoch + 1} "
-                f"(loss sum {report.loss_sum:g}); the update was not applied; a smaller [optimizer] learning_rate "
-                f"than {self.learning_rate():g} may help"
+            raise known_to_all(
+                NonFiniteError(
+                    f"the loss or gradient became non-finite at step {progress.step} of epoch {progress.epoch + 1} "
+                    f"(loss sum {report.loss_sum:g}); the update was not applied; a smaller [optimizer] learning_rate "
+                    f"than {self.learning_rate():g} may help"
+                )
             )
         progress.position += 1
         progress.step += 1

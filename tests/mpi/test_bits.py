@@ -1,0 +1,148 @@
+"""The promise: the same bits on any number of ranks and threads, alone and after a resume."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+
+import pytest
+
+from tests.runs import ddp_mlp
+
+pytestmark = pytest.mark.mpi
+
+CONFIG = """
+[data]
+train = "spirals.h5"
+valid_fraction = 0.2
+[model]
+hidden = [16, 16]
+activation = ["tanh", "relu"]
+[optimizer]
+name = "{optimizer}"
+learning_rate = 0.02
+[train]
+epochs = 4
+global_batch_size = 90      # not divisible by the micro-batches; the last batch is shorter
+micro_batches = 4
+dtype = "{dtype}"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bits")
+    made = ddp_mlp("data", "make", "spirals", "--samples", "500", "--seed", "3", "--out", "spirals.h5", cwd=path)
+    assert made.code == 0, made.err
+    for optimizer, dtype in (("momentum", "float32"), ("adam", "float64")):
+        (path / f"{optimizer}.toml").write_text(CONFIG.format(optimizer=optimizer, dtype=dtype))
+    return path
+
+
+def train(folder, config, name, **how):
+    return ddp_mlp("train", config, "--out", name, "--json", cwd=folder, **how)
+
+
+@pytest.fixture(scope="module")
+def alone(folder):
+    return {config: train(folder, config, f"alone-{config}").result for config in ("momentum.toml", "adam.toml")}
+
+
+@pytest.mark.parametrize(
+    ("ranks", "threads", "environment"),
+    [
+        (2, 1, {}),
+        (3, 1, {}),
+        (4, 1, {}),
+        (1, 2, {}),
+        (1, 3, {}),
+        (2, 2, {}),
+        (4, 1, {"DDP_MLP_RANKS_PER_NODE": "1"}),
+        (3, 1, {"DDP_MLP_RANKS_PER_NODE": "2"}),
+        (2, 2, {"DDP_MLP_RANKS_PER_NODE": "1"}),
+    ],
+)
+@pytest.mark.parametrize("config", ["momentum.toml", "adam.toml"])
+def test_bits_do_not_depend_on_ranks_or_threads(folder, alone, config, ranks, threads, environment, request):
+    name = f"run-{request.node.callspec.id}".replace("/", "_")
+    result = train(folder, config, name, ranks=ranks, threads=threads, **environment).result
+    same = ("weights_sha256", "train_loss", "valid_loss", "valid_accuracy", "steps", "micro_batches")
+    assert {key: result[key] for key in same} == {key: alone[config][key] for key in same}
+    assert (result["world_size"], result["threads_per_rank"]) == (ranks, threads)
+
+
+def test_the_metrics_are_those_of_one_rank(folder, alone):
+    train(folder, "momentum.toml", "metrics-3", ranks=3)
+    timed = ("samples_per_s", "compute_s", "communicate_s", "data_s", "wall_s")
+
+    def rows(name):
+        with (folder / name / "metrics.csv").open() as file:
+            return [{k: v for k, v in row.items() if k not in timed} for row in csv.DictReader(file)]
+
+    assert rows("metrics-3") == rows("alone-momentum.toml")
+    assert len(rows("metrics-3")) == 4
+
+
+@pytest.mark.parametrize("ranks", [(1, 3), (4, 2), (2, 1)])
+def test_a_resume_on_other_ranks_ends_in_the_same_bits(folder, alone, ranks):
+    first, second = ranks
+    name = f"resumed-{first}-{second}"
+    half = ddp_mlp(
+        "train", "momentum.toml", "--set", "train.epochs=2", "--out", name, "--json", cwd=folder, ranks=first
+    )
+    assert half.result["weights_sha256"] != alone["momentum.toml"]["weights_sha256"]
+    whole = ddp_mlp("train", "momentum.toml", "--out", name, "--resume", "--json", cwd=folder, ranks=second).result
+    assert whole["weights_sha256"] == alone["momentum.toml"]["weights_sha256"]
+    assert (whole["epochs"], whole["steps"]) == (4, alone["momentum.toml"]["steps"])
+    with (folder / name / "metrics.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+
+
+def test_a_resume_falls_back_when_the_newest_checkpoint_is_damaged(folder, alone):
+    train(folder, "momentum.toml", "damaged", ranks=2)
+    newest = sorted((folder / "damaged" / "checkpoints").iterdir())[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    resumed = ddp_mlp("train", "momentum.toml", "--out", "damaged", "--resume", "--json", cwd=folder, ranks=2)
+    assert f"passed over a checkpoint: {newest.relative_to(folder)}: its SHA-256 does not match" in resumed.err
+    assert resumed.result["weights_sha256"] == alone["momentum.toml"]["weights_sha256"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+def test_evaluation_counts_every_sample_once(folder, alone, ranks):
+    result = ddp_mlp("evaluate", "alone-momentum.toml", "spirals.h5", "--json", cwd=folder, ranks=ranks).result
+    assert result["n_samples"] == 125
+    reference = ddp_mlp("evaluate", "alone-momentum.toml", "spirals.h5", "--json", cwd=folder).result
+    assert result == reference
+
+
+def test_predictions_do_not_depend_on_ranks(folder, alone):
+    for ranks in (1, 3):
+        done = ddp_mlp(
+            "predict", "alone-momentum.toml", "spirals.h5", "--out", f"p{ranks}.npy", cwd=folder, ranks=ranks
+        )
+        assert done.code == 0, done.err
+    assert (folder / "p1.npy").read_bytes() == (folder / "p3.npy").read_bytes()
+
+
+def test_fewer_samples_than_ranks_and_batches_than_micro_batches(folder):
+    made = ddp_mlp("data", "make", "xor", "--out", "xor.h5", cwd=folder)
+    assert made.code == 0, made.err
+    (folder / "tiny.toml").write_text(
+        '[data]\ntrain = "xor.h5"\nvalid_fraction = 0.25\n[model]\nhidden = [4]\n'
+        "[train]\nepochs = 3\nglobal_batch_size = 2\nmicro_batches = 8\n"
+    )
+    shas = {train(folder, "tiny.toml", f"tiny-{n}", ranks=n).result["weights_sha256"] for n in (1, 4)}
+    assert len(shas) == 1
+
+
+def test_a_run_leaves_no_temporary_file_and_no_shared_memory(folder):
+    shm_before = set(shutil.os.listdir("/dev/shm"))  # noqa: S108
+    train(folder, "momentum.toml", "clean", ranks=2)
+    assert set(shutil.os.listdir("/dev/shm")) <= shm_before  # noqa: S108
+    left = sorted(path.name for path in (folder / "clean").rglob("*") if path.is_file())
+    assert left == [
+        "config.toml", "log.txt", "metrics.csv", "model.h5", "status.json",
+        "step-00000010.h5", "step-00000015.h5", "step-00000020.h5",
+    ]  # fmt: skip

@@ -1,0 +1,63 @@
+"""Starting the program as users do, each time with a deadline, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: Seconds after which a started program is killed and the test fails.
+DEADLINE_S = 120
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The one JSON object on standard output."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+    @property
+    def error_lines(self) -> list[str]:
+        """The lines on standard error that report an error."""
+        return [line for line in self.err.splitlines() if line.startswith("error")]
+
+
+def run(command: list[str], cwd: Path, **environment: str) -> Finished:
+    """Run a command in a process group of its own; kill all of it at the deadline."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PMI_", "OMPI_", "SLURM_"))}
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**clean, "DDP_MLP_PROGRESS": "none", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return Finished(process.returncode, out, err)
+
+
+def ddp_mlp(*arguments: str | Path, cwd: Path, ranks: int = 1, threads: int = 1, **environment: str) -> Finished:
+    """Run ``ddp-mlp ARGUMENTS``, under the launcher where there is more than one rank."""
+    launch = ["launch", "-n", str(ranks), "--threads-per-rank", str(threads)]
+    prefix = launch if ranks > 1 or threads > 1 else []
+    return run([sys.executable, "-m", "ddp_mlp", *prefix, *map(str, arguments)], cwd, **environment)
