@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from ddp_mlp.core.kernels.exponential import exp
 from ddp_mlp.core.kernels.intrinsics import jit, like
 
 
@@ -36,7 +37,7 @@ def _identity_derivative(h):
 @jit
 def logistic(a):
     """Return ``1 / (1 + exp(-a))`` without overflow for any finite `a`."""
-    e = math.exp(-abs(a))
+    e = exp(-abs(a))
     return (like(a, 1.0) if a >= like(a, 0.0) else e) / (like(a, 1.0) + e)
 
 
@@ -94,14 +95,17 @@ def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
 def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
     derivative = activation.derivative
 
-    def times_derivative(chosen, delta, delta_start, values, start, size):
+    def times_derivative(chosen, delta, delta_start, values, start, n_rows, n_columns, total):
         if chosen != code:
-            otherwise(chosen, delta, delta_start, values, start, size)
+            otherwise(chosen, delta, delta_start, values, start, n_rows, n_columns, total)
             return
-        out = delta[delta_start : delta_start + size]
-        h = values[start : start + size]
-        for i in range(size):
-            out[i] *= derivative(h[i])
+        for r in range(n_rows):
+            out = delta[delta_start + r * n_columns : delta_start + (r + 1) * n_columns]
+            h = values[start + r * n_columns : start + (r + 1) * n_columns]
+            for c in range(n_columns):
+                out[c] *= derivative(h[c])
+            for c in range(n_columns):
+                total[c] += out[c]
 
     return jit(times_derivative, f"times_derivative_{activation.name}")
 
@@ -112,7 +116,7 @@ def _no_forward(chosen, values, start, n_rows, n_columns, parameters, bias_start
 
 
 @jit
-def _no_backward(chosen, delta, delta_start, values, start, size):
+def _no_backward(chosen, delta, delta_start, values, start, n_rows, n_columns, total):
     raise ValueError("unknown activation code")
 
 
@@ -125,5 +129,6 @@ def _chain() -> tuple[Any, Any]:
 
 
 #: ``bias_activate(code, values, start, B, O, parameters, bias_start)``: ``h = g(z + b)`` in place.
-#: ``times_derivative(code, delta, delta_start, values, start, size)``: ``delta *= g'(a)`` in place.
+#: ``times_derivative(code, delta, delta_start, values, start, B, O, total)``: ``delta *= g'(a)`` in
+#: place, and ``total += column sums of delta``, which is the gradient of the bias, in the same pass.
 bias_activate, times_derivative = _chain()

@@ -89,7 +89,8 @@ def evaluate_blocks(
                 _add_errors(logits, target, sums[block])
             elif _is_correct(logits, target):
                 sums[block, BLOCK_CORRECT] += 1.0
-            sums[block, BLOCK_LOSS] += np.float64(loss_and_delta(loss, logits, target))
+        logits = work[at : at + (stop - start) * n_logits]
+        sums[block, BLOCK_LOSS] = loss_and_delta(loss, logits, n_logits, targets, order[start:stop])
 
 
 @entry_point
@@ -105,7 +106,6 @@ def predict_blocks(
         stop = min(start + EVALUATION_ROWS, order.shape[0])
         gather(features, stored, offset, scale, order, start, stop, work)
         forward(layers, parameters, work, capacity, stop - start)
+        apply_output(output, work[at : at + (stop - start) * n_logits], n_logits)
         for r in range(stop - start):
-            logits = work[at + r * n_logits : at + (r + 1) * n_logits]
-            apply_output(output, logits)
-            copy(logits, outputs[start + r])
+            copy(work[at + r * n_logits : at + (r + 1) * n_logits], outputs[start + r])

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ddp_mlp.core.kernels.activations import bias_activate, times_derivative
 from ddp_mlp.core.kernels.intrinsics import (
     NO_TRANSPOSE,
@@ -79,8 +77,11 @@ def backward(layers, parameters, work, capacity, n_rows, delta_at, gradient):
     up to 2^27 rows stay below 2^127, so that only a suspicious gradient need be searched.
     """
     suspicious = False
-    at = capacity * layers[layers.shape[0] - 1, OUTPUT_AT]
-    for k in range(layers.shape[0] - 1, -1, -1):
+    last = layers.shape[0] - 1
+    at = capacity * layers[last, OUTPUT_AT]
+    n_out = layers[last, N_OUT]
+    _add_columns(work[at : at + n_rows * n_out], n_out, _zeros(gradient, layers[last, BIAS], n_out))
+    for k in range(last, -1, -1):
         n_in, n_out = layers[k, N_IN], layers[k, N_OUT]
         h = capacity * layers[k, INPUT_AT]
         if is_large(work[at : at + n_rows * n_out]) or is_large(work[h : h + n_rows * n_in]):
@@ -90,7 +91,6 @@ def backward(layers, parameters, work, capacity, n_rows, delta_at, gradient):
              work, at, n_out,
              work, h, n_in,
              like(work, 0.0), gradient, layers[k, WEIGHT], n_out)  # (I, O) = (B, I)^T (B, O)
-        _column_sums(work, at, n_rows, n_out, gradient, layers[k, BIAS])
         if k == 0:
             break
         below = capacity * delta_at[k % 2]
@@ -99,18 +99,26 @@ def backward(layers, parameters, work, capacity, n_rows, delta_at, gradient):
              work, at, n_out,
              like(work, 0.0), work, below, n_in)  # (B, I) = (B, O) (I, O)^T
         # fmt: on
-        times_derivative(layers[k - 1, ACTIVATION], work, below, work, h, n_rows * n_in)
+        bias = _zeros(gradient, layers[k - 1, BIAS], n_in)
+        times_derivative(layers[k - 1, ACTIVATION], work, below, work, h, n_rows, n_in, bias)
         at = below
     return suspicious
 
 
 @jit
-def _column_sums(values, start, n_rows, n_columns, out, out_start):
-    total = out[out_start : out_start + n_columns]
-    for c in range(n_columns):
-        total[c] = like(values, 0.0)
-    for r in range(n_rows):
-        row = values[start + r * n_columns : start + (r + 1) * n_columns]
+def _zeros(values, start, size):
+    """Return a view of part of `values`, set to zero."""
+    view = values[start : start + size]
+    for i in range(size):
+        view[i] = like(values, 0.0)
+    return view
+
+
+@jit
+def _add_columns(values, n_columns, total):
+    """Add the column sums of `values` (B * O,) to `total` (O,)."""
+    for start in range(0, values.shape[0], n_columns):
+        row = values[start : start + n_columns]
         for c in range(n_columns):
             total[c] += row[c]
 
@@ -129,10 +137,8 @@ def differentiate(layers, loss, parameters, work, capacity, n_rows, delta_at, ta
     last = layers.shape[0] - 1
     n_logits = layers[last, N_OUT]
     at = capacity * layers[last, OUTPUT_AT]
-    loss_sum = 0.0
-    for r in range(n_rows):
-        logits = work[at + r * n_logits : at + (r + 1) * n_logits]
-        loss_sum += np.float64(loss_and_delta(loss, logits, targets[order[start + r]]))
+    logits = work[at : at + n_rows * n_logits]
+    loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows])
     suspicious = backward(layers, parameters, work, capacity, n_rows, delta_at, gradient)
     for i in range(tail.shape[0]):
         tail[i] = 0.0

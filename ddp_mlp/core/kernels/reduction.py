@@ -63,20 +63,24 @@ def fold_tails(tails, rows, merges, out):
 
 
 @jit
-def square_sum(values):
-    """Return ``sum(values^2)``, added in sixteen interleaved lanes, always the same."""
-    lanes = np.zeros(16, values.dtype)
-    size = values.shape[0]
-    whole = size - size % 16
-    for i in range(0, whole, 16):
-        for j in range(16):
-            lanes[j] += values[i + j] * values[i + j]
-    total = like(values, 0.0)
-    for i in range(whole, size):
-        total += values[i] * values[i]
-    for j in range(16):
-        total += lanes[j]
-    return np.float64(total)
+def square_sum(values, scratch):
+    """Return ``sum(values^2)`` of at most `BLOCK` values, added in a fixed tree.
+
+    The halves of a block are added to each other until one value is left: all loops run
+    over whole vectors, and the rounding error grows with the logarithm of the size only.
+    `scratch` is space for `BLOCK` values.
+    """
+    for i in range(values.shape[0]):
+        scratch[i] = values[i] * values[i]
+    for i in range(values.shape[0], BLOCK):
+        scratch[i] = like(scratch, 0.0)
+    half = BLOCK // 2
+    while half > 0:
+        upper = scratch[half : 2 * half]
+        for i in range(half):
+            scratch[i] += upper[i]
+        half //= 2
+    return np.float64(scratch[0])
 
 
 @jit

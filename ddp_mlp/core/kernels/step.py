@@ -149,12 +149,13 @@ def _update(arena, worker, step):
         fold_block(arena.top, arena.top_rows, arena.top_merges, start, stop, stack)
         gradient = stack[0, : stop - start]
         scale(gradient, reciprocal)
-        arena.block_squares[block] = square_sum(gradient)
+        arena.block_squares[block] = square_sum(gradient, stack[STACK_DEPTH - 1])
         update(
             arena.choices[OPTIMIZER],
             arena.parameters[start:stop],
             gradient,
-            arena.moments[:, start:stop],
+            arena.moments,
+            start,
             coefficients,
         )
 

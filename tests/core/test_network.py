@@ -1,0 +1,85 @@
+"""From configuration and task to a network: what fits, and what is refused with the names of what fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ddp_mlp.config import LossConfig, ModelConfig
+from ddp_mlp.core.kernels.losses import LOSSES
+from ddp_mlp.core.kernels.network import LAYER_COLUMNS
+from ddp_mlp.core.network import LOSSES_OF_TASK, OUTPUT_OF_LOSS, build_network, layer_table
+from ddp_mlp.errors import UsageError
+from tests.building import network_of
+
+OUTPUTS = ("linear", "sigmoid", "softmax")
+
+
+def build(task: str = "multiclass", loss: str = "auto", n_outputs: int = 3, **model: object):
+    return build_network(ModelConfig(**model), LossConfig(name=loss), task, 4, n_outputs)
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "output"),
+    [
+        ("regression", "mse", "linear"),
+        ("binary", "binary_cross_entropy", "sigmoid"),
+        ("multiclass", "cross_entropy", "softmax"),
+    ],
+)
+def test_each_task_has_its_loss(task: str, loss: str, output: str) -> None:
+    network = build(task)
+    assert (network.loss, network.output) == (loss, output)
+    assert (build(task, loss, output=output).loss, build(task, output="auto").output) == (loss, output)
+
+
+@pytest.mark.parametrize("task", LOSSES_OF_TASK)
+@pytest.mark.parametrize("loss", OUTPUT_OF_LOSS)
+def test_losses_that_do_not_fit_the_task_are_refused(task: str, loss: str) -> None:
+    if loss in LOSSES_OF_TASK[task]:
+        assert build(task, loss).loss == loss
+        return
+    with pytest.raises(UsageError) as caught:
+        build(task, loss)
+    for word in (loss, task, *LOSSES_OF_TASK[task]):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(("task", "loss"), [(task, loss) for task in LOSSES_OF_TASK for loss in LOSSES_OF_TASK[task]])
+def test_outputs_that_do_not_fit_the_loss_are_refused(task: str, loss: str, output: str) -> None:
+    if output == OUTPUT_OF_LOSS[loss]:
+        assert build(task, loss, output=output).output == output
+        return
+    with pytest.raises(UsageError) as caught:
+        build(task, loss, output=output)
+    for word in (output, loss, f"allowed: {OUTPUT_OF_LOSS[loss]}"):
+        assert word in str(caught.value)
+
+
+def test_tables_agree_with_the_kernels() -> None:
+    assert {loss.name: loss.output for loss in LOSSES} == OUTPUT_OF_LOSS
+
+
+def test_layers_and_activations() -> None:
+    network = build(hidden=[5, 6], activation=["tanh", "relu"], n_outputs=2)
+    assert network.layout.sizes == (4, 5, 6, 2)
+    assert network.activations == ("tanh", "relu", "identity")
+    assert build(hidden=[5, 6], activation="sigmoid").activations == ("sigmoid", "sigmoid", "identity")
+    assert build(hidden=[]).layout.sizes == (4, 3), "softmax regression: no hidden layer"
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 5, 3), (2, 9, 1, 6, 3)])
+def test_work_space_holds_everything_apart(sizes: tuple[int, ...]) -> None:
+    """Features, outputs of every layer and both deltas take columns that do not overlap."""
+    table = layer_table(network_of(sizes))
+    assert table.layers.shape == (len(sizes) - 1, LAYER_COLUMNS)
+    blocks = [(row[5], row[5] + row[0]) for row in table.layers.tolist()]
+    blocks += [(row[6], row[6] + row[1]) for row in table.layers.tolist()[-1:]]
+    widest = max(sizes[1:-1], default=0)
+    blocks += [(at, at + widest) for at in table.delta_at.tolist()]
+    used = [column for start, stop in blocks for column in range(start, stop)]
+    assert sorted(used) == list(range(table.columns))
+    for left, right in zip(table.layers[:-1], table.layers[1:], strict=True):
+        assert right[5] == left[6], "each layer reads what the one before has written"
+    assert table.layers.dtype == table.delta_at.dtype == np.int64
