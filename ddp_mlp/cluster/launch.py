@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -82,9 +83,8 @@ def launch(n_ranks: int, threads: int, arguments: Sequence[str]) -> int:
         command = launch_command(launcher, n_ranks, arguments)
         environment = launch_environment(launcher, threads, os.environ)
     process = subprocess.Popen(command, env=environment)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            # The terminal has sent the signal to the ranks as well; they decide.
-            continue
+    # Ctrl-C reaches the ranks from the terminal as well; other signals only through here.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda received, _frame: process.send_signal(received))
+    return process.wait()
