@@ -19,6 +19,8 @@ COMMANDS = {
     "data": ("ddp_mlp.cli.data", "Make, import and inspect data sets."),
     "train": ("ddp_mlp.cli.train", "Train the network that a configuration describes."),
     "launch": ("ddp_mlp.cli.launch", "Start a command on several ranks of this machine."),
+    "cross-validate": ("ddp_mlp.cli.search", "Train on each of k folds and report mean and spread."),
+    "search": ("ddp_mlp.cli.search", "Try combinations of configuration values and rank them."),
     "evaluate": ("ddp_mlp.cli.evaluate", "Measure a model on a data set."),
     "predict": ("ddp_mlp.cli.predict", "Write a model's answers to a file."),
 }
@@ -35,7 +37,7 @@ class LazyGroup(click.Group):
         """Import a command by name."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 

@@ -101,14 +101,19 @@ class MpiCommunicator:
         self._node.Barrier()
         return memory
 
+    def release_shared(self) -> None:
+        """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""
+        for window in self._windows:
+            window.Free()
+        self._windows.clear()
+
     def abort(self, exit_code: int) -> None:
         """End all ranks at once; for a rank that fails alone."""
         self._world.Abort(exit_code)
 
     def close(self) -> None:
         """Collective. Leave the world in order."""
-        for window in self._windows:
-            window.Free()
+        self.release_shared()
         self._node.Free()
         MPI.Finalize()
 

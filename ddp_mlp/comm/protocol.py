@@ -70,6 +70,9 @@ class Communicator(Protocol):
     def node_shared(self, n_bytes: int) -> Bytes:
         """Collective. Return zeroed memory that all ranks of a node see, 64-byte aligned."""
 
+    def release_shared(self) -> None:
+        """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""
+
     def abort(self, exit_code: int) -> None:
         """End all ranks at once; for a rank that fails alone."""
 

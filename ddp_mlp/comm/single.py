@@ -53,6 +53,9 @@ class SingleProcess:
         start = -memory.ctypes.data % 64
         return memory[start : start + n_bytes]
 
+    def release_shared(self) -> None:
+        """Do nothing: memory goes with the last array that uses it."""
+
     def abort(self, exit_code: int) -> None:
         """End the process without clean-up."""
         os._exit(exit_code)

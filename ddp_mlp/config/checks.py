@@ -93,10 +93,21 @@ def resolve_defaults(raw: Table) -> Table:
 def check_consistency(raw: Table) -> list[str]:
     """Check the keys against each other; all values are valid on their own."""
     return [
+        *_check_folds(raw.get("data", {})),
         *_check_model(raw.get("model", {})),
         *_check_optimizer(raw["optimizer"]),
         *_check_train(raw.get("train", {})),
     ]
+
+
+def _check_folds(data: Table) -> Iterator[str]:
+    folds, fold = data.get("folds"), data.get("fold")
+    if (folds is None) != (fold is None):
+        yield "[data] folds and fold go together: the number of parts, and which of them validates, counted from 0"
+    elif folds is not None and fold >= folds:
+        yield f"[data] fold = {fold}: with folds = {folds} it must be 0 to {folds - 1}"
+    if folds is not None and (data.get("valid") is not None or data.get("valid_fraction") is not None):
+        yield "[data] folds parts the training rows itself; take out valid and valid_fraction"
 
 
 def _check_model(model: Table) -> Iterator[str]:

@@ -36,6 +36,8 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     train: str
     valid: str | None = None
     valid_fraction: ClosedFraction | None = None
+    folds: Annotated[int, Meta(ge=2)] | None = None
+    fold: Count | None = None
     features: str | None = None
     targets: str | None = None
     normalize: Normalize = "auto"

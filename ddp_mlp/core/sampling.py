@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.core.sharding import fair_bounds
+
 Ids = NDArray[np.int64]
 
 
@@ -51,6 +53,17 @@ def split_ids(n_samples: int, valid_fraction: float, seed: int) -> tuple[Ids, Id
         return ids, ids[:0]
     mixed = permuted(ids, "validation split", seed)
     return np.sort(mixed[n_valid:]), np.sort(mixed[:n_valid])
+
+
+def fold_ids(n_samples: int, fold: int, folds: int, seed: int) -> tuple[Ids, Ids]:
+    """Return the rows that train and those that validate in fold number `fold` of `folds`.
+
+    The folds part the rows at random into sets that differ by at most one in size; each
+    row validates in exactly one of them.
+    """
+    mixed = permuted(np.arange(n_samples, dtype=np.int64), "folds", seed)
+    start, stop = fair_bounds(n_samples, fold, folds)
+    return np.sort(np.concatenate([mixed[:start], mixed[stop:]])), np.sort(mixed[start:stop])
 
 
 def steps_per_epoch(n_samples: int, global_batch_size: int) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.config import Config, DataConfig
 from ddp_mlp.core.network import Network, build_network
-from ddp_mlp.core.sampling import split_ids
+from ddp_mlp.core.sampling import fold_ids, split_ids
 from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
 from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, fit_normalization
 from ddp_mlp.data.resident import Resident, load_resident
@@ -97,7 +97,11 @@ def _open(config: DataConfig, stack: ExitStack) -> tuple[list[DatasetFile], list
 
     train = opened(config.train)
     if config.valid is None:
-        own = [train.splits["valid"]] if "valid" in train.splits and config.valid_fraction is None else []
+        own = (
+            [train.splits["valid"]]
+            if "valid" in train.splits and config.valid_fraction is None and not config.folds
+            else []
+        )
         return [train], [train.splits["train"], *own]
     valid = opened(config.valid)
     shape = (valid.task, valid.n_features, valid.n_outputs)
@@ -111,6 +115,10 @@ def _open(config: DataConfig, stack: ExitStack) -> tuple[list[DatasetFile], list
 
 def _who_validates(config: Config, splits: list[Split]) -> tuple[Ids, Ids]:
     n_train = splits[0].n_samples
+    if config.data.folds is not None and config.data.fold is not None:
+        if n_train < config.data.folds:
+            raise DataError(f"{config.data.train}: {n_train} training samples cannot make {config.data.folds} folds")
+        return fold_ids(n_train, config.data.fold, config.data.folds, config.train.seed)
     if len(splits) == 2:
         stop = n_train + splits[1].n_samples
         return np.arange(n_train, dtype=np.int64), np.arange(n_train, stop, dtype=np.int64)
