@@ -22,6 +22,8 @@ COMMANDS = {
     "cross-validate": ("ddp_mlp.cli.search", "Train on each of k folds and report mean and spread."),
     "search": ("ddp_mlp.cli.search", "Try combinations of configuration values and rank them."),
     "evaluate": ("ddp_mlp.cli.evaluate", "Measure a model on a data set."),
+    "compare": ("ddp_mlp.cli.compare", "Tell whether two runs have the same bits, and where not."),
+    "checkpoint": ("ddp_mlp.cli.checkpoint", "List, show and verify checkpoints."),
     "predict": ("ddp_mlp.cli.predict", "Write a model's answers to a file."),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import click
@@ -20,10 +21,23 @@ def tell(line: str) -> None:
     click.echo(line, err=True)
 
 
+def print_json(result: dict[str, Any]) -> None:
+    """Print one JSON object; numbers that JSON does not have, such as infinity, as null."""
+    click.echo(json.dumps(_finite(result), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def print_result(result: dict[str, Any], *, as_json: bool) -> None:
     """Print a result as one JSON object, or as a table of names and values."""
     if as_json:
-        click.echo(json.dumps(result))
+        print_json(result)
         return
     width = max(len(name) for name in result)
     for name, value in result.items():

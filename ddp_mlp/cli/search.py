@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ddp_mlp.cli.options import json_option, tell
+from ddp_mlp.cli.options import json_option, print_json, tell
 
 
 def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +110,7 @@ def _configurations(config: Path, overrides: tuple[str, ...], comm: Any) -> Call
 
 def _print_spread(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(result))
+        print_json(result)
         return
     for name, figures in result["metrics"].items():
         click.echo(f"{name:<16}{figures['mean']:.6g} +- {figures['std']:.3g}  (over {result['folds']} folds)")
@@ -119,7 +118,7 @@ def _print_spread(result: dict[str, Any], *, as_json: bool) -> None:
 
 def _print_ranking(ranked: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"best": ranked[0], "trials": ranked}))
+        print_json({"best": ranked[0], "trials": ranked})
         return
     for summary in ranked:
         metrics = {k: v for k, v in summary.items() if k.startswith("valid_") or k == "train_loss"}

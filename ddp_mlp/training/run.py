@@ -27,6 +27,7 @@ from ddp_mlp.training.checkpoint import (
     newest_good,
     save_checkpoint,
 )
+from ddp_mlp.training.comparison import hash_row
 from ddp_mlp.training.model import Model, model_image
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.run_directory import RunDirectory
@@ -178,6 +179,7 @@ class Run:
             )  # fmt: skip
             save_checkpoint(directory.checkpoints, checkpoint_image(checkpoint), progress.step, rules.keep)
         directory.append_metrics(progress.history)
+        directory.append_hashes([hash_row(progress.epoch, progress.step, problem.network.layout, state.parameters)])
         directory.write_status("running", epoch=progress.epoch, step=progress.step)
 
     def _model(self, problem: Problem, state: TrainState) -> Model:

@@ -39,6 +39,11 @@ class RunDirectory:
         """One row an epoch."""
         return self.path / "metrics.csv"
 
+    @property
+    def hashes(self) -> Path:
+        """Hashes of the weights and of each layer, one row an epoch."""
+        return self.path / "hashes.csv"
+
     def holds_run(self) -> bool:
         """Tell whether a run has begun here."""
         return (self.path / "config.toml").exists() or bool(list_checkpoints(self.checkpoints))
@@ -79,39 +84,47 @@ class RunDirectory:
         write_atomically(self.path / "status.json", (json.dumps(status, indent=1) + "\n").encode())
 
     def append_metrics(self, history: list[dict[str, Any]]) -> None:
-        """Append the rows of epochs that ``metrics.csv`` does not have yet.
+        """Append the rows of epochs that ``metrics.csv`` does not have yet."""
+        _append_epochs(self.metrics, [_readable(row) for row in history])
 
-        An epoch that was computed twice because a job was killed before its checkpoint has
-        the same numbers both times, so the first row stays.
-        """
-        known = self._logged_epochs()
-        rows = [row for row in history if row["epoch"] not in known]
-        if rows:
-            self._append(rows, with_header=not self.metrics.exists())
-
-    def _logged_epochs(self) -> set[int]:
-        if not self.metrics.exists():
-            return set()
-        with self.metrics.open(newline="") as file:
-            return {int(row["epoch"]) for row in csv.DictReader(file) if (row["epoch"] or "").isdigit()}
-
-    def _append(self, rows: list[dict[str, Any]], *, with_header: bool) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        if with_header:
-            writer.writeheader()
-        writer.writerows([_readable(row) for row in rows])
-        try:
-            with self.metrics.open("a") as file:
-                file.write(text.getvalue())
-        except OSError as error:
-            raise StorageError(f"{self.metrics}: cannot write: {error.strerror}") from None
+    def append_hashes(self, rows: list[dict[str, Any]]) -> None:
+        """Append the rows of epochs that ``hashes.csv`` does not have yet."""
+        _append_epochs(self.hashes, rows)
 
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with (self.path / "log.txt").open("a") as file:
             file.write(f"{stamp} {line}\n")
+
+
+def _append_epochs(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Append those rows to a table whose epochs it does not have yet.
+
+    An epoch that was computed twice because a job was killed before its checkpoint has
+    the same numbers both times, so the first row stays.
+    """
+    try:
+        known = _epochs_in(path)
+        new = [row for row in rows if row["epoch"] not in known]
+        if not new:
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(new[0]), lineterminator="\n")
+        if not path.exists():
+            writer.writeheader()
+        writer.writerows(new)
+        with path.open("a") as file:
+            file.write(text.getvalue())
+    except OSError as error:
+        raise StorageError(f"{path}: cannot write: {error.strerror}") from None
+
+
+def _epochs_in(path: Path) -> set[int]:
+    if not path.exists():
+        return set()
+    with path.open(newline="") as file:
+        return {int(row["epoch"]) for row in csv.DictReader(file) if (row["epoch"] or "").isdigit()}
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:

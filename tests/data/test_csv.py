@@ -188,9 +188,7 @@ def test_other_encodings_are_refused(path: Path) -> None:
         (["y", "alpha"], [], "multiclass", "2 targets"),
     ],
 )
-def test_options_that_mean_nothing(
-    path: Path, targets: list[str], drop: list[str], task: str, phrase: str
-) -> None:
+def test_options_that_mean_nothing(path: Path, targets: list[str], drop: list[str], task: str, phrase: str) -> None:
     path.write_text(table("alpha,kind,y", "1,u,3.5"))
     with pytest.raises(UsageError) as caught:
         read_csv(path, targets, drop, task)

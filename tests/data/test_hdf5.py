@@ -127,9 +127,7 @@ def test_weights_are_kept(path: Path) -> None:
 
 
 def test_regression_targets_keep_their_columns(path: Path) -> None:
-    with create_dataset(
-        path, description(task="regression", n_classes=None, n_targets=2), {"train": 4}
-    ) as writer:
+    with create_dataset(path, description(task="regression", n_classes=None, n_targets=2), {"train": 4}) as writer:
         writer.append("train", Rows(X, X[:, :2].astype(float)))
     with open_dataset(path) as dataset:
         assert (dataset.task, dataset.n_outputs, dataset.class_names) == ("regression", 2, None)
@@ -232,9 +230,7 @@ def test_images_are_flattened_and_keep_their_shape(path: Path) -> None:
         np.testing.assert_array_equal(dataset.splits["train"].read(1, 3).features, images[1:3].reshape(2, 30))
 
 
-@pytest.mark.parametrize(
-    "dtype", ["?", "i1", "u1", "<i2", ">i2", ">u4", "i8", "u8", "f2", ">f2", ">f4", "f8", ">f8"]
-)
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "<i2", ">i2", ">u4", "i8", "u8", "f2", ">f2", ">f4", "f8", ">f8"])
 def test_dtypes_are_read_exactly_in_native_order(path: Path, dtype: str) -> None:
     values = (np.arange(12).reshape(4, 3) % 2 if dtype == "?" else np.arange(12).reshape(4, 3)).astype(dtype)
     write(path, {"X": values, "y": LABELS})
@@ -263,9 +259,7 @@ def test_other_dtypes_are_refused(path: Path, dtype: object, found: str) -> None
 
 
 def test_columns_are_put_side_by_side(path: Path) -> None:
-    write(
-        path, {"energy": X[:, 0], "n": np.array([7, 8, 9, 10], np.int16), "pos": X.astype("f8"), "t": X[:, 1]}
-    )
+    write(path, {"energy": X[:, 0], "n": np.array([7, 8, 9, 10], np.int16), "pos": X.astype("f8"), "t": X[:, 1]})
     with open_dataset(path, features="energy, n,pos", targets="t") as dataset:
         assert dataset.feature_names == ("energy", "n", "pos[0]", "pos[1]", "pos[2]")
         assert dataset.task == "regression"
@@ -385,9 +379,7 @@ def test_labels_that_look_like_quantities_are_refused(path: Path) -> None:
         ({"x_test": X, "y_test": LABELS}, ("--features PATH",)),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(
-    path: Path, arrays: dict[str, object], phrases: tuple[str, ...]
-) -> None:
+def test_arrays_that_do_not_fit_are_refused(path: Path, arrays: dict[str, object], phrases: tuple[str, ...]) -> None:
     refused(write(path, arrays), *phrases)
 
 
@@ -421,8 +413,7 @@ def test_every_truncation_is_plain(path: Path) -> None:
 
 def test_a_killed_writer_is_explained(path: Path) -> None:
     code = (
-        "import h5py, os, sys; f = h5py.File(sys.argv[1], 'w', libver='latest'); f['X'] = [1.0];"
-        " f.flush(); os._exit(0)"
+        "import h5py, os, sys; f = h5py.File(sys.argv[1], 'w', libver='latest'); f['X'] = [1.0]; f.flush(); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", code, str(path)], check=True)
     refused(path, "open for writing", "h5clear -s")
@@ -462,9 +453,7 @@ def test_links_are_never_followed(path: Path, tmp_path: Path, where: str, kind: 
         if where == "train/X":
             file["train/y"] = LABELS
     refused(path, f"/{where}", "links are not allowed", "soft" if kind == "loop" else kind)
-    refused(
-        path, "links are not allowed", features=f"{where}/deeper" if where == "train" else where, targets="y"
-    )
+    refused(path, "links are not allowed", features=f"{where}/deeper" if where == "train" else where, targets="y")
 
 
 def test_external_storage_is_refused(path: Path, tmp_path: Path) -> None:

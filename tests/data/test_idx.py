@@ -27,9 +27,7 @@ def idx_bytes(values: np.ndarray) -> bytes:
     return header + values.astype(values.dtype.newbyteorder(">")).tobytes()
 
 
-def write_pair(
-    folder: Path, split: str, images: np.ndarray, labels: np.ndarray, *, packed: bool = False
-) -> None:
+def write_pair(folder: Path, split: str, images: np.ndarray, labels: np.ndarray, *, packed: bool = False) -> None:
     for name, values in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
         content = idx_bytes(values)
         path = folder / f"{split}-{name}{'.gz' if packed else ''}"

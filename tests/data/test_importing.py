@@ -58,9 +58,7 @@ def test_classes_keep_their_names(tmp_path: Path, out: Path) -> None:
 def test_an_idx_folder_becomes_a_data_set(tmp_path: Path, out: Path) -> None:
     folder = tmp_path / "mnist"
     folder.mkdir()
-    (folder / "train-images-idx3-ubyte").write_bytes(
-        struct.pack(">BBBB3I", 0, 0, 8, 3, 3, 2, 2) + bytes(range(12))
-    )
+    (folder / "train-images-idx3-ubyte").write_bytes(struct.pack(">BBBB3I", 0, 0, 8, 3, 3, 2, 2) + bytes(range(12)))
     (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, 3) + bytes([0, 2, 1]))
     import_dataset([folder], out, ImportOptions(task="multiclass"))
     with open_dataset(out) as dataset:
@@ -78,8 +76,7 @@ def test_the_test_fraction_moves_rows(table: Path, tmp_path: Path) -> None:
         import_dataset([table], tmp_path / name, ImportOptions(targets=("y",), test_fraction=0.25, seed=seed))
         with open_dataset(tmp_path / name) as dataset:
             train, test = (
-                dataset.splits[s].read(0, dataset.splits[s].n_samples).features[:, 0]
-                for s in ("train", "test")
+                dataset.splits[s].read(0, dataset.splits[s].n_samples).features[:, 0] for s in ("train", "test")
             )
         assert (len(train), len(test)) == (15, 5)
         assert sorted([*train, *test]) == list(range(20))

@@ -62,9 +62,7 @@ def test_regression_targets_have_ranges(path: Path) -> None:
 
 def test_the_file_and_its_storage_are_listed(path: Path) -> None:
     with h5py.File(path, "w") as file:
-        file.create_dataset(
-            "X", data=np.zeros((100, 4), "f4"), chunks=(10, 4), compression="gzip", shuffle=True
-        )
+        file.create_dataset("X", data=np.zeros((100, 4), "f4"), chunks=(10, 4), compression="gzip", shuffle=True)
         file["y"] = np.arange(100) % 2
         file["elsewhere"] = h5py.ExternalLink("other.h5", "/x")
         file["group/again"] = h5py.SoftLink("/group")

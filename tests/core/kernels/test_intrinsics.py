@@ -59,7 +59,9 @@ def test_gemm_is_a_matrix_product(
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gemm_overwrites_what_is_not_a_number_when_beta_is_zero(dtype: type) -> None:
     c = np.array([math.nan], dtype)
-    multiply(NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, np.array([2], dtype), 0, 1, np.array([3], dtype), 0, 1, dtype(0), c, 0, 1)
+    multiply(
+        NO_TRANSPOSE, NO_TRANSPOSE, 1, 1, 1, np.array([2], dtype), 0, 1, np.array([3], dtype), 0, 1, dtype(0), c, 0, 1
+    )
     assert c[0] == 6
 
 

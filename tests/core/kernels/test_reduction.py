@@ -7,7 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH, add_into, copy, fold_block, fold_tails, square_sum, sum_of
+from ddp_mlp.core.kernels.reduction import (
+    BLOCK,
+    STACK_DEPTH,
+    add_into,
+    copy,
+    fold_block,
+    fold_tails,
+    square_sum,
+    sum_of,
+)
 from ddp_mlp.core.sharding import fold_intervals
 
 
@@ -75,7 +84,6 @@ def test_square_sum(size: int, dtype: type, rng: np.random.Generator) -> None:
     scratch = np.full(BLOCK, np.nan, dtype)
     # All terms are positive: the square and log2(BLOCK) = 10 additions round relative to the sum.
     assert square_sum(values, scratch) == pytest.approx(exact, rel=float(12 * np.finfo(dtype).eps))
-
 
 
 def test_small_loops(rng: np.random.Generator) -> None:
