@@ -4,9 +4,32 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    _FloatType = click.ParamType[float]
+else:
+    _FloatType = click.ParamType  # older versions of click take no parameter
+
+
+class Duration(_FloatType):
+    """A time such as ``3h50m``, ``90m`` or ``45s``; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds, a positive number."""
+        parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value))
+        if not parts or not any(parts.groups()):
+            self.fail(f"{value!r} is no time; write 3h50m, 90m or 45s", param, ctx)
+        hours, minutes, seconds = (float(part or 0) for part in parts.groups())
+        return 3600 * hours + 60 * minutes + seconds
+
+
+DURATION = Duration()
 
 json_option = click.option(
     "--json",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from ddp_mlp.cli.options import json_option, print_result, tell
+from ddp_mlp.cli.options import DURATION, json_option, print_result, tell
+from ddp_mlp.errors import StoppedError
 
 
 @click.command()
@@ -37,6 +39,7 @@ from ddp_mlp.cli.options import json_option, print_result, tell
     envvar="DDP_MLP_PROGRESS",
     help="auto: a bar in a terminal of a single process, sparse lines elsewhere.",
 )
+@click.option("--max-time", type=DURATION, help="Save and stop after this long, such as 3h50m, 90m or 45s.")
 @click.option("--dry-run", is_flag=True, help="Check the configuration and print it resolved; train nothing.")
 @json_option
 def train(
@@ -46,6 +49,7 @@ def train(
     resume: bool,
     threads: int,
     progress: str,
+    max_time: float | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -69,8 +73,10 @@ def train(
         from ddp_mlp.cli.progress import make_progress
         from ddp_mlp.training.run import Run, RunOptions
 
-        options = RunOptions(out or Path("runs") / config.stem, resume=resume, threads=threads)
+        options = RunOptions(out or Path("runs") / config.stem, resume=resume, threads=threads, max_time_s=max_time)
         with make_progress(progress, loaded, comm) as shown:
             summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
         if comm.rank == 0:
             print_result(summary, as_json=as_json)
+    if summary["status"] == "stopped":
+        sys.exit(StoppedError.exit_code)

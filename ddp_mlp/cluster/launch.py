@@ -82,9 +82,24 @@ def launch(n_ranks: int, threads: int, arguments: Sequence[str]) -> int:
         launcher = find_launcher()
         command = launch_command(launcher, n_ranks, arguments)
         environment = launch_environment(launcher, threads, os.environ)
-    process = subprocess.Popen(command, env=environment)
-    # Ctrl-C reaches the ranks from the terminal as well; other signals only through here.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, lambda received, _frame: process.send_signal(received))
+    # In a session of its own, so that a Ctrl-C in the terminal comes through here only.
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    _pass_on_signals(process)
     return process.wait()
+
+
+def _pass_on_signals(process: subprocess.Popen[bytes]) -> None:
+    """Turn the first request to stop into SIGUSR1, which launchers hand to the ranks.
+
+    At SIGTERM and Ctrl-C they would kill the ranks instead, so these are passed on only when
+    they come again.
+    """
+    asked = False
+
+    def receive(number: int, _frame: object) -> None:
+        nonlocal asked
+        process.send_signal(number if asked else signal.SIGUSR1)
+        asked = True
+
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, receive)

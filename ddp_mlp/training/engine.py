@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.losses import LOSS_CODES
-from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, TAIL_COLUMNS
+from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, TAIL_COLUMNS
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
 from ddp_mlp.core.kernels.updates import COEFFICIENTS, UPDATE_CODES
@@ -32,12 +32,13 @@ _LINE = 64
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step found: sums over its global batch, and the norm of the mean gradient."""
+    """What a step found: sums over its global batch, the norm of the mean gradient, and flags of any rank."""
 
     loss_sum: float
     n_samples: int
     grad_norm: float
     is_finite: bool
+    stop_requested: bool
 
 
 @dataclass
@@ -191,10 +192,15 @@ class Engine:
         reports = []
         for tail, norm in zip(self._arena.reports[:n].tolist(), self._arena.norms[:n].tolist(), strict=True):
             is_finite = tail[NON_FINITE] == 0
-            reports.append(StepReport(tail[LOSS_SUM], int(tail[SAMPLE_SUM]), norm, is_finite))
+            stop_requested = tail[STOP_REQUEST] > 0
+            reports.append(StepReport(tail[LOSS_SUM], int(tail[SAMPLE_SUM]), norm, is_finite, stop_requested))
             if not is_finite:
                 break
         return reports
+
+    def request_stop(self) -> None:
+        """Ask all ranks to stop: the request travels with the next step's sums."""
+        self._arena.control[phases.STOP] = 1
 
     def close(self) -> None:
         """Let the helper threads go."""
@@ -234,7 +240,7 @@ def _make_arena(
     return phases.Arena(
         node_sync=_shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
-        control=np.zeros(3, np.int64),
+        control=np.zeros(4, np.int64),
         choices=choices,
         layers=layers.layers,
         delta_at=layers.delta_at,

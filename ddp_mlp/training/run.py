@@ -19,7 +19,7 @@ from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import digest
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import power_of_two_at_least
-from ddp_mlp.errors import DdpMlpError, UsageError
+from ddp_mlp.errors import DdpMlpError, StoppedError, UsageError
 from ddp_mlp.training.checkpoint import (
     Checkpoint,
     check_resumable,
@@ -32,6 +32,7 @@ from ddp_mlp.training.model import Model, model_image
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.run_directory import RunDirectory
 from ddp_mlp.training.sealed import write_atomically
+from ddp_mlp.training.signals import StopSignals
 from ddp_mlp.training.state import Progress, TrainState
 from ddp_mlp.training.trainer import Report, Trainer
 
@@ -43,6 +44,7 @@ class RunOptions:
     directory: Path
     resume: bool = False
     threads: int = 1
+    max_time_s: float | None = None
 
 
 #: Called on rank 0 with each report and each line worth telling.
@@ -59,6 +61,7 @@ class Run:
         self._comm = comm
         self._tell_user = tell
         self._directory = RunDirectory(options.directory)
+        self._stop_reason = "a request on another rank"
 
     def execute(self, listen: Listener) -> dict[str, Any]:
         """Collective. Train to the end and return the summary of `train --json`.
@@ -84,7 +87,10 @@ class Run:
             self._on_root(lambda: self._directory.write_status("failed", exit_code=code, reason=reason))
             raise
         summary = self._summary(problem, state, micro_batches, perf_counter() - started)
-        self._on_root(lambda: self._directory.write_status("finished", exit_code=0, **summary))
+        code = StoppedError.exit_code if summary["status"] == "stopped" else 0
+        self._on_root(lambda: self._directory.write_status(summary["status"], exit_code=code, **summary))
+        if code:
+            self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
 
     def _on_root(self, write: Callable[[], object]) -> None:
@@ -158,28 +164,40 @@ class Run:
             micro_batches=micro_batches,
             threads=self._options.threads,
         )
+
+        def request(reason: str) -> None:
+            self._stop_reason = reason
+            trainer.request_stop()
+
+        started = perf_counter()
         try:
-            for report in trainer.run():
-                if report.finished_epoch:
-                    with agreed(self._comm):
-                        self._on_root(lambda r=report: self._save(problem, state, micro_batches, r))  # type: ignore[misc]
-                self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
+            with StopSignals(request):
+                for report in trainer.run():
+                    if report.finished_epoch or report.stop:
+                        with agreed(self._comm):
+                            self._on_root(lambda r=report: self._save(problem, state, micro_batches, r))  # type: ignore[misc]
+                    self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
+                    if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
+                        request("--max-time")
         finally:
             trainer.close()
 
     def _save(self, problem: Problem, state: TrainState, micro_batches: int, report: Report) -> None:
-        """Write what the end of an epoch asks for, the checkpoint before what tells of it."""
+        """Write what a report asks for, the checkpoint before what tells of it."""
         rules, progress, directory = self._config.checkpoint, state.progress, self._directory
         if report.improved:
             write_atomically(directory.model, model_image(self._model(problem, state)))
-        if progress.epoch % rules.every_epochs == 0 or progress.epoch == self._config.train.epochs:
+        due = report.finished_epoch and progress.epoch % rules.every_epochs == 0
+        if due or report.stop or progress.epoch == self._config.train.epochs:
             checkpoint = Checkpoint(
                 directory.checkpoints, state, self._config, problem.facts, problem.normalization,
                 problem.network, problem.fingerprint, micro_batches, self._written_by(),
             )  # fmt: skip
             save_checkpoint(directory.checkpoints, checkpoint_image(checkpoint), progress.step, rules.keep)
         directory.append_metrics(progress.history)
-        directory.append_hashes([hash_row(progress.epoch, progress.step, problem.network.layout, state.parameters)])
+        if report.finished_epoch:
+            row = hash_row(progress.epoch, progress.step, problem.network.layout, state.parameters)
+            directory.append_hashes([row])
         directory.write_status("running", epoch=progress.epoch, step=progress.step)
 
     def _model(self, problem: Problem, state: TrainState) -> Model:
@@ -200,17 +218,18 @@ class Run:
 
     def _summary(self, problem: Problem, state: TrainState, micro_batches: int, wall_s: float) -> dict[str, Any]:
         progress = state.progress
-        last = progress.history[-1]
+        last = progress.history[-1] if progress.history else {}
+        is_finished = progress.epoch == self._config.train.epochs
         return {
-            "status": "finished",
+            "status": "finished" if is_finished else "stopped",
             "epochs": progress.epoch,
             "steps": progress.step,
-            "train_loss": last["train_loss"],
+            "train_loss": last.get("train_loss"),
             **{name: value if value != "" else None for name, value in last.items() if name.startswith("valid_")},
             "best_epoch": progress.best_epoch,
             "weights_sha256": digest(state.parameters),
             "wall_s": round(wall_s, 3),
-            "samples_per_s": round(last["samples_per_s"], 1),
+            "samples_per_s": round(last.get("samples_per_s", 0.0), 1),
             "world_size": self._comm.world_size,
             "threads_per_rank": self._options.threads,
             "micro_batches": micro_batches,

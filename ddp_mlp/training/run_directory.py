@@ -75,8 +75,8 @@ class RunDirectory:
     def write_status(self, state: str, **fields: Any) -> None:
         """Replace ``status.json``: state, who and when, and what else is given."""
         status = {
-            "state": state,
             **fields,
+            "state": state,
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "updated_utc": datetime.now(UTC).isoformat(timespec="seconds"),

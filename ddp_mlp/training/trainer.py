@@ -43,6 +43,8 @@ class Report:
         The row of ``metrics.csv`` if an epoch has just ended.
     improved : bool
         The epoch that ended is the best so far.
+    stop : bool
+        A rank asked to stop: this is the last report.
     """
 
     epoch: int
@@ -51,6 +53,7 @@ class Report:
     learning_rate: float
     finished_epoch: dict[str, Any] | None = None
     improved: bool = False
+    stop: bool = False
 
 
 class Trainer:
@@ -83,6 +86,7 @@ class Trainer:
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
         self._comm = comm
         self._at_once = np.ones(1, np.int64)
+        self._stop = False
         self._evaluator = Evaluator(problem.network, problem.facts.task, problem.resident, comm, threads)
 
     def run(self) -> Iterator[Report]:
@@ -108,8 +112,12 @@ class Trainer:
                     self._set_pace(perf_counter() - ordered)
                 if progress.position < self._steps_per_epoch:
                     yield self._report()
+                    if self._stop:
+                        return
             n_steps = progress.position - first_position
             yield self._finish_epoch(started, ordered - started, before, n_steps)
+            if self._stop:
+                return
 
     def _set_pace(self, step_s: float) -> None:
         """Collective. Choose how many steps to run between reports; the same on all ranks."""
@@ -127,6 +135,11 @@ class Trainer:
         )
         for report in reports:
             self._account(report)
+        self._stop = any(report.stop_requested for report in reports)
+
+    def request_stop(self) -> None:
+        """Ask all ranks to stop after the next steps. Any rank may; safe in a signal handler."""
+        self._engine.request_stop()
 
     def _account(self, report: StepReport) -> None:
         progress = self._progress
@@ -152,7 +165,7 @@ class Trainer:
         progress = self._progress
         done = progress.epoch * self._steps_per_epoch + progress.position
         left = self._config.train.epochs * self._steps_per_epoch - done
-        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved)
+        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved, self._stop)
 
     def _finish_epoch(self, started: float, data_s: float, before: tuple[float, float], n_steps: int) -> Report:
         """Collective. Validate, close the books of the epoch, and report it."""

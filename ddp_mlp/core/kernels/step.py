@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ddp_mlp.core.kernels.intrinsics import entry_point, jit, like
 from ddp_mlp.core.kernels.network import (
     NON_FINITE,
+    STOP_REQUEST,
     differentiate,
     forward,
     gather,
@@ -40,7 +41,7 @@ Integers = NDArray[np.int64]
 GRADIENT, REDUCE, UPDATE, STEPS, LEAVE = range(5)
 
 #: Fields of `Arena.control`.
-PHASE, STEP, N_STEPS = range(3)
+PHASE, STEP, N_STEPS, STOP = range(4)
 
 
 #: Fields of `Arena.choices`.
@@ -56,7 +57,7 @@ class Arena(NamedTuple):
 
     node_sync: Integers  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers  # (SYNC_WORDS,) of this rank
-    control: Integers  # (3,) what this rank does, see PHASE ..
+    control: Integers  # (4,) what this rank does, see PHASE ..; STOP asks all ranks to stop
     choices: Integers  # (6,) see LOSS ..
     layers: Integers  # (L, LAYER_COLUMNS)
     delta_at: Integers  # (2,)
@@ -116,6 +117,7 @@ def _gradient(arena, worker, step):
             gradient,
             arena.own_tails[row],
         )
+        arena.own_tails[row, STOP_REQUEST] = arena.control[STOP]
         row += 1
         for _ in range(arena.worker_merges[m]):
             add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])

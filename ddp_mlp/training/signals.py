@@ -1,0 +1,48 @@
+"""Requests to stop: a signal sets a flag, and nothing else happens in the handler.
+
+The flag travels with the next gradient sum, so that all ranks see it at the same step,
+save there and leave together. A second Ctrl-C does not wait.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+#: Signals that ask a run to save its state and leave.
+STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignals:
+    """While open, turns the first stop signal into a call, and a second Ctrl-C into the end.
+
+    Parameters
+    ----------
+    on_request : callable
+        Called once with the name of the signal. It must only set flags.
+    """
+
+    def __init__(self, on_request: Callable[[str], None]) -> None:
+        self._on_request = on_request
+        self._interrupted = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._interrupted:
+            os.write(2, b"\nerror: interrupted twice: ended at once; the last checkpoint is good\n")
+            os._exit(130)
+        self._interrupted = self._interrupted or number == signal.SIGINT
+        self._on_request(signal.Signals(number).name)
