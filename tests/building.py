@@ -15,13 +15,17 @@ from ddp_mlp.core.network import Network
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.engine import Engine, StepReport
 
+#: Slopes and alphas, the same as in the reference.
+SHAPES = {"leaky_relu": 0.1, "elu": 1.0}
 OUTPUT_OF_LOSS = {loss.name: loss.output for loss in LOSSES}
 
 
 def network_of(sizes: Sequence[int], activation: str | Sequence[str] = "tanh", loss: str = "mse") -> Network:
     """Return a network with these hidden activations and logits as they are."""
     hidden = [activation] * (len(sizes) - 2) if isinstance(activation, str) else list(activation)
-    return Network(Layout(tuple(sizes)), (*hidden, "identity"), loss, OUTPUT_OF_LOSS[loss])
+    activations = (*hidden, "identity")
+    shapes = tuple(SHAPES.get(name, 0.0) for name in activations)
+    return Network(Layout(tuple(sizes)), activations, loss, OUTPUT_OF_LOSS[loss], shapes)
 
 
 def parameters_of(network: Network, rng: np.random.Generator, dtype: str = "float64") -> np.ndarray:
@@ -38,7 +42,7 @@ def targets_for(network: Network, n_rows: int, rng: np.random.Generator) -> np.n
     n_outputs = network.layout.sizes[-1]
     if network.loss == "cross_entropy":
         return rng.integers(0, n_outputs, (n_rows, 1)).astype(float)
-    if network.output == "sigmoid":
+    if network.loss != "mse":
         return rng.integers(0, 2, (n_rows, n_outputs)).astype(float)
     return rng.normal(0, 1, (n_rows, n_outputs))
 

@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from ddp_mlp.core.kernels.cache import use_cache
 
     if not use_cache("tests"):
-        subprocess.run([sys.executable, "-c", _COMPILE], check=True, timeout=280)
+        # If it fails, so do the tests that need kernels, each with the reason; the others still run.
+        subprocess.run([sys.executable, "-c", _COMPILE], check=False, timeout=280)
     copy = tempfile.mkdtemp(prefix="ddp-mlp-tests-")
     _OWN_CACHE.append(copy)
     if use_cache("tests"):

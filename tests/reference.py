@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
     "arctan": (np.arctan, lambda a: 1 / (1 + a**2)),
     "relu": (lambda a: np.where(a > 0, a, 0.0), lambda a: np.where(a > 0, 1.0, 0.0)),
     "softplus": (softplus, sigmoid),
+    "leaky_relu": (lambda a: np.where(a > 0, a, 0.1 * a), lambda a: np.where(a > 0, 1.0, 0.1)),
+    "elu": (lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0))), lambda a: np.exp(np.minimum(a, 0))),
 }
 
 
@@ -52,15 +55,28 @@ LOSSES: dict[str, tuple[Callable[[Array, Array], Array], Callable[[Array, Array]
         lambda a, t: -np.log((softmax(a) * _one_hot(t, a.shape[1])).sum(axis=1)),
         lambda a, t: softmax(a) - _one_hot(t, a.shape[1]),
     ),
+    "hinge": (
+        lambda a, t: np.maximum(0, 1 - (2 * t - 1) * a).sum(axis=1),
+        lambda a, t: np.where((2 * t - 1) * a <= 1, 1 - 2 * t, 0.0),
+    ),
+    "perceptron": (
+        lambda a, t: np.maximum(0, -(2 * t - 1) * a).sum(axis=1),
+        lambda a, t: np.where((2 * t - 1) * a <= 0, 1 - 2 * t, 0.0),
+    ),
 }
 
-OUTPUTS: dict[str, Callable[[Array], Array]] = {"linear": lambda a: a, "sigmoid": sigmoid, "softmax": softmax}
+OUTPUTS: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda a: a,
+    "sigmoid": sigmoid,
+    "softmax": softmax,
+    "step": lambda a: np.where(a > 0, 1.0, 0.0),
+}
 
 
 def unpack(theta: Array, sizes: tuple[int, ...]) -> list[tuple[Array, Array]]:
     """Cut a vector into (weight, bias) of every layer."""
     pairs, at = [], 0
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         weight = np.array(theta[at : at + n_in * n_out], np.float64).reshape(n_in, n_out)
         at += n_in * n_out
         pairs.append((weight, np.array(theta[at : at + n_out], np.float64)))
@@ -156,13 +172,31 @@ def rounding_bounds(network: Any, theta: Array, x: Array, t: Array, eps: float) 
 
 
 class Optimizer:
-    """The update rules as the Deep Learning book writes them, one vector, one step a call."""
+    """The update rules as the Deep Learning book writes them (8.1 to 8.5, 8.7), one step a call.
+
+    AdamW is algorithm 2 of Loshchilov and Hutter, LAMB algorithm 2 of You et al., with the
+    identity as its phi, and a ratio of 1 where a norm is 0. `segments` are the weights and
+    biases; the whole vector counts as one weight until `lay_out` is called.
+    """
 
     def __init__(self, name: str, n_parameters: int, **settings: float) -> None:
         self.settings = settings
         self.rule = RULES[name]
         self.memory = [np.zeros(n_parameters), np.zeros(n_parameters)]
         self.steps = 0
+        self.segments = [(slice(0, n_parameters), True)]
+
+    def lay_out(self, sizes: tuple[int, ...]) -> None:
+        """Take the vector for that of a network of these widths."""
+        at, self.segments = 0, []
+        for n_in, n_out in pairwise(sizes):
+            for size, is_weight in ((n_in * n_out, True), (n_out, False)):
+                self.segments.append((slice(at, at + size), is_weight))
+                at += size
+
+    def gradient_at(self, theta: Array) -> Array:
+        """Return where the gradient of the next step is taken."""
+        return theta + self.settings["momentum"] * self.memory[0] if self.rule is Optimizer.nesterov else theta
 
     def step(self, theta: Array, g: Array, learning_rate: float) -> Array:
         """Return the parameters after a step along the mean gradient `g`."""
@@ -176,6 +210,19 @@ class Optimizer:
         self.memory[0] = self.settings["momentum"] * self.memory[0] - eta * g
         return theta + self.memory[0]
 
+    def nesterov(self, theta: Array, g: Array, eta: float) -> Array:
+        self.memory[0] = self.settings["momentum"] * self.memory[0] - eta * g
+        return theta + self.memory[0]
+
+    def adagrad(self, theta: Array, g: Array, eta: float) -> Array:
+        r = self.memory[0] = self.memory[0] + g * g
+        return theta - eta / (self.settings["eps"] + np.sqrt(r)) * g
+
+    def rmsprop(self, theta: Array, g: Array, eta: float) -> Array:
+        rho = self.settings["rho"]
+        r = self.memory[0] = rho * self.memory[0] + (1 - rho) * g * g
+        return theta - eta / np.sqrt(self.settings["eps"] + r) * g
+
     def adam(self, theta: Array, g: Array, eta: float) -> Array:
         rho1, rho2, delta = (self.settings[name] for name in ("beta1", "beta2", "eps"))
         s = self.memory[0] = rho1 * self.memory[0] + (1 - rho1) * g
@@ -183,11 +230,33 @@ class Optimizer:
         s_hat, r_hat = s / (1 - rho1**self.steps), r / (1 - rho2**self.steps)
         return theta - eta * s_hat / (np.sqrt(r_hat) + delta)
 
+    def _decay(self, theta: Array) -> Array:
+        decay = np.zeros(len(theta))
+        for where, is_weight in self.segments:
+            decay[where] = self.settings["weight_decay"] * theta[where] if is_weight else 0.0
+        return decay
+
+    def adamw(self, theta: Array, g: Array, eta: float) -> Array:
+        return self.adam(theta, g, eta) - eta * self._decay(theta)
+
+    def lamb(self, theta: Array, g: Array, eta: float) -> Array:
+        direction = theta - self.adam(theta, g, 1.0) + self._decay(theta)
+        new = theta.copy()
+        for where, _ in self.segments:
+            norms = np.linalg.norm(theta[where]), np.linalg.norm(direction[where])
+            new[where] -= eta * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * direction[where]
+        return new
+
 
 RULES: dict[str, Callable[[Optimizer, Array, Array, float], Array]] = {
     "sgd": Optimizer.sgd,
     "momentum": Optimizer.momentum,
+    "nesterov": Optimizer.nesterov,
+    "adagrad": Optimizer.adagrad,
+    "rmsprop": Optimizer.rmsprop,
     "adam": Optimizer.adam,
+    "adamw": Optimizer.adamw,
+    "lamb": Optimizer.lamb,
 }
 
 

@@ -63,3 +63,16 @@ def test_adam_begins_with_steps_of_the_learning_rate() -> None:
     for k in range(1, 4):
         theta = rule.step(theta, np.array([100.0, -0.5]), 0.1)
         np.testing.assert_allclose(theta, [-0.1 * k, 0.1 * k], rtol=1e-7)
+
+
+def test_adagrad_slows_down_and_rmsprop_forgets() -> None:
+    # Constant gradient 3: r is 9 k, so step k is eta / sqrt(k); or it tends to 9, so steps tend to eta.
+    adagrad = reference.Optimizer("adagrad", 1, eps=1e-12)
+    rmsprop = reference.Optimizer("rmsprop", 1, rho=0.5, eps=1e-12)
+    theta = np.zeros(1)
+    for k in range(1, 5):
+        before, theta = theta, adagrad.step(theta, np.full(1, 3.0), 0.5)
+        np.testing.assert_allclose(before - theta, 0.5 / np.sqrt(k), rtol=1e-11)
+    for k in range(1, 5):
+        before, theta = theta, rmsprop.step(theta, np.full(1, 3.0), 0.5)
+        np.testing.assert_allclose(before - theta, 0.5 / np.sqrt(1 - 0.5**k), rtol=1e-11)

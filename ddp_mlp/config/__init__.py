@@ -3,23 +3,27 @@
 from ddp_mlp.config.loading import as_toml, from_builtins, load_config
 from ddp_mlp.config.schema import (
     OPTIMIZER_DEFAULTS,
+    AugmentConfig,
     CheckpointConfig,
     Config,
     DataConfig,
     LossConfig,
     ModelConfig,
     OptimizerConfig,
+    ScheduleConfig,
     TrainConfig,
 )
 
 __all__ = [
     "OPTIMIZER_DEFAULTS",
+    "AugmentConfig",
     "CheckpointConfig",
     "Config",
     "DataConfig",
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "ScheduleConfig",
     "TrainConfig",
     "as_toml",
     "from_builtins",

@@ -9,7 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from ddp_mlp.config.schema import OPTIMIZER_DEFAULTS, keys, sections
+from ddp_mlp.config.model_checks import check_model
+from ddp_mlp.config.schema import is_table, keys, sections
+from ddp_mlp.config.update_checks import check_update, resolve_update
 
 Table = dict[str, Any]
 
@@ -24,17 +26,19 @@ def check_values(raw: Table) -> list[str]:
         elif not isinstance(table, dict):
             problems.append(f"[{section}] must be a table of keys, not {table!r}")
         else:
-            problems += _check_section(section, table)
+            problems += _check_section(section, table, known[section])
     data = raw.get("data", {})
     if isinstance(data, dict) and "train" not in data:
         problems.append("[data] train is missing: name the HDF5 file to train on")
     return problems
 
 
-def _check_section(section: str, table: Table) -> Iterator[str]:
-    known = keys(sections()[section])
+def _check_section(section: str, table: Table, kind: type[msgspec.Struct]) -> Iterator[str]:
+    known = keys(kind)
     for key, value in table.items():
-        if key not in known:
+        if key in known and isinstance(value, dict) and is_table(known[key]):
+            yield from _check_section(f"{section}.{key}", value, known[key])
+        elif key not in known:
             yield f"[{section}] {key}: unknown key{_suggest(key, known)}"
         elif problem := _check_value(value, known[key]):
             yield f"[{section}] {key} = {_shown(value)}: {problem}"
@@ -84,18 +88,15 @@ def _suggest(word: str, known: Iterable[str]) -> str:
 
 def resolve_defaults(raw: Table) -> Table:
     """Fill in the defaults that depend on other keys."""
-    optimizer = dict(raw.get("optimizer", {}))
-    for key, default in OPTIMIZER_DEFAULTS[optimizer.get("name", "sgd")].items():
-        optimizer.setdefault(key, default)
-    return raw | {"optimizer": optimizer}
+    return resolve_update(raw)
 
 
 def check_consistency(raw: Table) -> list[str]:
     """Check the keys against each other; all values are valid on their own."""
     return [
         *_check_folds(raw.get("data", {})),
-        *_check_model(raw.get("model", {})),
-        *_check_optimizer(raw["optimizer"]),
+        *check_model(raw),
+        *check_update(raw),
         *_check_train(raw.get("train", {})),
     ]
 
@@ -108,25 +109,6 @@ def _check_folds(data: Table) -> Iterator[str]:
         yield f"[data] fold = {fold}: with folds = {folds} it must be 0 to {folds - 1}"
     if folds is not None and (data.get("valid") is not None or data.get("valid_fraction") is not None):
         yield "[data] folds parts the training rows itself; take out valid and valid_fraction"
-
-
-def _check_model(model: Table) -> Iterator[str]:
-    activation = model.get("activation", "relu")
-    hidden = model.get("hidden", [128, 64])
-    if isinstance(activation, list) and len(activation) != len(hidden):
-        yield (
-            f"[model] activation lists {len(activation)} for {len(hidden)} hidden layers; "
-            "give one for all or one for each"
-        )
-
-
-def _check_optimizer(optimizer: Table) -> Iterator[str]:
-    name = optimizer.get("name", "sgd")
-    allowed = {"name", "learning_rate", *OPTIMIZER_DEFAULTS[name]}
-    for key, value in optimizer.items():
-        if key not in allowed and value is not None:
-            takers = [other for other, defaults in OPTIMIZER_DEFAULTS.items() if key in defaults]
-            yield f"[optimizer] {key} does not apply to {name!r}; it belongs to {', '.join(takers)}"
 
 
 def _check_train(train: Table) -> Iterator[str]:

@@ -12,7 +12,7 @@ import msgspec
 import tomli_w
 
 from ddp_mlp.config.checks import check_consistency, check_values, resolve_defaults
-from ddp_mlp.config.schema import Config, sections
+from ddp_mlp.config.schema import Config, is_table, keys, sections
 from ddp_mlp.errors import MissingInputError, UsageError
 
 Table = dict[str, Any]
@@ -58,7 +58,7 @@ def from_builtins(raw: Table, origin: str) -> Config:
 def as_toml(config: Config) -> str:
     """Return the resolved configuration as the text of a TOML file."""
     tables = msgspec.to_builtins(config)
-    present = {name: {k: v for k, v in keys.items() if v is not None} for name, keys in tables.items()}
+    present = {name: {k: v for k, v in table.items() if v is not None} for name, table in tables.items()}
     return tomli_w.dumps(present)
 
 
@@ -102,8 +102,18 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
     for name, text in sorted(environment.items()):
         section, _, key = name.removeprefix("DDP_MLP_").lower().partition("_")
         if name.startswith("DDP_MLP_") and section in known and key:
-            table.setdefault(section, {})[key] = _value(text)
+            _set(table, section, key, _value(text), separator="_")
     return table
+
+
+def _set(table: Table, section: str, key: str, value: Any, *, separator: str) -> None:
+    """Set a key of a section, or of a table in it, such as ``noise`` of ``[data.augment]``."""
+    inner, found, rest = key.partition(separator)
+    keys_of_section = keys(sections()[section]) if section in sections() else {}
+    if found and key not in keys_of_section and is_table(keys_of_section.get(inner)):
+        table.setdefault(section, {}).setdefault(inner, {})[rest] = value
+    else:
+        table.setdefault(section, {})[key] = value
 
 
 def _from_overrides(overrides: Iterable[str], problems: list[str]) -> Table:
@@ -114,7 +124,7 @@ def _from_overrides(overrides: Iterable[str], problems: list[str]) -> Table:
         if not (equals and dot and key):
             problems.append(f"--set {text!r} is not of the form SECTION.KEY=VALUE")
             continue
-        table.setdefault(section, {})[key] = _value(value.strip())
+        _set(table, section, key, _value(value.strip()), separator=".")
     return table
 
 
@@ -127,6 +137,9 @@ def _make_absolute(raw: Table, base: Path) -> None:
 
 
 def _merge(raw: Table, other: Table) -> None:
-    for section, keys in other.items():
-        if isinstance(raw.setdefault(section, {}), dict):
-            raw[section].update(keys)
+    """Overwrite values of `raw` by those of `other`, tables in tables one by one."""
+    for key, value in other.items():
+        if not isinstance(value, dict):
+            raw[key] = value
+        elif isinstance(raw.setdefault(key, {}), dict):
+            _merge(raw[key], value)

@@ -14,20 +14,63 @@ PositiveInt = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 ClosedFraction = Annotated[float, Meta(ge=0, lt=1)]
+NonNegativeFloat = Annotated[float, Meta(ge=0)]
 
 Normalize = Literal["auto", "none", "unit", "standard", "minmax"]
-Activation = Literal["identity", "sigmoid", "tanh", "relu"]
-Output = Literal["auto", "linear", "sigmoid", "softmax"]
-Init = Literal["auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform"]
-LossName = Literal["auto", "mse", "binary_cross_entropy", "cross_entropy"]
-OptimizerName = Literal["sgd", "momentum", "adam"]
+Activation = Literal[
+    "identity", "sigmoid", "tanh", "relu", "arctan", "leaky_relu", "elu", "softplus", "maxout", "step"
+]  # fmt: skip
+Output = Literal["auto", "linear", "sigmoid", "softmax", "step"]
+Init = Literal[
+    "auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "uniform"
+]  # fmt: skip
+LossName = Literal["auto", "mse", "binary_cross_entropy", "cross_entropy", "hinge", "perceptron"]
+OptimizerName = Literal[
+    "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lamb", "line_search"
+]  # fmt: skip
+ScheduleName = Literal["constant", "linear", "step", "exponential", "cosine", "plateau"]
 
-#: The hyper-parameters that each optimiser takes beside the learning rate.
+#: The hyper-parameters that each optimiser takes beside the learning rate, and their defaults.
 OPTIMIZER_DEFAULTS: dict[str, dict[str, float]] = {
     "sgd": {},
     "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9},
+    "adagrad": {"eps": 1e-7},
+    "rmsprop": {"rho": 0.9, "eps": 1e-6},
     "adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+    "adamw": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
+    "lamb": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-6, "weight_decay": 0.01},
+    "line_search": {},
 }
+#: What an optimiser takes beyond that, and does without where it is not given.
+OPTIMIZER_OPTIONS: dict[str, tuple[str, ...]] = {
+    "momentum": ("momentum_final", "momentum_steps"),
+    "nesterov": ("momentum_final", "momentum_steps"),
+}
+#: The keys of each schedule beside `warmup_steps`, and their defaults; None: no default, or one of its own.
+SCHEDULE_DEFAULTS: dict[str, dict[str, float | None]] = {
+    "constant": {},
+    "linear": {"steps": None, "final_rate": None},
+    "step": {"every_steps": None, "factor": 0.1},
+    "exponential": {"every_steps": None, "factor": 0.5},
+    "cosine": {"steps": None, "final_rate": 0.0},
+    "plateau": {"factor": 0.1, "patience": 5, "min_rate": 0.0},
+}
+
+
+class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[data.augment]``: how far training samples are changed at random; 0 is not at all."""
+
+    noise: NonNegativeFloat = 0.0
+    shift: NonNegativeFloat = 0.0
+    rotate_deg: Annotated[float, Meta(ge=0, le=180)] = 0.0
+    scale: ClosedFraction = 0.0
+    brightness: NonNegativeFloat = 0.0
+
+    @property
+    def transforms_images(self) -> bool:
+        """Whether anything here needs features that are images."""
+        return max(self.shift, self.rotate_deg, self.scale, self.brightness) > 0
 
 
 class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +84,9 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     features: str | None = None
     targets: str | None = None
     normalize: Normalize = "auto"
+    normalize_targets: Literal["none", "standard"] = "none"
+    autoencode: bool = False
+    augment: AugmentConfig = AugmentConfig()
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +95,13 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     hidden: list[PositiveInt] = field(default_factory=lambda: [128, 64])
     activation: Activation | list[Activation] = "relu"
     output: Output = "auto"
+    leaky_slope: NonNegativeFloat = 0.1
+    elu_alpha: PositiveFloat = 1.0
+    maxout_pieces: Annotated[int, Meta(ge=2)] = 2
+    dropout: ClosedFraction | list[ClosedFraction] = 0.0
+    tied: bool = False
     init: Init = "auto"
+    init_scale: PositiveFloat = 0.05
 
     def hidden_activations(self) -> tuple[str, ...]:
         """Return the activation of every hidden layer."""
@@ -57,11 +109,23 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
             return (self.activation,) * len(self.hidden)
         return tuple(self.activation)
 
+    def dropout_rates(self) -> tuple[float, ...]:
+        """Return the probability with which an input of every layer is dropped."""
+        if isinstance(self.dropout, float | int):
+            return (float(self.dropout),) * (len(self.hidden) + 1)
+        return tuple(self.dropout)
+
 
 class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[loss]``."""
+    """``[loss]``: of the data, and the penalties on the weights."""
 
     name: LossName = "auto"
+    label_smoothing: ClosedFraction = 0.0
+    class_weights: list[NonNegativeFloat] | Literal["balanced"] | None = None
+    l1: NonNegativeFloat = 0.0
+    l2: NonNegativeFloat = 0.0
+    lq: NonNegativeFloat = 0.0
+    q: Annotated[float, Meta(ge=1)] | None = None
 
 
 class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,9 +134,26 @@ class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: OptimizerName = "sgd"
     learning_rate: PositiveFloat = 0.1
     momentum: ClosedFraction | None = None
+    momentum_final: ClosedFraction | None = None
+    momentum_steps: PositiveInt | None = None
     beta1: ClosedFraction | None = None
     beta2: ClosedFraction | None = None
+    rho: ClosedFraction | None = None
     eps: PositiveFloat | None = None
+    weight_decay: NonNegativeFloat | None = None
+
+
+class ScheduleConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[schedule]``: how the learning rate goes on from ``optimizer.learning_rate``."""
+
+    name: ScheduleName = "constant"
+    warmup_steps: Count = 0
+    steps: PositiveInt | None = None
+    final_rate: NonNegativeFloat | None = None
+    every_steps: PositiveInt | None = None
+    factor: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    patience: Count | None = None
+    min_rate: NonNegativeFloat | None = None
 
 
 class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +163,10 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     global_batch_size: PositiveInt | Literal["full"] = 128
     micro_batches: PositiveInt | Literal["auto"] = "auto"
     seed: Count = 0
+    clip_norm: NonNegativeFloat = 0.0
+    early_stopping_patience: Count = 0
+    target_loss: NonNegativeFloat = 0.0
+    log_layer_norms: bool = False
     dtype: Literal["float32", "float64"] = "float32"
 
 
@@ -99,6 +184,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
     train: TrainConfig = TrainConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
 
@@ -115,3 +201,8 @@ def keys(section: type[Struct]) -> dict[str, Any]:
     import msgspec
 
     return {item.name: item.type for item in msgspec.structs.fields(section)}
+
+
+def is_table(kind: Any) -> bool:
+    """Tell whether the type of a key is that of a table of keys."""
+    return isinstance(kind, type) and issubclass(kind, Struct)

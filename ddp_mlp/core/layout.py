@@ -10,6 +10,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,35 +44,59 @@ class Layout:
     ----------
     sizes : tuple of int
         Widths from the features to the outputs, at least two.
+    pieces : tuple of int
+        Linear pieces of the units of each layer, 1 but for maxout; empty where all are 1.
+    tied : bool
+        The layers of the second half have no weight of their own: each uses the transpose
+        of its mirror image's. Then `sizes` reads the same from both ends.
     """
 
     sizes: tuple[int, ...]
+    pieces: tuple[int, ...] = ()
+    tied: bool = False
 
     @property
     def n_layers(self) -> int:
-        """Number of layers with weights."""
+        """Number of layers."""
         return len(self.sizes) - 1
 
     @property
     def n_parameters(self) -> int:
         """Length P of the vector."""
-        return sum((n_in + 1) * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False))
+        return self._starts()[-1]
+
+    def width(self, layer: int) -> int:
+        """Return the columns of a layer's weight: its units times their pieces."""
+        return self.sizes[layer + 1] * (self.pieces[layer] if self.pieces else 1)
+
+    def owner(self, layer: int) -> int:
+        """Return the layer whose weight a layer uses, transposed where it is another one."""
+        return min(layer, self.n_layers - 1 - layer) if self.tied else layer
 
     def weight(self, layer: int) -> Segment:
-        """Return the segment of a layer's weight, shape (n_in, n_out)."""
-        n_in, n_out = self.sizes[layer : layer + 2]
-        start = Layout(self.sizes[: layer + 1]).n_parameters
-        return Segment(f"layer{layer + 1}.weight", start, (n_in, n_out))
+        """Return the segment of the weight that a layer uses, in its owner's shape (n_in, width)."""
+        owner = self.owner(layer)
+        return Segment(f"layer{owner + 1}.weight", self._starts()[owner], (self.sizes[owner], self.width(owner)))
 
     def bias(self, layer: int) -> Segment:
-        """Return the segment of a layer's bias, shape (n_out,)."""
-        return Segment(f"layer{layer + 1}.bias", self.weight(layer).stop, (self.sizes[layer + 1],))
+        """Return the segment of a layer's bias, shape (width,)."""
+        width = self.width(layer)
+        return Segment(f"layer{layer + 1}.bias", self._starts()[layer + 1] - width, (width,))
 
     def segments(self) -> Iterator[Segment]:
         """Yield all segments in the order of the vector."""
         for layer in range(self.n_layers):
-            yield self.weight(layer)
+            if self.owner(layer) == layer:
+                yield self.weight(layer)
             yield self.bias(layer)
+
+    def _starts(self) -> list[int]:
+        """Return where each layer begins, and P."""
+        lengths = [
+            self.width(layer) * (1 + (self.sizes[layer] if self.owner(layer) == layer else 0))
+            for layer in range(self.n_layers)
+        ]
+        return list(accumulate(lengths, initial=0))
 
 
 def digest(vector: Floats) -> str:

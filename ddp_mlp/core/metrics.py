@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.evaluation import (
+    ANSWER,
     BLOCK_CORRECT,
     BLOCK_LOSS,
     BLOCK_SAMPLES,
     PER_TARGET,
+    PLACE,
+    SCORE,
     SUMS_PER_TARGET,
 )
 
@@ -22,7 +26,7 @@ def sums_columns(task: str, n_outputs: int) -> int:
     return PER_TARGET + (SUMS_PER_TARGET * n_outputs if task == "regression" else 0)
 
 
-def metrics_from_sums(sums: NDArray[np.float64], task: str) -> dict[str, Any]:
+def metrics_from_sums(sums: NDArray[np.float64], task: str, units: NDArray[np.float64] | None = None) -> dict[str, Any]:
     """Turn the sums of all blocks into the metrics of a task.
 
     Parameters
@@ -31,6 +35,8 @@ def metrics_from_sums(sums: NDArray[np.float64], task: str) -> dict[str, Any]:
         Sums of each block, in the order of the samples.
     task : str
         ``regression`` gives rmse, mae and r2 over all targets, others accuracy.
+    units : ndarray of float64, shape (T,), optional
+        What a difference of 1 between normalised targets is in the data.
 
     Returns
     -------
@@ -42,13 +48,106 @@ def metrics_from_sums(sums: NDArray[np.float64], task: str) -> dict[str, Any]:
     result: dict[str, Any] = {"n_samples": n_samples, "loss": total[BLOCK_LOSS] / n_samples}
     if task != "regression":
         return result | {"accuracy": total[BLOCK_CORRECT] / n_samples}
-    per_target = np.array(total[PER_TARGET:]).reshape(-1, SUMS_PER_TARGET)
-    squared, absolute, target, target_squared = per_target.T
-    n_values = n_samples * len(per_target)
-    variation = target_squared - target**2 / n_samples
-    r2 = [1 - s / v if v > 0 else (1.0 if s == 0 else 0.0) for s, v in zip(squared, variation, strict=True)]
+    squared, absolute, r2 = _target_sums(sums, units)
+    n_values = n_samples * len(r2)
     return result | {
         "rmse": math.sqrt(math.fsum(squared) / n_values),
         "mae": math.fsum(absolute) / n_values,
         "r2": math.fsum(r2) / len(r2),
     }
+
+
+def metrics_of_targets(
+    sums: NDArray[np.float64], units: NDArray[np.float64] | None = None, names: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return rmse, mae and r2 of each target of a regression, from the same sums."""
+    n_samples = math.fsum(sums[:, BLOCK_SAMPLES])
+    columns = zip(*_target_sums(sums, units), strict=True)
+    return [
+        {
+            "target": names[i] if names else f"target{i}",
+            "rmse": math.sqrt(squared / n_samples),
+            "mae": absolute / n_samples,
+            "r2": r2,
+        }
+        for i, (squared, absolute, r2) in enumerate(columns)
+    ]
+
+
+def _target_sums(
+    sums: NDArray[np.float64], units: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
+    """Return of each target the squared and absolute errors summed, in units of the data, and r2."""
+    total = np.array([math.fsum(column) for column in sums.T[PER_TARGET:]])
+    squared, absolute, target, target_squared = total.reshape(-1, SUMS_PER_TARGET).T
+    variation = target_squared - target**2 / math.fsum(sums[:, BLOCK_SAMPLES])
+    r2 = [1 - s / v if v > 0 else (1.0 if s == 0 else 0.0) for s, v in zip(squared, variation, strict=True)]
+    if units is None:
+        return squared, absolute, r2
+    return squared * units**2, absolute * units, r2
+
+
+def classification_metrics(
+    labels: NDArray[np.int64],
+    records: NDArray[np.float64],
+    n_classes: int,
+    names: Sequence[str] | None = None,
+    top_k: int = 0,
+) -> dict[str, Any]:
+    """Return what counting the answers to all samples gives.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+        The true classes.
+    records : ndarray of shape (n, RECORD_COLUMNS)
+        What `core.kernels.evaluation` writes down of each sample.
+    n_classes : int
+        2 for binary data.
+
+    Returns
+    -------
+    dict
+        ``macro_f1``; for two classes ``roc_auc``, None where a class is missing; ``top_k``
+        and ``top_k_accuracy`` on request; ``classes``, of each precision, recall and F1 (0
+        where undefined) and the number of its samples; ``confusion``, where row i and
+        column j count samples of class i that were taken for class j.
+    """
+    confusion = np.zeros((n_classes, n_classes), np.int64)
+    np.add.at(confusion, (labels, records[:, ANSWER].astype(np.int64)), 1)
+    right, support, answered = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    precision, recall = _ratio(right, answered), _ratio(right, support)
+    f1 = _ratio(2 * right, support + answered)
+    found: dict[str, Any] = {"macro_f1": math.fsum(f1) / n_classes}
+    if n_classes == 2:
+        found["roc_auc"] = roc_auc(labels, records[:, SCORE])
+    if top_k:
+        found |= {"top_k": top_k, "top_k_accuracy": float((records[:, PLACE] < top_k).mean())}
+    columns = zip(precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
+    return found | {
+        "classes": [
+            {"class": names[i] if names else str(i), "precision": p, "recall": r, "f1": f, "n_samples": n}
+            for i, (p, r, f, n) in enumerate(columns)
+        ],
+        "confusion": confusion.tolist(),
+    }
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+
+
+def roc_auc(labels: NDArray[np.int64], scores: NDArray[np.float64]) -> float | None:
+    """Return the area under the receiver operating characteristic; None where a class is missing.
+
+    It is the probability that a sample of class 1 scores higher than one of class 0, ties
+    counting half, so sums of ranks give it exactly: Hanley and McNeil, Radiology 143 (1982)
+    29.
+    """
+    n_yes = int(np.count_nonzero(labels == 1))
+    n_no = len(labels) - n_yes
+    if n_yes == 0 or n_no == 0:
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # of equal scores the mean of their ranks
+    return float((ranks[place][labels == 1].sum() - n_yes * (n_yes + 1) / 2) / (n_yes * n_no))

@@ -60,6 +60,11 @@ class Split:
     _weights: Matrix | None
     _checks: Checks
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether its samples have weights."""
+        return self._weights is not None
+
     def read(self, start: int, stop: int) -> Rows:
         """Read and check rows ``start <= row < stop``.
 

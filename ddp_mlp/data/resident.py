@@ -4,18 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.data.hdf5 import Split
 from ddp_mlp.data.normalization import Normalization, normalize
+from ddp_mlp.data.rows import Rows
 
 #: Rows read from the file at a time.
 BLOCK_ROWS = 8192
 
 #: How features lie in memory; the kernels know the same two codes.
 _AS_DTYPE, _AS_UINT8 = 0, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What becomes of rows on their way into memory.
+
+    Attributes
+    ----------
+    features : Normalization
+    targets : Normalization or None
+        None leaves targets as they are.
+    autoencode : bool
+        The normalised features are the targets, in place of those of the file.
+    weighted : bool
+        Keep a weight for each row: that of the file, or 1, times that of its class.
+    class_weights : ndarray of float64, shape (C,), or None
+    """
+
+    features: Normalization
+    targets: Normalization | None = None
+    autoencode: bool = False
+    weighted: bool = False
+    class_weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -32,9 +57,11 @@ class Resident:
     offset, scale : ndarray of shape (F,), dtype of training
         ``(x - offset) * scale`` normalises raw values.
     targets : ndarray of shape (N, T), dtype of training
-        Labels are whole numbers, T = 1.
+        Labels are whole numbers, T = 1; quantities are normalised where that is asked for.
     starts : tuple of int
         First row of each split, and N at the end.
+    weights : ndarray of shape (N,), dtype of training, or None
+        What each sample weighs in training, None where all weigh 1.
     """
 
     features: NDArray[np.uint8]
@@ -43,22 +70,26 @@ class Resident:
     scale: NDArray[np.floating]
     targets: NDArray[np.floating]
     starts: tuple[int, ...]
+    weights: NDArray[np.floating] | None = None
 
 
 def _as_bytes(splits: Sequence[Split]) -> bool:
     return all(split.feature_dtype == np.uint8 for split in splits)
 
 
-def sizes_of_rows(splits: Sequence[Split], n_features: int, n_targets: int, dtype: str) -> tuple[int, int]:
-    """Return the bytes of memory that the features and the targets of splits take."""
+def sizes_of_rows(
+    splits: Sequence[Split], n_features: int, n_targets: int, dtype: str, *, weighted: bool = False
+) -> tuple[int, int, int]:
+    """Return the bytes of memory that the features, targets and weights of splits take."""
     n_rows = sum(split.n_samples for split in splits)
     itemsize = np.dtype(dtype).itemsize
-    return n_rows * n_features * (1 if _as_bytes(splits) else itemsize), n_rows * n_targets * itemsize
+    feature_bytes = n_rows * n_features * (1 if _as_bytes(splits) else itemsize)
+    return feature_bytes, n_rows * n_targets * itemsize, n_rows * itemsize if weighted else 0
 
 
 def load_resident(
     splits: Sequence[Split],
-    normalization: Normalization,
+    treatment: Treatment,
     dtype: str,
     n_targets: int,
     *,
@@ -70,8 +101,9 @@ def load_resident(
 
     Parameters
     ----------
-    normalization : Normalization
-        Applied in float64 before rounding to `dtype`, so that large offsets cost no digits.
+    treatment : Treatment
+        Normalisations are applied in float64 before rounding to `dtype`, so that large
+        offsets cost no digits.
     allocate : callable
         Returns zeroed memory of so many bytes.
     part, n_parts : int
@@ -84,8 +116,10 @@ def load_resident(
     """
     as_bytes = _as_bytes(splits)
     starts = np.cumsum([0, *(split.n_samples for split in splits)]).tolist()
-    n_features = len(normalization.offset)
-    feature_bytes, target_bytes = sizes_of_rows(splits, n_features, n_targets, dtype)
+    normalization, weighted = treatment.features, treatment.weighted
+    feature_bytes, target_bytes, weight_bytes = sizes_of_rows(
+        splits, len(normalization.offset), n_targets, dtype, weighted=weighted
+    )
     features = allocate(feature_bytes).reshape(starts[-1], -1)
     targets = allocate(target_bytes).view(dtype).reshape(starts[-1], n_targets)
     resident = Resident(
@@ -95,22 +129,37 @@ def load_resident(
         scale=normalization.scale.astype(dtype),
         targets=targets,
         starts=tuple(starts),
+        weights=allocate(weight_bytes).view(dtype) if weighted else None,
     )
     for split, start in zip(splits, starts, strict=False):
         first, last = split.n_samples * part // n_parts, split.n_samples * (part + 1) // n_parts
-        _fill(resident, split, start, first, last, normalization)
+        _fill(resident, split, start, first, last, treatment)
     return resident
 
 
-def _fill(resident: Resident, split: Split, start: int, first: int, last: int, normalization: Normalization) -> None:
-    features = resident.features
+def _fill(resident: Resident, split: Split, start: int, first: int, last: int, treatment: Treatment) -> None:
+    features, dtype = resident.features, resident.targets.dtype
     for at in range(first, last, BLOCK_ROWS):
         stop = min(at + BLOCK_ROWS, last)
         rows = split.read(at, stop)
         to = slice(start + at, start + stop)
-        resident.targets[to] = rows.targets
+        resident.targets[to] = _targets(rows, treatment, dtype)
+        if resident.weights is not None:
+            resident.weights[to] = _weights(rows, treatment)
         if resident.stored == _AS_UINT8:
             features[to] = rows.features
         else:
-            dtype = resident.targets.dtype
-            features[to].view(dtype)[...] = normalize(normalization, rows.features, dtype)
+            features[to].view(dtype)[...] = normalize(treatment.features, rows.features, dtype)
+
+
+def _targets(rows: Rows, treatment: Treatment, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if treatment.autoencode:
+        return normalize(treatment.features, rows.features, dtype)
+    return rows.targets if treatment.targets is None else normalize(treatment.targets, rows.targets, dtype)
+
+
+def _weights(rows: Rows, treatment: Treatment) -> NDArray[np.float64]:
+    weights = np.ones(len(rows.targets)) if rows.weights is None else rows.weights
+    if treatment.class_weights is not None:
+        weights = weights * treatment.class_weights[rows.targets[:, 0].astype(np.int64)]
+    return weights

@@ -13,10 +13,10 @@ import numpy as np
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
-from ddp_mlp.data.resident import load_resident
+from ddp_mlp.data.resident import Treatment, load_resident
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.training.compilation import ready_kernels
-from ddp_mlp.training.model import Model, load_model
+from ddp_mlp.training.model import Facts, Model, load_model
 from ddp_mlp.training.shared import SharedAllocations
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ class Application:
     n_samples: int
     evaluator: Evaluator
 
-    def evaluate(self) -> dict[str, Any]:
-        """Collective. Return the metrics over all rows."""
-        return self.evaluator.evaluate(self.model.parameters, np.arange(self.n_samples))
+    def evaluate(self, top_k: int = 0) -> dict[str, Any]:
+        """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too."""
+        facts = self.model.facts
+        names = facts.target_names if facts.task == "regression" else facts.class_names
+        return self.evaluator.evaluate_in_detail(self.model.parameters, np.arange(self.n_samples), names, top_k)
 
     def predict(self) -> Floats:
         """Collective. Return the outputs for all rows, shape (n, n_outputs)."""
@@ -69,21 +71,22 @@ def apply_model(
         with agreed(comm):
             _check_fit(model, file, data)
             split = _choose(file, split_name, data)
-        n_targets = file.n_outputs if file.task == "regression" else 1
+        n_targets = model.facts.n_targets
+        treatment = Treatment(model.normalization, model.targets, model.config.data.autoencode)
         memory = SharedAllocations(comm, [split], file.n_features, n_targets, dtype)
         with agreed(comm):
             resident = load_resident(
-                [split], model.normalization, dtype, n_targets,
+                [split], treatment, dtype, n_targets,
                 allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
             )  # fmt: skip
         comm.node_barrier()
-    evaluator = Evaluator(model.network, model.facts.task, resident, comm, threads=1)
+    evaluator = Evaluator(model.network, model.facts.task, resident, comm, threads=1, targets=model.targets)
     yield Application(model, split.name, split.n_samples, evaluator)
 
 
 def _check_fit(model: Model, file: DatasetFile, data: str) -> None:
-    facts = model.facts
-    if (file.task, file.n_features, file.n_outputs) != (facts.task, facts.n_features, facts.n_outputs):
+    facts, found = model.facts, Facts.of(file, autoencode=model.config.data.autoencode)
+    if (found.task, found.n_features, found.n_outputs) != (facts.task, facts.n_features, facts.n_outputs):
         raise DataError(
             f"{data}: a {file.task} data set of {file.n_features} features and {file.n_outputs} outputs, but the model "
             f"was trained on {facts.task} with {facts.n_features} features and {facts.n_outputs} outputs"

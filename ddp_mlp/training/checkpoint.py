@@ -14,6 +14,7 @@ import msgspec
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.schedules import ENDING
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError
 from ddp_mlp.training.model import Facts, read_description, write_description, write_parameters
@@ -25,7 +26,7 @@ _NAME = re.compile(r"step-(\d{8,})\.h5")
 #: What may differ between a checkpoint and the configuration that resumes it.
 _FREE_KEYS = {
     "data": {"train", "valid"},
-    "train": {"epochs", "micro_batches"},
+    "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss"},
     "checkpoint": {"every_epochs", "keep"},
 }
 
@@ -43,6 +44,7 @@ class Checkpoint:
     fingerprint: str
     micro_batches: int
     written_by: dict[str, Any]
+    targets: Normalization | None = None
 
 
 def checkpoint_name(step: int) -> str:
@@ -62,10 +64,12 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
         file.attrs["written_by"] = json.dumps(checkpoint.written_by)
         # In a data set, since an attribute holds 64 KiB at most and the history grows.
         file["progress"] = json.dumps(asdict(state.progress))
-        write_description(file, checkpoint.config, checkpoint.facts, checkpoint.normalization)
+        write_description(file, checkpoint.config, checkpoint.facts, checkpoint.normalization, checkpoint.targets)
         write_parameters(file, checkpoint.network, state.parameters)
         for name, moment in zip(OPTIMIZERS[checkpoint.config.optimizer.name].moments, state.moments, strict=True):
             file[f"moments/{name}"] = moment
+        if state.best is not None and not _ends_best_epoch(state.progress):
+            file["best_parameters"] = state.best
 
     return make_image(fill)
 
@@ -83,18 +87,26 @@ def load_checkpoint(path: Path) -> Checkpoint:
     with open_image(path) as file:
         if file.attrs.get("format") != "ddp-mlp-checkpoint":
             raise DataError(f"{path}: a {file.attrs.get('format')}, not a checkpoint")
-        config, facts, fitted, network = read_description(file, str(path))
+        config, facts, fitted, network, targets = read_description(file, str(path))
         parameters = file["parameters"][:]
         names = OPTIMIZERS[config.optimizer.name].moments
         moments = np.zeros((len(names), len(parameters)), parameters.dtype)
         for row, name in zip(moments, names, strict=True):
             row[:] = file[f"moments/{name}"]
         progress = Progress(**json.loads(file["progress"].asstr()[()]))
+        best = parameters.copy() if _ends_best_epoch(progress) else None
+        if "best_parameters" in file:
+            best = file["best_parameters"][:]
         return Checkpoint(
-            path, TrainState(parameters, moments, progress), config, facts, fitted, network,
+            path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
             str(file.attrs["fingerprint"]), int(file.attrs["micro_batches"]),
-            json.loads(file.attrs["written_by"]),
+            json.loads(file.attrs["written_by"]), targets,
         )  # fmt: skip
+
+
+def _ends_best_epoch(progress: Progress) -> bool:
+    """Tell whether the parameters themselves are the best ones, so that they need not be kept twice."""
+    return progress.position == 0 and 0 < progress.epoch == progress.best_epoch
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
@@ -153,14 +165,17 @@ def save_checkpoint(directory: Path, image: bytes, step: int, keep: int) -> Path
 def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) -> None:
     """Raise CheckpointError unless `config` goes on where the checkpoint stopped.
 
-    Epochs, the checkpoint rules and the paths of files may differ, nothing else.
+    Epochs, the stopping and checkpoint rules, and the paths of files may differ, nothing
+    else. Epochs may not where the learning rate depends on them.
     """
+    schedule = checkpoint.config.schedule
+    bound = {"epochs"} if schedule.name in ENDING and schedule.steps is None else set()
     stored, wanted = msgspec.to_builtins(checkpoint.config), msgspec.to_builtins(config)
     differing = [
         f"[{section}] {key}: {values[key]!r} in the checkpoint, {wanted[section][key]!r} now"
         for section, values in stored.items()
         for key in values
-        if values[key] != wanted[section][key] and key not in _FREE_KEYS.get(section, ())
+        if values[key] != wanted[section][key] and key not in _FREE_KEYS.get(section, set()) - bound
     ]
     micro_batches = config.train.micro_batches
     if micro_batches not in ("auto", checkpoint.micro_batches):

@@ -5,40 +5,61 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.losses import LOSS_CODES
-from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, TAIL_COLUMNS
+from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, TAIL_COLUMNS, WEIGHT_SUM
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
-from ddp_mlp.core.kernels.updates import COEFFICIENTS, UPDATE_CODES
+from ddp_mlp.core.kernels.updates import COEFFICIENTS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network, layer_table
-from ddp_mlp.core.optimizers import OPTIMIZERS
-from ddp_mlp.core.sharding import ReductionPlan, fair_bounds, plan_reduction
+from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
+from ddp_mlp.core.sampling import stream_key
+from ddp_mlp.core.sharding import ReductionPlan, plan_reduction
 from ddp_mlp.data.resident import Resident
+from ddp_mlp.training.tables import SumTable, shared_array, shared_table
+from ddp_mlp.training.update_tables import update_tables
 
 #: Most steps that run without coming back to Python.
 STEPS_AT_ONCE = 256
 
-_LINE = 64
-
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step found: sums over its global batch, the norm of the mean gradient, and flags of any rank."""
+    """What a step found before its update.
+
+    Attributes
+    ----------
+    loss_sum, n_samples, weight_sum
+        Sums over its global batch. Losses and gradients are weighted by the weights of the
+        samples, so `weight_sum` is what their means are divided by.
+    grad_norm : float
+        Norm of the mean gradient, that of the penalty included, before any clipping.
+    is_finite : bool
+    penalty : float
+        Value of the penalty; 0 without one.
+    layer_norms : tuple of float
+        `grad_norm` of each weight by itself; empty unless asked for.
+    stop_requested : bool
+        Some rank has asked all of them to stop.
+    """
 
     loss_sum: float
     n_samples: int
     grad_norm: float
     is_finite: bool
-    stop_requested: bool
+    penalty: float = 0.0
+    layer_norms: tuple[float, ...] = ()
+    weight_sum: float = 0.0
+    stop_requested: bool = False
 
 
 @dataclass
@@ -47,39 +68,6 @@ class Clock:
 
     compute_s: float = 0.0
     communicate_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class SumTable:
-    """Rows of one gradient vector and one tail each, in memory that a node shares.
-
-    Attributes
-    ----------
-    rows : ndarray of uint8, shape (n_rows, stride)
-        The whole memory: what travels between nodes.
-    sums : ndarray of shape (n_rows, stride / itemsize)
-        The same memory; the first P columns are the gradient sum.
-    tails : ndarray of float64, shape (n_rows, TAIL_COLUMNS)
-        The same memory, behind the gradient sum.
-    """
-
-    rows: NDArray[np.uint8]
-    sums: Floats
-    tails: NDArray[np.float64]
-
-
-def _shared_table(comm: Communicator, n_rows: int, n_parameters: int, dtype: np.dtype[Any]) -> SumTable:
-    """Collective. Allocate a table whose rows start on cache lines."""
-    tail_at = -(-n_parameters * dtype.itemsize // _LINE) * _LINE
-    stride = tail_at + TAIL_COLUMNS * 8
-    rows = comm.node_shared(n_rows * stride).reshape(n_rows, stride)
-    return SumTable(rows, rows.view(dtype), rows[:, tail_at:].view(np.float64))
-
-
-def _shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Collective. Allocate zeros that all ranks of the node see."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return comm.node_shared(size).view(dtype).reshape(shape)
 
 
 class Engine:
@@ -92,8 +80,13 @@ class Engine:
     ----------
     parameters : ndarray of shape (P,)
         The live parameter vector, shared by the node; the same on every node between steps.
+    gradient_at : ndarray of shape (P,)
+        Where gradients are taken: the same memory, but for Nesterov's momentum, where the
+        caller fills it at first (`look_ahead`) and each update afterwards.
     moments : ndarray of shape (n_moments, P)
         The optimiser's vectors, likewise.
+    gradient : ndarray of shape (P,)
+        The mean gradient of the last step, if the optimiser is a line search.
     order : ndarray of int64, shape (n_train,)
         Rows in the order of the current epoch; the caller fills it.
     clock : Clock
@@ -111,28 +104,38 @@ class Engine:
         n_train: int,
         global_batch_size: int,
         start: Floats,
+        rules: UpdateRules = UpdateRules(),  # noqa: B008 - frozen
+        augmentation: NDArray[np.float64] | None = None,
     ) -> None:
         """Collective. Allocate everything, and start the helper threads.
 
         `start` (P,) is the first value of the parameters; its dtype is that of training.
+        `augmentation` are the settings of `core.kernels.augmentation`.
         """
         plan = plan_reduction(micro_batches, [size * threads for size in comm.node_sizes], comm.node)
         self._comm = comm
         self._sums_of_node = plan.sums_of_node
         self.clock = Clock()
         n_top, first = sum(plan.sums_of_node), sum(plan.sums_of_node[: comm.node])
-        n_own = len(plan.runs) * plan.depth
+        # One row alone would be an array of another type, and all kernels compiled anew.
+        n_own = max(2, len(plan.runs) * plan.depth)
         # The rows in which this node works lie where its sums belong among those of all
         # nodes; the others' sums come when it is done with the rest of its rows.
-        table = _shared_table(comm, max(n_top, first + n_own), len(start), start.dtype)
+        table = shared_table(comm, max(n_top, first + n_own), len(start), start.dtype)
         self._top_rows = table.rows[:n_top]
-        self.parameters = _shared_array(comm, start.shape, start.dtype)
-        self.moments = _shared_array(comm, (len(OPTIMIZERS[optimizer].moments), len(start)), start.dtype)
+        self.parameters = shared_array(comm, start.shape, start.dtype)
+        self.moments = shared_array(comm, (len(OPTIMIZERS[optimizer].moments), len(start)), start.dtype)
+        looks_ahead = optimizer == "nesterov"
+        self.gradient_at = shared_array(comm, start.shape, start.dtype) if looks_ahead else self.parameters
+        self.gradient = table.sums[0, : len(start)]
         if comm.local_rank == 0:
-            self.parameters[:] = start
+            self.parameters[:] = self.gradient_at[:] = start
         self.order = np.zeros(n_train, np.int64)
+        self.augmentation = np.zeros(0) if augmentation is None else augmentation
+        updates = update_tables(comm, network.layout, optimizer, rules, n_workers=len(plan.runs), n_steps=STEPS_AT_ONCE)
+        self._has_layer_norms = rules.layer_norms
         self._arena = _make_arena(
-            self, network, optimizer, resident, comm, plan, table, slice(first, first + n_own), threads,
+            self, network, updates, resident, comm, plan, table, slice(first, first + n_own), threads,
             capacity=-(-global_batch_size // micro_batches),
         )  # fmt: skip
         comm.node_barrier()
@@ -142,6 +145,11 @@ class Engine:
         ]
         for helper in self._helpers:
             helper.start()
+
+    def draw_for(self, seed: int, epoch: int) -> None:
+        """Let dropout and augmentation draw from the streams of an epoch."""
+        self._arena.streams[phases.DROPOUT_STREAM] = stream_key("dropout", seed, epoch)
+        self._arena.streams[phases.AUGMENTATION_STREAM] = stream_key("augmentation", seed, epoch)
 
     def run(self, batches: Sequence[tuple[int, int]], coefficients: Sequence[Sequence[float]]) -> list[StepReport]:
         """Collective. Run up to `STEPS_AT_ONCE` steps and report each.
@@ -188,19 +196,41 @@ class Engine:
         clock.communicate_s += communicated - computed
         clock.compute_s += computed - started + perf_counter() - communicated
 
+    def look_ahead(self, momentum: float) -> None:
+        """Collective. Let Nesterov's gradients be taken at ``theta + mu v``, from the parameters and moments.
+
+        The update pass has it done for every step but the first; the same two roundings.
+        """
+        if self._comm.local_rank == 0 and self.gradient_at is not self.parameters:
+            mu = self.parameters.dtype.type(momentum)
+            self.gradient_at[:] = self.parameters + mu * self.moments[0]
+        self._comm.node_barrier()
+
     def _reports(self, n: int) -> list[StepReport]:
-        reports = []
-        for tail, norm in zip(self._arena.reports[:n].tolist(), self._arena.norms[:n].tolist(), strict=True):
+        arena, reports = self._arena, []
+        found = (table[:n].tolist() for table in (arena.reports, arena.norms, arena.penalties))
+        layers = map(tuple, arena.layer_norms[:n].tolist()) if self._has_layer_norms else repeat(())
+        for tail, norm, penalty, layer_norms in zip(*found, layers, strict=False):
             is_finite = tail[NON_FINITE] == 0
-            stop_requested = tail[STOP_REQUEST] > 0
-            reports.append(StepReport(tail[LOSS_SUM], int(tail[SAMPLE_SUM]), norm, is_finite, stop_requested))
+            reports.append(
+                StepReport(
+                    tail[LOSS_SUM],
+                    int(tail[SAMPLE_SUM]),
+                    norm,
+                    is_finite,
+                    penalty,
+                    layer_norms,
+                    tail[WEIGHT_SUM],
+                    tail[STOP_REQUEST] > 0,
+                )
+            )
             if not is_finite:
                 break
         return reports
 
     def request_stop(self) -> None:
         """Ask all ranks to stop: the request travels with the next step's sums."""
-        self._arena.control[phases.STOP] = 1
+        self._arena.control[phases.ASK_STOP] = 1
 
     def close(self) -> None:
         """Let the helper threads go."""
@@ -213,7 +243,7 @@ class Engine:
 def _make_arena(
     engine: Engine,
     network: Network,
-    optimizer: str,
+    updates: dict[str, Any],
     resident: Resident,
     comm: Communicator,
     plan: ReductionPlan,
@@ -224,25 +254,23 @@ def _make_arena(
     capacity: int,
 ) -> phases.Arena:
     """Collective. Lay out what the workers of this rank see."""
-    layers = layer_table(network)
+    layers = layer_table(network, training=True)
     dtype = engine.parameters.dtype
-    n_workers = len(plan.runs)
-    n_blocks = -(-len(engine.parameters) // BLOCK)
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
     top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
-    choices = np.zeros(6, np.int64)
+    choices = np.zeros(5, np.int64)
     choices[phases.LOSS] = LOSS_CODES[network.loss]
-    choices[phases.OPTIMIZER] = UPDATE_CODES[optimizer]
     choices[phases.STORED] = resident.stored
     choices[phases.CAPACITY] = capacity
     choices[phases.MICRO_BATCHES] = len(plan.worker_merges)
     choices[phases.FIRST_WORKER] = comm.local_rank * threads
     return phases.Arena(
-        node_sync=_shared_array(comm, (SYNC_WORDS,), np.int64),
+        node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(4, np.int64),
         choices=choices,
         layers=layers.layers,
+        settings=layers.settings.astype(dtype),
         delta_at=layers.delta_at,
         runs=np.array(plan.runs, np.int64),
         worker_merges=np.array(plan.worker_merges, np.int64),
@@ -250,23 +278,26 @@ def _make_arena(
         merges=np.array(plan.merges, np.int64),
         top_rows=np.array(top_rows, np.int64),
         top_merges=np.array(top_merges, np.int64),
-        slices=np.array([fair_bounds(n_blocks, w, n_workers) for w in range(n_workers)], np.int64),
         features=resident.features,
         offset=resident.offset,
         scale=resident.scale,
         targets=resident.targets,
+        sample_weights=np.zeros(0, dtype) if resident.weights is None else resident.weights,
+        smoothing=np.array([network.label_smoothing]),
+        augmentation=engine.augmentation,
+        streams=np.zeros(2, np.uint64),
         order=engine.order,
         batches=np.zeros((STEPS_AT_ONCE, 2), np.int64),
         coefficients=np.zeros((STEPS_AT_ONCE, COEFFICIENTS), dtype),
         work=np.zeros((threads, capacity * layers.columns), dtype),
         stacks=np.zeros((threads, STACK_DEPTH, BLOCK), dtype),
         parameters=engine.parameters,
+        gradient_at=engine.gradient_at,
         moments=engine.moments,
         own=table.sums[own],
         own_tails=table.tails[own],
         top=table.sums,
         top_tails=table.tails,
-        block_squares=_shared_array(comm, (n_blocks,), np.float64),
-        reports=_shared_array(comm, (STEPS_AT_ONCE, TAIL_COLUMNS), np.float64),
-        norms=_shared_array(comm, (STEPS_AT_ONCE,), np.float64),
+        reports=shared_array(comm, (STEPS_AT_ONCE, TAIL_COLUMNS), np.float64),
+        **updates,
     )

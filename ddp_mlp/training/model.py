@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,12 +34,22 @@ class Facts:
     image_shape: tuple[int, ...] | None
 
     @classmethod
-    def of(cls, file: DatasetFile) -> Self:
-        """Take the facts from an open data set."""
-        return cls(
+    def of(cls, file: DatasetFile, *, autoencode: bool = False) -> Self:
+        """Take the facts from an open data set; to `autoencode` is a regression on its features."""
+        facts = cls(
             file.task, file.n_features, file.n_outputs,
             file.feature_names, file.target_names, file.class_names, file.image_shape,
         )  # fmt: skip
+        if not autoencode:
+            return facts
+        return replace(
+            facts, task="regression", n_outputs=file.n_features, target_names=file.feature_names, class_names=None
+        )
+
+    @property
+    def n_targets(self) -> int:
+        """Columns of the targets in memory: T, and 1 for labels."""
+        return self.n_outputs if self.task == "regression" else 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain values."""
@@ -66,7 +76,11 @@ def normalization_from_json(text: str) -> Normalization:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network with all that belongs to its answers."""
+    """A trained network with all that belongs to its answers.
+
+    `targets` is how targets were normalised, None where they were not: what takes its
+    answers back to the units of the data.
+    """
 
     config: Config
     facts: Facts
@@ -75,9 +89,12 @@ class Model:
     parameters: Floats
     epoch: int
     step: int
+    targets: Normalization | None = None
 
 
-def write_description(file: Any, config: Config, facts: Facts, normalization: Normalization) -> None:
+def write_description(
+    file: Any, config: Config, facts: Facts, normalization: Normalization, targets: Normalization | None
+) -> None:
     """Write what models and checkpoints have in common into an open HDF5 file."""
     file.attrs["format_version"] = FORMAT_VERSION
     file.attrs["config"] = json.dumps(msgspec.to_builtins(config))
@@ -85,6 +102,9 @@ def write_description(file: Any, config: Config, facts: Facts, normalization: No
     file.attrs["normalization_kind"] = normalization.kind
     file["normalization/offset"] = normalization.offset
     file["normalization/scale"] = normalization.scale
+    if targets is not None:
+        file["target_normalization/offset"] = targets.offset
+        file["target_normalization/scale"] = targets.scale
 
 
 def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
@@ -95,7 +115,7 @@ def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
     vector.attrs["layout"] = json.dumps(parts)
 
 
-def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalization, Network]:
+def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalization, Network, Normalization | None]:
     """Read what `write_description` wrote.
 
     Raises
@@ -115,7 +135,15 @@ def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalizatio
         facts,
         fitted,
         build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs),
+        _read_targets(file),
     )
+
+
+def _read_targets(file: Any) -> Normalization | None:
+    if "target_normalization" not in file:
+        return None
+    group = file["target_normalization"]
+    return Normalization("standard", group["offset"][:], group["scale"][:])
 
 
 def model_image(model: Model) -> bytes:
@@ -124,7 +152,7 @@ def model_image(model: Model) -> bytes:
     def fill(file: Any) -> None:
         file.attrs["format"] = "ddp-mlp-model"
         file.attrs["epoch"], file.attrs["step"] = model.epoch, model.step
-        write_description(file, model.config, model.facts, model.normalization)
+        write_description(file, model.config, model.facts, model.normalization, model.targets)
         write_parameters(file, model.network, model.parameters)
 
     return make_image(fill)
@@ -154,6 +182,6 @@ def load_model(location: Path) -> Model:
     """
     path = locate_model(location)
     with open_image(path) as file:
-        config, facts, fitted, network = read_description(file, str(path))
-        parameters = file["parameters"][:]
-        return Model(config, facts, network, fitted, parameters, int(file.attrs["epoch"]), int(file.attrs["step"]))
+        config, facts, fitted, network, targets = read_description(file, str(path))
+        parameters, epoch, step = file["parameters"][:], int(file.attrs["epoch"]), int(file.attrs["step"])
+        return Model(config, facts, network, fitted, parameters, epoch, step, targets)

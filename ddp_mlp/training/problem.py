@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.config import Config, DataConfig
-from ddp_mlp.core.network import Network, build_network
+from ddp_mlp.core.augmentation import augmentation_settings
+from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.sampling import fold_ids, split_ids
 from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
-from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, fit_normalization
+from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.errors import DataError
-from ddp_mlp.training.model import Facts, normalization_from_json, normalization_to_json
+from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
+from ddp_mlp.training.model import Facts
 from ddp_mlp.training.shared import SharedAllocations
 
 Ids = NDArray[np.int64]
@@ -43,6 +43,10 @@ class Problem:
         Disjoint rows of `resident`.
     fingerprint : str
         SHA-256 over the content of the data files.
+    targets : Normalization or None
+        How targets are normalised; None where they are as in the file.
+    augmentation : ndarray of float64
+        Settings of `core.kernels.augmentation`, empty for none.
     """
 
     network: Network
@@ -52,6 +56,8 @@ class Problem:
     train_ids: Ids
     valid_ids: Ids
     fingerprint: str
+    targets: Normalization | None
+    augmentation: NDArray[np.float64]
 
 
 def prepare(config: Config, comm: Communicator) -> Problem:
@@ -68,25 +74,31 @@ def prepare(config: Config, comm: Communicator) -> Problem:
         with agreed(comm):
             files, splits = _open(config.data, stack)
             first = files[0]
-            facts = Facts.of(first)
-            network = build_network(config.model, config.loss, first.task, first.n_features, first.n_outputs)
+            facts = Facts.of(first, autoencode=config.data.autoencode)
+            network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
+            check_trainable(network)
+            augmentation = augmentation_settings(config.data.augment, facts.image_shape)
             train_ids, valid_ids = _who_validates(config, splits)
         described = ""
         with agreed(comm):
             if comm.rank == 0:
-                described = _describe(config.data, files, splits[0], train_ids)
-        described = comm.share_text(described)[0]
-        fingerprint, normalization = described.split(" ", 1)
-        fitted = normalization_from_json(normalization)
-        n_targets = first.n_outputs if first.task == "regression" else 1
-        memory = SharedAllocations(comm, splits, first.n_features, n_targets, config.train.dtype)
+                fingerprint = "+".join(file.fingerprint() for file in files)
+                described = f"{fingerprint} {fit_treatment(config, facts, splits[0], train_ids)}"
+        fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
+        treatment, n_targets = treatment_from_json(fitted), facts.n_targets
+        memory = SharedAllocations(
+            comm, splits, first.n_features, n_targets, config.train.dtype, weighted=treatment.weighted
+        )
         with agreed(comm):
             resident = load_resident(
-                splits, fitted, config.train.dtype, n_targets,
+                splits, treatment, config.train.dtype, n_targets,
                 allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
             )  # fmt: skip
         comm.node_barrier()
-    return Problem(network, facts, fitted, resident, train_ids, valid_ids, fingerprint)
+    return Problem(
+        network, facts, treatment.features, resident, train_ids, valid_ids, fingerprint,
+        treatment.targets, augmentation,
+    )  # fmt: skip
 
 
 def _open(config: DataConfig, stack: ExitStack) -> tuple[list[DatasetFile], list[Split]]:
@@ -124,20 +136,3 @@ def _who_validates(config: Config, splits: list[Split]) -> tuple[Ids, Ids]:
         return np.arange(n_train, dtype=np.int64), np.arange(n_train, stop, dtype=np.int64)
     fraction = config.data.valid_fraction
     return split_ids(n_train, DEFAULT_VALID_FRACTION if fraction is None else fraction, config.train.seed)
-
-
-def _describe(config: DataConfig, files: list[DatasetFile], train: Split, train_ids: Ids) -> str:
-    """Return the fingerprint of the data and the fitted normalisation, as one text."""
-    fingerprint = "+".join(file.fingerprint() for file in files)
-    n_features = files[0].n_features
-    fitted = fit_normalization(config.normalize, _training_blocks(train, train_ids), train.feature_dtype, n_features)
-    return f"{fingerprint} {normalization_to_json(fitted)}"
-
-
-def _training_blocks(train: Split, train_ids: Ids) -> Iterator[NDArray[Any]]:
-    """Yield the rows to train on, block by block of the file, without those that validate."""
-    for start in range(0, train.n_samples, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, train.n_samples)
-        first, last = np.searchsorted(train_ids, (start, stop))
-        if first < last:
-            yield train.read(start, stop).features[train_ids[first:last] - start]

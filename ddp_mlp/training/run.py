@@ -20,6 +20,7 @@ from ddp_mlp.core.layout import digest
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import power_of_two_at_least
 from ddp_mlp.errors import DdpMlpError, StoppedError, UsageError
+from ddp_mlp.training.bookkeeping import final_row, status_of
 from ddp_mlp.training.checkpoint import (
     Checkpoint,
     check_resumable,
@@ -140,8 +141,8 @@ class Run:
         return chosen
 
     def _begin(self, problem: Problem) -> TrainState:
-        train = self._config.train
-        parameters = initial_parameters(problem.network, self._config.model.init, train.seed, train.dtype)
+        train, model = self._config.train, self._config.model
+        parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
         n_moments = len(OPTIMIZERS[self._config.optimizer.name].moments)
         return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
 
@@ -188,10 +189,10 @@ class Run:
         if report.improved:
             write_atomically(directory.model, model_image(self._model(problem, state)))
         due = report.finished_epoch and progress.epoch % rules.every_epochs == 0
-        if due or report.stop or progress.epoch == self._config.train.epochs:
+        if due or report.stop or status_of(progress, self._config):
             checkpoint = Checkpoint(
                 directory.checkpoints, state, self._config, problem.facts, problem.normalization,
-                problem.network, problem.fingerprint, micro_batches, self._written_by(),
+                problem.network, problem.fingerprint, micro_batches, self._written_by(), problem.targets,
             )  # fmt: skip
             save_checkpoint(directory.checkpoints, checkpoint_image(checkpoint), progress.step, rules.keep)
         directory.append_metrics(progress.history)
@@ -204,7 +205,7 @@ class Run:
         progress = state.progress
         return Model(
             self._config, problem.facts, problem.network, problem.normalization,
-            state.parameters, progress.epoch, progress.step,
+            state.parameters, progress.epoch, progress.step, problem.targets,
         )  # fmt: skip
 
     def _written_by(self) -> dict[str, Any]:
@@ -218,13 +219,13 @@ class Run:
 
     def _summary(self, problem: Problem, state: TrainState, micro_batches: int, wall_s: float) -> dict[str, Any]:
         progress = state.progress
-        last = progress.history[-1] if progress.history else {}
-        is_finished = progress.epoch == self._config.train.epochs
+        last = final_row(progress, self._config)
         return {
-            "status": "finished" if is_finished else "stopped",
+            "status": status_of(progress, self._config) or "stopped",
             "epochs": progress.epoch,
             "steps": progress.step,
             "train_loss": last.get("train_loss"),
+            **{name: value for name, value in last.items() if name == "penalty"},
             **{name: value if value != "" else None for name, value in last.items() if name.startswith("valid_")},
             "best_epoch": progress.best_epoch,
             "weights_sha256": digest(state.parameters),

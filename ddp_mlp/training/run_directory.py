@@ -94,8 +94,11 @@ class RunDirectory:
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with (self.path / "log.txt").open("a") as file:
-            file.write(f"{stamp} {line}\n")
+        try:
+            with (self.path / "log.txt").open("a") as file:
+                file.write(f"{stamp} {line}\n")
+        except OSError as error:
+            raise StorageError(f"{self.path / 'log.txt'}: cannot write: {error.strerror}") from None
 
 
 def _append_epochs(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -111,20 +114,28 @@ def _append_epochs(path: Path, rows: list[dict[str, Any]]) -> None:
             return
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(new[0]), lineterminator="\n")
-        if not path.exists():
+        if not path.exists() or path.stat().st_size == 0:
             writer.writeheader()
         writer.writerows(new)
         with path.open("a") as file:
-            file.write(text.getvalue())
+            file.write(_line_end_missing(path) + text.getvalue())
     except OSError as error:
         raise StorageError(f"{path}: cannot write: {error.strerror}") from None
+
+
+def _line_end_missing(path: Path) -> str:
+    """Return the line end that a row cut short by a crash or a full disk lacks."""
+    content = path.read_bytes() if path.exists() else b""
+    return "\n" if content and not content.endswith(b"\n") else ""
 
 
 def _epochs_in(path: Path) -> set[int]:
     if not path.exists():
         return set()
     with path.open(newline="") as file:
-        return {int(row["epoch"]) for row in csv.DictReader(file) if (row["epoch"] or "").isdigit()}
+        # A row with fewer cells than the header was cut short and does not count.
+        whole = [row for row in csv.DictReader(file) if None not in row.values()]
+        return {int(row["epoch"]) for row in whole if row["epoch"].isdigit()}
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:

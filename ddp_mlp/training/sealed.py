@@ -32,9 +32,9 @@ def make_image(fill: Callable[[Any], None]) -> bytes:
         fill(file)
     image = bytearray(buffer.getbuffer())
     body = memoryview(image)[USER_BLOCK:]
-    header = b"%s\nlength %d\nsha256 %s\n" % (_MAGIC, len(body), hashlib.sha256(body).hexdigest().encode())
+    header = _header(body)
     body.release()
-    image[:USER_BLOCK] = header.ljust(USER_BLOCK, b"\0")
+    image[:USER_BLOCK] = header
     return bytes(image)
 
 
@@ -54,18 +54,27 @@ def open_image(path: Path) -> Any:
     return h5py.File(io.BytesIO(image), "r")
 
 
+def _header(body: memoryview) -> bytes:
+    """Return the user block that belongs to an image."""
+    digest = hashlib.sha256(body).hexdigest().encode()
+    return (b"%s\nlength %d\nsha256 %s\n" % (_MAGIC, len(body), digest)).ljust(USER_BLOCK, b"\0")
+
+
 def verify_image(image: bytes, where: str) -> None:
-    """Raise DataError unless the image is whole and unchanged."""
-    lines = image[:USER_BLOCK].rstrip(b"\0").split(b"\n")
-    if lines[0] != _MAGIC or len(lines) != 4:
-        raise DataError(f"{where}: not a checkpoint or model of this program")
-    expected, digest = int(lines[1].split()[1]), lines[2].split()[1].decode()
+    """Raise DataError unless the image is whole and unchanged, its user block included."""
     body = memoryview(image)[USER_BLOCK:]
-    if len(body) != expected:
-        raise DataError(f"{where}: {len(body)} bytes of {expected}: cut short or appended to")
-    padding = image[:USER_BLOCK][len(b"\n".join(lines)) :]
-    if hashlib.sha256(body).hexdigest() != digest or padding.strip(b"\0"):
-        raise DataError(f"{where}: its SHA-256 does not match its content: the file is damaged")
+    header = _header(body)
+    if image[:USER_BLOCK] == header:
+        return
+    if not image.startswith(_MAGIC):
+        raise DataError(f"{where}: not a checkpoint or model of this program")
+    if len(image) < USER_BLOCK:
+        raise DataError(f"{where}: cut short after {len(image)} bytes")
+    length = image[:USER_BLOCK].partition(b"\n")[2].partition(b"\n")[0]
+    if length != header.split(b"\n")[1]:
+        expected = length.removeprefix(b"length ").decode(errors="replace")
+        raise DataError(f"{where}: {len(body)} bytes of {expected}: cut short, appended to or damaged")
+    raise DataError(f"{where}: its SHA-256 does not match its content: the file is damaged")
 
 
 def _read(path: Path) -> bytes:

@@ -19,9 +19,16 @@ class SharedAllocations:
     """
 
     def __init__(
-        self, comm: Communicator, splits: Sequence[Split], n_features: int, n_targets: int, dtype: str
+        self,
+        comm: Communicator,
+        splits: Sequence[Split],
+        n_features: int,
+        n_targets: int,
+        dtype: str,
+        *,
+        weighted: bool = False,
     ) -> None:
-        sizes = sizes_of_rows(splits, n_features, n_targets, dtype)
+        sizes = sizes_of_rows(splits, n_features, n_targets, dtype, weighted=weighted)
         self._blocks = [comm.node_shared(size) for size in sizes]
 
     def take(self, n_bytes: int) -> NDArray[np.uint8]:

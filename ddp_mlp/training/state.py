@@ -20,11 +20,18 @@ class Progress:
         Steps of that epoch that are done.
     step : int
         Steps done in all.
-    loss_sum, n_samples, norm_sum
-        Sums over the done part of the epoch: losses, samples, gradient norms.
+    loss_sum, n_samples, weight_sum, norm_sum
+        Sums over the done part of the epoch: losses, samples, their weights, gradient norms.
     best_loss, best_epoch
         Lowest validation loss so far (training loss without validation), and after how
         many epochs; infinite and 0 before the first.
+    penalty_sum, layer_norm_sums
+        Likewise: penalties times samples, and the gradient norm of each weight.
+    plateau_factor, plateau_wait
+        What plateaus have left of the learning rate, and for how many epochs nothing
+        became better since the last one.
+    is_stuck : bool
+        A line search found no decrease.
     history : list of dict
         One row for each finished epoch.
     """
@@ -34,16 +41,27 @@ class Progress:
     step: int = 0
     loss_sum: float = 0.0
     n_samples: int = 0
+    weight_sum: float = 0.0
     norm_sum: float = 0.0
     best_loss: float = float("inf")
     best_epoch: int = 0
+    penalty_sum: float = 0.0
+    layer_norm_sums: list[float] = field(default_factory=list)
+    plateau_factor: float = 1.0
+    plateau_wait: int = 0
+    is_stuck: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
 class TrainState:
-    """Everything a checkpoint keeps of a run."""
+    """Everything a checkpoint keeps of a run.
+
+    `best` are the parameters after the best epoch; None before the first, and on all ranks
+    of a node but one.
+    """
 
     parameters: Floats  # (P,)
     moments: Floats  # (n_moments, P)
     progress: Progress
+    best: Floats | None = None  # (P,)

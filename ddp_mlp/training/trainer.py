@@ -15,13 +15,16 @@ import numpy as np
 
 from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
-from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, steps_per_epoch
+from ddp_mlp.core.schedules import learning_rate_at, momentum_at, resolve_schedule
 from ddp_mlp.errors import NonFiniteError
+from ddp_mlp.training.bookkeeping import account, begin_epoch, norm_columns, note_validation, status_of
 from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.training.evaluation import Evaluator
+from ddp_mlp.training.line_search import search
 from ddp_mlp.training.problem import Problem
-from ddp_mlp.training.state import Progress, TrainState
+from ddp_mlp.training.state import TrainState
 
 #: Seconds between reports, about: long enough to cost nothing, short enough to react.
 REPORT_EVERY_S = 0.05
@@ -71,23 +74,34 @@ class Trainer:
     ) -> None:
         self._config = config
         self._problem = problem
+        self._state = state
         self._progress = state.progress
         self._batch_size = global_batch_size(config, len(problem.train_ids))
         self._steps_per_epoch = steps_per_epoch(len(problem.train_ids), self._batch_size)
         self._optimizer = OPTIMIZERS[config.optimizer.name]
+        self._rules = update_rules(config)
         self._engine = Engine(
             problem.network, config.optimizer.name, problem.resident, comm,
             micro_batches=micro_batches, threads=threads, n_train=len(problem.train_ids),
-            global_batch_size=self._batch_size, start=state.parameters,
+            global_batch_size=self._batch_size, start=state.parameters, rules=self._rules,
+            augmentation=problem.augmentation,
         )  # fmt: skip
+        self._schedule = resolve_schedule(config.schedule, config.train.epochs * self._steps_per_epoch)
+        segments = problem.network.layout.segments()
+        self._weight_names = [segment.name for segment in segments if segment.name.endswith("weight")]
+        self._searched_rate = 0.0
         if comm.local_rank == 0:
             self._engine.moments[...] = state.moments
+        if config.optimizer.name == "nesterov":
+            self._engine.look_ahead(momentum_at(config.optimizer, state.progress.step))
         comm.node_barrier()
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
         self._comm = comm
         self._at_once = np.ones(1, np.int64)
         self._stop = False
-        self._evaluator = Evaluator(problem.network, problem.facts.task, problem.resident, comm, threads)
+        self._evaluator = Evaluator(
+            problem.network, problem.facts.task, problem.resident, comm, threads, targets=problem.targets
+        )
 
     def run(self) -> Iterator[Report]:
         """Collective. Train to the last epoch, yielding a report every now and then.
@@ -98,12 +112,13 @@ class Trainer:
             Before the update of a step whose loss or gradient is not finite; on all ranks.
         """
         progress = self._progress
-        while progress.epoch < self._config.train.epochs:
+        while not self.status:
             started = perf_counter()
             before = (self._engine.clock.compute_s, self._engine.clock.communicate_s)
             first_position = progress.position
             train_ids = self._problem.train_ids
             self._engine.order[:] = epoch_order(train_ids, self._config.train.seed, progress.epoch)
+            self._engine.draw_for(self._config.train.seed, progress.epoch)
             ordered = perf_counter()
             self._at_once[0] = 1
             while progress.position < self._steps_per_epoch:
@@ -117,7 +132,21 @@ class Trainer:
             n_steps = progress.position - first_position
             yield self._finish_epoch(started, ordered - started, before, n_steps)
             if self._stop:
-                return
+                break
+        if self.status:
+            self._restore_best()
+
+    @property
+    def status(self) -> str:
+        """Why the run is over; nothing while it goes on."""
+        return status_of(self._progress, self._config)
+
+    def _restore_best(self) -> None:
+        """Collective. With early stopping the final weights are those of the best epoch."""
+        best = self._state.best
+        if self._config.train.early_stopping_patience and self._comm.local_rank == 0 and best is not None:
+            self._engine.parameters[:] = best
+        self._comm.node_barrier()
 
     def _set_pace(self, step_s: float) -> None:
         """Collective. Choose how many steps to run between reports; the same on all ranks."""
@@ -127,15 +156,18 @@ class Trainer:
     def _advance(self, n_steps: int) -> None:
         """Collective. Run `n_steps` steps of the current epoch."""
         progress, n_train = self._progress, len(self._problem.train_ids)
-        optimizer, rate = self._config.optimizer, self.learning_rate()
-        steps = range(n_steps)
-        reports = self._engine.run(
-            [batch_bounds(n_train, self._batch_size, progress.position + i) for i in steps],
-            [self._optimizer.coefficients(optimizer, rate, progress.step + i) for i in steps],
-        )
+        optimizer, first = self._config.optimizer, progress.step
+        batches = [batch_bounds(n_train, self._batch_size, progress.position + i) for i in range(n_steps)]
+        coefficients = [
+            self._optimizer.coefficients(optimizer, self._rate_at(step), step) for step in range(first, first + n_steps)
+        ]
+        reports = self._engine.run(batches, coefficients)
         for report in reports:
             self._account(report)
         self._stop = any(report.stop_requested for report in reports)
+        if optimizer.name == "line_search":
+            self._searched_rate = search(self._engine, self._comm, batches[0], reports[0], self._rate_at(first))
+            progress.is_stuck = self._searched_rate == 0
 
     def request_stop(self) -> None:
         """Ask all ranks to stop after the next steps. Any rank may; safe in a signal handler."""
@@ -148,18 +180,20 @@ class Trainer:
                 NonFiniteError(
                     f"the loss or gradient became non-finite at step {progress.step} of epoch {progress.epoch + 1} "
                     f"(loss sum {report.loss_sum:g}); the update was not applied; a smaller [optimizer] learning_rate "
-                    f"than {self.learning_rate():g} may help"
+                    f"than {self._rate_at(progress.step):g} may help"
                 )
             )
-        progress.position += 1
-        progress.step += 1
-        progress.loss_sum += report.loss_sum
-        progress.n_samples += report.n_samples
-        progress.norm_sum += report.grad_norm
+        account(progress, report)
+
+    def _rate_at(self, step: int) -> float:
+        rate, factor = self._config.optimizer.learning_rate, self._progress.plateau_factor
+        return learning_rate_at(self._schedule, rate, step, factor)
 
     def learning_rate(self) -> float:
-        """Return the learning rate of the next step."""
-        return self._config.optimizer.learning_rate
+        """Return the learning rate of the last step."""
+        if self._config.optimizer.name == "line_search":
+            return self._searched_rate
+        return self._rate_at(max(0, self._progress.step - 1))
 
     def _report(self, row: dict[str, Any] | None = None, *, improved: bool = False) -> Report:
         progress = self._progress
@@ -175,10 +209,11 @@ class Trainer:
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
-            "train_loss": progress.loss_sum / progress.n_samples,
+            "train_loss": progress.loss_sum / progress.weight_sum,
+            **({"penalty": progress.penalty_sum / progress.n_samples} if self._rules.has_penalty else {}),
             **metrics,
             "learning_rate": self.learning_rate(),
-            "grad_norm": progress.norm_sum / progress.position,
+            **norm_columns(progress, self._weight_names),
             "samples_per_s": progress.n_samples * n_steps / progress.position / trained_s,
             "compute_s": clock.compute_s - before[0],
             "communicate_s": clock.communicate_s - before[1],
@@ -186,11 +221,11 @@ class Trainer:
             "wall_s": perf_counter() - started,
         }
         watched = row["valid_loss"] if self._problem.valid_ids.size else row["train_loss"]
-        improved = watched < progress.best_loss
-        if improved:
-            progress.best_loss, progress.best_epoch = watched, progress.epoch + 1
+        improved = note_validation(progress, watched, self._config.schedule)
+        if improved and self._comm.local_rank == 0:
+            self._state.best = self._engine.parameters.copy()
         progress.history.append(row)
-        _begin_epoch(progress)
+        begin_epoch(progress)
         return self._report(row, improved=improved)
 
     def _validate(self) -> dict[str, Any]:
@@ -204,13 +239,6 @@ class Trainer:
     def close(self) -> None:
         """Let the helper threads go."""
         self._engine.close()
-
-
-def _begin_epoch(progress: Progress) -> None:
-    progress.epoch += 1
-    progress.position = 0
-    progress.loss_sum = progress.norm_sum = 0.0
-    progress.n_samples = 0
 
 
 def global_batch_size(config: Config, n_train: int) -> int:

@@ -43,7 +43,7 @@ def test_regression(cuts: list[int], rng: np.random.Generator) -> None:
 def test_perfect_and_constant_targets() -> None:
     t = np.array([[1.0, 5.0], [3.0, 5.0]])
     assert metrics_from_sums(regression_sums(t, t, []), "regression")["r2"] == 1.0
-    y = t + [[0.0, 1.0], [0.0, 1.0]]  # a constant target, missed: its r2 counts as 0
+    y = t + np.array([0.0, 1.0])  # a constant target, missed: its r2 counts as 0
     found = metrics_from_sums(regression_sums(y, t, []), "regression")
     assert (found["r2"], found["mae"], found["rmse"]) == (0.5, 0.5, math.sqrt(0.5))
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
-from ddp_mlp.config import OPTIMIZER_DEFAULTS
+from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
 from ddp_mlp.core.optimizers import OPTIMIZERS
 
 
 def coefficients(name: str, rate: float, step: int, **changed: float) -> tuple[float, ...]:
-    return OPTIMIZERS[name].coefficients(SimpleNamespace(**(OPTIMIZER_DEFAULTS[name] | changed)), rate, step)
+    config = OptimizerConfig(name=name, **(OPTIMIZER_DEFAULTS[name] | changed))  # type: ignore[arg-type]
+    return OPTIMIZERS[name].coefficients(config, rate, step)
 
 
 def test_moments() -> None:

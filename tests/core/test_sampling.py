@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_an_epoch_takes_each_sample_once(n: int, seed: int, epoch: int) -> None:
 def test_batches_of_an_epoch_cover_it(n: int, size: int) -> None:
     bounds = [batch_bounds(n, size, position) for position in range(steps_per_epoch(n, size))]
     assert (bounds[0][0], bounds[-1][1]) == (0, n)
-    assert all(left[1] == right[0] for left, right in zip(bounds, bounds[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(bounds))
     assert all(stop - start == size for start, stop in bounds[:-1])
     assert 0 < bounds[-1][1] - bounds[-1][0] <= size
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from ddp_mlp.core.sharding import ReductionPlan, fair_bounds, fold_intervals, pl
 def test_fair_bounds_cover_everything_once(n: int, n_parts: int) -> None:
     bounds = [fair_bounds(n, part, n_parts) for part in range(n_parts)]
     assert (bounds[0][0], bounds[-1][1]) == (0, n)
-    assert all(left[1] == right[0] for left, right in zip(bounds, bounds[1:], strict=False))
+    assert all(left[1] == right[0] for left, right in pairwise(bounds))
     sizes = {stop - start for start, stop in bounds}
     assert min(sizes) >= 0
     assert max(sizes) - min(sizes) <= 1
@@ -130,7 +132,7 @@ def test_fold_leaves_the_largest_nodes(exponent: int, data: st.DataObject) -> No
     assert (remaining[0][0], remaining[-1][1]) == (start, stop)
     assert len(merges) == stop - start
     assert sum(merges) == stop - start - len(remaining)
-    for left, right in zip(remaining, remaining[1:], strict=False):
+    for left, right in pairwise(remaining):
         assert left[1] == right[0]
     for a, b in remaining:
         width = b - a

@@ -1,10 +1,13 @@
 """Activation functions: each value beside its derivative.
 
 An activation is two scalar functions. The derivative is a function of the activation
-``h = g(a)`` itself, so the pre-activation need not be kept. A new one is one entry in
-`ACTIVATIONS`; its place there is its code in the kernels.
+``h = g(a)`` itself, so the pre-activation need not be kept. Both take a second argument,
+the setting `p` of their layer: a slope, an alpha, or nothing they look at. A new one is one
+entry in `ACTIVATIONS`; its place there is its code in the kernels. Maxout is no function of
+one number: its layer is made of linear pieces, see `ddp_mlp.core.kernels.maxout`.
 
-Source: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.3.
+Sources: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.3; ELU: Clevert,
+Unterthiner, Hochreiter, ICLR 2016, equation 15.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from ddp_mlp.core.kernels.intrinsics import jit, like
 
 
 class Activation(NamedTuple):
-    """One activation: ``value(a)`` and ``derivative(h)`` with ``h = value(a)``."""
+    """One activation: ``value(a, p)`` and ``derivative(h, p)`` with ``h = value(a, p)``."""
 
     name: str
     value: Any
@@ -25,12 +28,12 @@ class Activation(NamedTuple):
 
 
 @jit
-def _identity(a):
+def _identity(a, p):
     return a
 
 
 @jit
-def _identity_derivative(h):
+def _identity_derivative(h, p):
     return like(h, 1.0)
 
 
@@ -42,36 +45,105 @@ def logistic(a):
 
 
 @jit
-def _sigmoid_derivative(h):
+def _sigmoid(a, p):
+    return logistic(a)
+
+
+@jit
+def _sigmoid_derivative(h, p):
     return h * (like(h, 1.0) - h)
 
 
 @jit
-def _tanh(a):
+def _tanh(a, p):
     return math.tanh(a)
 
 
 @jit
-def _tanh_derivative(h):
+def _tanh_derivative(h, p):
     return like(h, 1.0) - h * h
 
 
 @jit
-def _relu(a):
+def _relu(a, p):
     # `a` itself when it is not negative, so that a NaN stays visible.
     return like(a, 0.0) if a < like(a, 0.0) else a
 
 
 @jit
-def _relu_derivative(h):
+def _relu_derivative(h, p):
     return like(h, 1.0) if h > like(h, 0.0) else like(h, 0.0)
+
+
+@jit
+def _arctan(a, p):
+    return math.atan(a)
+
+
+@jit
+def _arctan_derivative(h, p):
+    """``1 / (1 + a^2) = cos(h)^2``."""
+    c = math.cos(h)
+    return c * c
+
+
+@jit
+def _leaky_relu(a, p):
+    return p * a if a < like(a, 0.0) else a
+
+
+@jit
+def _leaky_relu_derivative(h, p):
+    return like(h, 1.0) if h > like(h, 0.0) else p
+
+
+@jit
+def _elu(a, p):
+    """``a`` above 0, else ``p (exp(a) - 1)``; the error is that of 1, not of the result."""
+    below = p * (exp(a) - like(a, 1.0))
+    return a if a > like(a, 0.0) else below
+
+
+@jit
+def _elu_derivative(h, p):
+    return like(h, 1.0) if h > like(h, 0.0) else h + p
+
+
+@jit
+def _softplus(a, p):
+    """``log(1 + exp(a))`` without overflow."""
+    return max(a, like(a, 0.0)) + math.log1p(exp(-abs(a)))
+
+
+@jit
+def _softplus_derivative(h, p):
+    """``sigmoid(a) = 1 - exp(-h)``."""
+    return -math.expm1(-h)
+
+
+@jit
+def _step(a, p):
+    """1 above 0, else 0; a NaN stays visible."""
+    below = like(a, 0.0) if a <= like(a, 0.0) else a
+    return like(a, 1.0) if a > like(a, 0.0) else below
+
+
+@jit
+def _step_derivative(h, p):
+    # Zero wherever there is one: nothing below a step learns, so configurations refuse to train it.
+    return like(h, 0.0)
 
 
 ACTIVATIONS = (
     Activation("identity", _identity, _identity_derivative),
-    Activation("sigmoid", logistic, _sigmoid_derivative),
+    Activation("sigmoid", _sigmoid, _sigmoid_derivative),
     Activation("tanh", _tanh, _tanh_derivative),
     Activation("relu", _relu, _relu_derivative),
+    Activation("arctan", _arctan, _arctan_derivative),
+    Activation("leaky_relu", _leaky_relu, _leaky_relu_derivative),
+    Activation("elu", _elu, _elu_derivative),
+    Activation("softplus", _softplus, _softplus_derivative),
+    Activation("step", _step, _step_derivative),
 )
 ACTIVATION_CODES = {activation.name: code for code, activation in enumerate(ACTIVATIONS)}
 
@@ -79,15 +151,15 @@ ACTIVATION_CODES = {activation.name: code for code, activation in enumerate(ACTI
 def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
     value = activation.value
 
-    def bias_activate(chosen, values, start, n_rows, n_columns, parameters, bias_start):
+    def bias_activate(chosen, values, start, n_rows, n_columns, parameters, bias_start, p):
         if chosen != code:
-            otherwise(chosen, values, start, n_rows, n_columns, parameters, bias_start)
+            otherwise(chosen, values, start, n_rows, n_columns, parameters, bias_start, p)
             return
         bias = parameters[bias_start : bias_start + n_columns]
         for r in range(n_rows):
             row = values[start + r * n_columns : start + (r + 1) * n_columns]
             for c in range(n_columns):
-                row[c] = value(row[c] + bias[c])
+                row[c] = value(row[c] + bias[c], p)
 
     return jit(bias_activate, f"bias_activate_{activation.name}")
 
@@ -95,15 +167,15 @@ def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
 def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
     derivative = activation.derivative
 
-    def times_derivative(chosen, delta, delta_start, values, start, n_rows, n_columns, total):
+    def times_derivative(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p):
         if chosen != code:
-            otherwise(chosen, delta, delta_start, values, start, n_rows, n_columns, total)
+            otherwise(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p)
             return
         for r in range(n_rows):
             out = delta[delta_start + r * n_columns : delta_start + (r + 1) * n_columns]
             h = values[start + r * n_columns : start + (r + 1) * n_columns]
             for c in range(n_columns):
-                out[c] *= derivative(h[c])
+                out[c] *= derivative(h[c], p)
             for c in range(n_columns):
                 total[c] += out[c]
 
@@ -111,12 +183,12 @@ def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
 
 
 @jit
-def _no_forward(chosen, values, start, n_rows, n_columns, parameters, bias_start):
+def _no_forward(chosen, values, start, n_rows, n_columns, parameters, bias_start, p):
     raise ValueError("unknown activation code")
 
 
 @jit
-def _no_backward(chosen, delta, delta_start, values, start, n_rows, n_columns, total):
+def _no_backward(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p):
     raise ValueError("unknown activation code")
 
 
@@ -128,7 +200,7 @@ def _chain() -> tuple[Any, Any]:
     return forward, backward
 
 
-#: ``bias_activate(code, values, start, B, O, parameters, bias_start)``: ``h = g(z + b)`` in place.
-#: ``times_derivative(code, delta, delta_start, values, start, B, O, total)``: ``delta *= g'(a)`` in
+#: ``bias_activate(code, values, start, B, O, parameters, bias_start, p)``: ``h = g(z + b)`` in place.
+#: ``times_derivative(code, delta, delta_start, values, start, B, O, total, p)``: ``delta *= g'(a)`` in
 #: place, and ``total += column sums of delta``, which is the gradient of the bias, in the same pass.
 bias_activate, times_derivative = _chain()

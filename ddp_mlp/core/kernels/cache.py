@@ -101,11 +101,15 @@ def fill_cache(dtype: str, compile_kernels: Callable[[], None]) -> None:
     Where no private directory can be had, they are compiled for this process alone.
     """
     root = _private_directory(cache_root())
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
+    staging = _staging(root)
+    if staging is None:
+        compile_kernels()
+        return
     try:
         _use(staging)
         compile_kernels()
-        if root:
+        # Kernels that were imported before keep the cache of then: nothing to publish.
+        if root and _files(staging):
             (staging / _MANIFEST).write_text(json.dumps(_files(staging)))
             _publish(staging, root / _key(dtype))
             _prune(root)
@@ -113,6 +117,14 @@ def fill_cache(dtype: str, compile_kernels: Callable[[], None]) -> None:
         pass  # a full or read-only disk costs the next start its cache, not this one its run
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _staging(root: Path | None) -> Path | None:
+    """Return a new directory to compile into, or None where no disk has room for one."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
+    except OSError:
+        return None
 
 
 def _publish(staging: Path, directory: Path) -> None:

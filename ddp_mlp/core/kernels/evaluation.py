@@ -15,10 +15,18 @@ from ddp_mlp.core.kernels.reduction import copy
 
 EVALUATION_ROWS = 256
 
+#: Nothing is dropped here, so nothing is drawn.
+NO_KEY = np.uint64(0)
+
 #: Columns of the sums of a block. From `PER_TARGET` on, four for each target of a regression:
 #: squared error, absolute error, target, squared target.
 BLOCK_LOSS, BLOCK_SAMPLES, BLOCK_CORRECT, PER_TARGET = range(4)
 SUMS_PER_TARGET = 4
+
+#: Columns of the record of a sample of a classification: the class answered, how many classes
+#: the network holds more likely than the true one, and the logit of a binary answer.
+ANSWER, PLACE, SCORE = range(3)
+RECORD_COLUMNS = 3
 
 
 @jit
@@ -31,10 +39,30 @@ def _largest(logits):
 
 
 @jit
-def _is_correct(logits, target):
+def _answer(logits, threshold):
     if logits.shape[0] == 1:
-        return (logits[0] > 0) == (target[0] > 0)
-    return _largest(logits) == int(target[0])
+        return 1 if np.float64(logits[0]) > threshold else 0
+    return _largest(logits)
+
+
+@jit
+def _place(logits, label):
+    """Return how many classes come before the true one; of equal ones the first comes first."""
+    place = 0
+    for c in range(logits.shape[0]):
+        if logits[c] > logits[label] or (logits[c] == logits[label] and c < label):
+            place += 1
+    return place
+
+
+@jit
+def _record(logits, label, answer, record):
+    record[ANSWER] = answer
+    record[SCORE] = logits[0]
+    if logits.shape[0] == 1:
+        record[PLACE] = 0.0 if answer == label else 1.0
+    else:
+        record[PLACE] = _place(logits, label)
 
 
 @jit
@@ -52,7 +80,9 @@ def _add_errors(logits, target, sums):
 @entry_point
 def evaluate_blocks(
     layers,
+    settings,
     loss,
+    threshold,
     capacity,
     parameters,
     work,
@@ -61,14 +91,18 @@ def evaluate_blocks(
     offset,
     scale,
     targets,
+    weights,
     order,
     first,
     last,
     sums,
+    records,
 ):
     """Fill ``sums[first:last]`` for the blocks ``first`` to ``last`` of the rows in `order`.
 
-    `capacity` is the number of rows that `work` holds, at least `EVALUATION_ROWS`.
+    `capacity` is the number of rows that `work` holds, at least `EVALUATION_ROWS`. A single
+    logit answers 1 above `threshold`. `weights` is empty: every sample counts the same here.
+    `records` has a row for each in `order`, or none at all.
     """
     layer = layers.shape[0] - 1
     n_logits = layers[layer, N_OUT]
@@ -78,7 +112,7 @@ def evaluate_blocks(
         start = block * EVALUATION_ROWS
         stop = min(start + EVALUATION_ROWS, order.shape[0])
         gather(features, stored, offset, scale, order, start, stop, work)
-        forward(layers, parameters, work, capacity, stop - start)
+        forward(layers, settings, parameters, work, capacity, stop - start, NO_KEY, order, start)
         for c in range(sums.shape[1]):
             sums[block, c] = 0.0
         sums[block, BLOCK_SAMPLES] = stop - start
@@ -87,15 +121,19 @@ def evaluate_blocks(
             target = targets[order[start + r]]
             if is_regression:
                 _add_errors(logits, target, sums[block])
-            elif _is_correct(logits, target):
+                continue
+            answer = _answer(logits, threshold)
+            if answer == int(target[0]):
                 sums[block, BLOCK_CORRECT] += 1.0
+            if records.shape[0] > 0:
+                _record(logits, int(target[0]), answer, records[start + r])
         logits = work[at : at + (stop - start) * n_logits]
-        sums[block, BLOCK_LOSS] = loss_and_delta(loss, logits, n_logits, targets, order[start:stop])
+        sums[block, BLOCK_LOSS] = loss_and_delta(loss, logits, n_logits, targets, order[start:stop], weights, 0.0)
 
 
 @entry_point
 def predict_blocks(
-    layers, output, capacity, parameters, work, features, stored, offset, scale, order, first, last, outputs
+    layers, settings, output, capacity, parameters, work, features, stored, offset, scale, order, first, last, outputs
 ):
     """Write the network's answers for the same blocks into the rows of `outputs`."""
     layer = layers.shape[0] - 1
@@ -105,7 +143,7 @@ def predict_blocks(
         start = block * EVALUATION_ROWS
         stop = min(start + EVALUATION_ROWS, order.shape[0])
         gather(features, stored, offset, scale, order, start, stop, work)
-        forward(layers, parameters, work, capacity, stop - start)
+        forward(layers, settings, parameters, work, capacity, stop - start, NO_KEY, order, start)
         apply_output(output, work[at : at + (stop - start) * n_logits], n_logits)
         for r in range(stop - start):
             copy(work[at + r * n_logits : at + (r + 1) * n_logits], outputs[start + r])

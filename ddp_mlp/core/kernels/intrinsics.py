@@ -31,6 +31,15 @@ def jit(function: Any, name: str = "") -> Any:
     return njit(nogil=True, error_model="numpy")(function)
 
 
+def inlined(function: Any) -> Any:
+    """Compile a kernel as part of each function that calls it.
+
+    For what stands between an entry point and the kernels: every level of calls optimises
+    all below it once more, and passing the arena costs more than these do.
+    """
+    return njit(nogil=True, error_model="numpy", inline="always")(function)
+
+
 def entry_point(function: Any) -> Any:
     """Compile a kernel that Python calls, and keep the machine code on disk."""
     return njit(nogil=True, error_model="numpy", cache=True)(function)

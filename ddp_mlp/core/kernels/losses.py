@@ -23,9 +23,10 @@ from ddp_mlp.core.kernels.intrinsics import jit, like
 class Loss(NamedTuple):
     """One loss and the output unit it needs.
 
-    ``differentiate(logits, n_columns, targets, rows) -> loss_sum`` takes the logits of a
-    batch as a flat array (B * C,), the targets of all samples (N, T), and the sample of each
-    row, `rows` (B,).
+    ``differentiate(logits, n_columns, targets, rows, weights, smoothing) -> loss_sum`` takes
+    the logits of a batch as a flat array (B * C,), the targets of all samples (N, T), the
+    sample of each row, `rows` (B,), and the weights of all samples (N,), or (0,) where all
+    weigh 1. Loss and derivative of a sample are multiplied by its weight.
     """
 
     name: str
@@ -34,32 +35,68 @@ class Loss(NamedTuple):
 
 
 @jit
-def _mean_squared_error(logits, n_columns, targets, rows):
+def weight_of(weights, sample):
+    """Return the weight of a sample, 1 where there are no weights."""
+    return weights[sample] if weights.shape[0] > 0 else like(weights, 1.0)
+
+
+@jit
+def _mean_squared_error(logits, n_columns, targets, rows, weights, smoothing):
     """``1/2 sum (y - t)^2``; the derivative is ``y - t``."""
     loss_sum = 0.0
     for r in range(rows.shape[0]):
         target = targets[rows[r]]
+        weight = weight_of(weights, rows[r])
         loss = like(logits, 0.0)
         for c in range(n_columns):
             error = logits[r * n_columns + c] - target[c]
-            logits[r * n_columns + c] = error
+            logits[r * n_columns + c] = weight * error
             loss += like(logits, 0.5) * error * error
-        loss_sum += np.float64(loss)
+        loss_sum += np.float64(weight * loss)
     return loss_sum
 
 
 @jit
-def _binary_cross_entropy(logits, n_columns, targets, rows):
+def _binary_cross_entropy(logits, n_columns, targets, rows, weights, smoothing):
     """``softplus((1 - 2t) a)``; the derivative is ``sigmoid(a) - t``."""
     loss_sum = 0.0
     for r in range(rows.shape[0]):
         target = targets[rows[r]]
+        weight = weight_of(weights, rows[r])
         for c in range(n_columns):
             a = logits[r * n_columns + c]
             signed = (like(logits, 1.0) - like(logits, 2.0) * target[c]) * a
-            loss_sum += np.float64(max(signed, like(logits, 0.0)) + math.log1p(exp(-abs(signed))))
-            logits[r * n_columns + c] = logistic(a) - target[c]
+            loss_sum += np.float64(weight * (max(signed, like(logits, 0.0)) + math.log1p(exp(-abs(signed)))))
+            logits[r * n_columns + c] = weight * (logistic(a) - target[c])
     return loss_sum
+
+
+@jit
+def _add_margin_losses(logits, n_columns, targets, rows, weights, margin):
+    """``max(0, margin - t a)`` with t in {-1, 1}; its derivative is ``-t`` up to the kink, 0 beyond."""
+    loss_sum = 0.0
+    for r in range(rows.shape[0]):
+        target = targets[rows[r]]
+        weight = weight_of(weights, rows[r])
+        for c in range(n_columns):
+            sign = like(logits, 2.0) * target[c] - like(logits, 1.0)
+            loss = margin - sign * logits[r * n_columns + c]
+            is_met = loss < like(logits, 0.0)  # false for NaN, so that it stays visible
+            logits[r * n_columns + c] = like(logits, 0.0) if is_met else -weight * sign
+            loss_sum += 0.0 if is_met else np.float64(weight * loss)
+    return loss_sum
+
+
+@jit
+def _hinge(logits, n_columns, targets, rows, weights, smoothing):
+    """``max(0, 1 - t a)``, labels 0 and 1 standing for t = -1 and 1."""
+    return _add_margin_losses(logits, n_columns, targets, rows, weights, like(logits, 1.0))
+
+
+@jit
+def _perceptron(logits, n_columns, targets, rows, weights, smoothing):
+    """``max(0, -t a)``; a sample on the line itself still counts as wrong, or zero weights would stay."""
+    return _add_margin_losses(logits, n_columns, targets, rows, weights, like(logits, 0.0))
 
 
 @jit
@@ -101,18 +138,47 @@ def softmax(logits, n_columns):
 
 
 @jit
-def _cross_entropy(logits, n_columns, targets, rows):
-    """``-log softmax(a)_t`` in nats; the derivative is ``softmax(a) - onehot(t)``."""
+def _target_part(row, label, smoothing):
+    """Return ``sum q a``, which is what the loss subtracts from ``log sum exp(a)``."""
+    if smoothing == 0.0:
+        return np.float64(row[label])
+    total = 0.0
+    for c in range(row.shape[0]):
+        total += np.float64(row[c])
+    return (1.0 - smoothing) * np.float64(row[label]) + smoothing * (total / row.shape[0])
+
+
+@jit
+def _subtract_target(row, label, smoothing):
+    if smoothing > 0.0:
+        share = like(row, smoothing / row.shape[0])
+        for c in range(row.shape[0]):
+            row[c] -= share
+    row[label] -= like(row, 1.0 - smoothing)
+
+
+@jit
+def _cross_entropy(logits, n_columns, targets, rows, weights, smoothing):
+    """``-sum q log softmax(a)`` in nats; the derivative is ``softmax(a) - q``.
+
+    The target distribution q is ``(1 - s) onehot(t) + s / C``, s the label smoothing (Szegedy
+    et al., CVPR 2016, section 7).
+    """
     loss_sum = 0.0
     for r in range(rows.shape[0]):
         row = logits[r * n_columns : (r + 1) * n_columns]
         subtract_largest(row)
-        loss_sum -= np.float64(row[int(targets[rows[r], 0])])
+        target_part = _target_part(row, int(targets[rows[r], 0]), smoothing)
+        loss_sum -= np.float64(weight_of(weights, rows[r])) * target_part
     exp_all(logits[: rows.shape[0] * n_columns])
     for r in range(rows.shape[0]):
         row = logits[r * n_columns : (r + 1) * n_columns]
-        loss_sum += math.log(np.float64(normalize_row(row)))
-        row[int(targets[rows[r], 0])] -= like(logits, 1.0)
+        weight = weight_of(weights, rows[r])
+        loss_sum += np.float64(weight) * math.log(np.float64(normalize_row(row)))
+        _subtract_target(row, int(targets[rows[r], 0]), smoothing)
+        if weights.shape[0] > 0:
+            for c in range(n_columns):
+                row[c] *= weight
     return loss_sum
 
 
@@ -120,6 +186,8 @@ LOSSES = (
     Loss("mse", "linear", _mean_squared_error),
     Loss("binary_cross_entropy", "sigmoid", _binary_cross_entropy),
     Loss("cross_entropy", "softmax", _cross_entropy),
+    Loss("hinge", "linear", _hinge),
+    Loss("perceptron", "step", _perceptron),
 )
 LOSS_CODES = {loss.name: code for code, loss in enumerate(LOSSES)}
 
@@ -127,16 +195,16 @@ LOSS_CODES = {loss.name: code for code, loss in enumerate(LOSSES)}
 def _differentiate_of(code: int, loss: Loss, otherwise: Any) -> Any:
     differentiate = loss.differentiate
 
-    def loss_and_delta(chosen, logits, n_columns, targets, rows):
+    def loss_and_delta(chosen, logits, n_columns, targets, rows, weights, smoothing):
         if chosen == code:
-            return differentiate(logits, n_columns, targets, rows)
-        return otherwise(chosen, logits, n_columns, targets, rows)
+            return differentiate(logits, n_columns, targets, rows, weights, smoothing)
+        return otherwise(chosen, logits, n_columns, targets, rows, weights, smoothing)
 
     return jit(loss_and_delta, f"loss_and_delta_{loss.name}")
 
 
 @jit
-def _no_loss(chosen, logits, n_columns, targets, rows):
+def _no_loss(chosen, logits, n_columns, targets, rows, weights, smoothing):
     if chosen >= 0:
         raise ValueError("unknown loss code")
     return 0.0
@@ -149,10 +217,10 @@ def _chain() -> Any:
     return chained
 
 
-#: ``loss_and_delta(code, logits, n_columns, targets, rows) -> loss_sum``; see `Loss`.
+#: ``loss_and_delta(code, logits, n_columns, targets, rows, weights, smoothing) -> loss_sum``; see `Loss`.
 loss_and_delta = _chain()
 
-OUTPUT_CODES = {"linear": 0, "sigmoid": 1, "softmax": 2}
+OUTPUT_CODES = {"linear": 0, "sigmoid": 1, "softmax": 2, "step": 3}
 
 
 @jit
@@ -163,3 +231,6 @@ def apply_output(output, logits, n_columns):
             logits[i] = logistic(logits[i])
     elif output == 2:
         softmax(logits, n_columns)
+    elif output == 3:
+        for i in range(logits.shape[0]):
+            logits[i] = like(logits, 1.0) if logits[i] > like(logits, 0.0) else like(logits, 0.0)

@@ -1,9 +1,11 @@
 """One micro-batch: gather, forward, loss, backward, over flat arrays.
 
-The table `layers` is int64 of shape (n_layers, 7), one row a layer; the columns are the
-constants below. Offsets into `parameters` and `gradient` count elements. Offsets into
-`work` count elements *per row of capacity*, so a table fits any capacity: the rows of
-one quantity lie together, ``capacity * column`` from the start.
+The table `layers` is int64 of shape (n_layers, LAYER_COLUMNS), one row a layer; the columns
+are the constants below. Beside it stands `settings` of shape (n_layers, 2), in the dtype of
+training: the setting of the activation, and the dropout rate of the inputs. Offsets into
+`parameters` and `gradient` count elements. Offsets into `work` count elements *per row of
+capacity*, so a table fits any capacity: the rows of one quantity lie together,
+``capacity * column`` from the start.
 
 Each forward stands beside its backward. Letters: B rows, I inputs, O outputs.
 """
@@ -12,7 +14,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ddp_mlp.core.kernels.activations import bias_activate, times_derivative
+from ddp_mlp.core.kernels.dropout import drop, drop_delta
 from ddp_mlp.core.kernels.intrinsics import (
     NO_TRANSPOSE,
     TRANSPOSE,
@@ -23,15 +28,21 @@ from ddp_mlp.core.kernels.intrinsics import (
     row_as,
 )
 from ddp_mlp.core.kernels.losses import loss_and_delta
+from ddp_mlp.core.kernels.maxout import give_to_winner, take_largest
 
-N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT = range(7)
-LAYER_COLUMNS = 7
+N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT, WIDTH, LINEAR_AT, MASK_AT, TRANSPOSED, SHARED = range(12)
+LAYER_COLUMNS = 12
+#: `WIDTH` is the number of columns of the weight, N_OUT times the pieces of a maxout unit, and
+#: `LINEAR_AT` where they are computed. A `TRANSPOSED` weight is stored as (O, I), that of an
+#: earlier layer, which is `SHARED` and adds to the gradient that is already there.
+
+SHAPE, DROPOUT = range(2)
 
 #: Features are stored as the dtype of training, or as bytes that are scaled while gathering.
 STORED_AS_DTYPE, STORED_AS_UINT8 = 0, 1
 
 #: Columns of a tail: what travels beside a gradient sum, always float64.
-LOSS_SUM, SAMPLE_SUM, NON_FINITE, STOP_REQUEST = range(4)
+LOSS_SUM, SAMPLE_SUM, NON_FINITE, STOP_REQUEST, WEIGHT_SUM, SUSPICIOUS = range(6)
 TAIL_COLUMNS = 8
 
 
@@ -52,22 +63,36 @@ def gather(features, stored, offset, scale, order, start, stop, work):
 
 
 @jit
-def forward(layers, parameters, work, capacity, n_rows):
-    """Fill the activations of every layer; the last one holds the logits."""
+def forward(layers, settings, parameters, work, capacity, n_rows, key, order, start):
+    """Fill the activations of every layer; the last one holds the logits.
+
+    Where a dropout rate is not 0, `key` (uint64) and the samples ``order[start + r]`` decide
+    what is dropped.
+    """
     for k in range(layers.shape[0]):
-        n_in, n_out = layers[k, N_IN], layers[k, N_OUT]
-        out = capacity * layers[k, OUTPUT_AT]
+        n_in, width, weight = layers[k, N_IN], layers[k, WIDTH], layers[k, WEIGHT]
+        h, out = capacity * layers[k, INPUT_AT], capacity * layers[k, LINEAR_AT]
+        if settings[k, DROPOUT] > 0:
+            drop(work, h, capacity * layers[k, MASK_AT], n_rows, n_in, settings[k, DROPOUT], key, k, order, start)
         # fmt: off
-        gemm(NO_TRANSPOSE, NO_TRANSPOSE, n_out, n_rows, n_in,
-             parameters, layers[k, WEIGHT], n_out,
-             work, capacity * layers[k, INPUT_AT], n_in,
-             like(work, 0.0), work, out, n_out)  # (B, O) = (B, I) (I, O)
+        if layers[k, TRANSPOSED]:
+            gemm(TRANSPOSE, NO_TRANSPOSE, width, n_rows, n_in,
+                 parameters, weight, n_in,
+                 work, h, n_in,
+                 like(work, 0.0), work, out, width)  # (B, O) = (B, I) (O, I)^T
+        else:
+            gemm(NO_TRANSPOSE, NO_TRANSPOSE, width, n_rows, n_in,
+                 parameters, weight, width,
+                 work, h, n_in,
+                 like(work, 0.0), work, out, width)  # (B, O) = (B, I) (I, O)
         # fmt: on
-        bias_activate(layers[k, ACTIVATION], work, out, n_rows, n_out, parameters, layers[k, BIAS])
+        bias_activate(layers[k, ACTIVATION], work, out, n_rows, width, parameters, layers[k, BIAS], settings[k, SHAPE])
+        if width != layers[k, N_OUT]:
+            take_largest(work, out, capacity * layers[k, OUTPUT_AT], n_rows, layers[k, N_OUT], width)
 
 
 @jit
-def backward(layers, parameters, work, capacity, n_rows, delta_at, gradient):
+def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient):
     """Write the gradient sum of every layer; return True if a sum in it may have overflowed.
 
     On entry the logits have been replaced by ``d loss / d logits``. `delta_at` (2,) are the
@@ -82,27 +107,62 @@ def backward(layers, parameters, work, capacity, n_rows, delta_at, gradient):
     n_out = layers[last, N_OUT]
     _add_columns(work[at : at + n_rows * n_out], n_out, _zeros(gradient, layers[last, BIAS], n_out))
     for k in range(last, -1, -1):
-        n_in, n_out = layers[k, N_IN], layers[k, N_OUT]
+        n_in = layers[k, N_IN]
         h = capacity * layers[k, INPUT_AT]
-        if is_large(work[at : at + n_rows * n_out]) or is_large(work[h : h + n_rows * n_in]):
+        if is_large(work[at : at + n_rows * layers[k, WIDTH]]) or is_large(work[h : h + n_rows * n_in]):
             suspicious = True
-        # fmt: off
-        gemm(NO_TRANSPOSE, TRANSPOSE, n_out, n_in, n_rows,
-             work, at, n_out,
-             work, h, n_in,
-             like(work, 0.0), gradient, layers[k, WEIGHT], n_out)  # (I, O) = (B, I)^T (B, O)
+        _weight_gradient(layers, k, work, n_rows, at, h, gradient)
         if k == 0:
             break
         below = capacity * delta_at[k % 2]
-        gemm(TRANSPOSE, NO_TRANSPOSE, n_in, n_rows, n_out,
-             parameters, layers[k, WEIGHT], n_out,
-             work, at, n_out,
-             like(work, 0.0), work, below, n_in)  # (B, I) = (B, O) (I, O)^T
-        # fmt: on
-        bias = _zeros(gradient, layers[k - 1, BIAS], n_in)
-        times_derivative(layers[k - 1, ACTIVATION], work, below, work, h, n_rows, n_in, bias)
+        _input_delta(layers, k, parameters, work, n_rows, at, below)
+        rate = settings[k, DROPOUT]
+        if rate > 0:
+            drop_delta(work, below, capacity * layers[k, MASK_AT], h, n_rows * n_in, rate)
+        width = layers[k - 1, WIDTH]
         at = below
+        if width != n_in:
+            at = h = capacity * layers[k - 1, LINEAR_AT]
+            give_to_winner(work, at, below, n_rows, n_in, width)
+        bias = _zeros(gradient, layers[k - 1, BIAS], width)
+        times_derivative(layers[k - 1, ACTIVATION], work, at, work, h, n_rows, width, bias, settings[k - 1, SHAPE])
     return suspicious
+
+
+@jit
+def _weight_gradient(layers, k, work, n_rows, at, h, gradient):
+    """Write the gradient of a weight, in the shape in which it is stored."""
+    n_in, width = layers[k, N_IN], layers[k, WIDTH]
+    # fmt: off
+    if layers[k, TRANSPOSED]:
+        gemm(NO_TRANSPOSE, TRANSPOSE, n_in, width, n_rows,
+             work, h, n_in,
+             work, at, width,
+             like(work, 0.0), gradient, layers[k, WEIGHT], n_in)  # (O, I) = (B, O)^T (B, I)
+    else:
+        gemm(NO_TRANSPOSE, TRANSPOSE, width, n_in, n_rows,
+             work, at, width,
+             work, h, n_in,
+             like(work, layers[k, SHARED]), gradient, layers[k, WEIGHT], width)  # (I, O) = (B, I)^T (B, O)
+    # fmt: on
+
+
+@jit
+def _input_delta(layers, k, parameters, work, n_rows, at, below):
+    """Write the derivative by the inputs of a layer."""
+    n_in, width = layers[k, N_IN], layers[k, WIDTH]
+    # fmt: off
+    if layers[k, TRANSPOSED]:
+        gemm(NO_TRANSPOSE, NO_TRANSPOSE, n_in, n_rows, width,
+             parameters, layers[k, WEIGHT], n_in,
+             work, at, width,
+             like(work, 0.0), work, below, n_in)  # (B, I) = (B, O) (O, I)
+    else:
+        gemm(TRANSPOSE, NO_TRANSPOSE, n_in, n_rows, width,
+             parameters, layers[k, WEIGHT], width,
+             work, at, width,
+             like(work, 0.0), work, below, n_in)  # (B, I) = (B, O) (I, O)^T
+    # fmt: on
 
 
 @jit
@@ -124,7 +184,8 @@ def _add_columns(values, n_columns, total):
 
 
 @jit
-def _all_finite(values):
+def all_finite(values):
+    """Tell whether no value is infinite or NaN."""
     for i in range(values.shape[0]):
         if not math.isfinite(values[i]):
             return False
@@ -132,17 +193,46 @@ def _all_finite(values):
 
 
 @jit
-def differentiate(layers, loss, parameters, work, capacity, n_rows, delta_at, targets, order, start, gradient, tail):
+def _weight_sum(weights, order, start, n_rows):
+    """Return what the samples of a micro-batch weigh together."""
+    if weights.shape[0] == 0:
+        return np.float64(n_rows)
+    total = 0.0
+    for r in range(n_rows):
+        total += np.float64(weights[order[start + r]])
+    return total
+
+
+@jit
+def differentiate(
+    layers,
+    settings,
+    loss,
+    smoothing,
+    parameters,
+    work,
+    capacity,
+    n_rows,
+    delta_at,
+    targets,
+    weights,
+    order,
+    start,
+    gradient,
+    tail,
+):
     """Turn the logits of a forwarded micro-batch into its gradient sum and its tail."""
     last = layers.shape[0] - 1
     n_logits = layers[last, N_OUT]
     at = capacity * layers[last, OUTPUT_AT]
     logits = work[at : at + n_rows * n_logits]
-    loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows])
-    suspicious = backward(layers, parameters, work, capacity, n_rows, delta_at, gradient)
+    loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows], weights, smoothing)
+    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient)
     for i in range(tail.shape[0]):
         tail[i] = 0.0
     tail[LOSS_SUM] = loss_sum
     tail[SAMPLE_SUM] = n_rows
-    if not math.isfinite(loss_sum) or (suspicious and not _all_finite(gradient)):
+    tail[WEIGHT_SUM] = _weight_sum(weights, order, start, n_rows)
+    tail[SUSPICIOUS] = 1.0 if suspicious else 0.0
+    if not math.isfinite(loss_sum) or (suspicious and not all_finite(gradient)):
         tail[NON_FINITE] = 1.0

@@ -63,24 +63,33 @@ def fold_tails(tails, rows, merges, out):
 
 
 @jit
-def square_sum(values, scratch):
-    """Return ``sum(values^2)`` of at most `BLOCK` values, added in a fixed tree.
+def tree_sum(values, size):
+    """Return the sum of ``values[:size]``, added in a fixed tree; `values` (BLOCK,) is overwritten.
 
-    The halves of a block are added to each other until one value is left: all loops run
-    over whole vectors, and the rounding error grows with the logarithm of the size only.
-    `scratch` is space for `BLOCK` values.
+    The values, with zeros up to a power of two, are halved, and the halves added, until one
+    is left: all loops run over whole vectors, and the rounding error grows with the
+    logarithm of the size only.
     """
+    width = 1
+    while width < size:
+        width *= 2
+    for i in range(size, width):
+        values[i] = like(values, 0.0)
+    half = width // 2
+    while half > 0:
+        upper = values[half : 2 * half]
+        for i in range(half):
+            values[i] += upper[i]
+        half //= 2
+    return np.float64(values[0])
+
+
+@jit
+def square_sum(values, scratch):
+    """Return ``sum(values^2)`` of at most `BLOCK` values, by `tree_sum`; `scratch` is (BLOCK,)."""
     for i in range(values.shape[0]):
         scratch[i] = values[i] * values[i]
-    for i in range(values.shape[0], BLOCK):
-        scratch[i] = like(scratch, 0.0)
-    half = BLOCK // 2
-    while half > 0:
-        upper = scratch[half : 2 * half]
-        for i in range(half):
-            scratch[i] += upper[i]
-        half //= 2
-    return np.float64(scratch[0])
+    return tree_sum(scratch, values.shape[0])
 
 
 @jit

@@ -8,13 +8,13 @@ slice. STEPS: whole steps without coming back to Python, for a node that needs n
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.core.kernels.intrinsics import entry_point, jit, like
+from ddp_mlp.core.kernels.augmentation import augment
+from ddp_mlp.core.kernels.intrinsics import entry_point, inlined, jit
 from ddp_mlp.core.kernels.network import (
     NON_FINITE,
     STOP_REQUEST,
@@ -22,18 +22,9 @@ from ddp_mlp.core.kernels.network import (
     forward,
     gather,
 )
-from ddp_mlp.core.kernels.reduction import (
-    BLOCK,
-    STACK_DEPTH,
-    add_into,
-    copy,
-    fold_block,
-    fold_tails,
-    square_sum,
-    sum_of,
-)
+from ddp_mlp.core.kernels.reduction import STACK_DEPTH, add_into, copy, fold_block, fold_tails
 from ddp_mlp.core.kernels.team import await_command, barrier, give_command
-from ddp_mlp.core.kernels.updates import scale, update
+from ddp_mlp.core.kernels.updating import START, STOP, report_norms, update_slice
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
@@ -41,11 +32,14 @@ Integers = NDArray[np.int64]
 GRADIENT, REDUCE, UPDATE, STEPS, LEAVE = range(5)
 
 #: Fields of `Arena.control`.
-PHASE, STEP, N_STEPS, STOP = range(4)
+PHASE, STEP, N_STEPS, ASK_STOP = range(4)
 
+
+#: Fields of `Arena.streams`.
+DROPOUT_STREAM, AUGMENTATION_STREAM = range(2)
 
 #: Fields of `Arena.choices`.
-LOSS, OPTIMIZER, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER = range(6)
+LOSS, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER = range(5)
 
 
 class Arena(NamedTuple):
@@ -57,9 +51,10 @@ class Arena(NamedTuple):
 
     node_sync: Integers  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers  # (SYNC_WORDS,) of this rank
-    control: Integers  # (4,) what this rank does, see PHASE ..; STOP asks all ranks to stop
-    choices: Integers  # (6,) see LOSS ..
+    control: Integers  # (4,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop
+    choices: Integers  # (5,) see LOSS ..
     layers: Integers  # (L, LAYER_COLUMNS)
+    settings: Floats  # (L, 2) R, see `network`
     delta_at: Integers  # (2,)
     runs: Integers  # (W, 2) first and last micro-batch of each worker
     worker_merges: Integers  # (M,) pairs complete after each micro-batch, within its worker
@@ -67,25 +62,39 @@ class Arena(NamedTuple):
     merges: Integers  # (n,)
     top_rows: Integers  # (m,) rows of `top` that hold the sums of all nodes
     top_merges: Integers  # (m,)
-    slices: Integers  # (W, 2) blocks of the vector that each worker folds and updates
+    blocks: Integers  # (n_blocks, 4) of the vector, see START ..
+    segments: Integers  # (n_segments, 2) first and last block of each weight and bias
+    weights: Integers  # (n_weights,) which segments are weights
+    slices: Integers  # (W, 2) blocks that each worker folds and updates
+    update_choices: Integers  # (4,) see OPTIMIZER ..
+    update_settings: NDArray[np.float64]  # (SETTINGS,) see CLIP_NORM ..
     features: NDArray[np.uint8]  # (N, bytes of a row)
     offset: Floats  # (F,) R
     scale: Floats  # (F,) R
     targets: Floats  # (N, T) R
+    sample_weights: Floats  # (N,) R, or (0,) where every sample weighs 1
+    smoothing: NDArray[np.float64]  # (1,) of labels
+    augmentation: NDArray[np.float64]  # see `augmentation`; (0,) for none
+    streams: NDArray[np.uint64]  # (2,) keys of this epoch, see DROPOUT_STREAM ..
     order: Integers  # (n_train,) rows in the order of this epoch
     batches: Integers  # (S, 2) range of `order` of each step
     coefficients: Floats  # (S, COEFFICIENTS) R
     work: Floats  # (T, capacity * columns) R
     stacks: Floats  # (T, STACK_DEPTH, BLOCK) R
     parameters: Floats  # (P,) R, shared
+    gradient_at: Floats  # (P,) R, shared; where gradients are taken: `parameters` but for Nesterov
     moments: Floats  # (n_moments, P) R, shared
     own: Floats  # (W * depth, stride) R, gradient sums of this node, shared
     own_tails: NDArray[np.float64]  # (W * depth, TAIL_COLUMNS), shared
     top: Floats  # (m or more, stride) R, gradient sums of all nodes, shared
     top_tails: NDArray[np.float64]  # (m or more, TAIL_COLUMNS), shared
     block_squares: NDArray[np.float64]  # (n_blocks,) squares of the mean gradient, shared
+    block_lengths: NDArray[np.float64]  # (2, n_blocks) squares of parameters and of LAMB's step, shared
+    block_penalties: NDArray[np.float64]  # (n_blocks,) shared
     reports: NDArray[np.float64]  # (S, TAIL_COLUMNS) folded tail of each step, shared
     norms: NDArray[np.float64]  # (S,) norm of the mean gradient of each step, shared
+    layer_norms: NDArray[np.float64]  # (S, n_weights) that of each weight, shared
+    penalties: NDArray[np.float64]  # (S,) shared
 
 
 @jit
@@ -102,22 +111,38 @@ def _gradient(arena, worker, step):
         last = start + (stop - start) * (m + 1) // choices[MICRO_BATCHES]
         gradient = arena.own[row, :n_parameters]
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, last, work)
-        forward(arena.layers, arena.parameters, work, choices[CAPACITY], last - first)
+        if arena.augmentation.shape[0] > 0:
+            key = arena.streams[AUGMENTATION_STREAM]
+            augment(arena.augmentation, key, arena.order, first, last - first, arena.offset.shape[0], work)
+        forward(
+            arena.layers,
+            arena.settings,
+            arena.gradient_at,
+            work,
+            choices[CAPACITY],
+            last - first,
+            arena.streams[DROPOUT_STREAM],
+            arena.order,
+            first,
+        )
         differentiate(
             arena.layers,
+            arena.settings,
             choices[LOSS],
-            arena.parameters,
+            arena.smoothing[0],
+            arena.gradient_at,
             work,
             choices[CAPACITY],
             last - first,
             arena.delta_at,
             arena.targets,
+            arena.sample_weights,
             arena.order,
             first,
             gradient,
             arena.own_tails[row],
         )
-        arena.own_tails[row, STOP_REQUEST] = arena.control[STOP]
+        arena.own_tails[row, STOP_REQUEST] = arena.control[ASK_STOP]
         row += 1
         for _ in range(arena.worker_merges[m]):
             add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])
@@ -129,9 +154,8 @@ def _gradient(arena, worker, step):
 def _reduce(arena, worker):
     """Fold the sums of this node's workers to its first rows, one slice a worker."""
     stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
-    n_parameters = arena.parameters.shape[0]
-    for start in range(arena.slices[worker, 0] * BLOCK, arena.slices[worker, 1] * BLOCK, BLOCK):
-        stop = min(start + BLOCK, n_parameters)
+    for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
+        start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         depth = fold_block(arena.own, arena.rows, arena.merges, start, stop, stack)
         for i in range(depth):
             copy(stack[i, : stop - start], arena.own[i, start:stop])
@@ -139,30 +163,7 @@ def _reduce(arena, worker):
         fold_tails(arena.own_tails, arena.rows, arena.merges, arena.own_tails)
 
 
-@jit
-def _update(arena, worker, step):
-    """Fold the sums of all nodes and apply the optimiser to this worker's slice."""
-    stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
-    n_parameters = arena.parameters.shape[0]
-    coefficients = arena.coefficients[step]
-    reciprocal = like(stack, 1.0) / like(stack, arena.batches[step, 1] - arena.batches[step, 0])
-    for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
-        start, stop = block * BLOCK, min((block + 1) * BLOCK, n_parameters)
-        fold_block(arena.top, arena.top_rows, arena.top_merges, start, stop, stack)
-        gradient = stack[0, : stop - start]
-        scale(gradient, reciprocal)
-        arena.block_squares[block] = square_sum(gradient, stack[STACK_DEPTH - 1])
-        update(
-            arena.choices[OPTIMIZER],
-            arena.parameters[start:stop],
-            gradient,
-            arena.moments,
-            start,
-            coefficients,
-        )
-
-
-@jit
+@inlined
 def _report(arena, step):
     """Fold the tails of all nodes for the report of a step."""
     out = np.empty((STACK_DEPTH, arena.own_tails.shape[1]))
@@ -170,7 +171,7 @@ def _report(arena, step):
     copy(out[0], arena.reports[step])
 
 
-@jit
+@inlined
 def _finite(arena):
     """Tell whether no rank met a value that is not finite."""
     for i in range(arena.top_rows.shape[0]):
@@ -179,7 +180,7 @@ def _finite(arena):
     return True
 
 
-@jit
+@inlined
 def _apply(arena, worker, step):
     """Finish a step from the sums of all nodes; return False, unapplied, if it is not finite.
 
@@ -189,30 +190,30 @@ def _apply(arena, worker, step):
         _report(arena, step)
     is_finite = _finite(arena)
     if is_finite:
-        _update(arena, worker, step)
+        is_finite = update_slice(arena, worker, step, arena.stacks[worker - arena.choices[FIRST_WORKER]])
     barrier(arena.node_sync, arena.runs.shape[0])
-    if worker == 0 and is_finite:
-        arena.norms[step] = math.sqrt(sum_of(arena.block_squares))
+    if worker == 0:
+        if is_finite:
+            report_norms(arena, step)
+        else:
+            arena.reports[step, NON_FINITE] = 1.0
     return is_finite
 
 
-@jit
+@inlined
 def _run(arena, worker):
     """Run the phase that this rank's leader has written down, and meet at its end."""
     phase, step = arena.control[PHASE], arena.control[STEP]
     n_workers = arena.runs.shape[0]
-    if phase == GRADIENT:
-        _gradient(arena, worker, step)
-    elif phase == REDUCE:
-        _reduce(arena, worker)
-    elif phase == UPDATE:
-        barrier(arena.node_sync, n_workers)  # until the sums of the other nodes have come
-        _apply(arena, worker, step)
-    elif phase == STEPS:
-        for i in range(arena.control[N_STEPS]):
-            _gradient(arena, worker, i)
-            barrier(arena.node_sync, n_workers)
-            if not _apply(arena, worker, i):
+    # Each phase is called from one place, since compiling a call with an arena takes long.
+    for i in range(arena.control[N_STEPS] if phase == STEPS else 1):
+        if phase in (GRADIENT, STEPS):
+            _gradient(arena, worker, step + i)
+        if phase == REDUCE:
+            _reduce(arena, worker)
+        if phase in (UPDATE, STEPS):
+            barrier(arena.node_sync, n_workers)  # until the sums of other workers, or nodes, have come
+            if not _apply(arena, worker, step + i):
                 break
     barrier(arena.node_sync, n_workers)
 

@@ -1,0 +1,56 @@
+"""Checks of ``[model]``, ``[loss]`` and ``[data]`` against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Table = dict[str, Any]
+
+#: Stands where a configuration does not say; the same as in the schema.
+_HIDDEN = [128, 64]
+
+
+def check_model(raw: Table) -> list[str]:
+    """Check what is said about the network; all values are valid on their own."""
+    model = raw.get("model", {})
+    hidden, activation = model.get("hidden", _HIDDEN), model.get("activation", "relu")
+    return [
+        *_check_lengths(model, len(hidden)),
+        *(_check_tied(hidden, activation) if model.get("tied") else ()),
+        *_check_targets(raw.get("data", {}), raw.get("loss", {})),
+    ]
+
+
+def _check_lengths(model: Table, n_hidden: int) -> Iterator[str]:
+    activation, dropout = model.get("activation"), model.get("dropout")
+    if isinstance(activation, list) and len(activation) != n_hidden:
+        yield (
+            f"[model] activation lists {len(activation)} for {n_hidden} hidden layers; give one for all or one for each"
+        )
+    if isinstance(dropout, list) and len(dropout) != n_hidden + 1:
+        yield (
+            f"[model] dropout lists {len(dropout)} probabilities; give one for all, or {n_hidden + 1}: "
+            "for the features, then for each hidden layer"
+        )
+
+
+def _check_tied(hidden: list[int], activation: Any) -> Iterator[str]:
+    if len(hidden) % 2 == 0 or hidden != hidden[::-1]:
+        yield (
+            f"[model] tied with hidden = {hidden}: the decoder must mirror the encoder around one layer in the "
+            "middle, such as [64, 16, 64] or [32]"
+        )
+    if "maxout" in (activation if isinstance(activation, list) else [activation]):
+        yield "[model] tied does not go with activation = 'maxout', whose weights have no transpose that fits"
+
+
+def _check_targets(data: Table, loss: Table) -> Iterator[str]:
+    weights = loss.get("class_weights")
+    if isinstance(weights, list) and not any(weights):
+        yield "[loss] class_weights: at least one class must weigh more than 0"
+    if data.get("autoencode"):
+        if data.get("normalize_targets", "none") != "none":
+            yield "[data] normalize_targets does not go with autoencode, whose targets are the normalised features"
+        if weights is not None:
+            yield "[loss] class_weights does not go with [data] autoencode, which has no classes"

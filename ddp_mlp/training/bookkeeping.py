@@ -1,0 +1,97 @@
+"""The books of an epoch: sums over its steps, and what its end makes of them.
+
+All of it is plain arithmetic on `Progress`, the same on every rank, so that ranks decide
+alike and a resumed run decides as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ddp_mlp.config import Config, ScheduleConfig
+from ddp_mlp.training.engine import StepReport
+from ddp_mlp.training.state import Progress
+
+
+def account(progress: Progress, report: StepReport) -> None:
+    """Add a step to the books."""
+    progress.position += 1
+    progress.step += 1
+    progress.loss_sum += report.loss_sum
+    progress.n_samples += report.n_samples
+    progress.weight_sum += report.weight_sum
+    progress.norm_sum += report.grad_norm
+    progress.penalty_sum += report.penalty * report.n_samples
+    if report.layer_norms:
+        sums = progress.layer_norm_sums or [0.0] * len(report.layer_norms)
+        progress.layer_norm_sums = [total + norm for total, norm in zip(sums, report.layer_norms, strict=True)]
+
+
+def begin_epoch(progress: Progress) -> None:
+    """Count the epoch that ended and start the sums anew."""
+    progress.epoch += 1
+    progress.position = 0
+    progress.loss_sum = progress.norm_sum = progress.penalty_sum = 0.0
+    progress.layer_norm_sums = []
+    progress.n_samples = 0
+    progress.weight_sum = 0.0
+
+
+def norm_columns(progress: Progress, names: Sequence[str]) -> dict[str, float]:
+    """Return the mean norm over the steps of the epoch: of the whole gradient, and of each of `names`."""
+    columns = {"grad_norm": progress.norm_sum / progress.position}
+    for name, total in zip(names, progress.layer_norm_sums, strict=False):
+        columns[f"grad_norm_{name}"] = total / progress.position
+    return columns
+
+
+def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig) -> bool:
+    """Remember the best epoch and steer the plateau schedule; tell whether this epoch is the best.
+
+    Parameters
+    ----------
+    watched : float
+        Validation loss of the epoch that ends, or its training loss without validation.
+    """
+    improved = watched < progress.best_loss
+    if improved:
+        progress.best_loss, progress.best_epoch = watched, progress.epoch + 1
+        progress.plateau_wait = 0
+    else:
+        progress.plateau_wait += 1
+    if schedule.name == "plateau":
+        assert schedule.patience is not None and schedule.factor is not None  # noqa: S101, PT018 - resolved
+        if progress.plateau_wait > schedule.patience:
+            progress.plateau_factor *= schedule.factor
+            progress.plateau_wait = 0
+    return improved
+
+
+def status_of(progress: Progress, config: Config) -> str:
+    """Return why the run is over, as `train --json` says it, or nothing while it goes on.
+
+    It depends on the finished epochs and the configuration alone, so other stopping rules
+    on a resume decide as if they had been there from the start.
+    """
+    train = config.train
+    if progress.history and progress.history[-1]["train_loss"] <= train.target_loss and train.target_loss > 0:
+        return "target-reached"
+    if progress.is_stuck:
+        return "early-stopped"
+    if 0 < train.early_stopping_patience <= progress.epoch - progress.best_epoch:
+        return "early-stopped"
+    return "finished" if progress.epoch >= train.epochs else ""
+
+
+def final_row(progress: Progress, config: Config) -> dict[str, Any]:
+    """Return the row of ``metrics.csv`` that belongs to the weights that a run ends with.
+
+    With early stopping these are the best ones, whichever rule ended the run. Before the end
+    of the first epoch there is none, and the row is empty.
+    """
+    if not progress.history:
+        return {}
+    if config.train.early_stopping_patience and progress.best_epoch and status_of(progress, config):
+        return progress.history[progress.best_epoch - 1]
+    return progress.history[-1]

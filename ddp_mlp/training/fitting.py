@@ -1,0 +1,98 @@
+"""What one rank finds out about the training rows, and all ranks use: statistics and weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.config import Config
+from ddp_mlp.data.hdf5 import Split
+from ddp_mlp.data.normalization import BLOCK_ROWS, fit_normalization
+from ddp_mlp.data.resident import Treatment
+from ddp_mlp.data.rows import Rows
+from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.training.model import Facts, normalization_from_json, normalization_to_json
+
+Ids = NDArray[np.int64]
+
+
+def fit_treatment(config: Config, facts: Facts, train: Split, train_ids: Ids) -> str:
+    """Return a `Treatment` fitted to the rows that train, as JSON; numbers keep all their bits.
+
+    Raises
+    ------
+    UsageError
+        If the configuration asks for what the task has not.
+    DataError
+        If values cannot be normalised, or no training row weighs anything.
+    """
+    data = config.data
+
+    def blocks() -> Iterator[Rows]:
+        return _training_blocks(train, train_ids)
+
+    features = fit_normalization(
+        data.normalize, (rows.features for rows in blocks()), train.feature_dtype, facts.n_features
+    )
+    targets = features if data.autoencode else None
+    if data.normalize_targets != "none":
+        if facts.task != "regression":
+            raise UsageError(
+                f"[data] normalize_targets is for quantities, but the data set is {facts.task}; leave it out"
+            )
+        targets = fit_normalization(
+            data.normalize_targets, (rows.targets for rows in blocks()), np.float64, facts.n_outputs
+        )
+    class_weights = _class_weights(config, facts, blocks())
+    if train.has_weights and not any(rows.weights is not None and rows.weights.any() for rows in blocks()):
+        raise DataError("all sample weights of the training rows are 0; at least one must be positive")
+    fitted = {
+        "features": normalization_to_json(features),
+        "targets": None if targets is None else normalization_to_json(targets),
+        "autoencode": data.autoencode,
+        "weighted": train.has_weights or class_weights is not None,
+        "class_weights": class_weights,
+    }
+    return json.dumps(fitted)
+
+
+def treatment_from_json(text: str) -> Treatment:
+    """Rebuild what `fit_treatment` has found."""
+    raw = json.loads(text)
+    targets = None if raw["targets"] is None else normalization_from_json(raw["targets"])
+    weights = None if raw["class_weights"] is None else np.array(raw["class_weights"], np.float64)
+    return Treatment(normalization_from_json(raw["features"]), targets, raw["autoencode"], raw["weighted"], weights)
+
+
+def _class_weights(config: Config, facts: Facts, blocks: Iterator[Rows]) -> list[float] | None:
+    """Return the weight of each class; "balanced" gives each class the same weight in all, and 1 on average."""
+    wanted = config.loss.class_weights
+    if wanted is None:
+        return None
+    if facts.task == "regression":
+        raise UsageError("[loss] class_weights is for classes, but the data set is a regression; leave it out")
+    n_classes = 2 if facts.task == "binary" else facts.n_outputs
+    if wanted == "balanced":
+        counts = sum(
+            (np.bincount(rows.targets[:, 0].astype(np.int64), minlength=n_classes) for rows in blocks),
+            np.zeros(n_classes, np.int64),
+        )
+        n_present = np.count_nonzero(counts)
+        return [float(counts.sum() / (n_present * n)) if n else 1.0 for n in counts.tolist()]
+    if len(wanted) != n_classes:
+        raise UsageError(f"[loss] class_weights lists {len(wanted)} weights, but the data set has {n_classes} classes")
+    return [float(weight) for weight in wanted]
+
+
+def _training_blocks(train: Split, train_ids: Ids) -> Iterator[Rows]:
+    """Yield the rows to train on, block by block of the file, without those that validate."""
+    for start in range(0, train.n_samples, BLOCK_ROWS):
+        stop = min(start + BLOCK_ROWS, train.n_samples)
+        first, last = np.searchsorted(train_ids, (start, stop))
+        if first < last:
+            rows, chosen = train.read(start, stop), train_ids[first:last] - start
+            weights = None if rows.weights is None else rows.weights[chosen]
+            yield Rows(rows.features[chosen], rows.targets[chosen], weights)

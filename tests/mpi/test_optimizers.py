@@ -1,0 +1,70 @@
+"""The promise for every optimiser and all that an update can do: the same bits on any number of ranks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ddp_mlp.cluster.launch import find_launcher, launch_command, launch_environment
+from ddp_mlp.config import OPTIMIZER_DEFAULTS
+from tests.mpi.optimizer_runs import CONFIG, RUNS
+from tests.runs import ddp_mlp, run
+
+pytestmark = pytest.mark.mpi
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("optimizers")
+    made = ddp_mlp("data", "make", "spirals", "--samples", "200", "--seed", "3", "--out", "spirals.h5", cwd=path)
+    assert made.code == 0, made.err
+    (path / "config.toml").write_text(CONFIG)
+    return path
+
+
+def found(folder: Path, ranks: int, **environment: str) -> dict[str, Any]:
+    program = [sys.executable, "-m", "tests.mpi.optimizer_runs", str(folder)]
+    if ranks > 1:
+        launcher = find_launcher()
+        at = launch_command(launcher, ranks, []).index(sys.executable)
+        program = [*launch_command(launcher, ranks, [])[:at], *program]
+        environment = launch_environment(launcher, 1, environment)
+    done = run(program, ROOT, **environment)
+    assert done.code == 0, done.err
+    return json.loads((folder / f"found-{ranks}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path) -> dict[str, Any]:
+    return found(folder, 1)
+
+
+def test_every_optimizer_is_here() -> None:
+    assert OPTIMIZER_DEFAULTS.keys() <= RUNS.keys()
+
+
+@pytest.mark.parametrize(("ranks", "environment"), [(2, {}), (3, {"DDP_MLP_RANKS_PER_NODE": "2"}), (5, {}), (8, {})])
+def test_bits_do_not_depend_on_ranks(
+    folder: Path, alone: dict[str, Any], ranks: int, environment: dict[str, str]
+) -> None:
+    together = found(folder, ranks, **environment)
+    assert [name for name in together if together[name] != alone[name]] == []
+    assert together.keys() >= OPTIMIZER_DEFAULTS.keys()
+
+
+def test_they_differ_from_each_other(alone: dict[str, Any]) -> None:
+    """Equal bits above mean something only if each run did something of its own."""
+    assert len({result["weights_sha256"] for result in alone.values()}) == len(RUNS)
+
+
+def test_the_plateau_and_the_stop_took_place(alone: dict[str, Any]) -> None:
+    rates = [row["learning_rate"] for row in alone["plateau"]["norms"]]
+    assert rates[0] > rates[-1]
+    assert alone["stopped"]["status"] == "early-stopped"
+    assert alone["stopped"]["epochs"] == alone["stopped"]["best_epoch"] + 1 < 9

@@ -1,0 +1,166 @@
+"""The run directory: never two runs in one, rows appended once, and refusals in the user's terms."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ddp_mlp.errors import OutputError, StorageError, UsageError
+from ddp_mlp.training.checkpoint import checkpoint_name
+from ddp_mlp.training.run_directory import RunDirectory
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    made = RunDirectory(tmp_path / "runs/first")
+    made.create(resume=False)
+    return made
+
+
+def row(epoch: int, **changed: Any) -> dict[str, Any]:
+    return {
+        "epoch": epoch,
+        "step": epoch * 10,
+        "train_loss": 1 / (epoch + 2),
+        "valid_loss": "",
+        "wall_s": 1 / 3,
+    } | changed
+
+
+def rows_of(directory: RunDirectory) -> list[dict[str, str]]:
+    with directory.metrics.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_places(tmp_path: Path) -> None:
+    made = RunDirectory(tmp_path)
+    assert (made.checkpoints, made.model, made.metrics) == (
+        tmp_path / "checkpoints",
+        tmp_path / "model.h5",
+        tmp_path / "metrics.csv",
+    )
+
+
+def test_create_makes_parents_and_leaves_no_probe(directory: RunDirectory) -> None:
+    assert [p.name for p in directory.path.iterdir()] == ["checkpoints"]
+    directory.create(resume=False)
+    assert not directory.holds_run(), "an empty directory holds no run"
+
+
+@pytest.mark.parametrize("trace", ["config", "checkpoint"])
+def test_a_run_is_not_overwritten(directory: RunDirectory, trace: str) -> None:
+    if trace == "config":
+        directory.write_config("")
+    else:
+        (directory.checkpoints / checkpoint_name(1)).write_bytes(b"")
+    assert directory.holds_run()
+    with pytest.raises(
+        UsageError, match=r"runs/first already holds a run; go on with --resume, or choose another --out"
+    ):
+        directory.create(resume=False)
+    directory.create(resume=True)
+
+
+def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write to the run directory .*file/run: Not a directory"):
+        RunDirectory(tmp_path / "file/run").create(resume=False)
+
+
+def test_directory_that_cannot_be_written_to(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(OutputError, match="Read-only file system"):
+        directory.create(resume=True)
+
+
+def test_config(directory: RunDirectory) -> None:
+    directory.write_config("[train]\nname = 'ü'\n")
+    assert (directory.path / "config.toml").read_text(encoding="utf-8") == "[train]\nname = 'ü'\n"
+
+
+def test_status_says_who_and_when(directory: RunDirectory) -> None:
+    directory.write_status("running", epoch=3, step=120)
+    directory.write_status("failed", exit_code=79, reason="not finite")
+    status = json.loads((directory.path / "status.json").read_text())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", status.pop("updated_utc"))
+    assert status == {
+        "state": "failed",
+        "exit_code": 79,
+        "reason": "not finite",
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+    }
+
+
+def test_metrics_grow_by_what_is_new(directory: RunDirectory) -> None:
+    directory.append_metrics([])
+    assert not directory.metrics.exists(), "no header before there is a row to name the columns"
+    directory.append_metrics([row(1)])
+    directory.append_metrics([row(1), row(2), row(3)])
+    directory.append_metrics([row(1), row(2), row(3)])
+    lines = directory.metrics.read_text().splitlines()
+    assert lines[0] == "epoch,step,train_loss,valid_loss,wall_s"
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]
+
+
+def test_an_epoch_computed_twice_keeps_its_first_row(directory: RunDirectory) -> None:
+    """Killed after the row and before the checkpoint: the same numbers come again, at another speed."""
+    directory.append_metrics([row(1), row(2, wall_s=5.0)])
+    directory.append_metrics([row(1), row(2, wall_s=7.0), row(3)])
+    assert [(r["epoch"], r["wall_s"]) for r in rows_of(directory)] == [("1", "0.333333"), ("2", "5"), ("3", "0.333333")]
+
+
+def test_computed_numbers_keep_all_digits(directory: RunDirectory) -> None:
+    directory.append_metrics([row(1)])
+    (found,) = rows_of(directory)
+    assert float(found["train_loss"]) == 1 / 3
+    assert found["wall_s"] == "0.333333"
+    assert found["valid_loss"] == ""
+
+
+def test_an_empty_file_gets_its_header(directory: RunDirectory) -> None:
+    """A disk that was full when the first row came leaves an empty file; the run that is resumed goes on in it."""
+    directory.metrics.write_text("")
+    directory.append_metrics([row(1)])
+    directory.append_metrics([row(1), row(2)])
+    assert [r["epoch"] for r in rows_of(directory)] == ["1", "2"]
+
+
+def test_a_row_cut_short_does_not_spoil_the_next(directory: RunDirectory) -> None:
+    """Killed or out of space in the middle of a row: what follows is a line of its own."""
+    directory.append_metrics([row(1), row(2)])
+    content = directory.metrics.read_text()
+    directory.metrics.write_text(content[: content.rindex(",0.25") + 3])
+    directory.append_metrics([row(1), row(2), row(3)])
+    assert [r["epoch"] for r in rows_of(directory)][-1] == "3"
+    assert rows_of(directory)[-1]["step"] == "30"
+
+
+def test_full_disk_is_a_storage_error(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(StorageError, match=r"metrics\.csv: cannot write: No space left on device"):
+        directory.append_metrics([row(1)])
+    with pytest.raises(StorageError, match=r"log\.txt: cannot write: No space left on device"):
+        directory.log("a line")
+
+
+def test_log_appends_lines_with_the_time(directory: RunDirectory) -> None:
+    directory.log("first")
+    directory.log("second")
+    lines = (directory.path / "log.txt").read_text().splitlines()
+    assert [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", "", line) for line in lines] == ["first", "second"]
+    assert all(len(line) > 20 for line in lines)
