@@ -12,6 +12,7 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.kernels.losses import LOSSES
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
+from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.engine import Engine, StepReport
 
@@ -83,13 +84,14 @@ def engine_of(
     micro_batches: int = 4,
     threads: int = 1,
     batch: int | None = None,
+    rules: UpdateRules = UpdateRules(),  # noqa: B008 - frozen
 ) -> Iterator[Engine]:
     """Run an engine of one process over all rows in their order."""
     n_rows = len(resident.targets)
     engine = Engine(
         network, optimizer, resident, SingleProcess(),
         micro_batches=micro_batches, threads=threads, n_train=n_rows,
-        global_batch_size=batch or n_rows, start=start,
+        global_batch_size=batch or n_rows, start=start, rules=rules,
     )  # fmt: skip
     engine.order[:] = np.arange(n_rows)
     try:

@@ -21,6 +21,7 @@ COMMANDS = {
     "launch": ("ddp_mlp.cli.launch", "Start a command on several ranks of this machine."),
     "cross-validate": ("ddp_mlp.cli.search", "Train on each of k folds and report mean and spread."),
     "search": ("ddp_mlp.cli.search", "Try combinations of configuration values and rank them."),
+    "gradcheck": ("ddp_mlp.cli.gradcheck", "Compare the gradient of a network with slopes of its loss."),
     "evaluate": ("ddp_mlp.cli.evaluate", "Measure a model on a data set."),
     "compare": ("ddp_mlp.cli.compare", "Tell whether two runs have the same bits, and where not."),
     "checkpoint": ("ddp_mlp.cli.checkpoint", "List, show and verify checkpoints."),

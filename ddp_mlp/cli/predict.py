@@ -29,5 +29,8 @@ def predict(model: Path, data: str, out: Path, split: str | None, force: bool) -
             facts = applied.model.facts
             with agreed(comm):
                 if comm.rank == 0:
-                    write_predictions(out, outputs, facts.task, facts.target_names, facts.class_names)
+                    write_predictions(
+                        out, outputs, facts.task, facts.target_names, facts.class_names,
+                        threshold=applied.model.network.output_threshold,
+                    )  # fmt: skip
                     tell(f"{out}: {len(outputs)} answers for the {applied.split} split")

@@ -40,6 +40,8 @@ def write_predictions(
     task: str,
     target_names: Sequence[str] | None,
     class_names: Sequence[str] | None,
+    *,
+    threshold: float = 0.5,
 ) -> None:
     """Write a network's outputs, in the order of the samples.
 
@@ -50,14 +52,17 @@ def write_predictions(
     ----------
     outputs : ndarray of shape (n, n_outputs)
         Values, or probabilities in [0, 1].
+    threshold : float
+        A single output above it is class 1; where that is not 0.5, it is a score and no
+        probability.
 
     Raises
     ------
     StorageError
         If writing fails.
     """
-    names = _column_names(outputs.shape[1], task, target_names, class_names)
-    labels = _labels(outputs, task)
+    names = _column_names(outputs.shape[1], task, target_names, class_names, "p" if threshold == 0.5 else "score")
+    labels = _labels(outputs, task, threshold)
     try:
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.write_bytes(_WRITERS[path.suffix](outputs, labels, names, class_names))
@@ -66,21 +71,21 @@ def write_predictions(
         raise StorageError(f"{path}: cannot write: {error.strerror}") from None
 
 
-def _labels(outputs: Outputs, task: str) -> NDArray[np.int64] | None:
+def _labels(outputs: Outputs, task: str, threshold: float) -> NDArray[np.int64] | None:
     if task == "regression":
         return None
-    chosen = outputs[:, 0] > 0.5 if task == "binary" else outputs.argmax(axis=1)
+    chosen = outputs[:, 0] > threshold if task == "binary" else outputs.argmax(axis=1)
     return chosen.astype(np.int64)
 
 
 def _column_names(
-    n: int, task: str, target_names: Sequence[str] | None, class_names: Sequence[str] | None
+    n: int, task: str, target_names: Sequence[str] | None, class_names: Sequence[str] | None, kind: str
 ) -> list[str]:
     if task == "regression":
         return list(target_names) if target_names else [f"target{i}" for i in range(n)]
     if task == "binary":
-        return [f"p({class_names[1] if class_names else 1})"]
-    return [f"p({name})" for name in (class_names or range(n))]
+        return [f"{kind}({class_names[1] if class_names else 1})"]
+    return [f"{kind}({name})" for name in (class_names or range(n))]
 
 
 def _as_hdf5(

@@ -7,25 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
-from ddp_mlp.core.kernels.losses import LOSS_CODES
-from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, TAIL_COLUMNS, WEIGHT_SUM
-from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
-from ddp_mlp.core.kernels.team import SYNC_WORDS
-from ddp_mlp.core.kernels.updates import COEFFICIENTS
+from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, WEIGHT_SUM
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.network import Network, layer_table
+from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
 from ddp_mlp.core.sampling import stream_key
-from ddp_mlp.core.sharding import ReductionPlan, plan_reduction
+from ddp_mlp.core.sharding import plan_reduction
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.training.tables import SumTable, shared_array, shared_table
+from ddp_mlp.training.arena import make_arena
+from ddp_mlp.training.tables import shared_array, shared_table
 from ddp_mlp.training.update_tables import update_tables
 
 #: Most steps that run without coming back to Python.
@@ -134,9 +130,9 @@ class Engine:
         self.augmentation = np.zeros(0) if augmentation is None else augmentation
         updates = update_tables(comm, network.layout, optimizer, rules, n_workers=len(plan.runs), n_steps=STEPS_AT_ONCE)
         self._has_layer_norms = rules.layer_norms
-        self._arena = _make_arena(
+        self._arena = make_arena(
             self, network, updates, resident, comm, plan, table, slice(first, first + n_own), threads,
-            capacity=-(-global_batch_size // micro_batches),
+            capacity=-(-global_batch_size // micro_batches), n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
         comm.node_barrier()
         self._helpers = [
@@ -212,18 +208,8 @@ class Engine:
         layers = map(tuple, arena.layer_norms[:n].tolist()) if self._has_layer_norms else repeat(())
         for tail, norm, penalty, layer_norms in zip(*found, layers, strict=False):
             is_finite = tail[NON_FINITE] == 0
-            reports.append(
-                StepReport(
-                    tail[LOSS_SUM],
-                    int(tail[SAMPLE_SUM]),
-                    norm,
-                    is_finite,
-                    penalty,
-                    layer_norms,
-                    tail[WEIGHT_SUM],
-                    tail[STOP_REQUEST] > 0,
-                )
-            )
+            sums = (tail[LOSS_SUM], int(tail[SAMPLE_SUM]), norm, is_finite, penalty, layer_norms)
+            reports.append(StepReport(*sums, tail[WEIGHT_SUM], tail[STOP_REQUEST] > 0))
             if not is_finite:
                 break
         return reports
@@ -238,66 +224,3 @@ class Engine:
             phases.work(self._arena, 0, phases.LEAVE, 0, 0)
             for helper in self._helpers:
                 helper.join()
-
-
-def _make_arena(
-    engine: Engine,
-    network: Network,
-    updates: dict[str, Any],
-    resident: Resident,
-    comm: Communicator,
-    plan: ReductionPlan,
-    table: SumTable,
-    own: slice,
-    threads: int,
-    *,
-    capacity: int,
-) -> phases.Arena:
-    """Collective. Lay out what the workers of this rank see."""
-    layers = layer_table(network, training=True)
-    dtype = engine.parameters.dtype
-    alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
-    top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
-    choices = np.zeros(5, np.int64)
-    choices[phases.LOSS] = LOSS_CODES[network.loss]
-    choices[phases.STORED] = resident.stored
-    choices[phases.CAPACITY] = capacity
-    choices[phases.MICRO_BATCHES] = len(plan.worker_merges)
-    choices[phases.FIRST_WORKER] = comm.local_rank * threads
-    return phases.Arena(
-        node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
-        rank_sync=np.zeros(SYNC_WORDS, np.int64),
-        control=np.zeros(4, np.int64),
-        choices=choices,
-        layers=layers.layers,
-        settings=layers.settings.astype(dtype),
-        delta_at=layers.delta_at,
-        runs=np.array(plan.runs, np.int64),
-        worker_merges=np.array(plan.worker_merges, np.int64),
-        rows=np.array(plan.rows, np.int64),
-        merges=np.array(plan.merges, np.int64),
-        top_rows=np.array(top_rows, np.int64),
-        top_merges=np.array(top_merges, np.int64),
-        features=resident.features,
-        offset=resident.offset,
-        scale=resident.scale,
-        targets=resident.targets,
-        sample_weights=np.zeros(0, dtype) if resident.weights is None else resident.weights,
-        smoothing=np.array([network.label_smoothing]),
-        augmentation=engine.augmentation,
-        streams=np.zeros(2, np.uint64),
-        order=engine.order,
-        batches=np.zeros((STEPS_AT_ONCE, 2), np.int64),
-        coefficients=np.zeros((STEPS_AT_ONCE, COEFFICIENTS), dtype),
-        work=np.zeros((threads, capacity * layers.columns), dtype),
-        stacks=np.zeros((threads, STACK_DEPTH, BLOCK), dtype),
-        parameters=engine.parameters,
-        gradient_at=engine.gradient_at,
-        moments=engine.moments,
-        own=table.sums[own],
-        own_tails=table.tails[own],
-        top=table.sums,
-        top_tails=table.tails,
-        reports=shared_array(comm, (STEPS_AT_ONCE, TAIL_COLUMNS), np.float64),
-        **updates,
-    )

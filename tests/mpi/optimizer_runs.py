@@ -65,7 +65,7 @@ def train(folder: Path, name: str, comm: Any) -> dict[str, Any]:
     config = load_config(folder / "config.toml", [*named, *RUNS[name]], {})
     directory = folder / f"{name}-{comm.world_size}"
     rows: list[dict[str, Any]] = []
-    run = Run(config, RunOptions(directory), comm, lambda line: None)
+    run = Run(config, RunOptions(directory), comm, lambda _: None)
     summary = run.execute(lambda report: rows.append(report.finished_epoch) if report.finished_epoch else None)
     norms = [{key: value for key, value in row.items() if key.startswith(("grad_norm", "learning"))} for row in rows]
     return {key: summary[key] for key in SAME if key in summary} | {"norms": norms}

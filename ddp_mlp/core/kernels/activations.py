@@ -16,7 +16,7 @@ import math
 from typing import Any, NamedTuple
 
 from ddp_mlp.core.kernels.exponential import exp
-from ddp_mlp.core.kernels.intrinsics import jit, like
+from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
 
 
 class Activation(NamedTuple):
@@ -151,44 +151,36 @@ ACTIVATION_CODES = {activation.name: code for code, activation in enumerate(ACTI
 def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
     value = activation.value
 
-    def bias_activate(chosen, values, start, n_rows, n_columns, parameters, bias_start, p):
-        if chosen != code:
-            otherwise(chosen, values, start, n_rows, n_columns, parameters, bias_start, p)
-            return
-        bias = parameters[bias_start : bias_start + n_columns]
-        for r in range(n_rows):
-            row = values[start + r * n_columns : start + (r + 1) * n_columns]
-            for c in range(n_columns):
+    def activate(chosen, row, bias, p):
+        if chosen == code:
+            for c in range(row.shape[0]):
                 row[c] = value(row[c] + bias[c], p)
+        else:
+            otherwise(chosen, row, bias, p)
 
-    return jit(bias_activate, f"bias_activate_{activation.name}")
+    return inlined(activate, f"activate_{activation.name}")
 
 
 def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
     derivative = activation.derivative
 
-    def times_derivative(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p):
-        if chosen != code:
-            otherwise(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p)
-            return
-        for r in range(n_rows):
-            out = delta[delta_start + r * n_columns : delta_start + (r + 1) * n_columns]
-            h = values[start + r * n_columns : start + (r + 1) * n_columns]
-            for c in range(n_columns):
-                out[c] *= derivative(h[c], p)
-            for c in range(n_columns):
-                total[c] += out[c]
+    def descend(chosen, delta, h, p):
+        if chosen == code:
+            for c in range(delta.shape[0]):
+                delta[c] *= derivative(h[c], p)
+        else:
+            otherwise(chosen, delta, h, p)
 
-    return jit(times_derivative, f"times_derivative_{activation.name}")
+    return inlined(descend, f"descend_{activation.name}")
 
 
-@jit
-def _no_forward(chosen, values, start, n_rows, n_columns, parameters, bias_start, p):
+@inlined
+def _no_forward(chosen, row, bias, p):
     raise ValueError("unknown activation code")
 
 
-@jit
-def _no_backward(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p):
+@inlined
+def _no_backward(chosen, delta, h, p):
     raise ValueError("unknown activation code")
 
 
@@ -200,7 +192,22 @@ def _chain() -> tuple[Any, Any]:
     return forward, backward
 
 
-#: ``bias_activate(code, values, start, B, O, parameters, bias_start, p)``: ``h = g(z + b)`` in place.
-#: ``times_derivative(code, delta, delta_start, values, start, B, O, total, p)``: ``delta *= g'(a)`` in
-#: place, and ``total += column sums of delta``, which is the gradient of the bias, in the same pass.
-bias_activate, times_derivative = _chain()
+_activate, _descend = _chain()
+
+
+@jit
+def bias_activate(chosen, values, start, n_rows, n_columns, parameters, bias_start, p):
+    """Turn the products (B, O) at `start` into activations in place: ``h = g(z + b)``."""
+    bias = parameters[bias_start : bias_start + n_columns]
+    for r in range(n_rows):
+        _activate(chosen, values[start + r * n_columns : start + (r + 1) * n_columns], bias, p)
+
+
+@jit
+def times_derivative(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p):
+    """Multiply deltas (B, O) by ``g'(a)`` in place, and add their column sums to `total` in the same pass."""
+    for r in range(n_rows):
+        out = delta[delta_start + r * n_columns : delta_start + (r + 1) * n_columns]
+        _descend(chosen, out, values[start + r * n_columns : start + (r + 1) * n_columns], p)
+        for c in range(n_columns):
+            total[c] += out[c]

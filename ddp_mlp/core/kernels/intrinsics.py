@@ -26,18 +26,22 @@ def jit(function: Any, name: str = "") -> Any:
     A closure needs a `name` of its own: symbols of cached code are matched by name and
     types, so two closures of one name could be taken for each other.
     """
-    if name:
-        function.__name__ = function.__qualname__ = name
-    return njit(nogil=True, error_model="numpy")(function)
+    return njit(nogil=True, error_model="numpy")(_named(function, name))
 
 
-def inlined(function: Any) -> Any:
+def inlined(function: Any, name: str = "") -> Any:
     """Compile a kernel as part of each function that calls it.
 
-    For what stands between an entry point and the kernels: every level of calls optimises
-    all below it once more, and passing the arena costs more than these do.
+    For links of a chain, and for what takes the whole arena: every level of calls optimises
+    all below it once more, and handing on an arena costs more to compile than the rest.
     """
-    return njit(nogil=True, error_model="numpy", inline="always")(function)
+    return njit(nogil=True, error_model="numpy", inline="always")(_named(function, name))
+
+
+def _named(function: Any, name: str) -> Any:
+    if name:
+        function.__name__ = function.__qualname__ = name
+    return function
 
 
 def entry_point(function: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ddp_mlp.core.kernels.activations import logistic
 from ddp_mlp.core.kernels.exponential import exp
-from ddp_mlp.core.kernels.intrinsics import jit, like
+from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
 
 
 class Loss(NamedTuple):
@@ -200,10 +200,10 @@ def _differentiate_of(code: int, loss: Loss, otherwise: Any) -> Any:
             return differentiate(logits, n_columns, targets, rows, weights, smoothing)
         return otherwise(chosen, logits, n_columns, targets, rows, weights, smoothing)
 
-    return jit(loss_and_delta, f"loss_and_delta_{loss.name}")
+    return (inlined if code else jit)(loss_and_delta, f"loss_and_delta_{loss.name}")
 
 
-@jit
+@inlined
 def _no_loss(chosen, logits, n_columns, targets, rows, weights, smoothing):
     if chosen >= 0:
         raise ValueError("unknown loss code")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.augmentation import augment
-from ddp_mlp.core.kernels.intrinsics import entry_point, inlined, jit
+from ddp_mlp.core.kernels.intrinsics import entry_point, inlined
 from ddp_mlp.core.kernels.network import (
     NON_FINITE,
     STOP_REQUEST,
@@ -97,7 +97,7 @@ class Arena(NamedTuple):
     penalties: NDArray[np.float64]  # (S,) shared
 
 
-@jit
+@inlined
 def _gradient(arena, worker, step):
     """Compute this worker's micro-batches; its nodes end on the first of its rows."""
     choices = arena.choices
@@ -150,7 +150,7 @@ def _gradient(arena, worker, step):
             row -= 1
 
 
-@jit
+@inlined
 def _reduce(arena, worker):
     """Fold the sums of this node's workers to its first rows, one slice a worker."""
     stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]

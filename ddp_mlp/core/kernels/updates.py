@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ddp_mlp.core.kernels.intrinsics import jit, like
+from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
 
 #: Most coefficients any update takes.
 COEFFICIENTS = 10
@@ -131,7 +131,7 @@ UPDATE_CODES = {name: code for code, name in enumerate(UPDATES)}
 NESTEROV, LAMB, LINE_SEARCH = UPDATE_CODES["nesterov"], UPDATE_CODES["lamb"], UPDATE_CODES["line_search"]
 
 
-@jit
+@inlined
 def _unknown_update(code, theta, g, moments, start, c, is_weight):
     raise ValueError("unknown optimiser code")
 
@@ -145,7 +145,7 @@ def _update_of(code: int, name: str, otherwise: Any) -> Any:
             return
         kernel(theta, g, moments, start, c, is_weight)
 
-    return jit(update, f"update_{name}")
+    return (inlined if code else jit)(update, f"update_{name}")
 
 
 def _chain() -> Any:

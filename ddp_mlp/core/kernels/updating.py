@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ddp_mlp.core.kernels.intrinsics import jit, like
+from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
 from ddp_mlp.core.kernels.network import SUSPICIOUS, WEIGHT_SUM, all_finite
 from ddp_mlp.core.kernels.penalties import CLIP_NORM, clip_factor, penalize
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH, copy, fold_block, fold_tails, square_sum, sum_of
@@ -29,7 +29,7 @@ OPTIMIZER, IN_PASSES, HAS_PENALTY, LAYER_NORMS = range(4)
 _OF_PARAMETERS, _OF_DIRECTION = range(2)
 
 
-@jit
+@inlined
 def _reciprocal(arena, step, stack):
     """Return what turns the gradient sum of a step into a mean; 0 where no sample weighs anything."""
     if arena.sample_weights.shape[0] == 0:
@@ -41,7 +41,7 @@ def _reciprocal(arena, step, stack):
     return like(stack, 1.0) / total if total > like(stack, 0.0) else like(stack, 0.0)
 
 
-@jit
+@inlined
 def update_slice(arena, worker, step, stack):
     """Fold the sums of all nodes and apply the optimiser to this worker's blocks.
 
@@ -52,15 +52,14 @@ def update_slice(arena, worker, step, stack):
     suspicious = _is_suspicious(arena)
     optimizer, in_passes = choices[OPTIMIZER], suspicious or choices[IN_PASSES] != 0
     reciprocal = _reciprocal(arena, step, stack)
-    penalty_scratch = np.empty(BLOCK if choices[HAS_PENALTY] else 0)
     for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         fold_block(arena.top, arena.top_rows, arena.top_merges, start, stop, stack)
         gradient = stack[0, : stop - start]
         scale(gradient, reciprocal)
         if choices[HAS_PENALTY] and arena.blocks[block, IS_WEIGHT]:
-            weights = arena.gradient_at[start:stop]
-            arena.block_penalties[block] = penalize(weights, gradient, arena.update_settings, penalty_scratch)
+            weights, scratch = arena.gradient_at[start:stop], np.empty(BLOCK)
+            arena.block_penalties[block] = penalize(weights, gradient, arena.update_settings, scratch)
         arena.block_squares[block] = square_sum(gradient, stack[STACK_DEPTH - 1])
         if suspicious and not all_finite(gradient):
             arena.block_squares[block] = np.nan
@@ -72,7 +71,7 @@ def update_slice(arena, worker, step, stack):
     return _second_pass(arena, worker, coefficients, stack) if in_passes else True
 
 
-@jit
+@inlined
 def _is_suspicious(arena):
     for i in range(arena.top_rows.shape[0]):
         if arena.top_tails[arena.top_rows[i], SUSPICIOUS] != 0.0:
@@ -88,7 +87,7 @@ def _update_block(optimizer, block, theta, gradient, moments, coefficients, ahea
         look_ahead(theta, moments[0, block[START] : block[STOP]], coefficients[2], ahead)
 
 
-@jit
+@inlined
 def _second_pass(arena, worker, coefficients, stack):
     """Limit the norm of the whole gradient, then update; return False, unapplied, if it is not finite."""
     barrier(arena.node_sync, arena.runs.shape[0])
@@ -115,7 +114,7 @@ def _second_pass(arena, worker, coefficients, stack):
     return True
 
 
-@jit
+@inlined
 def _third_pass(arena, worker, coefficients):
     """Step along LAMB's direction, as far as the norm of the layer's parameters says."""
     segment, rate = -1, coefficients[0]
@@ -127,7 +126,7 @@ def _third_pass(arena, worker, coefficients):
         descend(arena.parameters[start:stop], arena.top[arena.top_rows[0], start:stop], rate)
 
 
-@jit
+@inlined
 def _trust(arena, segment):
     """Return ``|theta| / |direction|`` of a segment, and 1 where one of them is 0."""
     first, last = arena.segments[segment, 0], arena.segments[segment, 1]
@@ -136,7 +135,7 @@ def _trust(arena, segment):
     return math.sqrt(parameters / direction) if parameters > 0.0 and direction > 0.0 else 1.0
 
 
-@jit
+@inlined
 def report_norms(arena, step):
     """Write down the norm of the mean gradient, that of each weight, and the penalty."""
     arena.norms[step] = math.sqrt(sum_of(arena.block_squares))

@@ -1,0 +1,86 @@
+"""Laying out what the workers of a rank see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddp_mlp.comm import Communicator
+from ddp_mlp.core.kernels import step as phases
+from ddp_mlp.core.kernels.losses import LOSS_CODES
+from ddp_mlp.core.kernels.network import TAIL_COLUMNS
+from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
+from ddp_mlp.core.kernels.team import SYNC_WORDS
+from ddp_mlp.core.kernels.updates import COEFFICIENTS
+from ddp_mlp.core.network import Network, layer_table
+from ddp_mlp.core.sharding import ReductionPlan
+from ddp_mlp.data.resident import Resident
+from ddp_mlp.training.tables import SumTable, shared_array
+
+if TYPE_CHECKING:
+    from ddp_mlp.training.engine import Engine
+
+
+def make_arena(
+    engine: Engine,
+    network: Network,
+    updates: dict[str, Any],
+    resident: Resident,
+    comm: Communicator,
+    plan: ReductionPlan,
+    table: SumTable,
+    own: slice,
+    threads: int,
+    *,
+    capacity: int,
+    n_steps: int,
+) -> phases.Arena:
+    """Collective. Lay out what the workers of this rank see."""
+    layers = layer_table(network, training=True)
+    dtype = engine.parameters.dtype
+    alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
+    top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
+    choices = np.zeros(5, np.int64)
+    choices[phases.LOSS] = LOSS_CODES[network.loss]
+    choices[phases.STORED] = resident.stored
+    choices[phases.CAPACITY] = capacity
+    choices[phases.MICRO_BATCHES] = len(plan.worker_merges)
+    choices[phases.FIRST_WORKER] = comm.local_rank * threads
+    return phases.Arena(
+        node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
+        rank_sync=np.zeros(SYNC_WORDS, np.int64),
+        control=np.zeros(4, np.int64),
+        choices=choices,
+        layers=layers.layers,
+        settings=layers.settings.astype(dtype),
+        delta_at=layers.delta_at,
+        runs=np.array(plan.runs, np.int64),
+        worker_merges=np.array(plan.worker_merges, np.int64),
+        rows=np.array(plan.rows, np.int64),
+        merges=np.array(plan.merges, np.int64),
+        top_rows=np.array(top_rows, np.int64),
+        top_merges=np.array(top_merges, np.int64),
+        features=resident.features,
+        offset=resident.offset,
+        scale=resident.scale,
+        targets=resident.targets,
+        sample_weights=np.zeros(0, dtype) if resident.weights is None else resident.weights,
+        smoothing=np.array([network.label_smoothing]),
+        augmentation=engine.augmentation,
+        streams=np.zeros(2, np.uint64),
+        order=engine.order,
+        batches=np.zeros((n_steps, 2), np.int64),
+        coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
+        work=np.zeros((threads, capacity * layers.columns), dtype),
+        stacks=np.zeros((threads, STACK_DEPTH, BLOCK), dtype),
+        parameters=engine.parameters,
+        gradient_at=engine.gradient_at,
+        moments=engine.moments,
+        own=table.sums[own],
+        own_tails=table.tails[own],
+        top=table.sums,
+        top_tails=table.tails,
+        reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
+        **updates,
+    )

@@ -1,0 +1,44 @@
+"""Blocks: a cut of the vector that ends where segments end, shared out between workers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ddp_mlp.core.blocks import block_slices, block_table
+from ddp_mlp.core.kernels.reduction import BLOCK
+from ddp_mlp.core.layout import Layout
+
+SIZES = st.lists(st.integers(1, 60), min_size=2, max_size=5).map(tuple)
+
+
+@given(SIZES)
+def test_blocks_cut_every_segment(sizes: tuple[int, ...]) -> None:
+    layout = Layout(sizes)
+    table = block_table(layout)
+    edges = [0, *table.blocks[:, 1]]
+    assert edges[:-1] == table.blocks[:, 0].tolist()
+    assert edges[-1] == layout.n_parameters
+    assert 0 < max(table.blocks[:, 1] - table.blocks[:, 0]) <= BLOCK
+    for index, segment in enumerate(layout.segments()):
+        first, last = table.segments[index]
+        assert (table.blocks[first, 0], table.blocks[last - 1, 1]) == (segment.start, segment.stop)
+        assert set(table.blocks[first:last, 2]) == {index}
+        assert set(table.blocks[first:last, 3]) == {int("weight" in segment.name)}
+    assert table.weights.tolist() == list(range(0, 2 * layout.n_layers, 2))
+
+
+@given(SIZES, st.integers(1, 70))
+def test_slices_part_the_blocks(sizes: tuple[int, ...], n_workers: int) -> None:
+    blocks = block_table(Layout(sizes)).blocks
+    slices = block_slices(blocks, n_workers)
+    assert slices.shape == (n_workers, 2)
+    assert [block for start, stop in slices for block in range(start, stop)] == list(range(len(blocks)))
+
+
+@pytest.mark.parametrize("n_workers", [2, 3, 7])
+def test_slices_are_fair_in_values(n_workers: int) -> None:
+    blocks = block_table(Layout((784, 512, 512, 10))).blocks
+    shares = [sum(blocks[start:stop, 1] - blocks[start:stop, 0]) for start, stop in block_slices(blocks, n_workers)]
+    assert max(shares) - min(shares) <= 2 * BLOCK
