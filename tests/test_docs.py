@@ -15,7 +15,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("dat
 def test_every_test_and_link_exists(document):
     text = document.read_text()
     named = re.findall(r"`(tests/[\w/.]+\.py)`", text)
-    linked = [link for link in re.findall(r"\]\(([^)#:]+)\)", text)]
+    linked = list(re.findall(r"\]\(([^)#:]+)\)", text))
     missing = [name for name in named if not (ROOT / name).exists()]
     missing += [link for link in linked if not (document.parent / link).exists()]
     assert missing == []
