@@ -68,7 +68,13 @@ def make_engine(work: Work, optimizer: str, comm: Communicator, threads: int, mi
 
 
 def time_steps(
-    work: Work, optimizer: str, comm: Communicator, threads: int, micro_batches: int, rounds: int
+    work: Work,
+    optimizer: str,
+    comm: Communicator,
+    threads: int,
+    micro_batches: int,
+    rounds: int,
+    seconds: float = SECONDS,
 ) -> dict[str, object]:
     """Collective. Return microseconds a step: the median and all rounds."""
     from ddp_mlp.core.optimizers import OPTIMIZERS
@@ -83,7 +89,7 @@ def time_steps(
     engine.run(batches[:2], coefficients)
     started = perf_counter()
     engine.run(batches[:2], coefficients)
-    n = np.array(max(2, min(STEPS_AT_ONCE, int(SECONDS / (perf_counter() - started) * 2))))
+    n = np.array(max(2, min(STEPS_AT_ONCE, int(seconds / (perf_counter() - started) * 2))))
     comm.broadcast(n)
     figures = []
     for _ in range(rounds):
@@ -105,17 +111,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--micro-batches", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="behind each round")
     options = parser.parse_args()
     with connect() as comm:
         from ddp_mlp.training.compilation import ready_kernels
 
         ready_kernels("float32", comm, lambda line: print(line, file=sys.stderr))
-        result = {
-            name: time_steps(
-                WORKS[name], options.optimizer, comm, options.threads, options.micro_batches, options.rounds
-            )
-            for name in options.works
-        }
+        how = (options.optimizer, comm, options.threads, options.micro_batches, options.rounds, options.seconds)
+        result = {name: time_steps(WORKS[name], *how) for name in options.works}
         if comm.rank == 0:
             print(json.dumps(result))
 

@@ -95,3 +95,16 @@ def error_from_code(exit_code: int, message: str) -> DdpMlpError:
         if kind.exit_code == exit_code:
             return kind(message)
     return DdpMlpError(message)
+
+
+def printable(text: str) -> str:
+    r"""Return `text` with control characters and lone surrogates shown as escapes.
+
+    What a file or a user names may end in a message; a terminal must not obey it.
+
+    Examples
+    --------
+    >>> printable("pixel\x1b[2J")
+    'pixel\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -27,6 +27,11 @@ fill_cache("tests", lambda: [compile_kernels(dtype) for dtype in ("float32", "fl
 _OWN_CACHE: list[str] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests of faults run as long as their figures need."""
+    parser.addoption("--long", action="store_true", help="the long form of tests/faults, for its figures")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels of both dtypes once, and let this session use a copy of them.
 

@@ -61,3 +61,15 @@ def ddp_mlp(*arguments: str | Path, cwd: Path, ranks: int = 1, threads: int = 1,
     launch = ["launch", "-n", str(ranks), "--threads-per-rank", str(threads)]
     prefix = launch if ranks > 1 or threads > 1 else []
     return run([sys.executable, "-m", "ddp_mlp", *prefix, *map(str, arguments)], cwd, **environment)
+
+
+def ranks_of(module: str, *arguments: str | Path, cwd: Path, ranks: int, **environment: str) -> Finished:
+    """Run ``python -m MODULE ARGUMENTS`` on ranks of the launcher that belongs to this Python's MPI."""
+    from ddp_mlp.cluster.launch import launch_command, launch_environment
+    from ddp_mlp.cluster.launchers import find_launcher
+
+    launcher = find_launcher()
+    command = launch_command(launcher, ranks, list(map(str, arguments)))
+    command[command.index("ddp_mlp")] = module
+    chosen = launch_environment(launcher, 1, {"PYTHONPATH": str(Path(__file__).parents[1]), **environment})
+    return run(command, cwd, **chosen)

@@ -57,10 +57,10 @@ def demo(n_ranks: int, out: Path) -> None:
         tell(f"1. the data set of handwritten digits: {data}")
         make_dataset("digits", data)
     tell(f"2. training on {n_ranks} ranks: ddp-mlp launch -n {n_ranks} train {config} --out {run}")
-    code = launch(n_ranks, 1, ["train", str(config), "--out", str(run)])
+    code = launch(n_ranks, 1, ["train", str(config), "--out", str(run)], tell)
     if code == 0:
         tell(f"3. digits it has never seen: ddp-mlp evaluate {run} {data}")
-        code = launch(1, 1, ["evaluate", str(run), str(data)])
+        code = launch(1, 1, ["evaluate", str(run), str(data)], tell)
     if code == 0:
         tell(f"written: {run}/ (model.h5, metrics.csv, checkpoints/), {config}, {data}")
         tell(f"next: change {config} and run: ddp-mlp train {config}")

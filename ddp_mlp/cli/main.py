@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ddp_mlp.cli.options import tell
 from ddp_mlp.comm.launcher import launcher_rank
 from ddp_mlp.errors import DdpMlpError
 
@@ -16,9 +17,12 @@ from ddp_mlp.errors import DdpMlpError
 #: ``--help`` costs nothing and never starts MPI.
 COMMANDS = {
     "demo": ("ddp_mlp.cli.demo", "Train on handwritten digits with two ranks, right now."),
+    "doctor": ("ddp_mlp.cli.doctor", "Look whether this machine is fit to train, and what to do."),
     "data": ("ddp_mlp.cli.data", "Make, import and inspect data sets."),
     "train": ("ddp_mlp.cli.train", "Train the network that a configuration describes."),
+    "plan": ("ddp_mlp.cli.plan", "Measure this machine and predict step times on many ranks."),
     "launch": ("ddp_mlp.cli.launch", "Start a command on several ranks of this machine."),
+    "slurm": ("ddp_mlp.cli.slurm", "Write, submit and follow jobs of a cluster."),
     "cross-validate": ("ddp_mlp.cli.search", "Train on each of k folds and report mean and spread."),
     "search": ("ddp_mlp.cli.search", "Try combinations of configuration values and rank them."),
     "gradcheck": ("ddp_mlp.cli.gradcheck", "Compare the gradient of a network with slopes of its loss."),
@@ -78,7 +82,7 @@ def run() -> None:
 
 def _fail(message: str, code: int, speaks: bool) -> int:
     if speaks:
-        click.echo(f"error: {message}", err=True)
+        tell(f"error: {message}")
     return code
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from ddp_mlp.errors import DdpMlpError, printable
 
 if TYPE_CHECKING:
     _FloatType = click.ParamType[float]
@@ -40,8 +45,8 @@ json_option = click.option(
 
 
 def tell(line: str) -> None:
-    """Print a line for the user on standard error."""
-    click.echo(line, err=True)
+    """Print a line, or several, for the user on standard error; escape sequences in it as text."""
+    click.echo("\n".join(printable(part) for part in line.split("\n")), err=True)
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -72,3 +77,15 @@ def shown(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def pin_isa(config: Path, overrides: Iterable[str]) -> None:
+    """Have LLVM and NumPy use the instructions that a configuration names; call it before they are loaded.
+
+    What is wrong with the configuration is reported by whoever loads it for all ranks.
+    """
+    from ddp_mlp.config import load_config
+    from ddp_mlp.core.targets import pin
+
+    with suppress(DdpMlpError):
+        pin(load_config(config, overrides).train.isa)

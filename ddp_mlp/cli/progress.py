@@ -13,7 +13,7 @@ from ddp_mlp.cli.options import tell
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
     from ddp_mlp.config import Config
-    from ddp_mlp.training.trainer import Report
+    from ddp_mlp.training.report import Report
 
 #: Seconds between plain lines within an epoch.
 _PLAIN_EVERY_S = 10.0

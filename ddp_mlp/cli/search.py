@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ddp_mlp.cli.options import json_option, print_json, tell
+from ddp_mlp.cli.options import json_option, pin_isa, print_json, tell
 
 
 def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,6 +35,7 @@ def cross_validate(
     from ddp_mlp.comm import connect
     from ddp_mlp.training.compilation import ready_kernels
 
+    pin_isa(config, overrides)
     with connect() as comm:
         configure = _configurations(config, overrides, comm)
         ready_kernels(configure([]).train.dtype, comm, tell)
@@ -77,6 +78,7 @@ def search(
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.training.compilation import ready_kernels
 
+    pin_isa(config, overrides)
     with connect() as comm:
         configure = _configurations(config, overrides, comm)
         ready_kernels(configure([]).train.dtype, comm, tell)

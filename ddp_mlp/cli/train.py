@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ddp_mlp.cli.options import DURATION, json_option, print_result, tell
+from ddp_mlp.cli.options import DURATION, json_option, pin_isa, print_result, tell
 from ddp_mlp.errors import StoppedError
 
 
@@ -60,7 +60,10 @@ def train(
     """
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.config import as_toml, load_config
+    from ddp_mlp.training.signals import hold_stop_signals
 
+    hold_stop_signals()
+    pin_isa(config, overrides)
     with connect() as comm:
         with agreed(comm):
             loaded = load_config(config, overrides)

@@ -3,60 +3,41 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
 import sys
-import sysconfig
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from ddp_mlp.errors import LaunchError
-
-#: What `mpiexec --version` says, by vendor.
-_SIGNS = {"mpich": ("HYDRA", "MPICH"), "openmpi": ("Open MPI", "OpenRTE", "PRRTE", "prte")}
-
-
-@dataclass(frozen=True)
-class Launcher:
-    """An `mpiexec` and the vendor whose options it takes: mpich or openmpi."""
-
-    path: str
-    vendor: str
+from ddp_mlp.cluster.hostfile import Host, ranks_on, still_there
+from ddp_mlp.cluster.job import StopRequests, run_job
+from ddp_mlp.cluster.launchers import Launcher, find_launcher
+from ddp_mlp.cluster.restarts import Tell, explain, run_with_restarts, train_command
+from ddp_mlp.cluster.sweep import sweep
 
 
-def find_launcher() -> Launcher:
-    """Return the `mpiexec` beside this Python, or else the first on PATH.
-
-    Raises
-    ------
-    LaunchError
-        If there is none, or it is of no known vendor.
-    """
-    beside = Path(sysconfig.get_path("scripts")) / "mpiexec"
-    path = str(beside) if beside.exists() else shutil.which("mpiexec") or shutil.which("mpirun")
-    if not path:
-        raise LaunchError(
-            'no mpiexec beside this Python and none on PATH; install one with: pip install "ddp-mlp[mpich]", '
-            "or load your cluster's MPI module"
-        )
-    shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
-    for vendor, signs in _SIGNS.items():
-        if any(sign in shown.stdout + shown.stderr for sign in signs):
-            return Launcher(path, vendor)
-    raise LaunchError(
-        f"{path} is neither of MPICH nor of Open MPI; start your launcher directly: mpiexec -n 4 ddp-mlp ..."
-    )
-
-
-def launch_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str]) -> list[str]:
+def launch_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str], hosts: Sequence[Host] = ()) -> list[str]:
     """Return the command line that starts `n_ranks` times ``ddp-mlp ARGUMENTS``."""
+    return ranks_command(launcher, n_ranks, ["-m", "ddp_mlp", *arguments], hosts)
+
+
+def ranks_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str], hosts: Sequence[Host] = ()) -> list[str]:
+    """Return the command line that starts `n_ranks` times this Python with `arguments`."""
     options = ["-n", str(n_ranks)]
     if launcher.vendor == "openmpi":
-        # More ranks than cores are allowed, and a rank's threads may use every core.
-        options += ["--oversubscribe", "--bind-to", "none"]
-    return [launcher.path, *options, sys.executable, "-m", "ddp_mlp", *arguments]
+        options += ["--bind-to", "none"]  # a rank's threads may use every core
+    if hosts:
+        options += _on_hosts(launcher, hosts)
+    elif launcher.vendor == "openmpi":
+        options += ["--oversubscribe"]  # more ranks than cores are allowed
+    return [launcher.path, *options, sys.executable, *arguments]
+
+
+def _on_hosts(launcher: Launcher, hosts: Sequence[Host]) -> list[str]:
+    """Return the options that name the hosts; Open MPI wants to be told what of the environment goes there."""
+    listed = ",".join(f"{host.name}:{host.slots}" for host in hosts)
+    if launcher.vendor != "openmpi":
+        return ["-hosts", listed]
+    names = [name for name in os.environ if name.startswith("DDP_MLP_") or name == "PYTHONPATH"]
+    return ["--host", listed, *(word for name in sorted({*names, "DDP_MLP_THREADS_PER_RANK"}) for word in ("-x", name))]
 
 
 def launch_environment(launcher: Launcher, threads: int, environment: Mapping[str, str]) -> dict[str, str]:
@@ -70,36 +51,54 @@ def launch_environment(launcher: Launcher, threads: int, environment: Mapping[st
     return chosen
 
 
-def launch(n_ranks: int, threads: int, arguments: Sequence[str]) -> int:
-    """Run ``ddp-mlp ARGUMENTS`` on `n_ranks` ranks of this machine and return its exit code.
+def _without_the_gone(hosts: Sequence[Host], tell: Tell) -> Sequence[Host]:
+    left = still_there(hosts)
+    if gone := [host.name for host in hosts if host not in left]:
+        tell(f"warning: {', '.join(gone)} cannot be reached; going on with the {len(left)} hosts that are left")
+    return left
 
-    One rank needs no launcher, and no MPI.
+
+def launch(
+    n_ranks: int,
+    threads: int,
+    arguments: Sequence[str],
+    tell: Tell,
+    max_restarts: int = 0,
+    hosts: Sequence[Host] = (),
+) -> int:
+    """Run ``ddp-mlp ARGUMENTS`` on `n_ranks` ranks and return its exit code.
+
+    One rank of this machine needs no launcher, and no MPI.
+
+    Parameters
+    ----------
+    tell : callable
+        Gets lines for the user.
+    max_restarts : int
+        How often a ``train`` that fails is started again, from its last good checkpoint, without
+        the hosts that are gone.
+    hosts : sequence of Host
+        Where; none means this machine.
     """
-    if n_ranks == 1:
-        command = [sys.executable, "-m", "ddp_mlp", *arguments]
-        environment = {**os.environ, "DDP_MLP_THREADS_PER_RANK": str(threads)}
-    else:
-        launcher = find_launcher()
-        command = launch_command(launcher, n_ranks, arguments)
-        environment = launch_environment(launcher, threads, os.environ)
-    # In a session of its own, so that a Ctrl-C in the terminal comes through here only.
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    _pass_on_signals(process)
-    return process.wait()
+    launcher = find_launcher() if n_ranks > 1 or hosts else None
+    requests = StopRequests()
+    is_first = True
 
+    def start(arguments: Sequence[str]) -> int:
+        nonlocal is_first
+        started = time.time()
+        if launcher:
+            left = hosts if is_first else _without_the_gone(hosts, tell)
+            ranks = min(n_ranks, ranks_on(left, None)) if hosts else n_ranks
+            command = launch_command(launcher, ranks, arguments, left)
+            environment = launch_environment(launcher, threads, os.environ)
+        else:
+            command = [sys.executable, "-m", "ddp_mlp", *arguments]
+            environment = {**os.environ, "DDP_MLP_THREADS_PER_RANK": str(threads)}
+        is_first = False
+        code = explain(run_job(command, environment, requests), train_command(arguments), started, tell)
+        if code:
+            sweep(started)
+        return code
 
-def _pass_on_signals(process: subprocess.Popen[bytes]) -> None:
-    """Turn the first request to stop into SIGUSR1, which launchers hand to the ranks.
-
-    At SIGTERM and Ctrl-C they would kill the ranks instead, so these are passed on only when
-    they come again.
-    """
-    asked = False
-
-    def receive(number: int, _frame: object) -> None:
-        nonlocal asked
-        process.send_signal(number if asked else signal.SIGUSR1)
-        asked = True
-
-    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, receive)
+    return run_with_restarts(start, arguments, max_restarts, requests, tell)

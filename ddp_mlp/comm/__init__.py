@@ -1,8 +1,9 @@
 """Ranks that talk to each other; the only place that knows MPI."""
 
-from ddp_mlp.comm.agreement import agreed, known_to_all
+from ddp_mlp.comm.agreement import agreed, is_agreed, known_to_all
 from ddp_mlp.comm.connect import connect
 from ddp_mlp.comm.protocol import Communicator
+from ddp_mlp.comm.sameness import require_same
 from ddp_mlp.comm.single import SingleProcess
 
-__all__ = ["Communicator", "SingleProcess", "agreed", "connect", "known_to_all"]
+__all__ = ["Communicator", "SingleProcess", "agreed", "connect", "is_agreed", "known_to_all", "require_same"]

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ddp_mlp.comm.agreement import is_agreed
-from ddp_mlp.comm.launcher import expected_world_size
+from ddp_mlp.comm.launcher import expected_world_size, launcher_rank
 from ddp_mlp.comm.protocol import Communicator
 from ddp_mlp.comm.single import SingleProcess
+from ddp_mlp.comm.watchdog import DEFAULT_TIMEOUT_S
 from ddp_mlp.errors import DdpMlpError, LaunchError
 
 
@@ -27,13 +28,27 @@ def _join(environment: Mapping[str, str]) -> Communicator:
             f"the launcher started {expected} processes, but no MPI library can be loaded ({reason}); "
             'install one with: pip install "ddp-mlp[mpich]"'
         ) from None
-    comm = MpiCommunicator(int(environment.get("DDP_MLP_RANKS_PER_NODE", "0")))
+    comm = MpiCommunicator(
+        launcher_rank(environment),
+        expected,
+        timeout_s=_seconds(environment.get("DDP_MLP_TRAIN_TIMEOUT_S", "")),
+        ranks_per_node=int(environment.get("DDP_MLP_RANKS_PER_NODE", "0")),
+    )
     if comm.world_size != expected:
         raise LaunchError(
             f"the launcher started {expected} processes, but MPI sees a world of {comm.world_size}: launcher and "
-            "MPI library do not belong together; start with `ddp-mlp launch`, which finds the right one"
+            "MPI library do not belong together; start with `ddp-mlp launch`, which finds the right one, or in a Slurm "
+            "job with srun --mpi=pmi2 (MPICH) or mpirun (Open MPI), as `ddp-mlp slurm script` does"
         )
     return comm
+
+
+def _seconds(text: str) -> float:
+    """Return the time-out of the environment, or the usual one where loading the configuration will object."""
+    try:
+        return max(0.0, float(text or DEFAULT_TIMEOUT_S))
+    except ValueError:
+        return DEFAULT_TIMEOUT_S
 
 
 @contextmanager
@@ -62,9 +77,11 @@ def connect(environment: Mapping[str, str] = os.environ) -> Iterator[Communicato
 
 
 def _report_alone(comm: Communicator, error: BaseException) -> None:
-    where = f"[rank {comm.rank}/{comm.world_size} on {comm.host}]"
+    where = f"[rank {comm.rank}/{comm.world_size} on {comm.host}, {comm.standing.where}]"
     if isinstance(error, DdpMlpError):
-        print(f"error {where}: {error}", file=sys.stderr, flush=True)  # noqa: T201
-        return
-    traceback.print_exception(error)
-    print(f"error {where}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        said = f"error {where}: {error}\n"
+    else:
+        kind = type(error).__name__
+        said = f"{''.join(traceback.format_exception(error))}error {where}: {kind}: {error}\n"
+    sys.stderr.write(said)  # at once, or the lines of ranks mingle
+    sys.stderr.flush()

@@ -30,6 +30,22 @@ def expected_world_size(environment: Mapping[str, str]) -> int:
     return _first_number(environment, _WORLD_SIZE, 1)
 
 
+def slurm_job_id(environment: Mapping[str, str]) -> str:
+    """Return the id of this Slurm job, empty outside of one.
+
+    That of a task of an array has its index: the id of the array alone means all its tasks.
+
+    Examples
+    --------
+    >>> slurm_job_id({"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"})
+    '7_2'
+    >>> slurm_job_id({"SLURM_JOB_ID": "9"}), slurm_job_id({})
+    ('9', '')
+    """
+    array, task = environment.get("SLURM_ARRAY_JOB_ID"), environment.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else environment.get("SLURM_JOB_ID", "")
+
+
 def launcher_rank(environment: Mapping[str, str]) -> int:
     """Return the rank that the launcher gave to this process, 0 without a launcher."""
     return _first_number(environment, _RANK, 0)

@@ -1,48 +1,92 @@
-"""A world of MPI ranks. Importing this module starts MPI."""
+"""A world of MPI ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+import os
+import time
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import mpi4py
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.comm.protocol import Bytes
+from ddp_mlp.comm.leftovers import unlink_shared_memory
+from ddp_mlp.comm.standing import Standing
+from ddp_mlp.comm.watchdog import Watchdog
 
-mpi4py.rc.thread_level = "serialized"  # one thread at a time; full locking costs microseconds a step
+if TYPE_CHECKING:
+    from ddp_mlp.comm.protocol import Bytes
+
+mpi4py.rc.initialize = False  # `MpiCommunicator` does it, under its watchdog
 mpi4py.rc.finalize = False  # `close` does it, in order; after a failure nobody may wait in it
 
 from mpi4py import MPI  # noqa: E402
+
+from ddp_mlp.comm.roll_call import MpiRollCall  # noqa: E402
+
+#: Launchers that are told to end a job may drop what its ranks have just said.
+_LAST_WORDS_S = 0.2
+
+
+def _start_mpi() -> bool:
+    """Collective. Start MPI; return whether a second thread may use it, as the watchdog does.
+
+    mpi4py would hold the interpreter while it waits for ranks that do not come, and with it
+    the watchdog; a call through ctypes does not.
+    """
+    provided = ctypes.c_int()
+    library = ctypes.CDLL(MPI.__file__)
+    library.MPI_Init_thread(None, None, ctypes.c_int(MPI.THREAD_MULTIPLE), ctypes.byref(provided))
+    MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)  # mpi4py makes exceptions of them
+    return provided.value == MPI.THREAD_MULTIPLE
 
 
 class MpiCommunicator:
     """The ranks that one launcher started together."""
 
-    def __init__(self, ranks_per_node: int = 0) -> None:
+    def __init__(self, rank: int, world_size: int, *, timeout_s: float, ranks_per_node: int = 0) -> None:
         """Join the world.
 
         Parameters
         ----------
+        rank, world_size : int
+            As the launcher says, for messages until MPI is up.
+        timeout_s : float
+            Seconds that a collective may wait, at first.
         ranks_per_node : int
             0 for the nodes as they are; else pretend that they are of this size, to try
             on one machine what happens between several.
         """
         self._world = MPI.COMM_WORLD
-        self.rank = self._world.rank
-        self.world_size = self._world.size
-        self.host = MPI.Get_processor_name()
-        node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
-        if ranks_per_node:
-            node = node.Split(node.rank // ranks_per_node, self.rank)
-        self._node = cast(MPI.Intracomm, node)
-        self.local_rank = self._node.rank
-        self.local_size = self._node.size
-        self._leaders = self._world.Split(0 if self.local_rank == 0 else MPI.UNDEFINED, self.rank)
         self._windows: list[MPI.Win] = []
-        self.node, self.node_sizes = self._number_nodes()
+        self.standing = Standing()
+        self._watchdog = Watchdog(self.standing, rank, world_size, self.abort)
+        self._watchdog.start(timeout_s)
+        with self.standing.waiting("the start of MPI"):
+            can_call = _start_mpi()
+        with self.standing.waiting("the first meeting of all ranks"):
+            self.rank = self._world.rank
+            self.world_size = self._world.size
+            self.host = MPI.Get_processor_name()
+            node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
+            if ranks_per_node:
+                node = node.Split(node.rank // ranks_per_node, self.rank)
+            self._node = cast(MPI.Intracomm, node)
+            self.local_rank = self._node.rank
+            self.local_size = self._node.size
+            self._leaders = self._world.Split(0 if self.local_rank == 0 else MPI.UNDEFINED, self.rank)
+            self.node, self.node_sizes = self._number_nodes()
+            unlink_shared_memory()
+            hosts = self.share_text(self.host)
+            if can_call:
+                self._watchdog.ask_with(MpiRollCall(self._world, lambda: self.standing.waits_in), hosts)
+
+    def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
+        """Give up a collective that waits for `timeout_s` seconds; first call this with the reason."""
+        self._watchdog.set_timeout(timeout_s, on_timeout)
 
     def _number_nodes(self) -> tuple[int, tuple[int, ...]]:
         """Collective. Return this node's number and the sizes of all, by their lowest ranks."""
@@ -56,40 +100,48 @@ class MpiCommunicator:
 
     def barrier(self) -> None:
         """Collective. Wait for all ranks."""
-        self._world.Barrier()
+        with self.standing.waiting("a barrier"):
+            self._world.Barrier()
 
     def node_barrier(self) -> None:
         """Collective. Wait for the ranks of this node."""
-        self._node.Barrier()
+        with self.standing.waiting("a barrier of the node"):
+            self._node.Barrier()
 
     def broadcast(self, array: NDArray[Any]) -> None:
         """Collective. Overwrite `array`, contiguous, with that of rank 0."""
-        self._world.Bcast([array.reshape(-1).view(np.uint8), MPI.BYTE], root=0)
+        with self.standing.waiting("a broadcast"):
+            self._world.Bcast([array.reshape(-1).view(np.uint8), MPI.BYTE], root=0)
 
     def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective. Fill `table` so that every rank has the rows of all."""
-        _gather_rows(self._world, table, counts)
+        with self.standing.waiting("a gathering of rows"):
+            _gather_rows(self._world, table, counts)
 
     def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective over local rank 0 of every node. Like `gather_rows`, node by node."""
-        _gather_rows(self._leaders, table, counts)
+        with self.standing.waiting("the sum of the gradients between nodes"):
+            _gather_rows(self._leaders, table, counts)
 
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""
         own = np.frombuffer(text.encode(), np.uint8)
         sizes = np.zeros(self.world_size, np.int64)
         sizes[self.rank] = len(own)
-        self._world.Allgather(MPI.IN_PLACE, sizes)
+        with self.standing.waiting("an agreement of all ranks"):
+            self._world.Allgather(MPI.IN_PLACE, sizes)
         stops = np.cumsum(sizes)
         everything = np.zeros(int(stops[-1]), np.uint8)
         everything[stops[self.rank] - len(own) : stops[self.rank]] = own
-        self._world.Allgatherv(MPI.IN_PLACE, [everything, sizes, stops - sizes, MPI.BYTE])
+        with self.standing.waiting("an agreement of all ranks"):
+            self._world.Allgatherv(MPI.IN_PLACE, [everything, sizes, stops - sizes, MPI.BYTE])
         return [everything[stop - size : stop].tobytes().decode() for size, stop in zip(sizes, stops, strict=True)]
 
     def node_shared(self, n_bytes: int) -> Bytes:
         """Collective. Return zeroed memory that all ranks of a node see, 64-byte aligned."""
         size = n_bytes + 64 if self.local_rank == 0 else 0
-        window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
+        with self.standing.waiting("an allocation of shared memory"):
+            window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
         self._windows.append(window)
         buffer, _ = window.Shared_query(0)
         memory: Bytes = np.asarray(buffer).view(np.uint8)
@@ -98,7 +150,7 @@ class MpiCommunicator:
         memory = memory[start : start + n_bytes]
         if self.local_rank == 0:
             memory[:] = 0
-        self._node.Barrier()
+        self.node_barrier()
         return memory
 
     def release_shared(self) -> None:
@@ -109,12 +161,18 @@ class MpiCommunicator:
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once; for a rank that fails alone."""
-        self._world.Abort(exit_code)
+        time.sleep(_LAST_WORDS_S)
+        if MPI.Is_initialized():
+            self._world.Abort(exit_code)
+        os._exit(exit_code)  # the launcher ends the others
 
     def close(self) -> None:
         """Collective. Leave the world in order."""
-        self.release_shared()
-        self._node.Free()
+        with self.standing.waiting("the end of all ranks"):
+            self.release_shared()
+            self._node.Free()
+            self._world.Barrier()
+        self._watchdog.stop()
         MPI.Finalize()
 
 

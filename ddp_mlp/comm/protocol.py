@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # so that the command line starts without NumPy
+    import numpy as np
+    from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+    from ddp_mlp.comm.standing import Standing
+
+    Bytes = NDArray[np.uint8]
 
 
 class Communicator(Protocol):
-    """A world of ranks. Every method but `abort` is collective."""
+    """A world of ranks. Every method but `guard` and `abort` is collective."""
 
     @property
     def rank(self) -> int:
@@ -41,6 +44,19 @@ class Communicator(Protocol):
     @property
     def host(self) -> str:
         """Name of this node."""
+
+    @property
+    def standing(self) -> Standing:
+        """Where this rank stands, for its watchdog and for messages."""
+
+    def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
+        """Give up a collective that waits for `timeout_s` seconds, 0 for never.
+
+        Parameters
+        ----------
+        on_timeout : callable
+            Gets the reason just before the job is ended, on the rank that tells it.
+        """
 
     def barrier(self) -> None:
         """Collective. Wait for all ranks."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from ddp_mlp.comm.standing import Standing
 
-from ddp_mlp.comm.protocol import Bytes
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ddp_mlp.comm.protocol import Bytes
 
 
 class SingleProcess:
@@ -23,10 +25,16 @@ class SingleProcess:
     node = 0
     node_sizes = (1,)
 
+    def __init__(self) -> None:
+        self.standing = Standing()
+
     @property
     def host(self) -> str:
         """Name of this machine."""
         return socket.gethostname()
+
+    def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
+        """Do nothing: there is nobody to wait for."""
 
     def barrier(self) -> None:
         """Do nothing: there is nobody to wait for."""
@@ -49,6 +57,8 @@ class SingleProcess:
 
     def node_shared(self, n_bytes: int) -> Bytes:
         """Return zeroed memory, 64-byte aligned."""
+        import numpy as np
+
         memory = np.zeros(n_bytes + 64, np.uint8)
         start = -memory.ctypes.data % 64
         return memory[start : start + n_bytes]

@@ -88,7 +88,13 @@ def _suggest(word: str, known: Iterable[str]) -> str:
 
 def resolve_defaults(raw: Table) -> Table:
     """Fill in the defaults that depend on other keys."""
-    return resolve_update(raw)
+    return _resolve_checkpoint(resolve_update(raw))
+
+
+def _resolve_checkpoint(raw: Table) -> Table:
+    rules = raw.get("checkpoint", {})
+    given = any(rules.get(key) is not None for key in ("every_epochs", "every_steps", "every_minutes"))
+    return raw if given else raw | {"checkpoint": {**rules, "every_epochs": 1}}
 
 
 def check_consistency(raw: Table) -> list[str]:

@@ -167,13 +167,23 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     early_stopping_patience: Count = 0
     target_loss: NonNegativeFloat = 0.0
     log_layer_norms: bool = False
+    check_ranks_every: Count = 200
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    isa: Literal["native", "haswell", "skylake-avx512"] = "native"
     dtype: Literal["float32", "float64"] = "float32"
+    timeout_s: NonNegativeFloat = 600.0
 
 
 class CheckpointConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[checkpoint]``: how often to save and how many to keep."""
+    """``[checkpoint]``: how often to save and how many to keep.
 
-    every_epochs: PositiveInt = 1
+    Each rule that is given counts; without any it is every epoch. The end of a run, and what
+    stops it, are always saved.
+    """
+
+    every_epochs: PositiveInt | None = None
+    every_steps: PositiveInt | None = None
+    every_minutes: PositiveFloat | None = None
     keep: PositiveInt = 3
 
 

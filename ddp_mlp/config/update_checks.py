@@ -84,6 +84,8 @@ def _check_line_search(raw: Table) -> Iterator[str]:
         )
     if raw.get("train", {}).get("clip_norm", 0.0) > 0:
         yield "[train] clip_norm does not apply to 'line_search', which chooses the length of each step itself"
+    if raw.get("train", {}).get("on_nonfinite") == "skip":
+        yield "[train] on_nonfinite = 'skip' does not go with 'line_search': without a step the next pass is the same"
     dropout = raw.get("model", {}).get("dropout", 0.0)
     if any(dropout) if isinstance(dropout, list) else dropout:
         yield "[model] dropout does not go with 'line_search': each trial must see the same loss"

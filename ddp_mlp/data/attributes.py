@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ddp_mlp.data.rows import printable
+from ddp_mlp.errors import printable
 
 _MAX_NAMES = 10_000_000
 

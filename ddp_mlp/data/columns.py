@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.guard import plain_errors
-from ddp_mlp.data.rows import printable
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

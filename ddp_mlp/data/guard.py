@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.heaps import check_heaps
-from ddp_mlp.data.rows import printable
-from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, StorageError
+from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, StorageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -41,19 +41,30 @@ def check_heaps(path: Path, superblock: int) -> None:
         If a heap holds an object that has no size.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        # The walk below knows sizes of eight bytes, which all common programs write.
-        if not _has_long_sizes(content[superblock : superblock + 16]):
-            return
-        end = len(content)
-        for start in {0, max(0, end - _SEARCHED_BYTES)}:
-            position = content.find(_MAGIC, start, start + _SEARCHED_BYTES)
-            while position >= 0:
-                if _is_endless(content, position):
-                    raise DataError(
-                        f"{path}: the heap at byte {position} is damaged (an object without size); write or"
-                        " fetch the file again"
-                    )
-                position = content.find(_MAGIC, position + 1, start + _SEARCHED_BYTES)
+        check_heaps_of(content, superblock, str(path))
+
+
+def check_heaps_of(content: mmap.mmap | bytes, superblock: int, where: str) -> None:
+    """Walk the global heaps of the content of a file; see `check_heaps`.
+
+    Raises
+    ------
+    DataError
+        If a heap holds an object that has no size.
+    """
+    # The walk below knows sizes of eight bytes, which all common programs write.
+    if not _has_long_sizes(content[superblock : superblock + 16]):
+        return
+    end = len(content)
+    for start in {0, max(0, end - _SEARCHED_BYTES)}:
+        position = content.find(_MAGIC, start, start + _SEARCHED_BYTES)
+        while position >= 0:
+            if _is_endless(content, position):
+                raise DataError(
+                    f"{where}: the heap at byte {position} is damaged (an object without size); write or"
+                    " fetch the file again"
+                )
+            position = content.find(_MAGIC, position + 1, start + _SEARCHED_BYTES)
 
 
 def _has_long_sizes(superblock: bytes) -> bool:
@@ -63,7 +74,7 @@ def _has_long_sizes(superblock: bytes) -> bool:
     return superblock[14 if version < 2 else 10] == 8
 
 
-def _is_endless(content: mmap.mmap, start: int) -> bool:
+def _is_endless(content: mmap.mmap | bytes, start: int) -> bool:
     """Tell whether the chain of objects of one heap comes to an object of size zero."""
     if start + _HEADER_BYTES > len(content):
         return False

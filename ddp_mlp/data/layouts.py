@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ddp_mlp.data.columns import Column
 from ddp_mlp.data.guard import check_array, follow, load_h5py, plain_errors
-from ddp_mlp.data.rows import printable
 from ddp_mlp.data.tree import list_tree, tree_lines
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -98,16 +98,3 @@ def require_task(value: object, where: str) -> Task:
         if value == task:
             return task
     raise DataError(f"{where}: the task is {value!r}; allowed are {', '.join(TASKS)}")
-
-
-def printable(text: str) -> str:
-    r"""Return `text` with control characters and lone surrogates shown as escapes.
-
-    Names inside a file are chosen by whoever wrote it; a terminal must not obey them.
-
-    Examples
-    --------
-    >>> printable("pixel\x1b[2J")
-    'pixel\\x1b[2J'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.guard import ALLOWED_FILTERS, link_kind, load_h5py, plain_errors
-from ddp_mlp.data.rows import printable
+from ddp_mlp.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,21 +28,29 @@ def account(progress: Progress, report: StepReport) -> None:
         progress.layer_norm_sums = [total + norm for total, norm in zip(sums, report.layer_norms, strict=True)]
 
 
+def account_skipped(progress: Progress) -> None:
+    """Add to the books a step whose update was left out: it counts as a step, its sums do not."""
+    progress.position += 1
+    progress.step += 1
+    progress.n_skipped += 1
+
+
 def begin_epoch(progress: Progress) -> None:
     """Count the epoch that ended and start the sums anew."""
     progress.epoch += 1
     progress.position = 0
     progress.loss_sum = progress.norm_sum = progress.penalty_sum = 0.0
     progress.layer_norm_sums = []
-    progress.n_samples = 0
+    progress.n_samples = progress.n_skipped = 0
     progress.weight_sum = 0.0
 
 
 def norm_columns(progress: Progress, names: Sequence[str]) -> dict[str, float]:
     """Return the mean norm over the steps of the epoch: of the whole gradient, and of each of `names`."""
-    columns = {"grad_norm": progress.norm_sum / progress.position}
+    n_steps = progress.position - progress.n_skipped
+    columns = {"grad_norm": progress.norm_sum / n_steps}
     for name, total in zip(names, progress.layer_norm_sums, strict=False):
-        columns[f"grad_norm_{name}"] = total / progress.position
+        columns[f"grad_norm_{name}"] = total / n_steps
     return columns
 
 

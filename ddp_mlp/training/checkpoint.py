@@ -16,18 +16,19 @@ from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.schedules import ENDING
 from ddp_mlp.data.normalization import Normalization
-from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError
-from ddp_mlp.training.model import Facts, read_description, write_description, write_parameters
+from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, StorageError, printable
+from ddp_mlp.training.model import Facts, read_description, read_parameters, write_description, write_parameters
 from ddp_mlp.training.sealed import make_image, open_image, write_atomically
 from ddp_mlp.training.state import Progress, TrainState
+from ddp_mlp.training.stored import reading
 
 _NAME = re.compile(r"step-(\d{8,})\.h5")
 
 #: What may differ between a checkpoint and the configuration that resumes it.
 _FREE_KEYS = {
     "data": {"train", "valid"},
-    "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss"},
-    "checkpoint": {"every_epochs", "keep"},
+    "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss", "timeout_s", "check_ranks_every"},
+    "checkpoint": {"every_epochs", "every_steps", "every_minutes", "keep"},
 }
 
 
@@ -84,23 +85,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     import numpy as np
 
-    with open_image(path) as file:
-        if file.attrs.get("format") != "ddp-mlp-checkpoint":
-            raise DataError(f"{path}: a {file.attrs.get('format')}, not a checkpoint")
-        config, facts, fitted, network, targets = read_description(file, str(path))
-        parameters = file["parameters"][:]
-        names = OPTIMIZERS[config.optimizer.name].moments
-        moments = np.zeros((len(names), len(parameters)), parameters.dtype)
+    with reading(path) as stored:
+        kind = stored.attribute("format", str)
+        if kind != "ddp-mlp-checkpoint":
+            raise DataError(f"{path}: a {printable(kind)}, not a checkpoint")
+        config, facts, fitted, network, targets = read_description(stored)
+        dtype, names = config.train.dtype, OPTIMIZERS[config.optimizer.name].moments
+        parameters = read_parameters(stored, network, dtype)
+        moments = np.zeros((len(names), len(parameters)), dtype)
         for row, name in zip(moments, names, strict=True):
-            row[:] = file[f"moments/{name}"]
-        progress = Progress(**json.loads(file["progress"].asstr()[()]))
+            row[:] = read_parameters(stored, network, dtype, f"moments/{name}")
+        progress = msgspec.convert(json.loads(stored.text("progress")), Progress)
         best = parameters.copy() if _ends_best_epoch(progress) else None
-        if "best_parameters" in file:
-            best = file["best_parameters"][:]
+        if stored.holds("best_parameters"):
+            best = read_parameters(stored, network, dtype, "best_parameters")
         return Checkpoint(
             path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
-            str(file.attrs["fingerprint"]), int(file.attrs["micro_batches"]),
-            json.loads(file.attrs["written_by"]), targets,
+            stored.attribute("fingerprint", str), stored.attribute("micro_batches", int),
+            stored.json("written_by"), targets,
         )  # fmt: skip
 
 
@@ -155,9 +157,12 @@ def save_checkpoint(directory: Path, image: bytes, step: int, keep: int) -> Path
     """
     path = directory / checkpoint_name(step)
     write_atomically(path, image)
-    open_image(path).close()
-    for old in list_checkpoints(directory)[keep:]:
-        with contextlib.suppress(OSError):
+    try:
+        open_image(path).close()
+    except MissingInputError as error:
+        raise StorageError(f"{error}, just after it was written") from None
+    with contextlib.suppress(OSError):  # another save prunes again
+        for old in list_checkpoints(directory)[keep:]:
             old.unlink()
     return path
 

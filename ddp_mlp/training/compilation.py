@@ -19,6 +19,7 @@ def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -
     tell : callable
         Called on rank 0 with a line for the user if compiling will take a while.
     """
+    comm.standing.at("while the kernels are compiled")
     is_warm = use_cache(dtype)
     cold_nodes = [text for text in comm.share_text("" if is_warm else "cold") if text]
     if not cold_nodes:

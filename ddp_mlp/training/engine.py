@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, WEIGHT_SUM
+from ddp_mlp.core.kernels.team import STANDING
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
@@ -134,6 +135,7 @@ class Engine:
             self, network, updates, resident, comm, plan, table, slice(first, first + n_own), threads,
             capacity=-(-global_batch_size // micro_batches), n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
+        comm.standing.watch_team(self._arena.rank_sync[STANDING:])
         comm.node_barrier()
         self._helpers = [
             threading.Thread(target=phases.work, args=(self._arena, thread, 0, 0, 0), daemon=True)

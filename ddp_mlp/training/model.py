@@ -14,9 +14,10 @@ from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.layout import Floats, digest
 from ddp_mlp.core.network import Network, build_network
 from ddp_mlp.data.hdf5 import DatasetFile
-from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.data.normalization import KINDS, Normalization
 from ddp_mlp.errors import DataError, MissingInputError
-from ddp_mlp.training.sealed import make_image, open_image
+from ddp_mlp.training.sealed import make_image
+from ddp_mlp.training.stored import Stored, reading
 
 FORMAT_VERSION = 1
 
@@ -115,7 +116,7 @@ def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
     vector.attrs["layout"] = json.dumps(parts)
 
 
-def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalization, Network, Normalization | None]:
+def read_description(stored: Stored) -> tuple[Config, Facts, Normalization, Network, Normalization | None]:
     """Read what `write_description` wrote.
 
     Raises
@@ -123,27 +124,31 @@ def read_description(file: Any, where: str) -> tuple[Config, Facts, Normalizatio
     DataError
         If it was written by a newer version of the format.
     """
-    version = int(file.attrs["format_version"])
+    version = stored.attribute("format_version", int)
     if version > FORMAT_VERSION:
-        raise DataError(f"{where}: format {version}, but this program reads up to {FORMAT_VERSION}; update ddp-mlp")
-    config = from_builtins(json.loads(file.attrs["config"]), where)
-    facts = Facts.from_dict(json.loads(file.attrs["data"]))
-    kind = file.attrs["normalization_kind"]
-    fitted = Normalization(kind, file["normalization/offset"][:], file["normalization/scale"][:])
-    return (
-        config,
-        facts,
-        fitted,
-        build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs),
-        _read_targets(file),
-    )
+        raise DataError(
+            f"{stored.path}: format {version}, but this program reads up to {FORMAT_VERSION}; update ddp-mlp"
+        )
+    config = from_builtins(stored.json("config"), str(stored.path))
+    facts = Facts.from_dict(stored.json("data"))
+    kind = stored.attribute("normalization_kind", str)
+    network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
+    fitted = _read_normalization(stored, "normalization", kind, facts.n_features)
+    has_targets = stored.holds("target_normalization")
+    targets = _read_normalization(stored, "target_normalization", "standard", facts.n_outputs) if has_targets else None
+    return config, facts, fitted, network, targets
 
 
-def _read_targets(file: Any) -> Normalization | None:
-    if "target_normalization" not in file:
-        return None
-    group = file["target_normalization"]
-    return Normalization("standard", group["offset"][:], group["scale"][:])
+def _read_normalization(stored: Stored, group: str, kind: str, length: int) -> Normalization:
+    if kind not in KINDS:
+        raise DataError(f"{stored.path}: the normalisation {kind!r} is none of {', '.join(KINDS)}")
+    offset, scale = (stored.vector(f"{group}/{name}", length, np.float64) for name in ("offset", "scale"))
+    return Normalization(kind, offset, scale)
+
+
+def read_parameters(stored: Stored, network: Network, dtype: str, name: str = "parameters") -> Floats:
+    """Read a vector with one value for each parameter of a network."""
+    return stored.vector(name, network.layout.n_parameters, dtype)
 
 
 def model_image(model: Model) -> bytes:
@@ -181,7 +186,8 @@ def load_model(location: Path) -> Model:
         If it is damaged or nothing of this program.
     """
     path = locate_model(location)
-    with open_image(path) as file:
-        config, facts, fitted, network, targets = read_description(file, str(path))
-        parameters, epoch, step = file["parameters"][:], int(file.attrs["epoch"]), int(file.attrs["step"])
+    with reading(path) as stored:
+        config, facts, fitted, network, targets = read_description(stored)
+        parameters = read_parameters(stored, network, config.train.dtype)
+        epoch, step = stored.attribute("epoch", int), stored.attribute("step", int)
         return Model(config, facts, network, fitted, parameters, epoch, step, targets)

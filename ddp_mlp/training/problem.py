@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.comm import Communicator, agreed, require_same
 from ddp_mlp.config import Config, DataConfig
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
@@ -69,6 +69,8 @@ def prepare(config: Config, comm: Communicator) -> Problem:
         If the data is not there or not usable.
     UsageError
         If the configuration does not fit the data.
+    LaunchError
+        If nodes see data of different content.
     """
     with ExitStack() as stack:
         with agreed(comm):
@@ -79,11 +81,14 @@ def prepare(config: Config, comm: Communicator) -> Problem:
             check_trainable(network)
             augmentation = augmentation_settings(config.data.augment, facts.image_shape)
             train_ids, valid_ids = _who_validates(config, splits)
-        described = ""
+        fingerprint = described = ""
         with agreed(comm):
-            if comm.rank == 0:
+            if comm.local_rank == 0:  # nodes may read copies of their own
                 fingerprint = "+".join(file.fingerprint() for file in files)
+            if comm.rank == 0:
                 described = f"{fingerprint} {fit_treatment(config, facts, splits[0], train_ids)}"
+        content = {"the content of the data files": fingerprint} if fingerprint else None
+        require_same(comm, content, "let all nodes read the same files")
         fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
         treatment, n_targets = treatment_from_json(fitted), facts.n_targets
         memory = SharedAllocations(

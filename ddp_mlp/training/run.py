@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -16,26 +17,24 @@ from ddp_mlp import __version__
 from ddp_mlp.comm import Communicator, agreed, known_to_all
 from ddp_mlp.config import Config, as_toml
 from ddp_mlp.core.initializers import initial_parameters
-from ddp_mlp.core.layout import digest
+from ddp_mlp.core.kernels.hardware import check_isa, describe_hardware
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import power_of_two_at_least
-from ddp_mlp.errors import DdpMlpError, StoppedError, UsageError
-from ddp_mlp.training.bookkeeping import final_row, status_of
-from ddp_mlp.training.checkpoint import (
-    Checkpoint,
-    check_resumable,
-    checkpoint_image,
-    newest_good,
-    save_checkpoint,
-)
-from ddp_mlp.training.comparison import hash_row
-from ddp_mlp.training.model import Model, model_image
+from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, StorageError, UsageError
+from ddp_mlp.training.checkpoint import Checkpoint, check_resumable, newest_good
+from ddp_mlp.training.machines import mixed_hardware, other_hardware
 from ddp_mlp.training.problem import Problem, prepare
+from ddp_mlp.training.replicas import check_replicas, check_starts
+from ddp_mlp.training.report import Report
 from ddp_mlp.training.run_directory import RunDirectory
-from ddp_mlp.training.sealed import write_atomically
+from ddp_mlp.training.run_lock import RunLock
+from ddp_mlp.training.run_writer import RunWriter
+from ddp_mlp.training.saving import Saving
 from ddp_mlp.training.signals import StopSignals
+from ddp_mlp.training.snapshot import Imprint
 from ddp_mlp.training.state import Progress, TrainState
-from ddp_mlp.training.trainer import Report, Trainer
+from ddp_mlp.training.summary import skipped_text, summarize
+from ddp_mlp.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,9 @@ class Run:
         self._comm = comm
         self._tell_user = tell
         self._directory = RunDirectory(options.directory)
+        self._lock = RunLock(options.directory, tell)
+        self._hardware: dict[str, str] = {}
+        self._last_good = ""
         self._stop_reason = "a request on another rank"
 
     def execute(self, listen: Listener) -> dict[str, Any]:
@@ -72,27 +74,66 @@ class Run:
         DdpMlpError
             For what the user can mend; on all ranks. ``status.json`` says so too.
         """
-        comm, started = self._comm, perf_counter()
-        with agreed(comm):
-            if comm.rank == 0:
-                self._directory.create(resume=self._options.resume)
+        self._comm.guard(self._config.train.timeout_s, self._note_timeout)
+        self._comm.standing.at("while comparing how the ranks were started")
+        check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
+        with agreed(self._comm):
+            check_isa(self._config.train.isa)
+            self._hardware = describe_hardware()
+        if mixed := mixed_hardware(self._comm, self._hardware):
+            self._tell_user(f"warning: {mixed}")
+        self._comm.standing.at("while opening the run directory")
         try:
+            with agreed(self._comm):
+                self._on_root(self._occupy)
+            return self._execute(listen)
+        finally:
+            self._lock.release()
+
+    def _occupy(self) -> None:
+        """Make the run directory this job's own."""
+        self._directory.create()
+        self._lock.acquire()
+        self._directory.remove_leftovers()
+        if not self._options.resume:
+            self._directory.check_unused()
+
+    def _execute(self, listen: Listener) -> dict[str, Any]:
+        """Collective. Train to the end, in a directory that is this job's own."""
+        comm, started = self._comm, perf_counter()
+        try:
+            comm.standing.at("while loading the data")
             problem = prepare(self._config, comm)
+            comm.standing.at("while preparing the first step")
             checkpoint = self._restore(problem)
             micro_batches = self._micro_batches(checkpoint)
             state = checkpoint.state if checkpoint else self._begin(problem)
+            check_replicas(comm, problem.network.layout, state)
             self._note_start(state)
             self._train(problem, state, micro_batches, listen)
         except DdpMlpError as failure:
             reason, code = str(failure), failure.exit_code
-            self._on_root(lambda: self._directory.write_status("failed", exit_code=code, reason=reason))
+            with suppress(StorageError):  # the first failure is the one to tell
+                self._on_root(lambda: self._directory.write_status("failed", exit_code=code, reason=reason))
             raise
-        summary = self._summary(problem, state, micro_batches, perf_counter() - started)
+        summary = {
+            **summarize(state, self._config, problem.network.layout),
+            "wall_s": round(perf_counter() - started, 3),
+            "world_size": comm.world_size,
+            "threads_per_rank": self._options.threads,
+            "micro_batches": micro_batches,
+            "run_dir": str(self._directory.path),
+        }
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
         self._on_root(lambda: self._directory.write_status(summary["status"], exit_code=code, **summary))
         if code:
             self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
+
+    def _note_timeout(self, reason: str) -> None:
+        """Let the status tell of a collective that timed out; on whichever rank can."""
+        with suppress(DdpMlpError):
+            self._directory.write_status("failed", exit_code=CollectiveTimeoutError.exit_code, reason=reason)
 
     def _on_root(self, write: Callable[[], object]) -> None:
         if self._comm.rank == 0:
@@ -101,7 +142,8 @@ class Run:
     def _tell(self, line: str) -> None:
         if self._comm.rank == 0:
             self._tell_user(line)
-            self._directory.log(line)
+            with suppress(StorageError):  # it has been said; no line is worth the run
+                self._directory.log(line)
 
     def _restore(self, problem: Problem) -> Checkpoint | None:
         """Collective. Return the newest good checkpoint, checked against the configuration."""
@@ -113,6 +155,9 @@ class Run:
             checkpoint, passed_over = newest_good(self._directory.checkpoints)
             if checkpoint:
                 check_resumable(checkpoint, self._config, problem.fingerprint)
+        self._last_good = checkpoint.path.name if checkpoint else ""
+        if checkpoint and (change := other_hardware(checkpoint.written_by, self._hardware)):
+            self._tell(f"warning: {change}")
         for reason in passed_over:
             self._tell(f"warning: passed over a checkpoint: {reason}")
         if checkpoint:
@@ -157,56 +202,39 @@ class Run:
             self._on_root(write)
 
     def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
-        trainer = Trainer(
-            self._config,
-            problem,
-            state,
-            self._comm,
-            micro_batches=micro_batches,
-            threads=self._options.threads,
-        )
+        """Collective. Train to the end, recording what the rules ask for."""
+        layout, writer = problem.network.layout, self._writer(problem, micro_batches)
+        with Saving(self._config, self._comm, layout, state, writer) as saving:
+            trainer = Trainer(
+                self._config,
+                problem,
+                state,
+                self._comm,
+                micro_batches=micro_batches,
+                threads=self._options.threads,
+                report_every=saving.periods,
+            )
 
-        def request(reason: str) -> None:
-            self._stop_reason = reason
-            trainer.request_stop()
+            def request(reason: str) -> None:
+                self._stop_reason = reason
+                trainer.request_stop()
 
-        started = perf_counter()
-        try:
-            with StopSignals(request):
+            started = perf_counter()
+            with closing(trainer), StopSignals(request):
                 for report in trainer.run():
-                    if report.finished_epoch or report.stop:
-                        with agreed(self._comm):
-                            self._on_root(lambda r=report: self._save(problem, state, micro_batches, r))  # type: ignore[misc]
+                    if report.skipped:
+                        self._tell(f"warning: {skipped_text(report.skipped)}")
+                    saving.after(report)
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
                         request("--max-time")
-        finally:
-            trainer.close()
 
-    def _save(self, problem: Problem, state: TrainState, micro_batches: int, report: Report) -> None:
-        """Write what a report asks for, the checkpoint before what tells of it."""
-        rules, progress, directory = self._config.checkpoint, state.progress, self._directory
-        if report.improved:
-            write_atomically(directory.model, model_image(self._model(problem, state)))
-        due = report.finished_epoch and progress.epoch % rules.every_epochs == 0
-        if due or report.stop or status_of(progress, self._config):
-            checkpoint = Checkpoint(
-                directory.checkpoints, state, self._config, problem.facts, problem.normalization,
-                problem.network, problem.fingerprint, micro_batches, self._written_by(), problem.targets,
-            )  # fmt: skip
-            save_checkpoint(directory.checkpoints, checkpoint_image(checkpoint), progress.step, rules.keep)
-        directory.append_metrics(progress.history)
-        if report.finished_epoch:
-            row = hash_row(progress.epoch, progress.step, problem.network.layout, state.parameters)
-            directory.append_hashes([row])
-        directory.write_status("running", epoch=progress.epoch, step=progress.step)
-
-    def _model(self, problem: Problem, state: TrainState) -> Model:
-        progress = state.progress
-        return Model(
-            self._config, problem.facts, problem.network, problem.normalization,
-            state.parameters, progress.epoch, progress.step, problem.targets,
-        )  # fmt: skip
+    def _writer(self, problem: Problem, micro_batches: int) -> RunWriter | None:
+        """Return what writes the run, on rank 0."""
+        if self._comm.rank != 0:
+            return None
+        imprint = Imprint(self._config, problem, micro_batches, self._written_by())
+        return RunWriter(self._directory, self._lock, imprint, self._tell, self._last_good)
 
     def _written_by(self) -> dict[str, Any]:
         return {
@@ -215,25 +243,6 @@ class Run:
             "threads_per_rank": self._options.threads,
             "host": socket.gethostname(),
             "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
-        }
-
-    def _summary(self, problem: Problem, state: TrainState, micro_batches: int, wall_s: float) -> dict[str, Any]:
-        progress = state.progress
-        last = final_row(progress, self._config)
-        return {
-            "status": status_of(progress, self._config) or "stopped",
-            "epochs": progress.epoch,
-            "steps": progress.step,
-            "train_loss": last.get("train_loss"),
-            **{name: value for name, value in last.items() if name == "penalty"},
-            **{name: value if value != "" else None for name, value in last.items() if name.startswith("valid_")},
-            "best_epoch": progress.best_epoch,
-            "weights_sha256": digest(state.parameters),
-            "wall_s": round(wall_s, 3),
-            "samples_per_s": round(last.get("samples_per_s", 0.0), 1),
-            "world_size": self._comm.world_size,
-            "threads_per_rank": self._options.threads,
-            "micro_batches": micro_batches,
-            "n_parameters": problem.network.layout.n_parameters,
-            "run_dir": str(self._directory.path),
+            "isa": self._config.train.isa,
+            **self._hardware,
         }

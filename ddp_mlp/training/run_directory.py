@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.errors import OutputError, StorageError, UsageError
 from ddp_mlp.training.checkpoint import list_checkpoints
+from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.sealed import write_atomically
+
+#: Names of files under way to their own: of `write_atomically`, of the lock, and of `create`.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.now-[0-9a-f]{32}|\.writable-\d+")
 
 
 @dataclass(frozen=True)
@@ -48,18 +54,14 @@ class RunDirectory:
         """Tell whether a run has begun here."""
         return (self.path / "config.toml").exists() or bool(list_checkpoints(self.checkpoints))
 
-    def create(self, *, resume: bool) -> None:
+    def create(self) -> None:
         """Make the directory, and see that files can be written into it.
 
         Raises
         ------
-        UsageError
-            If it holds a run and `resume` is False.
         OutputError
             If it cannot be made or written to.
         """
-        if not resume and self.holds_run():
-            raise UsageError(f"{self.path} already holds a run; go on with --resume, or choose another --out")
         probe = self.path / f".writable-{os.getpid()}"
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -67,6 +69,19 @@ class RunDirectory:
             probe.unlink()
         except OSError as error:
             raise OutputError(f"cannot write to the run directory {self.path}: {error.strerror}") from None
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of jobs that were killed; for who holds the directory's lock."""
+        for directory in (self.path, self.checkpoints):
+            for path in directory.glob(".*"):
+                if _TEMPORARY.fullmatch(path.name):
+                    with suppress(OSError):  # a directory of that name is none of ours
+                        path.unlink()
+
+    def check_unused(self) -> None:
+        """Raise UsageError if the directory holds a run."""
+        if self.holds_run():
+            raise UsageError(f"{self.path} already holds a run; go on with --resume, or choose another --out")
 
     def write_config(self, text: str) -> None:
         """Keep the resolved configuration."""
@@ -79,17 +94,26 @@ class RunDirectory:
             "state": state,
             "pid": os.getpid(),
             "host": socket.gethostname(),
+            "slurm_job_id": slurm_job_id(os.environ),
             "updated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         write_atomically(self.path / "status.json", (json.dumps(status, indent=1) + "\n").encode())
 
     def append_metrics(self, history: list[dict[str, Any]]) -> None:
         """Append the rows of epochs that ``metrics.csv`` does not have yet."""
-        _append_epochs(self.metrics, [_readable(row) for row in history])
+        self._metrics_table.append([_readable(row) for row in history])
 
     def append_hashes(self, rows: list[dict[str, Any]]) -> None:
         """Append the rows of epochs that ``hashes.csv`` does not have yet."""
-        _append_epochs(self.hashes, rows)
+        self._hashes_table.append(rows)
+
+    @cached_property
+    def _metrics_table(self) -> EpochTable:
+        return EpochTable(self.metrics)
+
+    @cached_property
+    def _hashes_table(self) -> EpochTable:
+        return EpochTable(self.hashes)
 
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
@@ -99,43 +123,6 @@ class RunDirectory:
                 file.write(f"{stamp} {line}\n")
         except OSError as error:
             raise StorageError(f"{self.path / 'log.txt'}: cannot write: {error.strerror}") from None
-
-
-def _append_epochs(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Append those rows to a table whose epochs it does not have yet.
-
-    An epoch that was computed twice because a job was killed before its checkpoint has
-    the same numbers both times, so the first row stays.
-    """
-    try:
-        known = _epochs_in(path)
-        new = [row for row in rows if row["epoch"] not in known]
-        if not new:
-            return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(new[0]), lineterminator="\n")
-        if not path.exists() or path.stat().st_size == 0:
-            writer.writeheader()
-        writer.writerows(new)
-        with path.open("a") as file:
-            file.write(_line_end_missing(path) + text.getvalue())
-    except OSError as error:
-        raise StorageError(f"{path}: cannot write: {error.strerror}") from None
-
-
-def _line_end_missing(path: Path) -> str:
-    """Return the line end that a row cut short by a crash or a full disk lacks."""
-    content = path.read_bytes() if path.exists() else b""
-    return "\n" if content and not content.endswith(b"\n") else ""
-
-
-def _epochs_in(path: Path) -> set[int]:
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
-        # A row with fewer cells than the header was cut short and does not count.
-        whole = [row for row in csv.DictReader(file) if None not in row.values()]
-        return {int(row["epoch"]) for row in whole if row["epoch"].isdigit()}
 
 
 def _readable(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ddp_mlp.data.guard import load_h5py
+from ddp_mlp.data.heaps import check_heaps_of
 from ddp_mlp.errors import DataError, MissingInputError, StorageError
 
 USER_BLOCK = 512
@@ -30,12 +31,12 @@ def make_image(fill: Callable[[Any], None]) -> bytes:
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", userblock_size=USER_BLOCK, libver=("v110", "v110")) as file:
         fill(file)
-    image = bytearray(buffer.getbuffer())
-    body = memoryview(image)[USER_BLOCK:]
-    header = _header(body)
-    body.release()
-    image[:USER_BLOCK] = header
-    return bytes(image)
+    return seal(buffer.getvalue())
+
+
+def seal(image: bytes) -> bytes:
+    """Return an image with the user block that belongs to its content."""
+    return _header(memoryview(image)[USER_BLOCK:]) + image[USER_BLOCK:]
 
 
 def open_image(path: Path) -> Any:
@@ -51,6 +52,7 @@ def open_image(path: Path) -> Any:
     image = _read(path)
     h5py = load_h5py()
     verify_image(image, str(path))
+    check_heaps_of(image, USER_BLOCK, str(path))
     return h5py.File(io.BytesIO(image), "r")
 
 

@@ -14,6 +14,15 @@ from typing import Any, Self
 
 #: Signals that ask a run to save its state and leave.
 STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+_HELD = (signal.SIGUSR1, signal.SIGTERM)
+
+
+def hold_stop_signals() -> None:
+    """Keep requests of a launcher or batch system until `StopSignals` listens.
+
+    Before that they would end the process, which takes its time to import, compile and read.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
 
 
 class StopSignals:
@@ -32,6 +41,7 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         self._previous = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         return self
 
     def __exit__(

@@ -30,6 +30,8 @@ class Progress:
     plateau_factor, plateau_wait
         What plateaus have left of the learning rate, and for how many epochs nothing
         became better since the last one.
+    n_skipped : int
+        Steps of the epoch whose update was left out.
     is_stuck : bool
         A line search found no decrease.
     history : list of dict
@@ -50,6 +52,7 @@ class Progress:
     plateau_factor: float = 1.0
     plateau_wait: int = 0
     is_stuck: bool = False
+    n_skipped: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -6,8 +6,7 @@ next step depends on is in `TrainState`, and no rank is in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from time import perf_counter
 from typing import Any
 
@@ -18,45 +17,17 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, steps_per_epoch
 from ddp_mlp.core.schedules import learning_rate_at, momentum_at, resolve_schedule
-from ddp_mlp.errors import NonFiniteError
-from ddp_mlp.training.bookkeeping import account, begin_epoch, norm_columns, note_validation, status_of
+from ddp_mlp.errors import DdpMlpError, NonFiniteError
+from ddp_mlp.training.bookkeeping import account, account_skipped, begin_epoch, norm_columns, note_validation, status_of
 from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.training.evaluation import Evaluator
 from ddp_mlp.training.line_search import search
 from ddp_mlp.training.problem import Problem
+from ddp_mlp.training.report import Report
 from ddp_mlp.training.state import TrainState
 
 #: Seconds between reports, about: long enough to cost nothing, short enough to react.
 REPORT_EVERY_S = 0.05
-
-
-@dataclass(frozen=True)
-class Report:
-    """Where the run stands after some steps.
-
-    Attributes
-    ----------
-    epoch, step : int
-        Epochs finished and steps done in all.
-    steps_left : int
-        Steps to the end of the last epoch.
-    learning_rate : float
-        Of the last step.
-    finished_epoch : dict or None
-        The row of ``metrics.csv`` if an epoch has just ended.
-    improved : bool
-        The epoch that ended is the best so far.
-    stop : bool
-        A rank asked to stop: this is the last report.
-    """
-
-    epoch: int
-    step: int
-    steps_left: int
-    learning_rate: float
-    finished_epoch: dict[str, Any] | None = None
-    improved: bool = False
-    stop: bool = False
 
 
 class Trainer:
@@ -71,7 +42,10 @@ class Trainer:
         *,
         micro_batches: int,
         threads: int,
+        report_every: Collection[int] = (),
     ) -> None:
+        """`report_every` are periods in steps: there is a report after each multiple of one of them."""
+        self._report_every = report_every
         self._config = config
         self._problem = problem
         self._state = state
@@ -99,6 +73,7 @@ class Trainer:
         self._comm = comm
         self._at_once = np.ones(1, np.int64)
         self._stop = False
+        self._skipped: list[int] = []
         self._evaluator = Evaluator(
             problem.network, problem.facts.task, problem.resident, comm, threads, targets=problem.targets
         )
@@ -122,7 +97,7 @@ class Trainer:
             ordered = perf_counter()
             self._at_once[0] = 1
             while progress.position < self._steps_per_epoch:
-                self._advance(min(int(self._at_once[0]), self._steps_per_epoch - progress.position))
+                self._advance(min(int(self._at_once[0]), self._steps_to_report()))
                 if progress.position == first_position + 1:
                     self._set_pace(perf_counter() - ordered)
                 if progress.position < self._steps_per_epoch:
@@ -153,18 +128,31 @@ class Trainer:
         self._at_once[0] = max(1, min(STEPS_AT_ONCE, int(REPORT_EVERY_S / step_s)))
         self._comm.broadcast(self._at_once)
 
+    def _steps_to_report(self) -> int:
+        """Return the steps to the next that must be reported: an end of an epoch, or of a period."""
+        to_periods = (period - self._progress.step % period for period in self._report_every)
+        return min(self._steps_per_epoch - self._progress.position, *to_periods, STEPS_AT_ONCE)
+
     def _advance(self, n_steps: int) -> None:
         """Collective. Run `n_steps` steps of the current epoch."""
+        self._stop, self._skipped = False, []
+        end = self._progress.step + n_steps
+        while self._progress.step < end:
+            self._run_steps(end - self._progress.step)
+
+    def _run_steps(self, n_steps: int) -> None:
+        """Collective. Run up to `n_steps` steps, to the first whose update is left out."""
         progress, n_train = self._progress, len(self._problem.train_ids)
         optimizer, first = self._config.optimizer, progress.step
         batches = [batch_bounds(n_train, self._batch_size, progress.position + i) for i in range(n_steps)]
         coefficients = [
             self._optimizer.coefficients(optimizer, self._rate_at(step), step) for step in range(first, first + n_steps)
         ]
+        self._comm.standing.at_step(first)
         reports = self._engine.run(batches, coefficients)
         for report in reports:
             self._account(report)
-        self._stop = any(report.stop_requested for report in reports)
+        self._stop = self._stop or any(report.stop_requested for report in reports)
         if optimizer.name == "line_search":
             self._searched_rate = search(self._engine, self._comm, batches[0], reports[0], self._rate_at(first))
             progress.is_stuck = self._searched_rate == 0
@@ -175,15 +163,24 @@ class Trainer:
 
     def _account(self, report: StepReport) -> None:
         progress = self._progress
-        if not report.is_finite:
-            raise known_to_all(
-                NonFiniteError(
-                    f"the loss or gradient became non-finite at step {progress.step} of epoch {progress.epoch + 1} "
-                    f"(loss sum {report.loss_sum:g}); the update was not applied; a smaller [optimizer] learning_rate "
-                    f"than {self._rate_at(progress.step):g} may help"
-                )
+        if report.is_finite:
+            account(progress, report)
+        elif self._config.train.on_nonfinite == "skip":
+            account_skipped(progress)
+            self._skipped.append(progress.step)
+        else:
+            raise self._non_finite(
+                f"at step {progress.step}", f"(loss sum {report.loss_sum:g}); the update was not applied"
             )
-        account(progress, report)
+
+    def _non_finite(self, where: str, consequence: str) -> DdpMlpError:
+        """Return the error that every rank raises by itself, from sums that all of them have."""
+        return known_to_all(
+            NonFiniteError(
+                f"the loss or gradient became non-finite {where} of epoch {self._progress.epoch + 1} {consequence}; "
+                f"a smaller [optimizer] learning_rate than {self._rate_at(self._progress.step):g} may help"
+            )
+        )
 
     def _rate_at(self, step: int) -> float:
         rate, factor = self._config.optimizer.learning_rate, self._progress.plateau_factor
@@ -199,12 +196,16 @@ class Trainer:
         progress = self._progress
         done = progress.epoch * self._steps_per_epoch + progress.position
         left = self._config.train.epochs * self._steps_per_epoch - done
-        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved, self._stop)
+        skipped = tuple(self._skipped)
+        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved, self._stop, skipped)
 
     def _finish_epoch(self, started: float, data_s: float, before: tuple[float, float], n_steps: int) -> Report:
         """Collective. Validate, close the books of the epoch, and report it."""
         progress, clock = self._progress, self._engine.clock
+        if progress.n_skipped == progress.position:
+            raise self._non_finite("at every step", "(all were left out)")
         trained_s = perf_counter() - started
+        self._comm.standing.at(f"in the validation after step {progress.step}")
         metrics = self._validate()
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,
@@ -213,6 +214,7 @@ class Trainer:
             **({"penalty": progress.penalty_sum / progress.n_samples} if self._rules.has_penalty else {}),
             **metrics,
             "learning_rate": self.learning_rate(),
+            **({"skipped_steps": progress.n_skipped} if self._config.train.on_nonfinite == "skip" else {}),
             **norm_columns(progress, self._weight_names),
             "samples_per_s": progress.n_samples * n_steps / progress.position / trained_s,
             "compute_s": clock.compute_s - before[0],

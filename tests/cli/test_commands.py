@@ -135,11 +135,11 @@ def test_help_of_each_command(command, tmp_path):
     assert done.out.startswith(f"Usage: ddp-mlp {command}")
 
 
-def test_help_imports_neither_mpi_nor_numba_nor_h5py():
+def test_help_imports_neither_mpi_nor_numba_nor_h5py_nor_numpy():
     code = (
         "import sys; from click.testing import CliRunner; from ddp_mlp.cli.main import cli; "
         "assert CliRunner().invoke(cli, ['--help']).exit_code == 0; "
-        "print([m for m in ('mpi4py', 'numba', 'h5py', 'scipy') if m in sys.modules])"
+        "print([m for m in ('mpi4py', 'numba', 'h5py', 'scipy', 'numpy', 'msgspec') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

@@ -43,6 +43,8 @@ def folder(tmp_path_factory):
     return path
 
 
+DIVERGING = ["--set", "optimizer.learning_rate=1e38", "--set", "data.normalize=none"]
+TIED = ["--set", "model.tied=true"]
 CASES = {
     "no such data file": (66, ["--set", "data.train=nope.h5"], "nope.h5: no such file"),
     "not HDF5": (65, ["--set", "data.train=text.h5"], "not an HDF5 file"),
@@ -53,13 +55,20 @@ CASES = {
     "negative label": (65, ["--set", "data.train=labels.h5"], "labels.h5"),
     "two wrong values": (2, ["--set", "train.epochs=0", "--set", "model.hiden=[3]"], "did you mean 'hidden'"),
     "wrong pair": (2, ["--set", "loss.name=mse"], "allowed: cross_entropy"),
+    "trained step": (2, ["--set", "model.activation=step"], "slope is 0"),
+    "probability of 1": (2, ["--set", "model.dropout=1.0"], "dropout"),
+    "momentum of 1": (2, ["--set", "optimizer.name=momentum", "--set", "optimizer.momentum=1.0"], "momentum"),
+    "tied without a mirror": (2, ["--set", "data.autoencode=true", "--set", "model.hidden=[4,2,3]", *TIED], "mirror"),
+    "line search of parts": (2, ["--set", "optimizer.name=line_search"], 'global_batch_size = "full"'),
+    "shifted without images": (2, ["--set", "data.augment.shift=1"], "image_shape"),
     "unknown option": (2, ["--bogus"], "--bogus"),
     "output is a file": (73, ["--out", "file/run"], "file/run"),
     "non-finite": (
         79,
-        ["--set", "optimizer.learning_rate=1e38", "--set", "data.normalize=none", "--out", "diverged"],
+        [*DIVERGING, "--set", "checkpoint.every_epochs=9", "--out", "diverged"],
         "the update was not applied",
     ),
+    "non-finite weights": (79, [*DIVERGING, "--out", "weights-diverged"], "nothing was saved from them"),
 }
 
 
@@ -68,8 +77,7 @@ CASES = {
 def test_one_line_and_the_exit_code(folder, case, ranks, request):
     code, arguments, phrase = CASES[case]
     out = [] if "--out" in arguments else ["--out", f"run-{ranks}-{case.replace(' ', '-')}"]
-    if "diverged" in arguments:
-        arguments = [f"diverged-{ranks}" if a == "diverged" else a for a in arguments]
+    arguments = [f"{a}-{ranks}" if a.endswith("diverged") else a for a in arguments]
     done = ddp_mlp("train", "c.toml", *arguments, *out, cwd=folder, ranks=ranks)
     assert done.code == code, done.err
     assert len(done.error_lines) == 1, done.err

@@ -143,6 +143,6 @@ def test_a_run_leaves_no_temporary_file_and_no_shared_memory(folder):
     assert set(shutil.os.listdir("/dev/shm")) <= shm_before  # noqa: S108
     left = sorted(path.name for path in (folder / "clean").rglob("*") if path.is_file())
     assert left == [
-        "config.toml", "hashes.csv", "metrics.csv", "model.h5", "status.json",
+        "config.toml", "hashes.csv", "log.txt", "metrics.csv", "model.h5", "status.json",
         "step-00000010.h5", "step-00000015.h5", "step-00000020.h5",
     ]  # fmt: skip

@@ -53,7 +53,7 @@ def checkpoint_of(step: int = 40, dtype: str = "float32", optimizer: str = "adam
     state = TrainState(
         rng.normal(size=n_parameters).astype(dtype),
         rng.normal(size=(n_moments, n_parameters)).astype(dtype),
-        Progress(2, 3, step, 0.1, 96, 1 / 7, 0.25, 1, history),
+        Progress(2, 3, step, 0.1, 96, 1 / 7, 0.25, best_epoch=1, history=history),
     )
     return Checkpoint(
         path=Path(checkpoint_name(step)),
@@ -305,6 +305,10 @@ def test_every_key_is_free_or_checked() -> None:
         "data.valid",
         "train.epochs",
         "train.micro_batches",
+        "train.timeout_s",
+        "train.check_ranks_every",
         "checkpoint.every_epochs",
+        "checkpoint.every_steps",
+        "checkpoint.every_minutes",
         "checkpoint.keep",
     }

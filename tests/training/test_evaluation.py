@@ -48,6 +48,15 @@ def test_a_single_row() -> None:
     assert hit == {"n_samples": 1, "loss": 0.0, "rmse": 0.0, "mae": 0.0, "r2": 1.0}
 
 
+def test_r2_of_large_targets_that_hardly_vary() -> None:
+    """Squares of 1e9 leave float64 no digit for a variance of 1.25."""
+    resident = resident_of([[0.0], [1.0], [2.0], [3.0]], np.array([[0.0], [1.0], [2.0], [3.5]]) + 1e9)
+    evaluator = evaluator_of(network_of((1, 1)), "regression", resident)
+    found = evaluator.evaluate(np.array([1.0, 1e9]), np.arange(4))
+    # By hand: errors 0, 0, 0, 1/2; the targets vary by 6.6875 about their mean 1.625. All sums are exact.
+    assert found["r2"] == pytest.approx(1 - 0.25 / 6.6875, rel=4 * np.finfo(float).eps)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("task", "loss", "sizes"), CASES)
 def test_threads_do_not_change_a_bit(

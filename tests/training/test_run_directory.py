@@ -21,7 +21,7 @@ from ddp_mlp.training.run_directory import RunDirectory
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     made = RunDirectory(tmp_path / "runs/first")
-    made.create(resume=False)
+    made.create()
     return made
 
 
@@ -51,7 +51,8 @@ def test_places(tmp_path: Path) -> None:
 
 def test_create_makes_parents_and_leaves_no_probe(directory: RunDirectory) -> None:
     assert [p.name for p in directory.path.iterdir()] == ["checkpoints"]
-    directory.create(resume=False)
+    directory.create()
+    directory.check_unused()
     assert not directory.holds_run(), "an empty directory holds no run"
 
 
@@ -65,14 +66,13 @@ def test_a_run_is_not_overwritten(directory: RunDirectory, trace: str) -> None:
     with pytest.raises(
         UsageError, match=r"runs/first already holds a run; go on with --resume, or choose another --out"
     ):
-        directory.create(resume=False)
-    directory.create(resume=True)
+        directory.check_unused()
 
 
 def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cannot write to the run directory .*file/run: Not a directory"):
-        RunDirectory(tmp_path / "file/run").create(resume=False)
+        RunDirectory(tmp_path / "file/run").create()
 
 
 def test_directory_that_cannot_be_written_to(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_directory_that_cannot_be_written_to(directory: RunDirectory, monkeypatc
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(OutputError, match="Read-only file system"):
-        directory.create(resume=True)
+        directory.create()
 
 
 def test_config(directory: RunDirectory) -> None:
@@ -100,6 +100,7 @@ def test_status_says_who_and_when(directory: RunDirectory) -> None:
         "reason": "not finite",
         "pid": os.getpid(),
         "host": socket.gethostname(),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
     }
 
 
@@ -164,3 +165,15 @@ def test_log_appends_lines_with_the_time(directory: RunDirectory) -> None:
     lines = (directory.path / "log.txt").read_text().splitlines()
     assert [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", "", line) for line in lines] == ["first", "second"]
     assert all(len(line) > 20 for line in lines)
+
+
+def test_what_killed_jobs_leave_is_removed_and_nothing_else(directory: RunDirectory) -> None:
+    token = "0123456789abcdef" * 2
+    for place in (directory.path, directory.checkpoints):
+        for name in (f".step-00000001.h5.{token}.tmp", f".now-{token}", ".writable-12", ".notes.tmp", "notes.tmp"):
+            (place / name).write_text("")
+        (place / f".a.{token}.tmp").mkdir()
+    directory.remove_leftovers()
+    left = [".notes.tmp", f".a.{token}.tmp", "notes.tmp"]
+    assert sorted(path.name for path in directory.checkpoints.iterdir()) == sorted(left)
+    assert sorted(path.name for path in directory.path.iterdir()) == sorted([*left, "checkpoints"])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.kernels.penalties import clip_factor
 from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.training.engine import Engine
@@ -57,6 +58,18 @@ def test_a_limit_that_is_not_reached_changes_no_bit(parts: Any, optimizer: str) 
     np.testing.assert_array_equal(*found)
 
 
+def test_clipping_a_gradient_whose_squares_overflow(rng: np.random.Generator) -> None:
+    """In float32 squares end at 3.4e38. A linear unit whose only feature is 1e13 has slopes of 1e26."""
+    resident = resident_of([[1e13], [1e13]], [[-1e13], [-1e13]], "float32")
+    network, theta = network_of((1, 1)), np.zeros(2, np.float32)
+    rules = UpdateRules(clip_norm=1.0)
+    with engine_of(network, resident, theta, rules=rules, micro_batches=2) as engine:
+        (report,) = engine.run([(0, 2)], [(1.0,)])
+        # The slope by the bias, 1e13, is lost beside 1e26 to float32. A dozen roundings.
+        np.testing.assert_allclose(engine.parameters, [-1.0, 0.0], rtol=12 * np.finfo(np.float32).eps, atol=1e-12)
+    assert report.grad_norm == pytest.approx(1e26, rel=float(12 * np.finfo(np.float32).eps))
+
+
 def test_factor_of_clipping() -> None:
     assert [clip_factor(16.0, limit) for limit in (0.0, 1.0, 4.0, 5.0)] == [1.0, 0.25, 1.0, 1.0]
 
@@ -99,6 +112,20 @@ def test_norms_of_layers(parts: Any) -> None:
     assert report.layer_norms == pytest.approx(expected, rel=1e-12)
     with engine_of(network, resident, theta) as engine:
         assert step(engine, 1.0).layer_norms == ()
+
+
+@pytest.mark.parametrize(("activation", "vanishes"), [("sigmoid", True), ("relu", False)])
+def test_norms_of_layers_show_a_gradient_that_vanishes(
+    activation: str, vanishes: bool, rng: np.random.Generator
+) -> None:
+    """Six layers of slopes of at most 1/4 leave the first weight less than a thousandth of the last one's gradient."""
+    network = network_of((20, *[30] * 6, 3), activation, "cross_entropy")
+    start = initial_parameters(network, "auto", 0, "float64")
+    resident = resident_of(rng.normal(0, 1, (N_ROWS, 20)), targets_for(network, N_ROWS, rng))
+    with engine_of(network, resident, start, rules=UpdateRules(layer_norms=True)) as engine:
+        first, *_, last = step(engine, 1.0).layer_norms
+    assert (first < 1e-3 * last) == vanishes
+    assert vanishes or first > 0.1 * last
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

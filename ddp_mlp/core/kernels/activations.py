@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ddp_mlp.core.kernels.exponential import exp
 from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
+from ddp_mlp.core.kernels.reduction import add_columns
 
 
 class Activation(NamedTuple):
@@ -151,12 +152,15 @@ ACTIVATION_CODES = {activation.name: code for code, activation in enumerate(ACTI
 def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
     value = activation.value
 
-    def activate(chosen, row, bias, p):
+    def activate(chosen, values, bias, p):
         if chosen == code:
-            for c in range(row.shape[0]):
-                row[c] = value(row[c] + bias[c], p)
+            n_columns = bias.shape[0]
+            for start in range(0, values.shape[0], n_columns):
+                row = values[start : start + n_columns]
+                for c in range(n_columns):
+                    row[c] = value(row[c] + bias[c], p)
         else:
-            otherwise(chosen, row, bias, p)
+            otherwise(chosen, values, bias, p)
 
     return inlined(activate, f"activate_{activation.name}")
 
@@ -166,8 +170,8 @@ def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
 
     def descend(chosen, delta, h, p):
         if chosen == code:
-            for c in range(delta.shape[0]):
-                delta[c] *= derivative(h[c], p)
+            for i in range(delta.shape[0]):
+                delta[i] *= derivative(h[i], p)
         else:
             otherwise(chosen, delta, h, p)
 
@@ -175,7 +179,7 @@ def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
 
 
 @inlined
-def _no_forward(chosen, row, bias, p):
+def _no_forward(chosen, values, bias, p):
     raise ValueError("unknown activation code")
 
 
@@ -194,20 +198,22 @@ def _chain() -> tuple[Any, Any]:
 
 _activate, _descend = _chain()
 
-
-@jit
-def bias_activate(chosen, values, start, n_rows, n_columns, parameters, bias_start, p):
-    """Turn the products (B, O) at `start` into activations in place: ``h = g(z + b)``."""
-    bias = parameters[bias_start : bias_start + n_columns]
-    for r in range(n_rows):
-        _activate(chosen, values[start + r * n_columns : start + (r + 1) * n_columns], bias, p)
+#: Rows whose derivatives are taken before their columns are added up: few enough to stay in
+#: the first-level cache, enough to make the choice among activations free.
+_ROWS = 4
 
 
 @jit
-def times_derivative(chosen, delta, delta_start, values, start, n_rows, n_columns, total, p):
-    """Multiply deltas (B, O) by ``g'(a)`` in place, and add their column sums to `total` in the same pass."""
-    for r in range(n_rows):
-        out = delta[delta_start + r * n_columns : delta_start + (r + 1) * n_columns]
-        _descend(chosen, out, values[start + r * n_columns : start + (r + 1) * n_columns], p)
-        for c in range(n_columns):
-            total[c] += out[c]
+def bias_activate(chosen, values, bias, p):
+    """Turn the products (B * O,) of a layer into activations in place: ``h = g(z + b)``."""
+    _activate(chosen, values, bias, p)
+
+
+@jit
+def times_derivative(chosen, delta, h, total, p):
+    """Multiply deltas (B * O,) by ``g'(a)`` in place, and add their column sums to `total` (O,)."""
+    size = _ROWS * total.shape[0]
+    for start in range(0, delta.shape[0], size):
+        rows = delta[start : start + size]
+        _descend(chosen, rows, h[start : start + size], p)
+        add_columns(rows, total)

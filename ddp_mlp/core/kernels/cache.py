@@ -33,11 +33,10 @@ def cache_root() -> Path:
 
 def _key(dtype: str) -> str:
     """Hash everything that decides what machine code the kernels become."""
-    import llvmlite.binding as llvm
+    from ddp_mlp.core.kernels.hardware import code_target
 
-    text = [dtype, platform.python_version(), platform.machine(), llvm.get_host_cpu_name()]
-    text += [llvm.get_host_cpu_features().flatten()]
-    text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy", "scipy")]
+    text = [dtype, platform.python_version(), platform.machine(), *code_target()]
+    text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     text += [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_")]
     digest = hashlib.sha256("\n".join(text).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):

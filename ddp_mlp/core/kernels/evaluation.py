@@ -19,7 +19,8 @@ EVALUATION_ROWS = 256
 NO_KEY = np.uint64(0)
 
 #: Columns of the sums of a block. From `PER_TARGET` on, four for each target of a regression:
-#: squared error, absolute error, target, squared target.
+#: squared error, absolute error, and the target and its square, counted from the first target
+#: of all, so that the spread of large targets keeps its digits.
 BLOCK_LOSS, BLOCK_SAMPLES, BLOCK_CORRECT, PER_TARGET = range(4)
 SUMS_PER_TARGET = 4
 
@@ -66,10 +67,10 @@ def _record(logits, label, answer, record):
 
 
 @jit
-def _add_errors(logits, target, sums):
+def _add_errors(logits, target, first, sums):
     for c in range(logits.shape[0]):
         error = np.float64(logits[c]) - np.float64(target[c])
-        t = np.float64(target[c])
+        t = np.float64(target[c]) - np.float64(first[c])
         column = PER_TARGET + SUMS_PER_TARGET * c
         sums[column] += error * error
         sums[column + 1] += abs(error)
@@ -120,7 +121,7 @@ def evaluate_blocks(
             logits = work[at + r * n_logits : at + (r + 1) * n_logits]
             target = targets[order[start + r]]
             if is_regression:
-                _add_errors(logits, target, sums[block])
+                _add_errors(logits, target, targets[order[0]], sums[block])
                 continue
             answer = _answer(logits, threshold)
             if answer == int(target[0]):

@@ -1,23 +1,14 @@
-"""What Numba does not offer: BLAS with leading dimensions, atomics, typed constants."""
+"""What Numba does not offer: atomics, prefetching, typed constants, a search that is vectorised."""
 
 from __future__ import annotations
 
-import ctypes
 import platform
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
-
-from ddp_mlp.errors import DdpMlpError
-
-NO_TRANSPOSE = ord("N")
-TRANSPOSE = ord("T")
-
-_BLAS_SYMBOLS = {types.float32: "ddp_mlp_sgemm", types.float64: "ddp_mlp_dgemm"}
 
 
 def jit(function: Any, name: str = "") -> Any:
@@ -49,105 +40,6 @@ def entry_point(function: Any) -> Any:
     return njit(nogil=True, error_model="numpy", cache=True)(function)
 
 
-def register_blas() -> None:
-    """Give the addresses of SciPy's `sgemm` and `dgemm` to the JIT linker.
-
-    Raises
-    ------
-    DdpMlpError
-        If this SciPy's BLAS takes integers that are not C ``int``.
-    """
-    from scipy.linalg import cython_blas
-
-    name_of, pointer_of = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    for symbol in _BLAS_SYMBOLS.values():
-        functions: dict[str, Any] = dict(cython_blas.__pyx_capi__)
-        capsule = functions[symbol.removeprefix("ddp_mlp_")]
-        signature = name_of(capsule)
-        if not signature.startswith(b"void (char *, char *, int *,"):
-            raise DdpMlpError(f"SciPy's BLAS has an unknown signature, {signature.decode()}; install scipy 1.17")
-        llvm.add_symbol(symbol, pointer_of(capsule, signature))
-
-
-register_blas()
-
-
-@intrinsic
-def gemm(
-    typing_context,
-    transpose_a,
-    transpose_b,
-    m,
-    n,
-    k,
-    a,
-    a_start,
-    lda,
-    b,
-    b_start,
-    ldb,
-    beta,
-    c,
-    c_start,
-    ldc,
-):
-    """Compute ``C <- op(A) op(B) + beta C`` for column-major matrices inside flat arrays.
-
-    A row-major matrix is its own transpose in column-major order, so callers swap the
-    factors. ``*_start`` are offsets in elements; all integers are int64, `beta` has the
-    dtype of the arrays. Source: BLAS level 3, GEMM.
-    """
-    if a.dtype not in _BLAS_SYMBOLS or b.dtype != a.dtype or c.dtype != a.dtype:
-        return None
-    size = types.int64
-    signature = types.void(size, size, size, size, size, a, size, size, b, size, size, a.dtype, c, size, size)
-    symbol = _BLAS_SYMBOLS[a.dtype]
-    real = ir.FloatType() if a.dtype == types.float32 else ir.DoubleType()
-    char, integer = ir.IntType(8), ir.IntType(32)
-
-    def codegen(context, builder, signature, arguments):
-        def address_of(value, kind):
-            slot = cgutils.alloca_once(builder, kind)
-            builder.store(builder.trunc(value, kind) if isinstance(kind, ir.IntType) else value, slot)
-            return slot
-
-        def element(array, start):
-            data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
-            return builder.gep(data, [arguments[start]])
-
-        pointers = [char.as_pointer()] * 2 + [integer.as_pointer()] * 3
-        pointers += [real.as_pointer(), real.as_pointer(), integer.as_pointer()]
-        pointers += [real.as_pointer(), integer.as_pointer(), real.as_pointer()]
-        pointers += [real.as_pointer(), integer.as_pointer()]
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), pointers), symbol)
-        ta, tb = (address_of(arguments[i], char) for i in (0, 1))
-        m_, n_, k_, lda_, ldb_, ldc_ = (address_of(arguments[i], integer) for i in (2, 3, 4, 7, 10, 14))
-        alpha, beta_ = address_of(ir.Constant(real, 1.0), real), address_of(arguments[11], real)
-        builder.call(
-            function,
-            [
-                ta,
-                tb,
-                m_,
-                n_,
-                k_,
-                alpha,
-                element(5, 6),
-                lda_,
-                element(8, 9),
-                ldb_,
-                beta_,
-                element(12, 13),
-                ldc_,
-            ],
-        )
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
 def like(value: Any, constant: float) -> Any:
     """Return `constant` in the floating type of `value`, so that float32 stays float32."""
     return type(value)(constant)
@@ -164,12 +56,12 @@ def _like(value, constant):
 
 
 def is_large(values: Any) -> bool:
-    """Tell whether any of `values` is NaN, infinite, or above 2^50 (float64: 2^480).
+    """Tell whether any of `values` is NaN, infinite, or above 2^24 (float64: 2^240).
 
     Magnitudes of floats are ordered as their bits without the sign, and a maximum of
     integers runs over whole vectors where that of floats, because of NaN, does not.
     """
-    limit = 2.0**50 if values.itemsize == 4 else 2.0**480
+    limit = 2.0**24 if values.itemsize == 4 else 2.0**240
     return not bool((abs(values) <= limit).all())
 
 
@@ -178,7 +70,7 @@ def _is_large(values):
     narrow = values.dtype == types.float32
     word = types.uint32 if narrow else types.uint64
     magnitude = word(0x7FFFFFFF if narrow else 0x7FFFFFFFFFFFFFFF)
-    limit = word((50 + 127) << 23 if narrow else (480 + 1023) << 52)
+    limit = word((24 + 127) << 23 if narrow else (240 + 1023) << 52)
 
     def search(values):
         bits = values.view(word)
@@ -251,6 +143,25 @@ def cpu_relax(typing_context):
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def prefetch(typing_context, rows, row):
+    """Ask for a row of a C-contiguous table (N, n) to be brought near, 64 bytes at a time."""
+
+    def codegen(context, builder, signature, arguments):
+        table = context.make_array(signature.args[0])(context, builder, arguments[0])
+        _, n_columns = cgutils.unpack_tuple(builder, table.shape)
+        size, byte, flag = ir.IntType(64), ir.IntType(8).as_pointer(), ir.IntType(32)
+        row_bytes = builder.mul(n_columns, table.itemsize)
+        first = builder.gep(builder.bitcast(table.data, byte), [builder.mul(arguments[1], row_bytes)])
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        with cgutils.for_range_slice(builder, size(0), row_bytes, size(64)) as (at, _):
+            builder.call(fetch, [builder.gep(first, [at]), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return types.void(rows, types.int64), codegen
 
 
 sched_yield = types.ExternalFunction("sched_yield", types.int32())

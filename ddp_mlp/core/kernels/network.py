@@ -19,16 +19,17 @@ import numpy as np
 from ddp_mlp.core.kernels.activations import bias_activate, times_derivative
 from ddp_mlp.core.kernels.dropout import drop, drop_delta
 from ddp_mlp.core.kernels.intrinsics import (
-    NO_TRANSPOSE,
-    TRANSPOSE,
-    gemm,
+    inlined,
     is_large,
     jit,
     like,
+    prefetch,
     row_as,
 )
 from ddp_mlp.core.kernels.losses import loss_and_delta
 from ddp_mlp.core.kernels.maxout import give_to_winner, take_largest
+from ddp_mlp.core.kernels.products import multiply
+from ddp_mlp.core.kernels.reduction import add_columns, add_into, copy
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT, WIDTH, LINEAR_AT, MASK_AT, TRANSPOSED, SHARED = range(12)
 LAYER_COLUMNS = 12
@@ -45,12 +46,26 @@ STORED_AS_DTYPE, STORED_AS_UINT8 = 0, 1
 LOSS_SUM, SAMPLE_SUM, NON_FINITE, STOP_REQUEST, WEIGHT_SUM, SUSPICIOUS = range(6)
 TAIL_COLUMNS = 8
 
+#: Rows asked for before they are gathered: their addresses are random, so no hardware guesses them.
+_AHEAD = 2
+
+
+@jit
+def has_shared_weights(layers):
+    """Tell whether a weight serves two layers."""
+    for k in range(layers.shape[0]):
+        if layers[k, SHARED] != 0:
+            return True
+    return False
+
 
 @jit
 def gather(features, stored, offset, scale, order, start, stop, work):
     """Copy rows ``order[start:stop]`` into `work`, normalised, as (B, I)."""
     n_in = offset.shape[0]
     for r in range(stop - start):
+        if start + r + _AHEAD < stop:
+            prefetch(features, order[start + r + _AHEAD])
         out = work[r * n_in : (r + 1) * n_in]
         row = features[order[start + r]]
         if stored == STORED_AS_UINT8:
@@ -74,44 +89,42 @@ def forward(layers, settings, parameters, work, capacity, n_rows, key, order, st
         h, out = capacity * layers[k, INPUT_AT], capacity * layers[k, LINEAR_AT]
         if settings[k, DROPOUT] > 0:
             drop(work, h, capacity * layers[k, MASK_AT], n_rows, n_in, settings[k, DROPOUT], key, k, order, start)
-        # fmt: off
-        if layers[k, TRANSPOSED]:
-            gemm(TRANSPOSE, NO_TRANSPOSE, width, n_rows, n_in,
-                 parameters, weight, n_in,
-                 work, h, n_in,
-                 like(work, 0.0), work, out, width)  # (B, O) = (B, I) (O, I)^T
-        else:
-            gemm(NO_TRANSPOSE, NO_TRANSPOSE, width, n_rows, n_in,
-                 parameters, weight, width,
-                 work, h, n_in,
-                 like(work, 0.0), work, out, width)  # (B, O) = (B, I) (I, O)
-        # fmt: on
-        bias_activate(layers[k, ACTIVATION], work, out, n_rows, width, parameters, layers[k, BIAS], settings[k, SHAPE])
+        transposed = layers[k, TRANSPOSED] != 0
+        row = n_in if transposed else width
+        # (B, O) = (B, I) (I, O), or (B, I) (O, I)^T
+        multiply(
+            work, h, n_in, 1, parameters, weight, row, transposed, work, out, width, n_rows, width, n_in, False
+        )  # fmt: skip
+        bias = parameters[layers[k, BIAS] : layers[k, BIAS] + width]
+        bias_activate(layers[k, ACTIVATION], work[out : out + n_rows * width], bias, settings[k, SHAPE])
         if width != layers[k, N_OUT]:
             take_largest(work, out, capacity * layers[k, OUTPUT_AT], n_rows, layers[k, N_OUT], width)
 
 
-@jit
-def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient):
-    """Write the gradient sum of every layer; return True if a sum in it may have overflowed.
+@inlined
+def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient, adds):
+    """Write, or add, the gradient sum of every layer; return True if a sum in it may have overflowed.
 
     On entry the logits have been replaced by ``d loss / d logits``. `delta_at` (2,) are the
     columns of `work` for the deltas of hidden layers, used in turn.
 
-    With all deltas and activations below 2^50 in magnitude (float32), products summed over
-    up to 2^27 rows stay below 2^127, so that only a suspicious gradient need be searched.
+    With all deltas and activations up to 2^24 in magnitude (float32), products are at most
+    2^48. Neither their sum over 2^79 rows nor the squares of 2^31 means of them overflow, so
+    only a suspicious gradient need be searched, and squared with more range.
     """
     suspicious = False
     last = layers.shape[0] - 1
     at = capacity * layers[last, OUTPUT_AT]
     n_out = layers[last, N_OUT]
-    _add_columns(work[at : at + n_rows * n_out], n_out, _zeros(gradient, layers[last, BIAS], n_out))
+    sums = np.zeros(n_out, work.dtype)
+    add_columns(work[at : at + n_rows * n_out], sums)
     for k in range(last, -1, -1):
-        n_in = layers[k, N_IN]
+        n_in, width, bias = layers[k, N_IN], layers[k, WIDTH], layers[k, BIAS]
+        _put(sums, gradient[bias : bias + width], adds)
         h = capacity * layers[k, INPUT_AT]
-        if is_large(work[at : at + n_rows * layers[k, WIDTH]]) or is_large(work[h : h + n_rows * n_in]):
+        if is_large(work[at : at + n_rows * width]) or is_large(work[h : h + n_rows * n_in]):
             suspicious = True
-        _weight_gradient(layers, k, work, n_rows, at, h, gradient)
+        _weight_gradient(layers, k, work, n_rows, at, h, gradient, adds)
         if k == 0:
             break
         below = capacity * delta_at[k % 2]
@@ -124,63 +137,42 @@ def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gra
         if width != n_in:
             at = h = capacity * layers[k - 1, LINEAR_AT]
             give_to_winner(work, at, below, n_rows, n_in, width)
-        bias = _zeros(gradient, layers[k - 1, BIAS], width)
-        times_derivative(layers[k - 1, ACTIVATION], work, at, work, h, n_rows, width, bias, settings[k - 1, SHAPE])
+        sums = np.zeros(width, work.dtype)
+        delta, activation = work[at : at + n_rows * width], work[h : h + n_rows * width]
+        times_derivative(layers[k - 1, ACTIVATION], delta, activation, sums, settings[k - 1, SHAPE])
     return suspicious
 
 
 @jit
-def _weight_gradient(layers, k, work, n_rows, at, h, gradient):
-    """Write the gradient of a weight, in the shape in which it is stored."""
-    n_in, width = layers[k, N_IN], layers[k, WIDTH]
-    # fmt: off
-    if layers[k, TRANSPOSED]:
-        gemm(NO_TRANSPOSE, TRANSPOSE, n_in, width, n_rows,
-             work, h, n_in,
-             work, at, width,
-             like(work, 0.0), gradient, layers[k, WEIGHT], n_in)  # (O, I) = (B, O)^T (B, I)
+def _put(values, target, adds):
+    """Write `values` to `target`, or add them."""
+    if adds:
+        add_into(target, values)
     else:
-        gemm(NO_TRANSPOSE, TRANSPOSE, width, n_in, n_rows,
-             work, at, width,
-             work, h, n_in,
-             like(work, layers[k, SHARED]), gradient, layers[k, WEIGHT], width)  # (I, O) = (B, I)^T (B, O)
-    # fmt: on
+        copy(values, target)
 
 
-@jit
+@inlined
+def _weight_gradient(layers, k, work, n_rows, at, h, gradient, adds):
+    """Write, or add, the gradient of a weight, in the shape in which it is stored."""
+    n_in, width, weight = layers[k, N_IN], layers[k, WIDTH], layers[k, WEIGHT]
+    adds = adds or layers[k, SHARED] != 0
+    # (I, O) = (B, I)^T (B, O), or (O, I) = (B, O)^T (B, I)
+    if layers[k, TRANSPOSED]:
+        a, m, b, n = at, width, h, n_in
+    else:
+        a, m, b, n = h, n_in, at, width
+    multiply(work, a, 1, m, work, b, n, False, gradient, weight, n, m, n, n_rows, adds)
+
+
+@inlined
 def _input_delta(layers, k, parameters, work, n_rows, at, below):
     """Write the derivative by the inputs of a layer."""
-    n_in, width = layers[k, N_IN], layers[k, WIDTH]
-    # fmt: off
-    if layers[k, TRANSPOSED]:
-        gemm(NO_TRANSPOSE, NO_TRANSPOSE, n_in, n_rows, width,
-             parameters, layers[k, WEIGHT], n_in,
-             work, at, width,
-             like(work, 0.0), work, below, n_in)  # (B, I) = (B, O) (O, I)
-    else:
-        gemm(TRANSPOSE, NO_TRANSPOSE, n_in, n_rows, width,
-             parameters, layers[k, WEIGHT], width,
-             work, at, width,
-             like(work, 0.0), work, below, n_in)  # (B, I) = (B, O) (I, O)^T
-    # fmt: on
-
-
-@jit
-def _zeros(values, start, size):
-    """Return a view of part of `values`, set to zero."""
-    view = values[start : start + size]
-    for i in range(size):
-        view[i] = like(values, 0.0)
-    return view
-
-
-@jit
-def _add_columns(values, n_columns, total):
-    """Add the column sums of `values` (B * O,) to `total` (O,)."""
-    for start in range(0, values.shape[0], n_columns):
-        row = values[start : start + n_columns]
-        for c in range(n_columns):
-            total[c] += row[c]
+    n_in, width, weight = layers[k, N_IN], layers[k, WIDTH], layers[k, WEIGHT]
+    stored = layers[k, TRANSPOSED] == 0
+    row = width if stored else n_in
+    # (B, I) = (B, O) (I, O)^T, or (B, O) (O, I)
+    multiply(work, at, width, 1, parameters, weight, row, stored, work, below, n_in, n_rows, n_in, width, False)
 
 
 @jit
@@ -219,15 +211,19 @@ def differentiate(
     order,
     start,
     gradient,
+    adds,
     tail,
 ):
-    """Turn the logits of a forwarded micro-batch into its gradient sum and its tail."""
+    """Turn the logits of a forwarded micro-batch into its gradient sum and its tail.
+
+    Where it `adds`, the gradient sum, once complete, is added to the one that is there.
+    """
     last = layers.shape[0] - 1
     n_logits = layers[last, N_OUT]
     at = capacity * layers[last, OUTPUT_AT]
     logits = work[at : at + n_rows * n_logits]
     loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows], weights, smoothing)
-    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient)
+    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient, adds)
     for i in range(tail.shape[0]):
         tail[i] = 0.0
     tail[LOSS_SUM] = loss_sum

@@ -26,6 +26,20 @@ def add_into(left, right):
 
 
 @jit
+def add_columns(rows, total):
+    """Add the column sums of `rows` (B * O,) to `total` (O,), four rows at a time and then one by one."""
+    n = total.shape[0]
+    fours = rows.shape[0] // (4 * n) * (4 * n)
+    for start in range(0, fours, 4 * n):
+        first, second = rows[start : start + n], rows[start + n : start + 2 * n]
+        third, fourth = rows[start + 2 * n : start + 3 * n], rows[start + 3 * n : start + 4 * n]
+        for c in range(n):
+            total[c] += (first[c] + second[c]) + (third[c] + fourth[c])
+    for start in range(fours, rows.shape[0], n):
+        add_into(total, rows[start : start + n])
+
+
+@jit
 def copy(source, target):
     """``target[:] = source``; a loop compiles ten times faster than Numba's assignment of slices."""
     for i in range(source.shape[0]):
@@ -90,6 +104,15 @@ def square_sum(values, scratch):
     for i in range(values.shape[0]):
         scratch[i] = values[i] * values[i]
     return tree_sum(scratch, values.shape[0])
+
+
+@jit
+def wide_square_sum(values):
+    """Return ``sum(values^2)``, first to last in float64, for values whose squares float32 cannot hold."""
+    total = 0.0
+    for i in range(values.shape[0]):
+        total += np.float64(values[i]) * np.float64(values[i])
+    return total
 
 
 @jit

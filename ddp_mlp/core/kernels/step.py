@@ -21,9 +21,10 @@ from ddp_mlp.core.kernels.network import (
     differentiate,
     forward,
     gather,
+    has_shared_weights,
 )
 from ddp_mlp.core.kernels.reduction import STACK_DEPTH, add_into, copy, fold_block, fold_tails
-from ddp_mlp.core.kernels.team import await_command, barrier, give_command
+from ddp_mlp.core.kernels.team import AT_STEP, await_command, give_command, watched_barrier
 from ddp_mlp.core.kernels.updating import START, STOP, report_norms, update_slice
 
 Floats = NDArray[np.floating]
@@ -98,6 +99,13 @@ class Arena(NamedTuple):
 
 
 @inlined
+def _meet(arena, worker):
+    """Wait until every worker of the node has arrived."""
+    is_leader = worker == arena.choices[FIRST_WORKER]
+    watched_barrier(arena.node_sync, arena.runs.shape[0], arena.rank_sync, is_leader)
+
+
+@inlined
 def _gradient(arena, worker, step):
     """Compute this worker's micro-batches; its nodes end on the first of its rows."""
     choices = arena.choices
@@ -106,10 +114,14 @@ def _gradient(arena, worker, step):
     depth_limit = arena.own.shape[0] // arena.runs.shape[0]
     row = worker * depth_limit
     work = arena.work[worker - choices[FIRST_WORKER]]
+    is_tied = has_shared_weights(arena.layers)
     for m in range(arena.runs[worker, 0], arena.runs[worker, 1]):
         first = start + (stop - start) * m // choices[MICRO_BATCHES]
         last = start + (stop - start) * (m + 1) // choices[MICRO_BATCHES]
-        gradient = arena.own[row, :n_parameters]
+        # A leaf whose left neighbour is complete is added to it on the way out of the products: the
+        # same sum without a pass over memory. Shared weights come in two parts, so they wait.
+        adds = arena.worker_merges[m] > 0 and not is_tied
+        gradient = arena.own[row - 1 if adds else row, :n_parameters]
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, last, work)
         if arena.augmentation.shape[0] > 0:
             key = arena.streams[AUGMENTATION_STREAM]
@@ -140,12 +152,14 @@ def _gradient(arena, worker, step):
             arena.order,
             first,
             gradient,
+            adds,
             arena.own_tails[row],
         )
         arena.own_tails[row, STOP_REQUEST] = arena.control[ASK_STOP]
         row += 1
-        for _ in range(arena.worker_merges[m]):
-            add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])
+        for i in range(arena.worker_merges[m]):
+            if i > 0 or not adds:
+                add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])
             add_into(arena.own_tails[row - 2], arena.own_tails[row - 1])
             row -= 1
 
@@ -191,7 +205,7 @@ def _apply(arena, worker, step):
     is_finite = _finite(arena)
     if is_finite:
         is_finite = update_slice(arena, worker, step, arena.stacks[worker - arena.choices[FIRST_WORKER]])
-    barrier(arena.node_sync, arena.runs.shape[0])
+    _meet(arena, worker)
     if worker == 0:
         if is_finite:
             report_norms(arena, step)
@@ -204,18 +218,20 @@ def _apply(arena, worker, step):
 def _run(arena, worker):
     """Run the phase that this rank's leader has written down, and meet at its end."""
     phase, step = arena.control[PHASE], arena.control[STEP]
-    n_workers = arena.runs.shape[0]
+    is_leader = worker == arena.choices[FIRST_WORKER]
     # Each phase is called from one place, since compiling a call with an arena takes long.
     for i in range(arena.control[N_STEPS] if phase == STEPS else 1):
+        if is_leader:
+            arena.rank_sync[AT_STEP] = step + i
         if phase in (GRADIENT, STEPS):
             _gradient(arena, worker, step + i)
         if phase == REDUCE:
             _reduce(arena, worker)
         if phase in (UPDATE, STEPS):
-            barrier(arena.node_sync, n_workers)  # until the sums of other workers, or nodes, have come
+            _meet(arena, worker)  # until the sums of other workers, or nodes, have come
             if not _apply(arena, worker, step + i):
                 break
-    barrier(arena.node_sync, n_workers)
+    _meet(arena, worker)
 
 
 @entry_point

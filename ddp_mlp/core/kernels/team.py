@@ -20,9 +20,11 @@ from ddp_mlp.core.kernels.intrinsics import (
 )
 
 #: Words of a counter array, 64 bytes apart: two for the barrier of a node, one for the
-#: commands of a rank to its helper threads.
-ARRIVED, GENERATION, COMMAND = 0, 8, 16
-SYNC_WORDS = 24
+#: commands of a rank to its helper threads, and where thread 0 of a rank stands, for its
+#: watchdog: barriers entered, barriers left, step of the phase.
+ARRIVED, GENERATION, COMMAND, STANDING = 0, 8, 16, 24
+ENTERED, LEFT, AT_STEP = STANDING, STANDING + 1, STANDING + 2
+SYNC_WORDS = 32
 
 _SPINS = 4_000
 _YIELDS = 20_000
@@ -54,6 +56,16 @@ def barrier(sync, n_workers):
         atomic_store(sync, GENERATION, generation + 1)
     else:
         _wait_while_equal(sync, GENERATION, generation)
+
+
+@jit
+def watched_barrier(node_sync, n_workers, rank_sync, is_leader):
+    """Like `barrier`; thread 0 of a rank also leaves word of it for the watchdog."""
+    if is_leader:
+        rank_sync[ENTERED] += 1
+    barrier(node_sync, n_workers)
+    if is_leader:
+        rank_sync[LEFT] += 1
 
 
 @jit

@@ -13,9 +13,18 @@ import math
 import numpy as np
 
 from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
-from ddp_mlp.core.kernels.network import SUSPICIOUS, WEIGHT_SUM, all_finite
+from ddp_mlp.core.kernels.network import SUSPICIOUS, WEIGHT_SUM
 from ddp_mlp.core.kernels.penalties import CLIP_NORM, clip_factor, penalize
-from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH, copy, fold_block, fold_tails, square_sum, sum_of
+from ddp_mlp.core.kernels.reduction import (
+    BLOCK,
+    STACK_DEPTH,
+    copy,
+    fold_block,
+    fold_tails,
+    square_sum,
+    sum_of,
+    wide_square_sum,
+)
 from ddp_mlp.core.kernels.team import barrier
 from ddp_mlp.core.kernels.updates import LAMB, NESTEROV, descend, look_ahead, scale, update
 
@@ -60,9 +69,10 @@ def update_slice(arena, worker, step, stack):
         if choices[HAS_PENALTY] and arena.blocks[block, IS_WEIGHT]:
             weights, scratch = arena.gradient_at[start:stop], np.empty(BLOCK)
             arena.block_penalties[block] = penalize(weights, gradient, arena.update_settings, scratch)
-        arena.block_squares[block] = square_sum(gradient, stack[STACK_DEPTH - 1])
-        if suspicious and not all_finite(gradient):
-            arena.block_squares[block] = np.nan
+        if suspicious:
+            arena.block_squares[block] = wide_square_sum(gradient)
+        else:
+            arena.block_squares[block] = square_sum(gradient, stack[STACK_DEPTH - 1])
         if in_passes:
             copy(gradient, arena.top[arena.top_rows[0], start:stop])
         else:
@@ -92,7 +102,7 @@ def _second_pass(arena, worker, coefficients, stack):
     """Limit the norm of the whole gradient, then update; return False, unapplied, if it is not finite."""
     barrier(arena.node_sync, arena.runs.shape[0])
     squares = sum_of(arena.block_squares)
-    if math.isnan(squares):
+    if not math.isfinite(squares):
         return False
     factor = clip_factor(squares, arena.update_settings[CLIP_NORM])
     optimizer = arena.update_choices[OPTIMIZER]

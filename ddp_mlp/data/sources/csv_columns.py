@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from ddp_mlp.data.rows import printable
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,47 @@
+"""What the doctor says of one thing, and how children are asked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ddp_mlp.comm.library import outside_any_job
+
+OK, WARNING, ERROR = "ok", "warning", "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, how it is, what was found, and what to do about it.
+
+    `level` is ok, warning or error; `fix` is empty where all is well.
+    """
+
+    name: str
+    level: str
+    found: str
+    fix: str = ""
+
+
+#: A check looks at one thing and yields one finding or more.
+Check = Callable[[], Iterator[Finding]]
+
+
+def ask(command: Sequence[str], timeout_s: float = 60.0) -> tuple[int, str, str]:
+    """Run a child that is no rank of this job; return exit code, output and last error line.
+
+    A command that is not there or does not end is exit code -1.
+    """
+    try:
+        child = subprocess.run(
+            command, env=outside_any_job(os.environ), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=timeout_s,
+        )  # fmt: skip
+    except OSError as error:
+        return -1, "", error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return -1, "", f"no answer within {timeout_s:.0f} s"
+    said = child.stderr.strip().splitlines()
+    return child.returncode, child.stdout, said[-1] if said else f"exit code {child.returncode}"

@@ -1,0 +1,112 @@
+"""Hosts to start ranks on: one file for either MPI, which both want written differently."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddp_mlp.errors import MissingInputError, UsageError
+
+#: Seconds that a machine has for letting somebody in.
+_PATIENCE_S = 10
+
+_LINE = re.compile(r"(?P<name>\w[\w.-]*)(?:(?::|\s+slots\s*=\s*)(?P<slots>[1-9]\d*))?(?:\s+max_slots\s*=\s*\d+)?")
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine and how many ranks it takes."""
+
+    name: str
+    slots: int
+
+
+def parse_hosts(text: str, where: str) -> tuple[Host, ...]:
+    r"""Return the hosts of a file: lines of ``name``, ``name:4`` or ``name slots=4``; # begins a comment.
+
+    A name that comes again takes so many ranks more, as in the lists of batch systems.
+
+    Raises
+    ------
+    UsageError
+        If a line is none of these, or there is none.
+
+    Examples
+    --------
+    >>> [(host.name, host.slots) for host in parse_hosts("n1:4\nn2 slots=2  # old\nn1\n", "hosts")]
+    [('n1', 5), ('n2', 2)]
+    """
+    slots: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        content = line.partition("#")[0].strip()
+        if not content:
+            continue
+        found = _LINE.fullmatch(content)
+        if not found:
+            raise UsageError(f"{where}, line {number}: {content!r} is no host; write name, name:4 or name slots=4")
+        slots[found["name"]] = slots.get(found["name"], 0) + int(found["slots"] or 1)
+    if not slots:
+        raise UsageError(f"{where}: names no host; write one a line: name, name:4 or name slots=4")
+    return tuple(Host(name, count) for name, count in slots.items())
+
+
+def read_hosts(path: Path) -> tuple[Host, ...]:
+    """Return the hosts of a file; see `parse_hosts`.
+
+    Raises
+    ------
+    MissingInputError
+        If it cannot be read.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingInputError(f"hostfile {path}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+    return parse_hosts(text, str(path))
+
+
+def ranks_on(hosts: Sequence[Host], wanted: int | None) -> int:
+    """Return how many ranks to start: those wanted, or one for each slot.
+
+    Raises
+    ------
+    UsageError
+        If there are not so many slots.
+    """
+    room = sum(host.slots for host in hosts)
+    if wanted and wanted > room:
+        raise UsageError(f"-n {wanted} is more than the {room} slots of the hostfile; fewer ranks, or more slots")
+    return wanted or room
+
+
+def still_there(hosts: Sequence[Host]) -> tuple[Host, ...]:
+    """Return those hosts that ssh reaches; all of them where none answers, or there is no ssh to ask with."""
+    ssh = shutil.which("ssh")
+    if not ssh:
+        return tuple(hosts)
+    asked = [(host, _knock(ssh, host.name)) for host in hosts]
+    found = tuple(host for host, answer in asked if answer is None or _opens(answer))
+    return found or tuple(hosts)
+
+
+def _knock(ssh: str, name: str) -> subprocess.Popen[bytes] | None:
+    """Begin to ask a machine whether it is there; this one need not be asked."""
+    if name in ("localhost", socket.gethostname()):
+        return None
+    options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={_PATIENCE_S}"]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([ssh, *options, name, "true"], stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def _opens(answer: subprocess.Popen[bytes]) -> bool:
+    try:
+        return answer.wait(timeout=2 * _PATIENCE_S) == 0
+    except subprocess.TimeoutExpired:
+        answer.kill()
+        answer.wait()
+        return False

@@ -1,0 +1,70 @@
+"""Asking Slurm: submit, show and requeue jobs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from ddp_mlp.errors import LaunchError, UsageError
+
+
+def submit(script: Path) -> int:
+    """Submit a job script and return the number of the job.
+
+    Raises
+    ------
+    UsageError
+        If Slurm refuses it.
+    LaunchError
+        If there is no Slurm here.
+    """
+    done = _call(["sbatch", "--parsable", str(script)])
+    if done.returncode != 0:
+        raise UsageError(f"sbatch refused {script}: {_last_line(done.stderr)}")
+    return int(done.stdout.strip().partition(";")[0])
+
+
+def show(job_id: str) -> dict[str, str]:
+    """Return what Slurm knows of a job, by its own names; empty if it knows none."""
+    try:
+        done = _call(["scontrol", "show", "job", "--oneliner", job_id])
+    except LaunchError:
+        return {}
+    return parse_job(done.stdout) if done.returncode == 0 else {}
+
+
+def parse_job(text: str) -> dict[str, str]:
+    """Return the fields of the first job in the answer of ``scontrol show job -o``.
+
+    Examples
+    --------
+    >>> parse_job("JobId=7 JobName=a b JobState=RUNNING Command=/x/y z")["JobName"]
+    'a b'
+    """
+    first = text.splitlines()[0] if text else ""
+    return {key: value.strip() for key, value in re.findall(r"([A-Za-z/:_]+)=(.*?)(?=\s+[A-Za-z/:_]+=|$)", first)}
+
+
+def requeue(job_id: str) -> str:
+    """Put a job back into the queue; return why that was not possible, or nothing."""
+    try:
+        done = _call(["scontrol", "requeue", job_id])
+    except LaunchError as error:
+        return str(error)
+    return _last_line(done.stderr) if done.returncode != 0 else ""
+
+
+def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except FileNotFoundError:
+        raise LaunchError(f"{command[0]} is not on PATH; run this on a login node of a cluster with Slurm") from None
+    except subprocess.TimeoutExpired:
+        raise LaunchError(f"{command[0]} did not answer within 60 s; see: scontrol ping") from None
+
+
+def _last_line(text: str) -> str:
+    last = (text.strip().splitlines() or ["it did not say why"])[-1]
+    return last.removeprefix("sbatch: error: ").removeprefix("scontrol: error: ")

@@ -1,0 +1,183 @@
+"""A thread on every rank that ends the job when a collective waits for too long.
+
+It watches its own rank only: one that waits, without leaving the collective, asks all
+others where they stand. Those that do not answer, or are busy elsewhere, are named. The
+lowest rank that waits speaks for all. A rank that cannot run this thread, because other
+code holds the interpreter, has its stack printed by `faulthandler`'s timer, which needs
+no interpreter.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ddp_mlp.comm.standing import Standing
+from ddp_mlp.errors import CollectiveTimeoutError
+
+#: Seconds that a collective may wait where nobody says otherwise.
+DEFAULT_TIMEOUT_S = 600.0
+
+_POLL_S = 0.1
+#: How often the timer that prints the stack of a rank whose interpreter is held is set anew.
+_REARM_S = 1.0
+#: At which part of the time-out it fires: early enough for the stack to arrive before the job ends.
+_STACK_AT = 0.85
+#: How long ranks have for an answer, or for printing their stacks.
+_ANSWER_S = 0.8
+#: How much later each further rank takes the word, in case the ones before it cannot.
+_STAGGER_S, _LAST_STAGGER = 0.3, 8
+_NAMED = 4
+
+
+class RollCall(Protocol):
+    """How a watchdog learns of the other ranks."""
+
+    def serve(self) -> None:
+        """Answer what other ranks have asked."""
+
+    def call(self, within_s: float) -> dict[int, str]:
+        """Return where each other rank that answers in time waits; empty for one that is busy."""
+
+    def ask_stacks(self, ranks: Sequence[int], within_s: float) -> None:
+        """Let ranks print the stacks of their threads; return when they have."""
+
+
+class Watchdog:
+    """Watches one rank's standing.
+
+    Parameters
+    ----------
+    standing : Standing
+    rank, world_size : int
+    abort : callable
+        Ends all ranks with an exit code.
+    """
+
+    def __init__(self, standing: Standing, rank: int, world_size: int, abort: Callable[[int], None]) -> None:
+        self._standing = standing
+        self._rank = rank
+        self._world_size = world_size
+        self._abort = abort
+        self._timeout_s = DEFAULT_TIMEOUT_S
+        self._on_timeout: Callable[[str], None] = lambda _: None
+        self._roll_call: RollCall | None = None
+        self._hosts: Sequence[str] = ()
+        self._progress = standing.progress
+        self._since = time.monotonic()
+        self._has_warned = False
+        self._armed_at = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def start(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """Watch from now on."""
+        self.set_timeout(timeout_s)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._stopped.set()
+        self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
+
+    def set_timeout(self, timeout_s: float, on_timeout: Callable[[str], None] | None = None) -> None:
+        """Give up a collective after so many seconds, 0 for never.
+
+        Parameters
+        ----------
+        on_timeout : callable
+            Gets the reason just before the job is ended, on the rank that tells it.
+        """
+        self._timeout_s = timeout_s
+        self._on_timeout = on_timeout or self._on_timeout
+        if self._thread.is_alive():
+            self._arm(time.monotonic())  # at once: the next thing may be what holds the interpreter
+
+    def ask_with(self, roll_call: RollCall, hosts: Sequence[str]) -> None:
+        """Use this to learn of the other ranks, and these names of their hosts."""
+        self._hosts, self._roll_call = hosts, roll_call
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_POLL_S):
+            now = time.monotonic()
+            if now - self._armed_at >= min(_REARM_S, self._timeout_s / 4):
+                self._arm(now)
+            if self._roll_call:
+                self._roll_call.serve()
+            self.look(now)
+
+    def _arm(self, now: float) -> None:
+        """Have the stacks printed by a timer that needs no interpreter, unless this is called again in time."""
+        self._armed_at = now
+        if self._timeout_s:
+            faulthandler.dump_traceback_later(_STACK_AT * self._timeout_s)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+
+    def look(self, now: float) -> None:
+        """Compare with the last look, and act if the rank has waited for too long."""
+        progress = self._standing.progress
+        if progress != self._progress or not self._standing.waits_in:
+            self._progress, self._since, self._has_warned = progress, now, False
+            return
+        waited = now - self._since - _STAGGER_S * min(self._rank, _LAST_STAGGER)
+        if not self._timeout_s:
+            return
+        if waited >= self._timeout_s:
+            self._give_up()
+        elif waited >= self._timeout_s / 2 and not self._has_warned:
+            self._has_warned = True
+            self._warn()
+
+    def _warn(self) -> None:
+        answers = self._call()
+        if self._speaks(answers):
+            self._say(f"warning {self._header()}: {self._finding(answers, self._timeout_s / 2)}; going on to wait")
+
+    def _give_up(self) -> None:
+        answers = self._call()
+        if not self._speaks(answers):
+            return
+        reason = f"{self._finding(answers, self._timeout_s)}; if that can be right, raise [train] timeout_s"
+        self._say(f"error {self._header()}: {reason}")
+        self._on_timeout(reason)
+        busy = [rank for rank, text in answers.items() if not text]
+        if self._roll_call and busy:
+            self._roll_call.ask_stacks(busy, _ANSWER_S)
+        self._abort(CollectiveTimeoutError.exit_code)
+
+    def _call(self) -> dict[int, str]:
+        return self._roll_call.call(_ANSWER_S) if self._roll_call else {}
+
+    def _speaks(self, answers: dict[int, str]) -> bool:
+        """Tell whether this is the lowest rank that waits, and still does."""
+        still = self._standing.progress == self._progress
+        return still and not any(text for rank, text in answers.items() if rank < self._rank)
+
+    def _header(self) -> str:
+        host = f" on {self._hosts[self._rank]}" if self._hosts else ""
+        return f"[rank {self._rank}/{self._world_size}{host}]"
+
+    def _finding(self, answers: dict[int, str], waited_s: float) -> str:
+        """Return what this rank waits for and which ranks are missing, in one sentence."""
+        said = f"waited {waited_s:g} s in {self._standing.waits_in} {self._standing.where}"
+        if not self._roll_call:
+            return f"{said}; some rank did not start, or cannot be reached"
+        missing = [rank for rank in range(self._world_size) if rank != self._rank and not answers.get(rank)]
+        if not missing:
+            return f"{said}; all ranks have entered a collective: MPI or the network is stuck"
+        shown = [self._accusation(rank, alive=rank in answers) for rank in missing[:_NAMED]]
+        more = f", and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        return f"{said}; {', '.join(shown)}{more}"
+
+    def _accusation(self, rank: int, *, alive: bool) -> str:
+        state = "it is busy, see its stack" if alive else "it gives no sign of life"
+        return f"rank {rank} on {self._hosts[rank]} never entered it ({state})"
+
+    def _say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,48 @@
+"""What the kernels run on: the CPU type that LLVM has compiled them for."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+
+import llvmlite.binding as llvm
+from numba.core import config
+
+from ddp_mlp.core.targets import TARGETS
+from ddp_mlp.errors import UsageError
+
+
+def code_target() -> tuple[str, str]:
+    """Return the CPU that LLVM compiles for, and its features, as one string each."""
+    name = config.CPU_NAME or llvm.get_host_cpu_name()
+    features = config.CPU_FEATURES
+    return name, llvm.get_host_cpu_features().flatten() if features is None else features
+
+
+def describe_hardware() -> dict[str, str]:
+    """Return what can decide bits beside the configuration: LLVM's CPU, and a hash of its features."""
+    name, features = code_target()
+    return {
+        "machine": platform.machine(),
+        "llvm_cpu": name,
+        "llvm_features": hashlib.sha256(features.encode()).hexdigest()[:12],
+    }
+
+
+def check_isa(isa: str) -> None:
+    """Raise UsageError unless this CPU can run the code of `isa`, and nothing else was loaded before it was pinned."""
+    if isa not in TARGETS:
+        return
+    target, available = TARGETS[isa], llvm.get_host_cpu_features()
+    missing = [name for name in target.features.replace("+", "").split(",") if not available.get(name)]
+    if missing:
+        raise UsageError(
+            f"[train] isa = {isa!r} needs {', '.join(missing)}, which this CPU ({llvm.get_host_cpu_name()}) does not "
+            f"have; allowed are native and types that all your CPUs include, such as {next(iter(TARGETS))!r}"
+        )
+    found = describe_hardware()
+    if found["llvm_cpu"] != target.llvm:
+        raise UsageError(
+            f"[train] isa = {isa!r}, but LLVM was loaded for {found['llvm_cpu']}; start "
+            "with the ddp-mlp command, which sets it, or set the variables that docs/reliability.md names"
+        )

@@ -1,0 +1,144 @@
+"""Matrix products over flat arrays: ``C = A B``, ``C = A B^T`` and ``C += A B``.
+
+Every element of C is one chain of fused multiply-adds in the order of k, see `tiles`. So a
+product of some rows, of some columns, or by another order of blocks has the same bits.
+
+For the few rows of a micro-batch most time of a general BLAS goes into packing the weights.
+Here matrices are read where they lie, and packed only where that pays: a transposed factor,
+and large ones, whose columns would otherwise fall on few lines of the cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ddp_mlp.core.kernels import tiles
+from ddp_mlp.core.kernels.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.reduction import copy
+from ddp_mlp.core.kernels.tiles import ADD, CONTINUE, TILE_ROWS, WRITE, lanes, transpose_square
+
+#: Steps of k in one go: a packed panel of B, two vectors wide, then fits the second-level cache.
+_DEPTH = 512
+#: From this many columns on it pays to pack A, and from this many rows on B.
+_PACK_A_FROM, _PACK_B_FROM = 1024, 256
+
+
+@inlined
+def _tiles(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, m, k, columns, mode):
+    """Multiply fewer rows than a whole tile has."""
+    wide = columns > lanes(b)
+    i = 0
+    if m >= 4:
+        if wide:
+            tiles.WIDE_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode)
+        else:
+            tiles.NARROW_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode)
+        i = 4
+    if m - i >= 2:
+        x, y = at + i * a_row, to + i * c_row
+        if wide:
+            tiles.WIDE_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+        else:
+            tiles.NARROW_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+        i += 2
+    if m - i >= 1:
+        x, y = at + i * a_row, to + i * c_row
+        if wide:
+            tiles.WIDE_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+        else:
+            tiles.NARROW_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+
+
+@inlined
+def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode):
+    """Multiply all rows of A by a panel of B, at most two vectors wide; tiles of A are `a_tile` apart."""
+    whole = m // TILE_ROWS
+    if columns > lanes(b):
+        for i in range(whole):
+            x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
+            tiles.WIDE(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+    else:
+        for i in range(whole):
+            x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
+            tiles.NARROW(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+    x, y = at + whole * a_tile, to + whole * TILE_ROWS * c_row
+    _tiles(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, m - whole * TILE_ROWS, k, columns, mode)
+
+
+@jit
+def _pack_tiles(a, a_start, a_row, a_step, m, k):
+    """Return A tile by tile: (tiles, k, TILE_ROWS)."""
+    packed = np.empty(-(-m // TILE_ROWS) * TILE_ROWS * k, a.dtype)
+    for first in range(0, m, TILE_ROWS):
+        rows = min(TILE_ROWS, m - first)
+        tile = packed[first * k : (first + TILE_ROWS) * k]
+        if a_row == 1:
+            for step in range(k):
+                source = a_start + step * a_step + first
+                copy(a[source : source + rows], tile[step * TILE_ROWS : step * TILE_ROWS + rows])
+        else:
+            for r in range(rows):
+                row = a[a_start + (first + r) * a_row : a_start + (first + r) * a_row + k]
+                for step in range(k):
+                    tile[step * TILE_ROWS + r] = row[step]
+    return packed
+
+
+@jit
+def _pack_rows(b, b_start, b_row, k, columns, panel):
+    """Copy a panel (k, columns) of B into rows two vectors wide."""
+    width = 2 * lanes(b)
+    for step in range(k):
+        copy(b[b_start + step * b_row : b_start + step * b_row + columns], panel[step * width : step * width + columns])
+
+
+@jit
+def _pack_transposed(b, b_start, b_row, k, columns, panel):
+    """Write the transpose of rows (columns, k) of B into rows two vectors wide."""
+    width, side = 2 * lanes(b), lanes(b)
+    whole_k, whole_columns = k // side * side, columns // side * side
+    for j in range(0, whole_columns, side):
+        for step in range(0, whole_k, side):
+            transpose_square(b, b_start + j * b_row + step, b_row, panel, step * width + j, width)
+    for j in range(columns):
+        for step in range(whole_k if j < whole_columns else 0, k):
+            panel[step * width + j] = b[b_start + j * b_row + step]
+
+
+@jit
+def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_start, c_row, m, n, k, adds):
+    """Compute ``C = A B`` or, where it `adds`, ``C = C + A B``.
+
+    Parameters
+    ----------
+    a : ndarray, flat
+        ``A[i, l]`` (m, k) lies at ``a_start + i a_row + l a_step``; one of both steps is 1.
+    b : ndarray, flat
+        ``B[l, j]`` (k, n) lies at ``b_start + l b_row + j``; `transposed`, at ``b_start + j b_row + l``.
+    c : ndarray, flat
+        ``C[i, j]`` (m, n) lies at ``c_start + i c_row + j``.
+    adds : bool
+        The sum over k is then complete before it is added to what is in C.
+    """
+    a_tile = TILE_ROWS * a_row
+    if n >= _PACK_A_FROM:
+        a = _pack_tiles(a, a_start, a_row, a_step, m, k)
+        a_start, a_row, a_step, a_tile = 0, 1, TILE_ROWS, TILE_ROWS * k
+    packs = transposed or m >= _PACK_B_FROM
+    depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b)
+    panel = np.empty(min(k, depth) * width if packs else 0, b.dtype)
+    for first in range(0, max(k, 1), depth):
+        size, at = min(depth, k - first), a_start + first * a_step
+        mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
+        for j in range(0, n, width):
+            columns, to = min(width, n - j), c_start + j
+            source = b_start + (j * b_row + first if transposed else first * b_row + j)
+            if transposed:
+                _pack_transposed(b, source, b_row, size, columns, panel)
+            elif packs:
+                _pack_rows(b, source, b_row, size, columns, panel)
+            if packs:
+                from_, from_start, from_row = panel, 0, width
+            else:
+                from_, from_start, from_row = b, source, b_row
+            _panel(a, at, a_row, a_step, a_tile, from_, from_start, from_row, c, to, c_row, m, size, columns, mode)

@@ -1,0 +1,144 @@
+"""`ddp-mlp doctor` on set-ups that were broken on purpose: each is found, and the fix is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.runs import ddp_mlp, run
+
+DOCTOR = [sys.executable, "-m", "ddp_mlp", "doctor", "--json"]
+
+
+def script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def examine(cwd, *options, command=DOCTOR, **environment):
+    done = run([*command, *options], cwd, NUMBA_CACHE_DIR="", **environment)
+    report = json.loads(done.out)
+    findings = {finding["name"]: finding for finding in report["findings"]}
+    assert report["fit"] == (done.code == 0) == all(f["level"] != "error" for f in findings.values())
+    assert all(bool(f["fix"]) == (f["level"] != "ok") for f in findings.values())
+    return findings
+
+
+def levels(findings):
+    return {name: finding["level"] for name, finding in findings.items()}
+
+
+@pytest.mark.mpi
+def test_a_machine_that_is_fit(tmp_path):
+    done = ddp_mlp("doctor", cwd=tmp_path)
+    assert done.code in (0, 1), done.err
+    for name in ("python", "numpy", "numba", "h5py", "mpi library", "two ranks", "run directory"):
+        assert any(line.startswith("ok") and f" {name} " in line for line in done.out.splitlines()), done.out
+    assert done.err == ""
+    assert list(tmp_path.iterdir()) == []  # it looks, and leaves nothing behind
+
+
+def test_1_no_mpi_library(tmp_path):
+    findings = examine(tmp_path, MPI4PY_LIBMPI="/nowhere/libmpi.so")
+    assert levels(findings)["mpi library"] == levels(findings)["launcher"] == levels(findings)["two ranks"] == "error"
+    assert "pip install" in findings["mpi library"]["fix"]
+
+
+def test_2_the_launcher_of_another_mpi_first_on_path(tmp_path):
+    here = run([*DOCTOR], tmp_path)
+    vendor = "openmpi" if "Open MPI" in here.out else "mpich"
+    says = {"mpich": "mpiexec (Open MPI) 5.0", "openmpi": "HYDRA build details"}[vendor]
+    script(tmp_path / "mpiexec", f"echo '{says}'")
+    findings = examine(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert findings["launcher"]["level"] == "warning"
+    assert f"{tmp_path}/mpiexec comes first on PATH" in findings["launcher"]["found"]
+    assert "ddp-mlp launch" in findings["launcher"]["fix"]
+
+
+def test_3_processes_that_each_think_they_are_alone(tmp_path):
+    """What plain `srun` does to a library that does not speak Slurm's PMI."""
+    findings = examine(tmp_path, SLURM_STEP_NUM_TASKS="4", SLURM_PROCID="0")
+    assert findings["world"]["level"] == "error"
+    assert "started 4 processes" in findings["world"]["found"]
+    assert findings["world"]["fix"]
+    silent = run(DOCTOR, tmp_path, SLURM_STEP_NUM_TASKS="4", SLURM_PROCID="3")
+    assert (silent.code, silent.out, silent.err) == (1, "", "")
+
+
+@pytest.mark.mpi
+def test_4_ranks_that_cannot_meet(tmp_path):
+    """Here because every child that is a rank dies; on clusters, because of firewalls."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\nif {'PMI_RANK', 'OMPI_COMM_WORLD_RANK'} & set(os.environ): sys.exit('no route to host')\n"
+    )
+    findings = examine(tmp_path, PYTHONPATH=str(tmp_path))
+    assert findings["two ranks"]["level"] == "error"
+    assert "hostname" in findings["two ranks"]["fix"]
+
+
+def test_5_a_library_that_cannot_be_imported(tmp_path):
+    (tmp_path / "h5py.py").write_text("raise ImportError('libhdf5.so.310: cannot open shared object file')\n")
+    findings = examine(tmp_path, PYTHONPATH=str(tmp_path))
+    assert findings["h5py"]["level"] == "error"
+    assert "libhdf5.so.310" in findings["h5py"]["found"]
+    assert "PYTHONPATH" in findings["h5py"]["fix"]
+
+
+def test_6_blas_with_threads_of_its_own(tmp_path):
+    findings = examine(tmp_path, OPENBLAS_NUM_THREADS="2")
+    assert findings["blas"]["level"] == ("warning" if (os.cpu_count() or 1) > 1 else "ok")
+
+
+def test_7_more_threads_than_cores(tmp_path):
+    findings = examine(tmp_path, DDP_MLP_THREADS_PER_RANK="4096")
+    assert findings["cores"]["level"] == "warning"
+    assert "--threads-per-rank" in findings["cores"]["fix"]
+
+
+def test_8_a_cache_that_others_may_write_to(tmp_path):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    findings = examine(tmp_path, DDP_MLP_CACHE_DIR=str(cache))
+    assert findings["kernel cache"]["level"] == "warning"
+    assert f"chmod 700 {cache}" in findings["kernel cache"]["fix"]
+
+
+def test_9_a_cache_that_is_not_verified(tmp_path):
+    done = run(DOCTOR, tmp_path, NUMBA_CACHE_DIR=str(tmp_path))
+    finding = next(f for f in json.loads(done.out)["findings"] if f["name"] == "kernel cache")
+    assert (finding["level"], "unset NUMBA_CACHE_DIR" in finding["fix"]) == ("warning", True)
+
+
+def test_10_a_run_directory_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    findings = examine(tmp_path, "--run-dir", "file")
+    assert findings["run directory"]["level"] == "error"
+    assert "--out" in findings["run directory"]["fix"]
+
+
+def test_11_a_cluster_whose_controller_is_away(tmp_path):
+    (tmp_path / "slurm.conf").write_text("")
+    for name in ("sbatch", "scontrol"):
+        script(tmp_path / name, "echo 'Slurmctld(primary) at head is DOWN'; exit 1")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    findings = examine(tmp_path, PATH=path, SLURM_CONF=str(tmp_path / "slurm.conf"))
+    assert findings["slurm"]["level"] == "error"
+    assert "is DOWN" in findings["slurm"]["found"]
+    assert "SLURM_CONF" in findings["slurm"]["fix"]
+
+
+def test_12_no_room_for_shared_memory(tmp_path):
+    mount = "mount -t tmpfs -o size=8m tmpfs /dev/shm"
+    if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:
+        pytest.skip("needs a mount namespace of its own, which this user may not have")
+    command = ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *DOCTOR]
+    findings = examine(tmp_path, command=command)
+    assert findings["shared memory"]["level"] == "warning"
+    assert "--shm-size" in findings["shared memory"]["fix"]

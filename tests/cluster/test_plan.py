@@ -1,0 +1,135 @@
+"""The arithmetic of the model, on rates that were made up, and its memory against a real engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ddp_mlp.cluster.plan import Job, Pace, Prediction, Rates, advise, memory, predict
+from ddp_mlp.cluster.planning import layouts_of_node
+from ddp_mlp.comm import SingleProcess
+from ddp_mlp.core.network import layer_table
+from ddp_mlp.training.engine import Engine
+from tests.building import network_of, parameters_of, resident_of
+
+JOB = Job(
+    n_parameters=1_000_000,
+    n_moments=1,
+    itemsize=4,
+    looks_ahead=False,
+    global_batch_size=64,
+    micro_batches=None,
+    columns=100,
+    flops_per_sample=6_000_000,
+    data_bytes=5_000,
+)
+FIRST = {64: Pace(64.0, 66.0), 32: Pace(32.0, 34.0), 16: Pace(16.0, 18.0), 8: Pace(8.0, 10.0)}
+RATES = Rates(
+    cores=2,
+    fixed_s=0.5,
+    first=FIRST,
+    following=FIRST,
+    update=Pace(5.0, 10.0),
+    barrier_s=0.25,
+    latency_s=0.125,
+    bytes_per_s=1_000_000.0,
+    process_bytes=1_000,
+)
+
+
+def test_one_worker_pays_its_gradient_the_update_and_nothing_else():
+    found = predict(JOB, RATES, 1, 1, 2)
+    assert (found.gradient_s, found.update_s, found.communicate_s) == (64.0, 5.0, 0.0)
+    assert found.step_s == 0.5 + 64.0 + 5.0
+    assert (found.speedup, found.efficiency, found.nodes, found.micro_batches) == (1.0, 1.0, 1, 1)
+
+
+@pytest.mark.parametrize(("ranks", "threads"), [(2, 1), (1, 2)])
+def test_two_workers_of_a_node_share_the_update_and_read_both_sums(ranks, threads):
+    found = predict(JOB, RATES, ranks, threads, 2)
+    assert found.gradient_s == 34.0
+    assert found.update_s == pytest.approx(10.0 * 6 / 5 / 2)  # parameters and moment, read and written, and two sums
+    assert found.communicate_s == 0.25
+    assert found.speedup == pytest.approx(69.5 / (0.5 + 34.0 + 6.0 + 0.25))
+    assert found.efficiency == pytest.approx(found.speedup / 2)
+
+
+def test_configured_micro_batches_cost_a_worker_what_follows_the_first():
+    found = predict(replace(JOB, micro_batches=8), replace(RATES, following={8: Pace(7.0, 9.0)}), 2, 1, 2)
+    assert found.gradient_s == 10.0 + 3 * 9.0
+    assert found.micro_batches == 8
+
+
+def test_a_node_in_part_occupied_lies_between_alone_and_busy():
+    assert Pace(10.0, 40.0).among(1, 4) == 10.0
+    assert Pace(10.0, 40.0).among(3, 4) == 30.0
+    assert Pace(10.0, 40.0).among(9, 4) == 40.0
+    assert Pace(10.0, 40.0).among(1, 1) == 10.0
+
+
+def test_nodes_exchange_their_sums():
+    found = predict(JOB, RATES, 4, 1, 2)  # two nodes of two ranks: each gets one sum of 4 MB
+    fold_in_node = 10.0 * 3 / 5 / 2  # two sums read, one written
+    assert found.communicate_s == pytest.approx(0.25 + fold_in_node + 1 * 0.125 + 4.0)
+    more = predict(JOB, RATES, 8, 1, 2)
+    assert more.communicate_s == pytest.approx(0.25 + fold_in_node + 2 * 0.125 + 3 * 4.0)
+
+
+def test_the_memory_of_ranks_and_threads():
+    shared, private = memory(JOB, 1_000, 2, 1, 2)
+    assert shared == 5_000 + (1 + 1 + 2) * 4_000_000  # parameters, moment, a sum for each worker
+    assert private == 1_000 + 32 * 100 * 4
+    with_threads, one_process = memory(JOB, 1_000, 1, 2, 1)
+    assert (with_threads, one_process) == (shared, 1_000 + 2 * 32 * 100 * 4)
+    found = predict(JOB, RATES, 2, 1, 2)
+    assert found.rank_bytes == private + shared // 2
+    assert found.node_bytes == shared + 2 * private
+
+
+class Counting(SingleProcess):
+    """Counts the shared memory that is asked for."""
+
+    asked = 0
+
+    def node_shared(self, n_bytes):
+        self.asked += n_bytes
+        return super().node_shared(n_bytes)
+
+
+@pytest.mark.parametrize(("optimizer", "moments", "ahead"), [("sgd", 0, 0), ("nesterov", 1, 1), ("adam", 2, 0)])
+@pytest.mark.parametrize(("threads", "micro_batches"), [(1, 2), (1, 8), (2, 2), (3, 8)])
+def test_an_engine_takes_the_memory_that_is_predicted(rng, optimizer, moments, ahead, threads, micro_batches):
+    network = network_of((50, 200, 200, 5), loss="cross_entropy")
+    resident = resident_of(rng.normal(size=(64, 50)), rng.integers(0, 5, 64), "float32")
+    comm = Counting()
+    engine = Engine(
+        network, optimizer, resident, comm, micro_batches=micro_batches, threads=threads, n_train=64,
+        global_batch_size=64, start=parameters_of(network, rng, "float32"),
+    )  # fmt: skip
+    engine.close()
+    columns, n = layer_table(network, training=True).columns, network.layout.n_parameters
+    job = Job(n, moments, 4, bool(ahead), 64, micro_batches, columns, 0, 0)
+    shared, private = memory(job, 0, 1, threads, 1)
+    assert comm.asked == pytest.approx(shared, rel=0.15)
+    assert engine._arena.work.nbytes == private
+
+
+def a_prediction(ranks, threads, step_s, node_bytes=1):
+    return Prediction(ranks, threads, 1, 1, step_s, 0, 0, 0, 1.0, 1.0, 1, node_bytes)
+
+
+def test_advice_takes_the_least_memory_among_equals_and_says_when_more_is_slower():
+    here = [a_prediction(1, 1, 10.0), a_prediction(2, 1, 6.0, 300), a_prediction(1, 2, 6.05, 200)]
+    asked = [a_prediction(n, 1, step) for n, step in ((1, 10.0), (2, 6.0), (4, 4.0), (8, 5.0), (16, 9.0))]
+    advice = advise(here, asked)
+    assert (advice.here.ranks, advice.here.threads) == (1, 2)
+    assert (advice.fastest.ranks, advice.slower_from) == (4, 8)
+    assert advise(here, asked[:3]).slower_from is None
+
+
+def test_layouts_fill_a_node_or_a_part_of_it():
+    assert layouts_of_node(1, None) == [(1, 1)]
+    assert (3, 2) in layouts_of_node(6, None)
+    assert {ranks * threads for ranks, threads in layouts_of_node(6, None)} == {1, 2, 4, 6}
+    assert {ranks * threads for ranks, threads in layouts_of_node(6, 2)} == {1, 2}

@@ -1,0 +1,1 @@
+"""Faults on purpose, and figures of what came of them."""

@@ -1,0 +1,93 @@
+"""Faults from outside: with this directory on PYTHONPATH, one rank fails where it is told to.
+
+``DDP_MLP_TEST_FAULT="1|step 40|sleep"``: rank 1, as soon as it stands at step 40 or later, sleeps.
+The place is "start" (before anything else), "step N", or a part of a phrase of `Standing.at`.
+With ``DDP_MLP_TEST_FAULT_COUNT=FILE`` each fault takes a byte from that file, and without one none comes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+
+def _may_fail() -> bool:
+    count = os.environ.get("DDP_MLP_TEST_FAULT_COUNT")
+    if count is None:
+        return True
+    left = os.path.getsize(count)  # noqa: PTH202 - before anything is imported
+    os.truncate(count, max(0, left - 1))
+    return left > 0
+
+
+def _act(action: str) -> None:
+    if not _may_fail():
+        return
+    name, _, amount = action.partition("=")
+    seconds = float(amount or 1000)
+    os.write(2, f"fault {name} at {time.time():.3f}\n".encode())
+    if name == "raise":
+        raise RuntimeError("injected")
+    if name == "memory":
+        raise MemoryError("injected")
+    if name == "exit":
+        sys.exit(7)
+    if name == "leave":
+        os._exit(int(amount or 7))
+    if name == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if name == "segfault":
+        ctypes.string_at(0)
+    if name == "sleep":
+        time.sleep(seconds)
+    if name == "hold":  # with the interpreter held, as by a library that reads from a dead file system
+        ctypes.PyDLL(None).sleep(int(seconds))
+
+
+def _arm(place: str, action: str) -> None:
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    from ddp_mlp.comm.standing import Standing
+
+    standing: Any = Standing  # its methods are replaced
+    at, at_step = standing.at, standing.at_step
+    wanted = int(place.removeprefix("step ")) if place.startswith("step ") else None
+    armed = [True]
+
+    def act_once() -> None:
+        if armed.pop() if armed else False:
+            _act(action)
+
+    def fail_at(self: Standing, phrase: str) -> None:
+        at(self, phrase)
+        if wanted is None and place in phrase:
+            act_once()
+
+    def fail_at_step(self: Standing, step: int) -> None:
+        at_step(self, step)
+        if wanted is not None and step >= wanted:
+            act_once()
+
+    standing.at, standing.at_step = fail_at, fail_at_step
+
+
+def _install() -> None:
+    rank, place, action = os.environ["DDP_MLP_TEST_FAULT"].split("|")
+    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")) != rank:
+        return
+    if "ddp_mlp" not in " ".join(sys.orig_argv) or "launch" in sys.orig_argv:
+        return
+    if place == "start":
+        _act(action)
+    else:
+        _arm(place, action)
+
+
+if "DDP_MLP_TEST_FAULT" in os.environ:
+    _install()

@@ -1,0 +1,170 @@
+"""Jobs of several ranks of which one fails on purpose, and what they leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: Seconds after which a job is killed and the case fails.
+DEADLINE_S = 120
+#: `[train] timeout_s` of the jobs.
+TIMEOUT_S = 3.0
+
+_INJECT = Path(__file__).parent / "inject"
+_MARK = "DDP_MLP_TEST_MARK"
+_SHARED = Path("/dev/shm")  # noqa: S108 - looked into, not written
+_CONFIG = f"""
+[data]
+train = "moons.h5"
+[model]
+hidden = [16]
+[optimizer]
+name = "adam"
+[train]
+epochs = 200000
+micro_batches = 4
+timeout_s = {TIMEOUT_S}
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a job: `wait_s` are the seconds from the fault to its end."""
+
+    code: int
+    out: str
+    err: str
+    wait_s: float
+    status: dict[str, Any]
+    leftovers: tuple[str, ...]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The JSON object on standard output."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+    @property
+    def error_lines(self) -> list[str]:
+        """The lines on standard error that report an error."""
+        return [line for line in self.err.splitlines() if line.startswith("error")]
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return the environment without traces of a launcher."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PMI_", "OMPI_COMM", "SLURM_"))}
+    return {**kept, "DDP_MLP_PROGRESS": "none", **more}
+
+
+def make_folder(path: Path) -> Path:
+    """Fill a folder with a small data set and the configuration of an endless run."""
+    made = ["data", "make", "moons", "--samples", "2000", "--out", "moons.h5"]
+    command = [sys.executable, "-m", "ddp_mlp", *made]
+    subprocess.run(command, cwd=path, check=True, timeout=DEADLINE_S, env=clean_environment(), capture_output=True)
+    (path / "c.toml").write_text(_CONFIG)
+    return path
+
+
+def processes_marked(mark: str) -> list[str]:
+    """Return the processes that a job has left, by the mark in their environment."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{_MARK}={mark}".encode() in (directory / "environ").read_bytes():
+                found.append(f"process {directory.name} {(directory / 'cmdline').read_bytes()[:60]!r}")
+    return found
+
+
+def _kill_marked(mark: str) -> None:
+    for line in processes_marked(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(line.split()[1]), signal.SIGKILL)
+
+
+def _mapped() -> str:
+    """Return the memory maps of all processes."""
+    maps = []
+    for path in Path("/proc").glob("[0-9]*/maps"):
+        with contextlib.suppress(OSError):
+            maps.append(path.read_text(errors="replace"))
+    return "".join(maps)
+
+
+def _visible() -> set[str]:
+    """Return what MPI libraries have left on this machine.
+
+    What a process uses belongs to a living job, and short names to one without a launcher.
+    """
+    mapped = _mapped()
+    of_mpi = re.compile(r"mpich_shm_[0-9a-f]{7,8}_\d+|(sm|vader)_segment\..*|ucx_shm.*")
+    segments = [p for p in _SHARED.glob("*") if of_mpi.fullmatch(p.name) and p.name not in mapped]
+    return {str(path) for path in [*segments, *Path("/tmp").glob("hydra_hwloc*")]}  # noqa: S108
+
+
+def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
+    """Return processes, shared memory and temporary files that stay behind; wait a moment for them to go.
+
+    Jobs of others on this machine come and go, so that what vanishes by itself is not counted.
+    """
+    until = time.monotonic() + 5
+    while True:
+        found = processes_marked(mark) + sorted(_visible() - before) + [str(p) for p in temporary.glob("*")]
+        if not found or time.monotonic() > until:
+            return tuple(found)
+        time.sleep(0.1)
+
+
+def run_with_fault(
+    folder: Path,
+    fault: str,
+    *arguments: str,
+    ranks: int = 2,
+    launch: tuple[str, ...] = (),
+    **environment: str,
+) -> Ended:
+    """Train on several ranks with a fault as `inject/sitecustomize.py` describes it.
+
+    `launch` are more options of ``ddp-mlp launch``, `arguments` of ``train``.
+    """
+    mark, name = uuid.uuid4().hex, f"run-{uuid.uuid4().hex[:8]}"
+    temporary = folder / f"tmp-{mark[:8]}"
+    temporary.mkdir()
+    before = _visible()
+    command = [sys.executable, "-m", "ddp_mlp", "launch", "-n", str(ranks), *launch, "train", "c.toml", "--out", name]
+    injected = {"PYTHONPATH": str(_INJECT), "DDP_MLP_TEST_FAULT": fault, _MARK: mark, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        [*command, *arguments],
+        cwd=folder,
+        env=clean_environment(**injected, **environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=DEADLINE_S)
+        ended = time.time()
+        left = leftovers(mark, temporary, before)
+    finally:
+        _kill_marked(mark)
+    failed = re.search(r"fault \w+ at ([\d.]+)", err)
+    status = folder / name / "status.json"
+    return Ended(
+        process.returncode,
+        out,
+        err,
+        ended - float(failed[1]) if failed else float("nan"),
+        json.loads(status.read_text()) if status.exists() else {},
+        left,
+    )

@@ -1,0 +1,195 @@
+"""Training killed at any time, and every call of a save failing or the last one: nothing is lost."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ddp_mlp.comm import SingleProcess
+from ddp_mlp.config import load_config
+from ddp_mlp.training.checkpoint import (
+    list_checkpoints,
+    newest_good,
+    save_checkpoint,
+)
+from ddp_mlp.training.run import Run, RunOptions
+from tests.faults.forks import in_child
+from tests.runs import ddp_mlp
+
+CONFIG = """
+[data]
+train = "moons.h5"
+[model]
+hidden = [8]
+[optimizer]
+name = "adam"
+[train]
+epochs = 1000000
+global_batch_size = 16
+micro_batches = 2
+[checkpoint]
+every_steps = 1
+keep = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saving")
+    assert ddp_mlp("data", "make", "moons", "--samples", "80", "--out", "moons.h5", cwd=path).code == 0
+    (path / "c.toml").write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def long(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--long"))
+
+
+def train(folder: Path, name: str, *overrides: str, resume: bool = True, writer: int | None = None) -> dict[str, Any]:
+    """Train in this process; a byte to `writer` says that the first step is done."""
+    config = load_config(folder / "c.toml", overrides, {})
+    run = Run(config, RunOptions(folder / name, resume=resume), SingleProcess(), lambda _: None)
+    return run.execute(lambda _: None if writer is None else (os.write(writer, b"."), None)[1])
+
+
+def announced(run: Path) -> int:
+    """Return the newest step that a run has said to be saved."""
+    log, status = run / "log.txt", run / "status.json"
+    lines = log.read_text().splitlines() if log.exists() else []
+    said = [int(line.split("step-")[1].split(".")[0]) for line in lines if " saved step-" in line]
+    told = json.loads(status.read_text()).get("checkpoint") if status.exists() else None
+    return max([0, *said, int(told[5:13]) if told else 0])
+
+
+@pytest.mark.timeout(3600)
+def test_kills_at_random_times_lose_nothing_that_was_announced(
+    folder: Path, long: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that saves as fast as the disk can, killed over and over, and started again from where it was."""
+    monkeypatch.setattr("ddp_mlp.training.recorder.REST", 0.0)
+    monkeypatch.setattr("ddp_mlp.training.recorder.LOOK_EVERY_S", 0.001)
+    train(folder, "warm", "train.epochs=1", resume=False)
+    started = time.monotonic()
+    train(folder, "warm-again", "train.epochs=1", resume=False)
+    span_s = 2 * (time.monotonic() - started)  # by how busy the machine is
+    n_kills, rng, run = 1000 if long else 40, np.random.default_rng(0), folder / "killed"
+    n_advanced, newest = 0, 0
+    for k in range(n_kills):
+        from_the_start = k % 4 == 0
+
+        def work(writer: int, from_the_start: bool = from_the_start) -> int:
+            if from_the_start:
+                os.write(writer, b".")
+            train(folder, "killed", writer=writer)
+            return 0
+
+        child = in_child(work, kill_after_s=rng.uniform(0, span_s), deadline_s=60)
+        assert (child.code, child.timed_out) == (-signal.SIGKILL, False), child.said
+        found, passed_over = newest_good(run / "checkpoints")
+        step = found.state.progress.step if found else 0
+        assert step >= max(newest, announced(run)), "what was announced is lost"
+        assert passed_over == [], "a save that was cut short is visible"
+        newest, n_advanced = step, n_advanced + (step > newest)
+    print(f"{n_kills} kills, {n_advanced} of them after a new checkpoint, at step {newest}; lost: 0")  # noqa: T201
+    assert n_advanced > n_kills / 4
+    train(folder, "killed", "train.epochs=1")
+    assert not list((run / "checkpoints").glob(".*.tmp")), "what dead jobs leave is taken away by the next"
+
+
+CALLS = [(os, "open"), (os, "write"), (os, "fsync"), (os, "close"), (Path, "replace"), (Path, "unlink")]
+
+
+@contextmanager
+def failing_at(n: int, act: Callable[[], None], *, after: bool) -> Iterator[list[str]]:
+    """Let the n-th system call that changes files, before or after it is done, be followed by an act."""
+    made: list[str] = []
+
+    def faulty(owner: Any, name: str) -> Callable[..., Any]:
+        call = getattr(owner, name)
+
+        def wrapped(*arguments: Any, **named: Any) -> Any:
+            made.append(name)
+            if len(made) == n and not after:
+                act()
+            result = call(*arguments, **named)
+            if len(made) == n and after:
+                act()
+            return result
+
+        return wrapped
+
+    with pytest.MonkeyPatch.context() as patched:
+        for owner, name in CALLS:
+            patched.setattr(owner, name, faulty(owner, name))
+        yield made
+
+
+def end() -> None:
+    os._exit(9)
+
+
+def error(number: int) -> Callable[[], None]:
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+FAULTS = {
+    "killed before": (end, False),
+    "killed after": (end, True),
+    "no space": (error(errno.ENOSPC), False),
+    "I/O error": (error(errno.EIO), False),
+}
+
+
+@pytest.fixture(scope="module")
+def images(folder: Path) -> list[bytes]:
+    """Four checkpoints that follow each other."""
+    train(folder, "source", "train.epochs=1", "checkpoint.keep=100", resume=False)
+    return [path.read_bytes() for path in list_checkpoints(folder / "source" / "checkpoints")][::-1][:4]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_call_of_a_save_leaves_the_state_before_or_after(tmp_path: Path, images: list[bytes], fault: str) -> None:
+    """As SQLite tests itself: the n-th call fails, for n = 1, 2, ... until a save gets through."""
+    act, after = FAULTS[fault]
+    n = 0
+    while True:
+        n += 1
+        directory = tmp_path / str(n)
+        directory.mkdir()
+        for step in (1, 2, 3):
+            save_checkpoint(directory, images[step - 1], step, keep=3)
+        before = {path.name: path.read_bytes() for path in directory.iterdir()}
+
+        def save(_writer: int, directory: Path = directory, n: int = n) -> int:
+            with failing_at(n, act, after=after):
+                save_checkpoint(directory, images[3], 4, keep=3)
+            return 0
+
+        outcome = in_child(save).code
+        found, passed_over = newest_good(directory)
+        assert found is not None
+        assert passed_over == []
+        assert found.state.progress.step in (3, 4)
+        assert len(list_checkpoints(directory)) >= 3, "one was pruned before the new one was good"
+        if found.state.progress.step == 3:
+            kept = {name: (directory / name).read_bytes() for name in before}
+            assert kept == before
+        if outcome == 0 and found.state.progress.step == 4 and len(list_checkpoints(directory)) == 3:
+            break
+        assert n < 100
+    print(f"{fault}: {n - 1} calls")  # noqa: T201
+    assert n > 6
