@@ -77,19 +77,27 @@ class Cluster:
         """Return the fields of a job."""
         return parse_job(self.call("scontrol", "show", "job", "--oneliner", str(job_id)).out)
 
-    def wait(self, job_id: str | int, is_so: Callable[[dict[str, str]], bool], seconds: float = 90) -> dict[str, str]:
+    def wait(
+        self,
+        job_id: str | int,
+        is_so: Callable[[dict[str, str]], bool],
+        seconds: float = 90,
+        *,
+        hurries: bool = True,
+    ) -> dict[str, str]:
         """Wait for a job to be as wanted, and return its fields.
 
-        A requeued job would be kept out of the queue for two minutes; here it may start as
+        Slurm keeps a requeued job out of the queue for two minutes. In a hurry, it may start as
         soon as its daemons are gone. Not before: they take the sockets of PMI away with them,
-        which have the same names as those of the next start.
+        which have the same names as those of the next start. After the loss of a node it needs
+        the two minutes: once the node is back, the order to end the job may still reach it.
         """
         until = time.monotonic() + seconds
         while True:
             fields = self.job(job_id)
             if is_so(fields):
                 return fields
-            if fields.get("Reason") == "BeginTime" and not self._has_daemons(fields["JobId"]):
+            if hurries and fields.get("Reason") == "BeginTime" and not self._has_daemons(fields["JobId"]):
                 self.call("scontrol", "update", f"JobId={job_id}", "StartTime=now")
             assert time.monotonic() < until, f"{fields}\n{self.logs()}\n{last_lines(Path(fields.get('StdOut', '-')))}"
             time.sleep(0.2)
@@ -97,9 +105,10 @@ class Cluster:
     def _has_daemons(self, job_id: str) -> bool:
         return self.call("pgrep", "-f", rf"^slurmstepd: \[{job_id}\.").code == 0
 
-    def wait_for_end(self, job_id: str | int, seconds: float = 90) -> dict[str, str]:
+    def wait_for_end(self, job_id: str | int, seconds: float = 90, *, hurries: bool = True) -> dict[str, str]:
         """Wait for a job to be over for good."""
-        return self.wait(job_id, lambda f: f.get("JobState") not in ("PENDING", "RUNNING", "COMPLETING"), seconds)
+        alive = ("PENDING", "RUNNING", "COMPLETING")
+        return self.wait(job_id, lambda fields: fields.get("JobState") not in alive, seconds, hurries=hurries)
 
     def preempt(self, nodes: int = 2) -> None:
         """Let a job of more importance take the nodes for a moment."""

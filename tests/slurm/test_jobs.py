@@ -86,7 +86,7 @@ def test_a_job_whose_node_died_goes_on(cluster, folder, undisturbed):
         cluster.wait(job.id, lambda fields: fields.get("Restarts") == "1")
     finally:
         cluster.node("start-node", "n2")
-    assert_same(job, undisturbed, 1, cluster.wait_for_end(job.id))
+    assert_same(job, undisturbed, 1, cluster.wait_for_end(job.id, 240, hurries=False))
     assert "going on from step-" in job.log
 
 
