@@ -102,17 +102,21 @@ def forward(layers, settings, parameters, work, capacity, n_rows, key, order, st
 
 
 @inlined
-def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient, adds):
-    """Write, or add, the gradient sum of every layer; return True if a sum in it may have overflowed.
+def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges):
+    """Write the gradient sum of every layer; return True if a sum in it may have overflowed.
 
     On entry the logits have been replaced by ``d loss / d logits``. `delta_at` (2,) are the
-    columns of `work` for the deltas of hidden layers, used in turn.
+    columns of `work` for the deltas of hidden layers, used in turn. The sums go to row `row`
+    of `nodes`, and `merges` pairs of the tree that are complete then are added layer by
+    layer: the first, onto the row before, on the way out of the products, the others while
+    the layer is in cache. A shared weight comes in two parts, so it allows no merges.
 
     With all deltas and activations up to 2^24 in magnitude (float32), products are at most
     2^48. Neither their sum over 2^79 rows nor the squares of 2^31 means of them overflow, so
     only a suspicious gradient need be searched, and squared with more range.
     """
-    suspicious = False
+    suspicious, adds = False, merges > 0
+    gradient = nodes[row - 1 if adds else row]
     last = layers.shape[0] - 1
     at = capacity * layers[last, OUTPUT_AT]
     n_out = layers[last, N_OUT]
@@ -125,6 +129,10 @@ def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gra
         if is_large(work[at : at + n_rows * width]) or is_large(work[h : h + n_rows * n_in]):
             suspicious = True
         _weight_gradient(layers, k, work, n_rows, at, h, gradient, adds)
+        for i in range(2, merges + 1):
+            add_into(
+                nodes[row - i, layers[k, WEIGHT] : bias + width], nodes[row - i + 1, layers[k, WEIGHT] : bias + width]
+            )
         if k == 0:
             break
         below = capacity * delta_at[k % 2]
@@ -210,25 +218,24 @@ def differentiate(
     weights,
     order,
     start,
-    gradient,
-    adds,
+    nodes,
+    row,
+    merges,
     tail,
 ):
-    """Turn the logits of a forwarded micro-batch into its gradient sum and its tail.
-
-    Where it `adds`, the gradient sum, once complete, is added to the one that is there.
-    """
+    """Turn the logits of a forwarded micro-batch into its gradient sum and its tail, see `backward`."""
     last = layers.shape[0] - 1
     n_logits = layers[last, N_OUT]
     at = capacity * layers[last, OUTPUT_AT]
     logits = work[at : at + n_rows * n_logits]
     loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows], weights, smoothing)
-    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, gradient, adds)
+    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges)
     for i in range(tail.shape[0]):
         tail[i] = 0.0
     tail[LOSS_SUM] = loss_sum
     tail[SAMPLE_SUM] = n_rows
     tail[WEIGHT_SUM] = _weight_sum(weights, order, start, n_rows)
     tail[SUSPICIOUS] = 1.0 if suspicious else 0.0
+    gradient = nodes[row - 1 if merges > 0 else row, : parameters.shape[0]]
     if not math.isfinite(loss_sum) or (suspicious and not all_finite(gradient)):
         tail[NON_FINITE] = 1.0

@@ -118,10 +118,7 @@ def _gradient(arena, worker, step):
     for m in range(arena.runs[worker, 0], arena.runs[worker, 1]):
         first = start + (stop - start) * m // choices[MICRO_BATCHES]
         last = start + (stop - start) * (m + 1) // choices[MICRO_BATCHES]
-        # A leaf whose left neighbour is complete is added to it on the way out of the products: the
-        # same sum without a pass over memory. Shared weights come in two parts, so they wait.
-        adds = arena.worker_merges[m] > 0 and not is_tied
-        gradient = arena.own[row - 1 if adds else row, :n_parameters]
+        merges = arena.worker_merges[m]
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, last, work)
         if arena.augmentation.shape[0] > 0:
             key = arena.streams[AUGMENTATION_STREAM]
@@ -151,14 +148,15 @@ def _gradient(arena, worker, step):
             arena.sample_weights,
             arena.order,
             first,
-            gradient,
-            adds,
+            arena.own,
+            row,
+            0 if is_tied else merges,
             arena.own_tails[row],
         )
         arena.own_tails[row, STOP_REQUEST] = arena.control[ASK_STOP]
         row += 1
-        for i in range(arena.worker_merges[m]):
-            if i > 0 or not adds:
+        for _ in range(merges):
+            if is_tied:
                 add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])
             add_into(arena.own_tails[row - 2], arena.own_tails[row - 1])
             row -= 1
