@@ -16,13 +16,10 @@ cores at work.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ddp_mlp.core.sharding import plan_reduction, power_of_two_at_least
-
-#: Time a step may exceed the fastest by and still count as equally fast.
-_TIE = 1.02
+from ddp_mlp.core.sharding import Sharding, is_sharded, plan_reduction, power_of_two_at_least
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,8 @@ class Job:
         Of the products of forward and backward pass.
     data_bytes : int
         Of the rows in memory, once for each node.
+    sharding : bool or "auto"
+        Whether nodes share out the update.
     """
 
     n_parameters: int
@@ -56,6 +55,11 @@ class Job:
     columns: int
     flops_per_sample: int
     data_bytes: int
+    sharding: Sharding = False
+
+    def is_sharded(self, nodes: int) -> bool:
+        """Tell whether so many nodes share out the update."""
+        return is_sharded(self.sharding, nodes, self.n_parameters * self.itemsize)
 
     def micro_batches_for(self, workers: int) -> int:
         """Return M for so many workers."""
@@ -158,11 +162,14 @@ def _parts(job: Job, rates: Rates, ranks: int, threads: int, ranks_per_node: int
     gradient = rates.first[rows].among(local, rates.cores) + (own - 1) * following
     plan = plan_reduction(micro_batches, _workers_of_nodes(ranks, threads, ranks_per_node), 0)
     sums = len(plan.rows) if nodes == 1 else sum(plan.sums_of_node)
-    update = _pass(job, rates, local, sums + _update_traffic(job))
+    share = 1 / nodes if job.is_sharded(nodes) else 1.0
+    update = _pass(job, rates, local, (sums + _update_traffic(job)) * share)
     communicate = rates.barrier_s * (local - 1)
     if nodes > 1:
         communicate += _pass(job, rates, local, len(plan.rows) + plan.sums_of_node[0])
-        communicate += _exchange(job, rates, nodes, sum(plan.sums_of_node) - plan.sums_of_node[0])
+        communicate += _exchange(job, rates, nodes, (sums - plan.sums_of_node[0]) * share)
+        if job.is_sharded(nodes):
+            communicate += _exchange(job, rates, nodes, 1 - share)
     return rates.fixed_s, gradient, update, communicate
 
 
@@ -175,7 +182,7 @@ def _update_traffic(job: Job) -> int:
     return 2 * (1 + job.n_moments) + job.looks_ahead
 
 
-def _pass(job: Job, rates: Rates, workers: int, vectors: int) -> float:
+def _pass(job: Job, rates: Rates, workers: int, vectors: float) -> float:
     """Return the seconds of a pass over so many vectors, shared by the workers of a node.
 
     The measured update reads one sum beside its own traffic.
@@ -183,8 +190,8 @@ def _pass(job: Job, rates: Rates, workers: int, vectors: int) -> float:
     return rates.update.among(workers, rates.cores) * vectors / (1 + _update_traffic(job)) / workers
 
 
-def _exchange(job: Job, rates: Rates, nodes: int, received: int) -> float:
-    """Return the seconds in which a node gets `received` sums of the others, in log2(nodes) rounds."""
+def _exchange(job: Job, rates: Rates, nodes: int, received: float) -> float:
+    """Return the seconds in which a node gets `received` vectors of the others, in log2(nodes) rounds."""
     return math.ceil(math.log2(nodes)) * rates.latency_s + received * _vector_bytes(job) / rates.bytes_per_s
 
 
@@ -196,45 +203,19 @@ def memory(job: Job, process_bytes: int, ranks: int, threads: int, ranks_per_nod
     """Return the bytes that the ranks of the fullest node share, and those of each rank alone.
 
     Shared: the data, parameters, moments, and the gradient sums: a row for each node of the
-    tree that a worker holds at once. Alone: activations of each thread, and the process.
+    tree that a worker holds at once, and those of all nodes. Moments and the latter can be
+    shared out between the nodes. Alone: activations of each thread, and the process.
     """
     workers_of_nodes = _workers_of_nodes(ranks, threads, ranks_per_node)
     micro_batches = job.micro_batches_for(ranks * threads)
     plan = plan_reduction(micro_batches, workers_of_nodes, 0)
-    sums = max(sum(plan.sums_of_node), len(plan.runs) * plan.depth)
-    vectors = 1 + job.n_moments + job.looks_ahead + sums
+    nodes, of_all, own = len(workers_of_nodes), sum(plan.sums_of_node), len(plan.runs) * plan.depth
+    if job.is_sharded(nodes):
+        vectors = 1 + job.looks_ahead + own + (job.n_moments + of_all) / nodes
+    else:
+        vectors = 1 + job.looks_ahead + job.n_moments + max(of_all, own)
     rows = job.rows_of_micro_batch(ranks * threads)
     return (
-        job.data_bytes + vectors * _vector_bytes(job),
+        job.data_bytes + math.ceil(vectors * _vector_bytes(job)),
         process_bytes + threads * rows * job.columns * job.itemsize,
     )
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What to take.
-
-    Attributes
-    ----------
-    here : Prediction
-        The fastest layout on one node, with the fewest ranks among equals.
-    fastest : Prediction
-        The fastest of all that were asked for.
-    slower_from : int or None
-        Number of ranks from which on more of them are slower.
-    """
-
-    here: Prediction
-    fastest: Prediction
-    slower_from: int | None
-
-
-def advise(on_one_node: Sequence[Prediction], asked: Sequence[Prediction]) -> Advice:
-    """Choose among layouts of one node, and among what was asked for."""
-    quickest = min(prediction.step_s for prediction in on_one_node)
-    equals = [prediction for prediction in on_one_node if prediction.step_s <= quickest * _TIE]
-    here = min(equals, key=lambda prediction: (prediction.node_bytes, prediction.ranks * prediction.threads))
-    ordered = sorted(asked, key=lambda prediction: prediction.ranks)
-    fastest = min(ordered, key=lambda prediction: prediction.step_s)
-    later = [prediction.ranks for prediction in ordered if prediction.ranks > fastest.ranks]
-    return Advice(here, fastest, later[0] if later else None)

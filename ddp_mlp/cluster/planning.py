@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ddp_mlp.cluster.advice import Advice, advise
 from ddp_mlp.cluster.calibration import calibrate
-from ddp_mlp.cluster.plan import Advice, Prediction, Rates, advise, predict
+from ddp_mlp.cluster.plan import Prediction, Rates, predict
 from ddp_mlp.cluster.probe import measure_network
 from ddp_mlp.cluster.subject import Subject, describe
 from ddp_mlp.config import Config

@@ -12,10 +12,11 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, layer_table
 from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.sampling import global_batch_size
 from ddp_mlp.data.hdf5 import open_dataset
 from ddp_mlp.data.resident import sizes_of_rows
 from ddp_mlp.training.model import Facts
-from ddp_mlp.training.trainer import global_batch_size
+from ddp_mlp.training.sharding import sharding_of
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def describe(config: Config) -> Subject:
         columns=layer_table(network, training=True).columns,
         flops_per_sample=2 * (3 * sum(weights) - weights[0]),
         data_bytes=n_rows * row_bytes,
+        sharding=sharding_of(config),
     )
     augmentation = augmentation_settings(data.augment, facts.image_shape)
     return Subject(config, network, augmentation, as_bytes, n_train, job)

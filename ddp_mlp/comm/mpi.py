@@ -18,7 +18,7 @@ from ddp_mlp.comm.standing import Standing
 from ddp_mlp.comm.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from ddp_mlp.comm.protocol import Bytes
+    from ddp_mlp.comm.protocol import Bytes, Transfer
 
 mpi4py.rc.initialize = False  # `MpiCommunicator` does it, under its watchdog
 mpi4py.rc.finalize = False  # `close` does it, in order; after a failure nobody may wait in it
@@ -26,6 +26,7 @@ mpi4py.rc.finalize = False  # `close` does it, in order; after a failure nobody 
 from mpi4py import MPI  # noqa: E402
 
 from ddp_mlp.comm.roll_call import MpiRollCall  # noqa: E402
+from ddp_mlp.comm.transfer import MpiTransfer  # noqa: E402
 
 #: Launchers that are told to end a job may drop what its ranks have just said.
 _LAST_WORDS_S = 0.2
@@ -122,6 +123,12 @@ class MpiCommunicator:
         """Collective over local rank 0 of every node. Like `gather_rows`, node by node."""
         with self.standing.waiting("the sum of the gradients between nodes"):
             _gather_rows(self._leaders, table, counts)
+
+    def plan_transfer(
+        self, name: str, outgoing: Sequence[Sequence[NDArray[Any]]], incoming: Sequence[Sequence[NDArray[Any]]]
+    ) -> Transfer:
+        """Plan an exchange between the local ranks 0 of all nodes."""
+        return MpiTransfer(self._leaders, self.standing, name, outgoing, incoming)
 
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""

@@ -14,6 +14,16 @@ if TYPE_CHECKING:  # so that the command line starts without NumPy
     Bytes = NDArray[np.uint8]
 
 
+class Transfer(Protocol):
+    """Parts of memory that move between nodes whenever it runs."""
+
+    def run(self) -> None:
+        """Collective over local rank 0 of every node. Move everything."""
+
+    def free(self) -> None:
+        """Forget the plan."""
+
+
 class Communicator(Protocol):
     """A world of ranks. Every method but `guard` and `abort` is collective."""
 
@@ -79,6 +89,20 @@ class Communicator(Protocol):
 
     def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective over local rank 0 of every node. Like `gather_rows`, node by node."""
+
+    def plan_transfer(
+        self, name: str, outgoing: Sequence[Sequence[NDArray[Any]]], incoming: Sequence[Sequence[NDArray[Any]]]
+    ) -> Transfer:
+        """Plan an exchange between the local ranks 0 of all nodes.
+
+        Parameters
+        ----------
+        name : str
+            What is exchanged, for messages.
+        outgoing, incoming : sequence of sequence of ndarray
+            For each node, contiguous arrays that go there, and that what comes from there
+            is written to. What a node sends to another must be as long as what that awaits.
+        """
 
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""

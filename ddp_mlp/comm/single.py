@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from ddp_mlp.comm.protocol import Bytes
 
 
+class _NoTransfer:
+    """The exchange of a node with no other."""
+
+    def run(self) -> None:
+        """Do nothing: there is nowhere to go."""
+
+    def free(self) -> None:
+        """Do nothing: there is nothing to forget."""
+
+
 class SingleProcess:
     """The communicator of a single process: every collective is already done."""
 
@@ -50,6 +60,15 @@ class SingleProcess:
 
     def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Do nothing: all rows are this node's."""
+
+    def plan_transfer(
+        self,
+        name: str,  # noqa: ARG002 - of the protocol
+        outgoing: Sequence[Sequence[NDArray[Any]]],  # noqa: ARG002
+        incoming: Sequence[Sequence[NDArray[Any]]],  # noqa: ARG002
+    ) -> _NoTransfer:
+        """Plan nothing: there is no other node."""
+        return _NoTransfer()
 
     def share_text(self, text: str) -> list[str]:
         """Return the one text."""

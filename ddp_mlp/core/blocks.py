@@ -6,6 +6,7 @@ are sums over whole blocks, added in the same order whoever computed them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.reduction import BLOCK
 from ddp_mlp.core.layout import Layout
+from ddp_mlp.core.sharding import Interval
 
 Integers = NDArray[np.int64]
 
@@ -58,12 +60,46 @@ def block_table(layout: Layout) -> BlockTable:
     return BlockTable(*(np.array(table, np.int64) for table in (blocks, segments, weights)))
 
 
-def block_slices(blocks: Integers, n_workers: int) -> Integers:
-    """Share out blocks so that each worker has about as many values; shape (n_workers, 2).
+def block_slices(lengths: Integers, n_workers: int) -> Integers:
+    """Share out blocks, of so many values each, so that each worker has about as many; shape (n_workers, 2).
 
-    Worker w takes the blocks that begin in its part of the vector, ``[P w/W, P (w+1)/W)``.
+    Worker w takes the blocks that begin in its part of their values, ``[n w/W, n (w+1)/W)``.
     """
-    n_parameters = int(blocks[-1, 1])
-    bounds = [n_parameters * w // n_workers for w in range(n_workers + 1)]
-    at = np.searchsorted(blocks[:, 0], bounds)
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    bounds = [int(edges[-1]) * w // n_workers for w in range(n_workers + 1)]
+    at = np.searchsorted(edges[:-1], bounds)
     return np.stack([at[:-1], at[1:]], axis=1).astype(np.int64)
+
+
+def block_lengths(blocks: Integers) -> Integers:
+    """Return the values of each block, shape (n_blocks,)."""
+    lengths: Integers = blocks[:, 1] - blocks[:, 0]
+    return lengths
+
+
+def share_bounds(blocks: Integers, groups: Sequence[Interval], n_nodes: int) -> tuple[tuple[Interval, ...], ...]:
+    """Share out each of some groups of neighbouring blocks between nodes.
+
+    Returns
+    -------
+    tuple of tuple of (first, last)
+        For each node the blocks that it has of each group.
+    """
+    slices = [block_slices(block_lengths(blocks[first:last]), n_nodes) + first for first, last in groups]
+    return tuple(tuple((int(part[node, 0]), int(part[node, 1])) for part in slices) for node in range(n_nodes))
+
+
+def with_places(blocks: Integers, share: Sequence[Interval]) -> tuple[Integers, Integers]:
+    """Lay a share of the blocks end to end.
+
+    Returns
+    -------
+    blocks : ndarray of int64, shape (n_blocks, 5)
+        With a column for where each begins there; -1 for those of other shares.
+    owned : ndarray of int64, shape (n_owned,)
+        The blocks of the share.
+    """
+    owned = np.concatenate([np.arange(*part) for part in share]).astype(np.int64)
+    places = np.full(len(blocks), -1, np.int64)
+    places[owned] = np.cumsum(block_lengths(blocks)[owned]) - block_lengths(blocks)[owned]
+    return np.column_stack([blocks, places]), owned

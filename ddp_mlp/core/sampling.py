@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.config import Config
 from ddp_mlp.core.sharding import fair_bounds
 
 Ids = NDArray[np.int64]
@@ -75,3 +76,9 @@ def batch_bounds(n_samples: int, global_batch_size: int, position: int) -> tuple
     """Return the range of the epoch's order that batch number `position` takes."""
     start = position * global_batch_size
     return start, min(start + global_batch_size, n_samples)
+
+
+def global_batch_size(config: Config, n_train: int) -> int:
+    """Return the samples of a full global batch; no more than there are."""
+    size = config.train.global_batch_size
+    return n_train if size == "full" else min(size, n_train)

@@ -10,8 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Literal
 
 Interval = tuple[int, int]
+
+#: Whether nodes share out the optimiser's work: as said, or where it pays.
+Sharding = bool | Literal["auto"]
+
+#: Bytes of other nodes' sums in a step, from which on it pays to receive less in one more exchange.
+_WORTH_BYTES = 2**20
+
+
+def is_sharded(choice: Sharding, n_nodes: int, n_bytes: int) -> bool:
+    """Tell whether nodes share out the update of parameters of so many bytes.
+
+    Each of N nodes receives the sums of all others, (N - 1) P, or its parts of the sums and
+    the others' parts of the parameters, 2 (N - 1) / N P, with one more exchange in a step.
+    """
+    if n_nodes == 1:
+        return False
+    return (n_nodes - 1) * n_bytes >= _WORTH_BYTES if choice == "auto" else choice
 
 
 def fair_bounds(n: int, part: int, n_parts: int) -> Interval:

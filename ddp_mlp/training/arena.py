@@ -16,7 +16,7 @@ from ddp_mlp.core.kernels.updates import COEFFICIENTS
 from ddp_mlp.core.network import Network, layer_table
 from ddp_mlp.core.sharding import ReductionPlan
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.training.tables import SumTable, shared_array
+from ddp_mlp.training.tables import SumTables, shared_array
 
 if TYPE_CHECKING:
     from ddp_mlp.training.engine import Engine
@@ -29,8 +29,7 @@ def make_arena(
     resident: Resident,
     comm: Communicator,
     plan: ReductionPlan,
-    table: SumTable,
-    own: slice,
+    tables: SumTables,
     threads: int,
     *,
     capacity: int,
@@ -50,7 +49,7 @@ def make_arena(
     return phases.Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
-        control=np.zeros(4, np.int64),
+        control=np.zeros(5, np.int64),
         choices=choices,
         layers=layers.layers,
         settings=layers.settings.astype(dtype),
@@ -77,10 +76,10 @@ def make_arena(
         parameters=engine.parameters,
         gradient_at=engine.gradient_at,
         moments=engine.moments,
-        own=table.sums[own],
-        own_tails=table.tails[own],
-        top=table.sums,
-        top_tails=table.tails,
+        own=tables.own.sums,
+        own_tails=tables.own.tails,
+        top=tables.top.sums,
+        top_tails=tables.top.tails,
         reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
         **updates,
     )

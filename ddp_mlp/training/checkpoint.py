@@ -27,7 +27,8 @@ _NAME = re.compile(r"step-(\d{8,})\.h5")
 #: What may differ between a checkpoint and the configuration that resumes it.
 _FREE_KEYS = {
     "data": {"train", "valid"},
-    "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss", "timeout_s", "check_ranks_every"},
+    "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss"}
+    | {"timeout_s", "check_ranks_every", "shard_optimizer"},
     "checkpoint": {"every_epochs", "every_steps", "every_minutes", "keep"},
 }
 

@@ -12,18 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
+from ddp_mlp.core.blocks import block_table
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, WEIGHT_SUM
 from ddp_mlp.core.kernels.team import STANDING
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
+from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.core.sampling import stream_key
-from ddp_mlp.core.sharding import plan_reduction
+from ddp_mlp.core.sharding import Sharding, plan_reduction
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.arena import make_arena
-from ddp_mlp.training.tables import shared_array, shared_table
+from ddp_mlp.training.node_updates import NodeUpdate, node_update
+from ddp_mlp.training.sharding import Shares
+from ddp_mlp.training.tables import sum_tables
 from ddp_mlp.training.update_tables import update_tables
+from ddp_mlp.training.vectors import Vectors
 
 #: Most steps that run without coming back to Python.
 STEPS_AT_ONCE = 256
@@ -75,13 +79,13 @@ class Engine:
 
     Attributes
     ----------
+    vectors : Vectors
     parameters : ndarray of shape (P,)
-        The live parameter vector, shared by the node; the same on every node between steps.
+        The live parameter vector, shared by the node; the same on every node between runs.
     gradient_at : ndarray of shape (P,)
-        Where gradients are taken: the same memory, but for Nesterov's momentum, where the
-        caller fills it at first (`look_ahead`) and each update afterwards.
-    moments : ndarray of shape (n_moments, P)
-        The optimiser's vectors, likewise.
+        Where gradients are taken: the same memory, but for Nesterov's momentum.
+    moments : ndarray of shape (n_moments, n)
+        The optimiser's vectors, likewise; n is P, or the share of this node.
     gradient : ndarray of shape (P,)
         The mean gradient of the last step, if the optimiser is a line search.
     order : ndarray of int64, shape (n_train,)
@@ -103,38 +107,34 @@ class Engine:
         start: Floats,
         rules: UpdateRules = UpdateRules(),  # noqa: B008 - frozen
         augmentation: NDArray[np.float64] | None = None,
+        sharding: Sharding = False,
     ) -> None:
         """Collective. Allocate everything, and start the helper threads.
 
         `start` (P,) is the first value of the parameters; its dtype is that of training.
-        `augmentation` are the settings of `core.kernels.augmentation`.
+        `augmentation` are the settings of `core.kernels.augmentation`. `sharding`
+        says whether nodes share out the update.
         """
         plan = plan_reduction(micro_batches, [size * threads for size in comm.node_sizes], comm.node)
-        self._comm = comm
-        self._sums_of_node = plan.sums_of_node
         self.clock = Clock()
-        n_top, first = sum(plan.sums_of_node), sum(plan.sums_of_node[: comm.node])
-        # One row alone would be an array of another type, and all kernels compiled anew.
-        n_own = max(2, len(plan.runs) * plan.depth)
-        # The rows in which this node works lie where its sums belong among those of all
-        # nodes; the others' sums come when it is done with the rest of its rows.
-        table = shared_table(comm, max(n_top, first + n_own), len(start), start.dtype)
-        self._top_rows = table.rows[:n_top]
-        self.parameters = shared_array(comm, start.shape, start.dtype)
-        self.moments = shared_array(comm, (len(OPTIMIZERS[optimizer].moments), len(start)), start.dtype)
-        looks_ahead = optimizer == "nesterov"
-        self.gradient_at = shared_array(comm, start.shape, start.dtype) if looks_ahead else self.parameters
-        self.gradient = table.sums[0, : len(start)]
-        if comm.local_rank == 0:
-            self.parameters[:] = self.gradient_at[:] = start
+        blocks = block_table(network.layout)
+        shares = Shares(blocks, comm, [(0, len(blocks.blocks))], sharding, start.itemsize)
+        tables = sum_tables(comm, plan, shares, start)
+        self.vectors = Vectors(comm, shares, optimizer, start)
+        self.parameters, self.gradient_at = self.vectors.parameters, self.vectors.gradient_at
+        self.moments = self.vectors.moments
+        self.gradient = tables.top.sums[0, : len(start)]
         self.order = np.zeros(n_train, np.int64)
         self.augmentation = np.zeros(0) if augmentation is None else augmentation
-        updates = update_tables(comm, network.layout, optimizer, rules, n_workers=len(plan.runs), n_steps=STEPS_AT_ONCE)
+        updates = update_tables(
+            comm, blocks, shares.own, optimizer, rules, n_workers=len(plan.runs), n_steps=STEPS_AT_ONCE
+        )
         self._has_layer_norms = rules.layer_norms
         self._arena = make_arena(
-            self, network, updates, resident, comm, plan, table, slice(first, first + n_own), threads,
+            self, network, updates, resident, comm, plan, tables, threads,
             capacity=-(-global_batch_size // micro_batches), n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
+        self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables)
         comm.standing.watch_team(self._arena.rank_sync[STANDING:])
         comm.node_barrier()
         self._helpers = [
@@ -169,40 +169,26 @@ class Engine:
         arena.batches[:n] = batches
         for row, values in zip(arena.coefficients, coefficients, strict=False):
             row[: len(values)] = values
-        if len(self._sums_of_node) == 1:
-            started = perf_counter()
+        started = perf_counter()
+        if self._between is None:
             phases.work(arena, 0, phases.STEPS, 0, n)
-            self.clock.compute_s += perf_counter() - started
         else:
-            for step in range(n):
-                self._step(step)
-                if arena.reports[step, NON_FINITE]:
-                    break
+            self._step_by_step(self._between, n)
+        self.clock.compute_s += perf_counter() - started
         return self._reports(n)
 
-    def _step(self, step: int) -> None:
-        """Collective. One step: gradients, fold in the node, then across nodes, update."""
-        arena, clock = self._arena, self.clock
-        started = perf_counter()
-        phases.work(arena, 0, phases.GRADIENT, step, 1)
-        phases.work(arena, 0, phases.REDUCE, step, 1)
-        computed = perf_counter()
-        if self._comm.local_rank == 0:
-            self._comm.gather_rows_of_nodes(self._top_rows, self._sums_of_node)
-        communicated = perf_counter()
-        phases.work(arena, 0, phases.UPDATE, step, 1)
-        clock.communicate_s += communicated - computed
-        clock.compute_s += computed - started + perf_counter() - communicated
-
-    def look_ahead(self, momentum: float) -> None:
-        """Collective. Let Nesterov's gradients be taken at ``theta + mu v``, from the parameters and moments.
-
-        The update pass has it done for every step but the first; the same two roundings.
-        """
-        if self._comm.local_rank == 0 and self.gradient_at is not self.parameters:
-            mu = self.parameters.dtype.type(momentum)
-            self.gradient_at[:] = self.parameters + mu * self.moments[0]
-        self._comm.node_barrier()
+    def _step_by_step(self, between: NodeUpdate, n_steps: int) -> None:
+        """Collective. In each step: gradients, fold in the node, then what ends it between nodes."""
+        before = between.communicate_s
+        for step in range(n_steps):
+            phases.work(self._arena, 0, phases.GRADIENT, step, 1)
+            phases.work(self._arena, 0, phases.REDUCE, step, 1)
+            between.finish(step)
+            if self._arena.reports[step, NON_FINITE]:
+                break
+        between.settle()
+        self.clock.communicate_s += between.communicate_s - before
+        self.clock.compute_s -= between.communicate_s - before
 
     def _reports(self, n: int) -> list[StepReport]:
         arena, reports = self._arena, []
@@ -222,6 +208,8 @@ class Engine:
 
     def close(self) -> None:
         """Let the helper threads go."""
+        if self._between:
+            self._between.close()
         if self._helpers:
             phases.work(self._arena, 0, phases.LEAVE, 0, 0)
             for helper in self._helpers:

@@ -7,6 +7,7 @@ difference means a fault: memory, a processor, another program version.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from ddp_mlp import __version__
 from ddp_mlp.comm import Communicator, known_to_all, require_same
 from ddp_mlp.config import Config
-from ddp_mlp.core.layout import Layout, digest
+from ddp_mlp.core.layout import Floats, Layout, digest
 from ddp_mlp.errors import LaunchError, NonFiniteError
 from ddp_mlp.training.state import TrainState
 
@@ -38,10 +39,11 @@ def check_replicas(comm: Communicator, layout: Layout, state: TrainState, *, wit
     Parameters
     ----------
     with_moments : bool
-        Whether the optimiser's vectors are compared too.
+        Whether the optimiser's vectors are compared too, where every node has them whole.
     """
     if len(comm.node_sizes) == 1:
         return
+    with_moments = with_moments and state.moments.shape[1:] == state.parameters.shape
     own = hashlib.sha256(state.parameters.data) if comm.local_rank == 0 else None
     if own and with_moments:
         own.update(state.moments.data)
@@ -49,10 +51,11 @@ def check_replicas(comm: Communicator, layout: Layout, state: TrainState, *, wit
     differing = [rank for rank, text in enumerate(texts) if text and text != texts[0]]
     if not differing:
         return
-    described = comm.share_text(f"{comm.host} {_digests(layout, state)}" if own else "")
+    vectors = [state.parameters, *(state.moments if with_moments else ())]
+    described = comm.share_text(f"{comm.host} {_digests(layout, vectors)}" if own else "")
     hosts_and_layers = [text.split(" ", 1) for text in described]
     host, layers = hosts_and_layers[differing[0]]
-    pairs = zip(_names(layout, state), layers.split(), hosts_and_layers[0][1].split(), strict=True)
+    pairs = zip(_names(layout, len(vectors)), layers.split(), hosts_and_layers[0][1].split(), strict=True)
     layer = next(name for name, found, expected in pairs if found != expected)
     raise known_to_all(
         LaunchError(
@@ -62,19 +65,19 @@ def check_replicas(comm: Communicator, layout: Layout, state: TrainState, *, wit
     )
 
 
-def _names(layout: Layout, state: TrainState) -> list[str]:
+def _names(layout: Layout, n_vectors: int) -> list[str]:
     parts = [part.name for part in layout.segments()]
-    return parts + [f"moment {k + 1} of {name}" for k in range(len(state.moments)) for name in parts]
+    return parts + [f"moment {k} of {name}" for k in range(1, n_vectors) for name in parts]
 
 
-def _digests(layout: Layout, state: TrainState) -> str:
-    vectors = [state.parameters, *state.moments]
+def _digests(layout: Layout, vectors: Sequence[Floats]) -> str:
     return " ".join(digest(part.view(vector)) for vector in vectors for part in layout.segments())
 
 
-def check_finite(state: TrainState) -> None:
-    """Raise NonFiniteError, on every rank by itself, if the state is not worth saving."""
-    if not (np.isfinite(state.parameters).all() and np.isfinite(state.moments).all()):
+def check_finite(comm: Communicator, state: TrainState) -> None:
+    """Collective. Raise NonFiniteError on every rank if the state, which nodes may share out, is not worth saving."""
+    is_finite = bool(np.isfinite(state.parameters).all() and np.isfinite(state.moments).all())
+    if any(comm.share_text("" if is_finite else "not finite")):
         raise known_to_all(
             NonFiniteError(
                 f"the weights became non-finite by step {state.progress.step}; nothing was saved from them, the last "

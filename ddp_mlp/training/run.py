@@ -224,7 +224,7 @@ class Run:
                 for report in trainer.run():
                     if report.skipped:
                         self._tell(f"warning: {skipped_text(report.skipped)}")
-                    saving.after(report)
+                    saving.after(report, trainer.copy_moments)
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
                         request("--max-time")

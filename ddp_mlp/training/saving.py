@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from ddp_mlp.comm import Communicator, agreed, is_agreed
 from ddp_mlp.config import Config
-from ddp_mlp.core.layout import Layout
+from ddp_mlp.core.layout import Floats, Layout
 from ddp_mlp.training.bookkeeping import status_of
 from ddp_mlp.training.recorder import Recorder
 from ddp_mlp.training.replicas import check_finite, check_replicas
@@ -49,8 +50,13 @@ class Saving:
         if self._recorder:
             self._recorder.close(abandon=error is not None and not is_agreed(error))
 
-    def after(self, report: Report) -> None:
+    def after(self, report: Report, copy_moments: Callable[[], Floats | None]) -> None:
         """Collective. Do what a report asks for; what ends a run is waited for.
+
+        Parameters
+        ----------
+        copy_moments : callable
+            Collective; returns the whole moments (n_moments, P) on rank 0.
 
         Raises
         ------
@@ -66,13 +72,14 @@ class Saving:
         if due or (self._check_every and report.step % self._check_every == 0):
             check_replicas(self._comm, self._layout, self._state, with_moments=due)
         if due:
-            check_finite(self._state)
+            check_finite(self._comm, self._state)
         if due or ends_epoch:
             self._comm.standing.at(f"while saving step {report.step}")
+            moments = copy_moments() if due else None
             with agreed(self._comm):
-                self._hand_over(report, checkpoint=due, ends_epoch=ends_epoch, ends_run=ends_run)
+                self._hand_over(report, moments, ends_epoch=ends_epoch, ends_run=ends_run)
 
-    def _hand_over(self, report: Report, *, checkpoint: bool, ends_epoch: bool, ends_run: bool) -> None:
+    def _hand_over(self, report: Report, moments: Floats | None, *, ends_epoch: bool, ends_run: bool) -> None:
         if self._recorder:
-            snapshot = Snapshot.of(self._state, checkpoint=checkpoint, ends_epoch=ends_epoch, improved=report.improved)
+            snapshot = Snapshot.of(self._state, moments, ends_epoch=ends_epoch, improved=report.improved)
             (self._recorder.finish if ends_run else self._recorder.record)(snapshot)

@@ -38,11 +38,11 @@ class Snapshot:
     improved: bool
 
     @classmethod
-    def of(cls, state: TrainState, *, checkpoint: bool, ends_epoch: bool, improved: bool) -> Self:
-        """Copy a state between two steps."""
+    def of(cls, state: TrainState, moments: Floats | None, *, ends_epoch: bool, improved: bool) -> Self:
+        """Copy a state between two steps; of the moments, whole, take over a copy."""
         return cls(
             state.parameters.copy(),
-            state.moments.copy() if checkpoint else None,
+            moments,
             state.best,
             replace(state.progress),
             len(state.progress.history),

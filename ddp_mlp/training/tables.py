@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels.network import TAIL_COLUMNS
 from ddp_mlp.core.layout import Floats
+from ddp_mlp.core.sharding import ReductionPlan
+from ddp_mlp.training.sharding import Shares
 
 _LINE = 64
 
@@ -40,6 +42,36 @@ def shared_table(comm: Communicator, n_rows: int, n_parameters: int, dtype: np.d
     stride = tail_at + TAIL_COLUMNS * 8
     rows = comm.node_shared(n_rows * stride).reshape(n_rows, stride)
     return SumTable(rows, rows.view(dtype), rows[:, tail_at:].view(np.float64))
+
+
+@dataclass(frozen=True)
+class SumTables:
+    """Where the gradient sums of a node lie.
+
+    Attributes
+    ----------
+    own : SumTable
+        Of its workers; a few for each.
+    top : SumTable
+        Of all nodes, in their order, in the blocks that this node owns. Where these are all,
+        and the sums of the node end in the first rows of `own`, the rows are the same memory.
+    """
+
+    own: SumTable
+    top: SumTable
+
+
+def sum_tables(comm: Communicator, plan: ReductionPlan, shares: Shares, start: Floats) -> SumTables:
+    """Collective. Allocate what the workers of a node, and the nodes, fold."""
+    n_top, first = sum(plan.sums_of_node), sum(plan.sums_of_node[: comm.node])
+    # One row alone would be an array of another type, and all kernels compiled anew.
+    n_own = max(2, len(plan.runs) * plan.depth)
+    if shares.is_sharded:
+        own = shared_table(comm, n_own, len(start), start.dtype)
+        return SumTables(own, shared_table(comm, max(2, n_top), shares.n_values, start.dtype))
+    top = shared_table(comm, max(n_top, first + n_own), len(start), start.dtype)
+    rows = slice(first, first + n_own)
+    return SumTables(SumTable(top.rows[rows], top.sums[rows], top.tails[rows]), top)
 
 
 def shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
+from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
-from ddp_mlp.core.sampling import batch_bounds, epoch_order, steps_per_epoch
+from ddp_mlp.core.sampling import batch_bounds, epoch_order, global_batch_size, steps_per_epoch
 from ddp_mlp.core.schedules import learning_rate_at, momentum_at, resolve_schedule
 from ddp_mlp.errors import DdpMlpError, NonFiniteError
 from ddp_mlp.training.bookkeeping import account, account_skipped, begin_epoch, norm_columns, note_validation, status_of
@@ -24,6 +25,7 @@ from ddp_mlp.training.evaluation import Evaluator
 from ddp_mlp.training.line_search import search
 from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.report import Report
+from ddp_mlp.training.sharding import sharding_of
 from ddp_mlp.training.state import TrainState
 
 #: Seconds between reports, about: long enough to cost nothing, short enough to react.
@@ -58,17 +60,14 @@ class Trainer:
             problem.network, config.optimizer.name, problem.resident, comm,
             micro_batches=micro_batches, threads=threads, n_train=len(problem.train_ids),
             global_batch_size=self._batch_size, start=state.parameters, rules=self._rules,
-            augmentation=problem.augmentation,
+            augmentation=problem.augmentation, sharding=sharding_of(config),
         )  # fmt: skip
         self._schedule = resolve_schedule(config.schedule, config.train.epochs * self._steps_per_epoch)
         segments = problem.network.layout.segments()
         self._weight_names = [segment.name for segment in segments if segment.name.endswith("weight")]
         self._searched_rate = 0.0
-        if comm.local_rank == 0:
-            self._engine.moments[...] = state.moments
-        if config.optimizer.name == "nesterov":
-            self._engine.look_ahead(momentum_at(config.optimizer, state.progress.step))
-        comm.node_barrier()
+        momentum = momentum_at(config.optimizer, state.progress.step) if config.optimizer.name == "nesterov" else 0.0
+        self._engine.vectors.resume(state.moments, momentum)
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
         self._comm = comm
         self._at_once = np.ones(1, np.int64)
@@ -238,12 +237,10 @@ class Trainer:
         metrics = self._evaluator.evaluate(self._engine.parameters, self._problem.valid_ids)
         return {"valid_loss": metrics["loss"]} | {f"valid_{name}": metrics[name] for name in names}
 
+    def copy_moments(self) -> Floats | None:
+        """Collective. Return a copy of the optimiser's vectors (n_moments, P) on rank 0, None elsewhere."""
+        return self._engine.vectors.copy_moments()
+
     def close(self) -> None:
         """Let the helper threads go."""
         self._engine.close()
-
-
-def global_batch_size(config: Config, n_train: int) -> int:
-    """Return the samples of a full global batch; no more than there are."""
-    size = config.train.global_batch_size
-    return n_train if size == "full" else min(size, n_train)

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.core.blocks import block_slices, block_table
+from ddp_mlp.core.blocks import BlockTable, block_lengths, block_slices, with_places
 from ddp_mlp.core.kernels import penalties, updating
 from ddp_mlp.core.kernels.updates import LAMB, LINE_SEARCH, UPDATE_CODES
-from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.optimizers import UpdateRules
+from ddp_mlp.core.sharding import Interval
 from ddp_mlp.training.tables import shared_array
 
 
 def update_tables(
-    comm: Communicator, layout: Layout, optimizer: str, rules: UpdateRules, *, n_workers: int, n_steps: int
+    comm: Communicator,
+    table: BlockTable,
+    share: Sequence[Interval],
+    optimizer: str,
+    rules: UpdateRules,
+    *,
+    n_workers: int,
+    n_steps: int,
 ) -> dict[str, Any]:
     """Collective. Return the fields of `Arena` that `core.kernels.updating` alone uses, and `slices`.
 
     Parameters
     ----------
+    share : sequence of (first, last)
+        Blocks that this node updates.
     n_workers : int
         Workers of this node, which share out the blocks.
     n_steps : int
         Steps between which nobody reads the reports.
     """
-    table = block_table(layout)
     n_blocks, n_weights = len(table.blocks), len(table.weights)
+    blocks, owned = with_places(table.blocks, share)
+    lengths = block_lengths(blocks)
     return {
-        "blocks": table.blocks,
+        "blocks": blocks,
         "segments": table.segments,
         "weights": table.weights,
-        "slices": block_slices(table.blocks, n_workers),
+        "slices": block_slices(lengths, n_workers),
+        "owned": owned,
+        "shares": block_slices(lengths[owned], n_workers),
         "update_choices": _choices(optimizer, rules),
         "update_settings": _settings(rules),
-        "block_squares": shared_array(comm, (n_blocks,), np.float64),
-        "block_lengths": shared_array(comm, (2, n_blocks), np.float64),
-        "block_penalties": shared_array(comm, (n_blocks,), np.float64),
+        "figures": shared_array(comm, (4, n_blocks), np.float64),
         "norms": shared_array(comm, (n_steps,), np.float64),
         "layer_norms": shared_array(comm, (n_steps, n_weights), np.float64),
         "penalties": shared_array(comm, (n_steps,), np.float64),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ddp_mlp.cluster.plan import Job, Pace, Prediction, Rates, advise, memory, predict
+from ddp_mlp.cluster.plan import Job, Pace, Rates, memory, predict
 from ddp_mlp.cluster.planning import layouts_of_node
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.network import layer_table
@@ -76,6 +76,19 @@ def test_nodes_exchange_their_sums():
     assert more.communicate_s == pytest.approx(0.25 + fold_in_node + 2 * 0.125 + 3 * 4.0)
 
 
+def test_nodes_that_share_out_the_update_send_less_in_two_exchanges():
+    sharded = replace(JOB, sharding="auto")
+    found = predict(
+        sharded, RATES, 8, 1, 2
+    )  # four nodes: each gets a quarter of three sums, and three of the parameters
+    fold_in_node = 10.0 * 3 / 5 / 2
+    assert found.communicate_s == pytest.approx(0.25 + fold_in_node + 2 * (2 * 0.125 + 3.0))
+    assert found.update_s == pytest.approx(predict(JOB, RATES, 8, 1, 2).update_s / 4)
+    assert predict(sharded, RATES, 2, 1, 2) == predict(JOB, RATES, 2, 1, 2)
+    shared, _ = memory(sharded, 0, 8, 1, 2)
+    assert shared == 5_000 + (1 + 2 + (1 + 4) / 4) * 4_000_000  # parameters, own sums; a moment and all sums by share
+
+
 def test_the_memory_of_ranks_and_threads():
     shared, private = memory(JOB, 1_000, 2, 1, 2)
     assert shared == 5_000 + (1 + 1 + 2) * 4_000_000  # parameters, moment, a sum for each worker
@@ -113,19 +126,6 @@ def test_an_engine_takes_the_memory_that_is_predicted(rng, optimizer, moments, a
     shared, private = memory(job, 0, 1, threads, 1)
     assert comm.asked == pytest.approx(shared, rel=0.15)
     assert engine._arena.work.nbytes == private
-
-
-def a_prediction(ranks, threads, step_s, node_bytes=1):
-    return Prediction(ranks, threads, 1, 1, step_s, 0, 0, 0, 1.0, 1.0, 1, node_bytes)
-
-
-def test_advice_takes_the_least_memory_among_equals_and_says_when_more_is_slower():
-    here = [a_prediction(1, 1, 10.0), a_prediction(2, 1, 6.0, 300), a_prediction(1, 2, 6.05, 200)]
-    asked = [a_prediction(n, 1, step) for n, step in ((1, 10.0), (2, 6.0), (4, 4.0), (8, 5.0), (16, 9.0))]
-    advice = advise(here, asked)
-    assert (advice.here.ranks, advice.here.threads) == (1, 2)
-    assert (advice.fastest.ranks, advice.slower_from) == (4, 8)
-    assert advise(here, asked[:3]).slower_from is None
 
 
 def test_layouts_fill_a_node_or_a_part_of_it():

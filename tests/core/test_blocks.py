@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddp_mlp.core.blocks import block_slices, block_table
+from ddp_mlp.core.blocks import block_lengths, block_slices, block_table, with_places
 from ddp_mlp.core.kernels.reduction import BLOCK
 from ddp_mlp.core.layout import Layout
 
@@ -32,7 +32,7 @@ def test_blocks_cut_every_segment(sizes: tuple[int, ...]) -> None:
 @given(SIZES, st.integers(1, 70))
 def test_slices_part_the_blocks(sizes: tuple[int, ...], n_workers: int) -> None:
     blocks = block_table(Layout(sizes)).blocks
-    slices = block_slices(blocks, n_workers)
+    slices = block_slices(block_lengths(blocks), n_workers)
     assert slices.shape == (n_workers, 2)
     assert [block for start, stop in slices for block in range(start, stop)] == list(range(len(blocks)))
 
@@ -40,5 +40,16 @@ def test_slices_part_the_blocks(sizes: tuple[int, ...], n_workers: int) -> None:
 @pytest.mark.parametrize("n_workers", [2, 3, 7])
 def test_slices_are_fair_in_values(n_workers: int) -> None:
     blocks = block_table(Layout((784, 512, 512, 10))).blocks
-    shares = [sum(blocks[start:stop, 1] - blocks[start:stop, 0]) for start, stop in block_slices(blocks, n_workers)]
+    shares = [
+        sum(blocks[start:stop, 1] - blocks[start:stop, 0])
+        for start, stop in block_slices(block_lengths(blocks), n_workers)
+    ]
     assert max(shares) - min(shares) <= 2 * BLOCK
+
+
+def test_a_share_is_laid_end_to_end() -> None:
+    blocks = block_table(Layout((50, 60, 40))).blocks  # of 1024, 1024, 952, 60, 1024, 1024, 352 and 40 values
+    placed, owned = with_places(blocks, [(6, 8), (1, 3)])
+    assert owned.tolist() == [6, 7, 1, 2]
+    assert placed[:, :4].tolist() == blocks.tolist()
+    assert placed[:, 4].tolist() == [-1, 392, 1416, -1, -1, -1, 0, 352]

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddp_mlp.core.sharding import ReductionPlan, fair_bounds, fold_intervals, plan_reduction, power_of_two_at_least
+from ddp_mlp.core.sharding import (
+    ReductionPlan,
+    Sharding,
+    fair_bounds,
+    fold_intervals,
+    is_sharded,
+    plan_reduction,
+    power_of_two_at_least,
+)
 
 
 @given(n=st.integers(0, 10_000), n_parts=st.integers(1, 300))
@@ -151,3 +159,21 @@ def test_nodes_that_only_touch_are_not_siblings() -> None:
     assert fold_intervals([(1, 2), (2, 3)]) == ([0, 0], [(1, 2), (2, 3)])
     assert fold_intervals([(2, 4), (4, 6)]) == ([0, 0], [(2, 4), (4, 6)])
     assert fold_intervals([(0, 1), (2, 3)]) == ([0, 0], [(0, 1), (2, 3)])
+
+
+@pytest.mark.parametrize(
+    ("choice", "n_nodes", "n_bytes", "expected"),
+    [
+        ("auto", 1, 2**30, False),
+        ("auto", 2, 2**20 - 4, False),
+        ("auto", 2, 2**20, True),
+        ("auto", 5, 2**18, True),
+        (True, 2, 4, True),
+        (True, 1, 2**30, False),
+        (False, 5, 2**30, False),
+    ],
+)
+def test_the_update_is_shared_out_where_it_pays_or_as_said(
+    choice: Sharding, n_nodes: int, n_bytes: int, expected: bool
+) -> None:
+    assert is_sharded(choice, n_nodes, n_bytes) is expected

@@ -1,6 +1,6 @@
 """A program for the launcher: train with every optimiser, and leave the summaries of all runs.
 
-    mpiexec -n 3 python -m tests.mpi.optimizer_runs FOLDER
+    mpiexec -n 3 python -m tests.mpi.optimizer_runs FOLDER NAME
 
 One process for all runs, since starting it takes longer than all of them.
 """
@@ -8,6 +8,7 @@ One process for all runs, since starting it takes longer than all of them.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -59,20 +60,24 @@ SAME = ("status", "epochs", "steps", "best_epoch", "train_loss", "penalty", "val
 
 def train(folder: Path, name: str, comm: Any) -> dict[str, Any]:
     """Collective. Train one of `RUNS` and return its summary and metrics."""
+    from ddp_mlp.core.layout import digest
+    from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
     from ddp_mlp.training.run import Run, RunOptions
 
     named = [] if any(text.startswith("optimizer.name") for text in RUNS[name]) else [f"optimizer.name={name}"]
-    config = load_config(folder / "config.toml", [*named, *RUNS[name]], {})
-    directory = folder / f"{name}-{comm.world_size}"
+    config = load_config(folder / "config.toml", [*named, *RUNS[name]], os.environ)
+    directory = folder / sys.argv[2] / name
     rows: list[dict[str, Any]] = []
     run = Run(config, RunOptions(directory), comm, lambda _: None)
     summary = run.execute(lambda report: rows.append(report.finished_epoch) if report.finished_epoch else None)
     norms = [{key: value for key, value in row.items() if key.startswith(("grad_norm", "learning"))} for row in rows]
-    return {key: summary[key] for key in SAME if key in summary} | {"norms": norms}
+    (last,) = list_checkpoints(directory / "checkpoints")[:1]
+    moments = digest(load_checkpoint(last).state.moments.reshape(-1))
+    return {key: summary[key] for key in SAME if key in summary} | {"norms": norms, "moments": moments}
 
 
 def main() -> None:
-    """Train all of them; rank 0 writes ``found-N.json``."""
+    """Train all of them; rank 0 writes ``NAME/found.json``."""
     folder = Path(sys.argv[1])
     with connect() as comm:
         for dtype in ("float32", "float64"):
@@ -81,7 +86,7 @@ def main() -> None:
         names = [name for name in RUNS if comm.world_size <= 3 or name in OPTIMIZER_DEFAULTS]
         found = {name: train(folder, name, comm) for name in names}
         if comm.rank == 0:
-            (folder / f"found-{comm.world_size}.json").write_text(json.dumps(found))
+            (folder / sys.argv[2] / "found.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

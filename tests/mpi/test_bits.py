@@ -29,6 +29,10 @@ dtype = "{dtype}"
 """
 
 
+#: Every rank a node of its own, and the optimiser shared out between them.
+SHARDED = {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true"}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("bits")
@@ -60,6 +64,7 @@ def alone(folder):
         (4, 1, {"DDP_MLP_RANKS_PER_NODE": "1"}),
         (3, 1, {"DDP_MLP_RANKS_PER_NODE": "2"}),
         (2, 2, {"DDP_MLP_RANKS_PER_NODE": "1"}),
+        (3, 1, SHARDED),
     ],
 )
 @pytest.mark.parametrize("config", ["momentum.toml", "adam.toml"])
@@ -83,15 +88,18 @@ def test_the_metrics_are_those_of_one_rank(folder, alone):
     assert len(rows("metrics-3")) == 4
 
 
-@pytest.mark.parametrize("ranks", [(1, 3), (4, 2), (2, 1)])
-def test_a_resume_on_other_ranks_ends_in_the_same_bits(folder, alone, ranks):
-    first, second = ranks
+@pytest.mark.parametrize(
+    ("first", "second", "before", "after"),
+    [(1, 3, {}, {}), (4, 2, {}, {}), (2, 1, {}, {}), (3, 2, SHARDED, {}), (1, 4, {}, SHARDED)],
+)
+def test_a_resume_on_other_ranks_ends_in_the_same_bits(folder, alone, first, second, before, after):
     name = f"resumed-{first}-{second}"
     half = ddp_mlp(
-        "train", "momentum.toml", "--set", "train.epochs=2", "--out", name, "--json", cwd=folder, ranks=first
+        "train", "momentum.toml", "--set", "train.epochs=2", "--out", name, "--json", cwd=folder, ranks=first, **before
     )
     assert half.result["weights_sha256"] != alone["momentum.toml"]["weights_sha256"]
-    whole = ddp_mlp("train", "momentum.toml", "--out", name, "--resume", "--json", cwd=folder, ranks=second).result
+    again = ddp_mlp("train", "momentum.toml", "--out", name, "--resume", "--json", cwd=folder, ranks=second, **after)
+    whole = again.result
     assert whole["weights_sha256"] == alone["momentum.toml"]["weights_sha256"]
     assert (whole["epochs"], whole["steps"]) == (4, alone["momentum.toml"]["steps"])
     with (folder / name / "metrics.csv").open() as file:

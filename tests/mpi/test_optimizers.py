@@ -29,7 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def found(folder: Path, ranks: int, **environment: str) -> dict[str, Any]:
-    program = [sys.executable, "-m", "tests.mpi.optimizer_runs", str(folder)]
+    name = "-".join(map(str, (ranks, *environment.values())))
+    program = [sys.executable, "-m", "tests.mpi.optimizer_runs", str(folder), name]
     if ranks > 1:
         launcher = find_launcher()
         at = launch_command(launcher, ranks, []).index(sys.executable)
@@ -37,7 +38,7 @@ def found(folder: Path, ranks: int, **environment: str) -> dict[str, Any]:
         environment = launch_environment(launcher, 1, environment)
     done = run(program, ROOT, **environment)
     assert done.code == 0, done.err
-    return json.loads((folder / f"found-{ranks}.json").read_text())
+    return json.loads((folder / name / "found.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,14 @@ def test_every_optimizer_is_here() -> None:
     assert OPTIMIZER_DEFAULTS.keys() <= RUNS.keys()
 
 
-@pytest.mark.parametrize(("ranks", "environment"), [(2, {}), (3, {"DDP_MLP_RANKS_PER_NODE": "2"}), (5, {}), (8, {})])
+#: Nodes of one and of two ranks that share out the optimiser.
+SHARDED = {"DDP_MLP_RANKS_PER_NODE": "2", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true"}
+
+
+@pytest.mark.parametrize(
+    ("ranks", "environment"),
+    [(2, {}), (3, {"DDP_MLP_RANKS_PER_NODE": "2"}), (3, SHARDED), (4, SHARDED), (5, {}), (8, {})],
+)
 def test_bits_do_not_depend_on_ranks(
     folder: Path, alone: dict[str, Any], ranks: int, environment: dict[str, str]
 ) -> None:

@@ -307,6 +307,7 @@ def test_every_key_is_free_or_checked() -> None:
         "train.micro_batches",
         "train.timeout_s",
         "train.check_ranks_every",
+        "train.shard_optimizer",
         "checkpoint.every_epochs",
         "checkpoint.every_steps",
         "checkpoint.every_minutes",

@@ -107,7 +107,12 @@ def test_the_update_is_left_out_whole(folder: Path) -> None:
 @pytest.mark.mpi
 @pytest.mark.parametrize(
     ("ranks", "threads", "environment"),
-    [(3, 1, {}), (1, 2, {}), (2, 1, {"DDP_MLP_RANKS_PER_NODE": "1"})],
+    [
+        (3, 1, {}),
+        (1, 2, {}),
+        (2, 1, {"DDP_MLP_RANKS_PER_NODE": "1"}),
+        (3, 1, {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true"}),
+    ],
 )
 def test_the_same_bits_on_any_ranks(
     folder: Path, alone: dict[str, Any], ranks: int, threads: int, environment: dict[str, str]

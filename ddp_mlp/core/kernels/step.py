@@ -3,7 +3,7 @@
 GRADIENT: each worker computes its micro-batches and folds them as far as its own run of
 them reaches. REDUCE: the workers of the node fold each other's sums, each in a slice of
 the vector. UPDATE: fold the sums of all nodes and apply the optimiser, each worker to its
-slice. STEPS: whole steps without coming back to Python, for a node that needs no other.
+slice, all in one or in parts. STEPS: whole steps without coming back to Python, for a node that needs no other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ddp_mlp.core.kernels.network import (
 )
 from ddp_mlp.core.kernels.reduction import STACK_DEPTH, add_into, copy, fold_block, fold_tails
 from ddp_mlp.core.kernels.team import AT_STEP, await_command, give_command, watched_barrier
-from ddp_mlp.core.kernels.updating import START, STOP, report_norms, update_slice
+from ddp_mlp.core.kernels.updating import ALL, FOLD, REPORT, START, STOP, report_norms, update_slice
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.int64]
@@ -33,7 +33,7 @@ Integers = NDArray[np.int64]
 GRADIENT, REDUCE, UPDATE, STEPS, LEAVE = range(5)
 
 #: Fields of `Arena.control`.
-PHASE, STEP, N_STEPS, ASK_STOP = range(4)
+PHASE, STEP, N_STEPS, ASK_STOP, PART = range(5)
 
 
 #: Fields of `Arena.streams`.
@@ -52,7 +52,7 @@ class Arena(NamedTuple):
 
     node_sync: Integers  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers  # (SYNC_WORDS,) of this rank
-    control: Integers  # (4,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop
+    control: Integers  # (5,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop, PART see `updating`
     choices: Integers  # (5,) see LOSS ..
     layers: Integers  # (L, LAYER_COLUMNS)
     settings: Floats  # (L, 2) R, see `network`
@@ -63,10 +63,12 @@ class Arena(NamedTuple):
     merges: Integers  # (n,)
     top_rows: Integers  # (m,) rows of `top` that hold the sums of all nodes
     top_merges: Integers  # (m,)
-    blocks: Integers  # (n_blocks, 4) of the vector, see START ..
+    blocks: Integers  # (n_blocks, 5) of the vector, see START ..
     segments: Integers  # (n_segments, 2) first and last block of each weight and bias
     weights: Integers  # (n_weights,) which segments are weights
-    slices: Integers  # (W, 2) blocks that each worker folds and updates
+    slices: Integers  # (W, 2) blocks that each worker folds for its node
+    owned: Integers  # (n_owned,) blocks that this node updates: all, or its share
+    shares: Integers  # (W, 2) the part of `owned` that each worker updates
     update_choices: Integers  # (4,) see OPTIMIZER ..
     update_settings: NDArray[np.float64]  # (SETTINGS,) see CLIP_NORM ..
     features: NDArray[np.uint8]  # (N, bytes of a row)
@@ -84,14 +86,12 @@ class Arena(NamedTuple):
     stacks: Floats  # (T, STACK_DEPTH, BLOCK) R
     parameters: Floats  # (P,) R, shared
     gradient_at: Floats  # (P,) R, shared; where gradients are taken: `parameters` but for Nesterov
-    moments: Floats  # (n_moments, P) R, shared
+    moments: Floats  # (n_moments, values of the owned blocks) R, shared
     own: Floats  # (W * depth, stride) R, gradient sums of this node, shared
     own_tails: NDArray[np.float64]  # (W * depth, TAIL_COLUMNS), shared
-    top: Floats  # (m or more, stride) R, gradient sums of all nodes, shared
+    top: Floats  # (m or more, stride) R, gradient sums of all nodes in the owned blocks, shared
     top_tails: NDArray[np.float64]  # (m or more, TAIL_COLUMNS), shared
-    block_squares: NDArray[np.float64]  # (n_blocks,) squares of the mean gradient, shared
-    block_lengths: NDArray[np.float64]  # (2, n_blocks) squares of parameters and of LAMB's step, shared
-    block_penalties: NDArray[np.float64]  # (n_blocks,) shared
+    figures: NDArray[np.float64]  # (4, n_blocks) see SQUARES .., shared
     reports: NDArray[np.float64]  # (S, TAIL_COLUMNS) folded tail of each step, shared
     norms: NDArray[np.float64]  # (S,) norm of the mean gradient of each step, shared
     layer_norms: NDArray[np.float64]  # (S, n_weights) that of each weight, shared
@@ -194,21 +194,23 @@ def _finite(arena):
 
 @inlined
 def _apply(arena, worker, step):
-    """Finish a step from the sums of all nodes; return False, unapplied, if it is not finite.
+    """Finish a step from the sums of all nodes, or do a part of it; return False, unapplied, if it is not finite.
 
-    Every worker must have arrived at a barrier since the sums were complete.
+    Every worker must have arrived at a barrier since what it needs was complete.
     """
-    if worker == 0:
+    part = arena.control[PART]
+    if worker == 0 and part in (ALL, FOLD):
         _report(arena, step)
     is_finite = _finite(arena)
     if is_finite:
-        is_finite = update_slice(arena, worker, step, arena.stacks[worker - arena.choices[FIRST_WORKER]])
-    _meet(arena, worker)
+        is_finite = update_slice(arena, worker, step, part, arena.stacks[worker - arena.choices[FIRST_WORKER]])
+    if part == ALL:
+        _meet(arena, worker)
     if worker == 0:
-        if is_finite:
-            report_norms(arena, step)
-        else:
+        if not is_finite:
             arena.reports[step, NON_FINITE] = 1.0
+        elif part in (ALL, REPORT):
+            report_norms(arena, step)
     return is_finite
 
 

@@ -28,14 +28,18 @@ from ddp_mlp.core.kernels.reduction import (
 from ddp_mlp.core.kernels.team import barrier
 from ddp_mlp.core.kernels.updates import LAMB, NESTEROV, descend, look_ahead, scale, update
 
-#: Columns of `Arena.blocks`.
-START, STOP, SEGMENT, IS_WEIGHT = range(4)
+#: Columns of `Arena.blocks`; the last is where a block begins in `Arena.moments` and `Arena.top`.
+START, STOP, SEGMENT, IS_WEIGHT, PLACE = range(5)
+
+#: Parts of an update: all at once, or one after the other, where nodes exchange what they found
+#: in between: the sums folded, the norm limited, LAMB's layers measured, the norms reported.
+ALL, FOLD, LIMIT, TRUST, REPORT = range(5)
 
 #: Fields of `Arena.update_choices`; the last three are 0 or 1.
 OPTIMIZER, IN_PASSES, HAS_PENALTY, LAYER_NORMS = range(4)
 
-#: Rows of `Arena.block_lengths`.
-_OF_PARAMETERS, _OF_DIRECTION = range(2)
+#: Rows of `Arena.figures`: squares of the mean gradient, penalties, squares of parameters and of LAMB's direction.
+SQUARES, PENALTIES, OF_PARAMETERS, OF_DIRECTION = range(4)
 
 
 @inlined
@@ -51,34 +55,57 @@ def _reciprocal(arena, step, stack):
 
 
 @inlined
-def update_slice(arena, worker, step, stack):
-    """Fold the sums of all nodes and apply the optimiser to this worker's blocks.
+def update_slice(arena, worker, step, part, stack):
+    """Fold the sums of all nodes and apply the optimiser to this worker's blocks, or do a part of it.
 
     Return False, unapplied, if sums that are finite by themselves overflowed together. That
     is looked for only where a worker found values so large that it can happen.
     """
-    choices, coefficients = arena.update_choices, arena.coefficients[step]
     suspicious = _is_suspicious(arena)
-    optimizer, in_passes = choices[OPTIMIZER], suspicious or choices[IN_PASSES] != 0
+    in_passes = suspicious or arena.update_choices[IN_PASSES] != 0
+    is_lamb = arena.update_choices[OPTIMIZER] == LAMB
+    if part in (ALL, FOLD):
+        _first_pass(arena, worker, step, stack, suspicious, in_passes)
+    if part == ALL and in_passes:
+        barrier(arena.node_sync, arena.runs.shape[0])
+    if part == FOLD or not in_passes:
+        return True
+    squares = sum_of(arena.figures[SQUARES])
+    if not math.isfinite(squares):
+        return False
+    if part in (ALL, LIMIT):
+        _second_pass(arena, worker, step, stack, clip_factor(squares, arena.update_settings[CLIP_NORM]))
+    if part == ALL and is_lamb:
+        barrier(arena.node_sync, arena.runs.shape[0])
+    if part in (ALL, TRUST) and is_lamb:
+        _third_pass(arena, worker, arena.coefficients[step])
+    return True
+
+
+@inlined
+def _first_pass(arena, worker, step, stack, suspicious, in_passes):
+    """Fold, scale, penalise and measure the gradient; where that is all it needs, update."""
+    choices, coefficients = arena.update_choices, arena.coefficients[step]
     reciprocal = _reciprocal(arena, step, stack)
-    for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
+    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+        block = arena.owned[i]
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
-        fold_block(arena.top, arena.top_rows, arena.top_merges, start, stop, stack)
+        place = arena.blocks[block, PLACE]
+        fold_block(arena.top, arena.top_rows, arena.top_merges, place, place + stop - start, stack)
         gradient = stack[0, : stop - start]
         scale(gradient, reciprocal)
         if choices[HAS_PENALTY] and arena.blocks[block, IS_WEIGHT]:
             weights, scratch = arena.gradient_at[start:stop], np.empty(BLOCK)
-            arena.block_penalties[block] = penalize(weights, gradient, arena.update_settings, scratch)
+            arena.figures[PENALTIES, block] = penalize(weights, gradient, arena.update_settings, scratch)
         if suspicious:
-            arena.block_squares[block] = wide_square_sum(gradient)
+            arena.figures[SQUARES, block] = wide_square_sum(gradient)
         else:
-            arena.block_squares[block] = square_sum(gradient, stack[STACK_DEPTH - 1])
+            arena.figures[SQUARES, block] = square_sum(gradient, stack[STACK_DEPTH - 1])
         if in_passes:
-            copy(gradient, arena.top[arena.top_rows[0], start:stop])
+            copy(gradient, arena.top[arena.top_rows[0], place : place + stop - start])
         else:
             theta, ahead = arena.parameters[start:stop], arena.gradient_at[start:stop]
-            _update_block(optimizer, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
-    return _second_pass(arena, worker, coefficients, stack) if in_passes else True
+            _update_block(choices[OPTIMIZER], arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
 
 
 @inlined
@@ -92,67 +119,63 @@ def _is_suspicious(arena):
 @jit
 def _update_block(optimizer, block, theta, gradient, moments, coefficients, ahead):
     """Update `theta`, a block; to hand over the whole arena, block by block, would cost as much again."""
-    update(optimizer, theta, gradient, moments, block[START], coefficients, block[IS_WEIGHT])
+    place = block[PLACE]
+    update(optimizer, theta, gradient, moments, place, coefficients, block[IS_WEIGHT])
     if optimizer == NESTEROV:
-        look_ahead(theta, moments[0, block[START] : block[STOP]], coefficients[2], ahead)
+        look_ahead(theta, moments[0, place : place + theta.shape[0]], coefficients[2], ahead)
 
 
 @inlined
-def _second_pass(arena, worker, coefficients, stack):
-    """Limit the norm of the whole gradient, then update; return False, unapplied, if it is not finite."""
-    barrier(arena.node_sync, arena.runs.shape[0])
-    squares = sum_of(arena.block_squares)
-    if not math.isfinite(squares):
-        return False
-    factor = clip_factor(squares, arena.update_settings[CLIP_NORM])
-    optimizer = arena.update_choices[OPTIMIZER]
-    is_lamb = optimizer == LAMB
+def _second_pass(arena, worker, step, stack, factor):
+    """Shorten the gradient by `factor`, the same for all blocks, and update."""
+    optimizer, coefficients = arena.update_choices[OPTIMIZER], arena.coefficients[step]
     scratch = stack[STACK_DEPTH - 1]
-    for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
+    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+        block = arena.owned[i]
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
-        gradient = arena.top[arena.top_rows[0], start:stop]
+        place = arena.blocks[block, PLACE]
+        gradient = arena.top[arena.top_rows[0], place : place + stop - start]
         if factor < 1.0:
             scale(gradient, like(gradient, factor))
         theta, ahead = arena.parameters[start:stop], arena.gradient_at[start:stop]
         _update_block(optimizer, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
-        if is_lamb:
-            arena.block_lengths[_OF_PARAMETERS, block] = square_sum(theta, scratch)
-            arena.block_lengths[_OF_DIRECTION, block] = square_sum(gradient, scratch)
-    if is_lamb:
-        barrier(arena.node_sync, arena.runs.shape[0])
-        _third_pass(arena, worker, coefficients)
-    return True
+        if optimizer == LAMB:
+            arena.figures[OF_PARAMETERS, block] = square_sum(theta, scratch)
+            arena.figures[OF_DIRECTION, block] = square_sum(gradient, scratch)
 
 
 @inlined
 def _third_pass(arena, worker, coefficients):
     """Step along LAMB's direction, as far as the norm of the layer's parameters says."""
     segment, rate = -1, coefficients[0]
-    for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
+    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+        block = arena.owned[i]
         if arena.blocks[block, SEGMENT] != segment:
             segment = arena.blocks[block, SEGMENT]
             rate = coefficients[0] * like(coefficients, _trust(arena, segment))
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
-        descend(arena.parameters[start:stop], arena.top[arena.top_rows[0], start:stop], rate)
+        place = arena.blocks[block, PLACE]
+        direction = arena.top[arena.top_rows[0], place : place + stop - start]
+        descend(arena.parameters[start:stop], direction, rate)
 
 
 @inlined
 def _trust(arena, segment):
     """Return ``|theta| / |direction|`` of a segment, and 1 where one of them is 0."""
     first, last = arena.segments[segment, 0], arena.segments[segment, 1]
-    parameters = sum_of(arena.block_lengths[_OF_PARAMETERS, first:last])
-    direction = sum_of(arena.block_lengths[_OF_DIRECTION, first:last])
+    parameters = sum_of(arena.figures[OF_PARAMETERS, first:last])
+    direction = sum_of(arena.figures[OF_DIRECTION, first:last])
     return math.sqrt(parameters / direction) if parameters > 0.0 and direction > 0.0 else 1.0
 
 
 @inlined
 def report_norms(arena, step):
     """Write down the norm of the mean gradient, that of each weight, and the penalty."""
-    arena.norms[step] = math.sqrt(sum_of(arena.block_squares))
+    arena.norms[step] = math.sqrt(sum_of(arena.figures[SQUARES]))
     if arena.update_choices[HAS_PENALTY]:
-        arena.penalties[step] = sum_of(arena.block_penalties)
+        arena.penalties[step] = sum_of(arena.figures[PENALTIES])
     if arena.update_choices[LAYER_NORMS]:
         for k in range(arena.weights.shape[0]):
             segment = arena.weights[k]
-            squares = sum_of(arena.block_squares[arena.segments[segment, 0] : arena.segments[segment, 1]])
+            squares = sum_of(arena.figures[SQUARES, arena.segments[segment, 0] : arena.segments[segment, 1]])
             arena.layer_norms[step, k] = math.sqrt(squares)

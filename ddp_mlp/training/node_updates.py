@@ -1,0 +1,181 @@
+"""The end of a step between nodes: their sums meet, and the optimiser is applied.
+
+Either every node gets all sums and updates everything. Or the work is shared out: a node
+gets the sums of its own blocks (a reduce-scatter, in the order of the tree), keeps the
+moments of these alone, updates them, and hands their new values to the others (an
+all-gather). The additions are the same, so are the bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.comm import Communicator
+from ddp_mlp.comm.protocol import Transfer
+from ddp_mlp.core.kernels import step as phases
+from ddp_mlp.core.kernels.network import NON_FINITE, SUSPICIOUS
+from ddp_mlp.core.kernels.updates import LAMB
+from ddp_mlp.core.kernels.updating import (
+    FOLD,
+    IN_PASSES,
+    LIMIT,
+    OF_PARAMETERS,
+    OPTIMIZER,
+    REPORT,
+    TRUST,
+)
+from ddp_mlp.core.sharding import ReductionPlan
+from ddp_mlp.training.sharding import Shares
+from ddp_mlp.training.tables import SumTable, SumTables
+from ddp_mlp.training.vectors import Vectors
+
+Parts = list[NDArray[Any]]
+
+
+class NodeUpdate(Protocol):
+    """What ends a step once the workers of every node have folded their sums.
+
+    Attributes
+    ----------
+    communicate_s : float
+        Seconds spent in exchanges.
+    """
+
+    communicate_s: float
+
+    def finish(self, step: int) -> None:
+        """Collective. Update the parameters, or report that they must not be."""
+
+    def settle(self) -> None:
+        """Collective. Have the parameters whole on every node, for what comes between steps."""
+
+    def close(self) -> None:
+        """Forget what was planned."""
+
+
+def node_update(
+    arena: phases.Arena, comm: Communicator, plan: ReductionPlan, shares: Shares, vectors: Vectors, tables: SumTables
+) -> NodeUpdate | None:
+    """Return what ends a step between nodes; None for a node that is alone."""
+    if len(comm.node_sizes) == 1:
+        return None
+    if shares.is_sharded:
+        return SharedUpdate(arena, comm, plan, shares, vectors, tables)
+    return WholeUpdate(arena, comm, plan, tables.top)
+
+
+class WholeUpdate:
+    """Every node gets all sums, and updates everything."""
+
+    def __init__(self, arena: phases.Arena, comm: Communicator, plan: ReductionPlan, top: SumTable) -> None:
+        self._arena, self._comm = arena, comm
+        self._counts = plan.sums_of_node
+        self._rows = top.rows[: sum(plan.sums_of_node)]
+        self.communicate_s = 0.0
+
+    def finish(self, step: int) -> None:
+        """Collective. Gather the sums and update."""
+        started = perf_counter()
+        if self._comm.local_rank == 0:
+            self._comm.gather_rows_of_nodes(self._rows, self._counts)
+        self.communicate_s += perf_counter() - started
+        phases.work(self._arena, 0, phases.UPDATE, step, 1)
+
+    def settle(self) -> None:
+        """Do nothing: the parameters are whole."""
+
+    def close(self) -> None:
+        """Do nothing: nothing was planned."""
+
+
+class SharedUpdate:
+    """Every node updates its share."""
+
+    def __init__(
+        self,
+        arena: phases.Arena,
+        comm: Communicator,
+        plan: ReductionPlan,
+        shares: Shares,
+        vectors: Vectors,
+        tables: SumTables,
+    ) -> None:
+        self._arena, self._comm, self._plan, self._shares = arena, comm, plan, shares
+        self._vectors = vectors
+        self.communicate_s = 0.0
+        lengths, figures = arena.figures[OF_PARAMETERS:], arena.figures[:OF_PARAMETERS]
+        nodes = range(len(comm.node_sizes))
+        self._sums = comm.plan_transfer(
+            "the sum of the gradients between nodes",
+            [self._sums_for(node, tables.own) for node in nodes],
+            [self._sums_from(node, tables.top) for node in nodes],
+        )
+        self._figures = self._to_all("the norm of the gradient between nodes", [], figures)
+        self._lengths = self._to_all("the norms of the layers between nodes", [], lengths)
+        self._news = self._to_all("the new parameters between nodes", [vectors.gradient_at], figures)
+        self._parameters = self._to_all("the parameters between nodes", [vectors.parameters], figures)
+
+    def _sums_for(self, node: int, own: SumTable) -> Parts:
+        """Return the part of this node's sums that another one owns, and their tails."""
+        rows = range(self._plan.sums_of_node[self._comm.node])
+        ranges = self._shares.ranges(node)
+        return [part for row in rows for part in (*(own.sums[row, slice(*r)] for r in ranges), own.tails[row])]
+
+    def _sums_from(self, node: int, top: SumTable) -> Parts:
+        """Return where the sums of another node go, as far as this one owns them."""
+        first, n_values = sum(self._plan.sums_of_node[:node]), self._shares.n_values
+        rows = range(first, first + self._plan.sums_of_node[node])
+        return [part for row in rows for part in (top.sums[row, :n_values], top.tails[row])]
+
+    def _to_all(self, name: str, vectors: Iterable[NDArray[Any]], figures: NDArray[np.float64]) -> Transfer:
+        """Plan how every node gets the others' parts of some vectors, and the figures of their blocks."""
+        vectors = list(vectors)
+
+        def parts(node: int) -> Parts:
+            values = [vector[slice(*r)] for vector in vectors for r in self._shares.ranges(node)]
+            return values + [row[slice(*r)] for row in figures for r in self._shares.blocks[node]]
+
+        here, nodes = self._comm.node, range(len(self._comm.node_sizes))
+        outgoing = [parts(here) if node != here else [] for node in nodes]
+        return self._comm.plan_transfer(name, outgoing, [parts(node) if node != here else [] for node in nodes])
+
+    def finish(self, step: int) -> None:
+        """Collective. Scatter the sums, update the own share, gather the parameters."""
+        choices = self._arena.update_choices
+        if not self._do(self._sums, FOLD, step):
+            return
+        if choices[IN_PASSES] or self._arena.reports[step, SUSPICIOUS]:
+            if not self._do(self._figures, LIMIT, step):
+                return
+            if choices[OPTIMIZER] == LAMB:
+                self._do(self._lengths, TRUST, step)
+        self._do(self._news, REPORT, step)
+
+    def _do(self, transfer: Transfer, part: int, step: int) -> bool:
+        """Exchange, then do a part of the update; return False if the step is not finite."""
+        self._exchange(transfer)
+        self._arena.control[phases.PART] = part
+        phases.work(self._arena, 0, phases.UPDATE, step, 1)
+        return not self._arena.reports[step, NON_FINITE]
+
+    def _exchange(self, transfer: Transfer) -> None:
+        started = perf_counter()
+        if self._comm.local_rank == 0:
+            transfer.run()
+        self.communicate_s += perf_counter() - started
+
+    def settle(self) -> None:
+        """Collective. Gather the parameters, where steps exchange only the places that look ahead of them."""
+        if self._vectors.looks_ahead:
+            self._exchange(self._parameters)
+            self._comm.node_barrier()
+
+    def close(self) -> None:
+        """Forget what was planned."""
+        for transfer in (self._sums, self._figures, self._lengths, self._news, self._parameters):
+            transfer.free()
