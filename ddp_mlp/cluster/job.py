@@ -20,8 +20,9 @@ class StopRequests:
     """Signals to this process, handed on to the job that runs.
 
     The first request becomes SIGUSR1, which launchers hand to the ranks: they save and
-    leave. At SIGTERM and Ctrl-C launchers kill the ranks instead, so these are passed on
-    only when they come again.
+    leave. At SIGTERM launchers kill the ranks instead, so it is passed on only when it comes
+    again. A second Ctrl-C kills the launcher, whose ranks cannot stay without it; ranks that
+    are stuck would not hear anything less.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,9 @@ class StopRequests:
 
     def _receive(self, number: int, _frame: object) -> None:
         self.interrupts += number == signal.SIGINT
-        if self._process:
+        if self._process and self.interrupts > 1:
+            self._process.kill()
+        elif self._process:
             self._process.send_signal(number if self._asked.is_set() else signal.SIGUSR1)
         self._asked.set()
 

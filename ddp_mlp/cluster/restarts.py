@@ -14,6 +14,7 @@ from ddp_mlp.errors import UsageError
 _FINAL = (0, 2, 65, 66, 73, 75, 78, 79, 130)
 #: Codes with which ranks end after having said why; 1 is the verdict of a command that compares.
 _EXPLAINED = (*_FINAL, 1, 70, 74, 76, 80)
+_LAST_SIGNAL = 64
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 Tell = Callable[[str], None]
@@ -78,7 +79,8 @@ def explain(code: int, command: TrainCommand | None, since: float, tell: Tell) -
         return 0
     if code in _EXPLAINED and code != 0:
         return code
-    how = f"killed by signal {code - 128}" if code > 128 else f"exit code {code}"
+    is_signal = 128 < code <= 128 + _LAST_SIGNAL
+    how = f"killed by signal {code - 128}" if is_signal else f"exit code {code}"
     step = command.saved_step() if command else -1
     saved = f"; the checkpoint of step {step} is there, go on with --resume" if step >= 0 else ""
     tell(f"error: a rank left or was killed before the job was done ({how}){saved}")

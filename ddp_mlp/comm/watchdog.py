@@ -4,12 +4,13 @@ It watches its own rank only: one that waits, without leaving the collective, as
 others where they stand. Those that do not answer, or are busy elsewhere, are named. The
 lowest rank that waits speaks for all. A rank that cannot run this thread, because other
 code holds the interpreter, has its stack printed by `faulthandler`'s timer, which needs
-no interpreter.
+no interpreter. A rank whose launcher is gone ends itself.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ddp_mlp.comm.standing import Standing
-from ddp_mlp.errors import CollectiveTimeoutError
+from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError
 
 #: Seconds that a collective may wait where nobody says otherwise.
 DEFAULT_TIMEOUT_S = 600.0
@@ -71,6 +72,7 @@ class Watchdog:
         self._since = time.monotonic()
         self._has_warned = False
         self._armed_at = 0.0
+        self._launcher = os.getppid()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -110,6 +112,12 @@ class Watchdog:
             if self._roll_call:
                 self._roll_call.serve()
             self.look(now)
+            self._follow_launcher()
+
+    def _follow_launcher(self) -> None:
+        """End this rank if the process that started it is gone: it has no hearer, and nobody else would end it."""
+        if os.getppid() != self._launcher:
+            os._exit(DdpMlpError.exit_code)
 
     def _arm(self, now: float) -> None:
         """Have the stacks printed by a timer that needs no interpreter, unless this is called again in time."""

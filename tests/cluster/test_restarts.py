@@ -118,7 +118,7 @@ def test_a_job_that_spoke_keeps_its_code(code):
     assert explain(code, None, 0.0, pytest.fail) == code
 
 
-@pytest.mark.parametrize(("code", "how"), [(9, "exit code 9"), (137, "killed by signal 9"), (255, "")])
+@pytest.mark.parametrize(("code", "how"), [(9, "exit code 9"), (137, "killed by signal 9"), (255, "exit code 255")])
 def test_a_job_that_could_not_speak_is_an_internal_error(code, how):
     said: list[str] = []
     assert explain(code, None, 0.0, said.append) == 70

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,47 +126,80 @@ def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
         time.sleep(0.1)
 
 
-def run_with_fault(
+class Job:
+    """A training job that has been started, with a mark in the environment of all its processes."""
+
+    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
+        mark, name = uuid.uuid4().hex, f"run-{uuid.uuid4().hex[:8]}"
+        self.mark, self.run = mark, folder / name
+        self.temporary = folder / f"tmp-{mark[:8]}"
+        self.temporary.mkdir()
+        self._before = _visible()
+        self._said, self._errors = folder / f"said-{mark[:8]}", folder / f"errors-{mark[:8]}"
+        with self._said.open("wb") as said, self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [*command, "--out", name],
+                cwd=folder,
+                env=clean_environment(**{_MARK: mark, "TMPDIR": str(self.temporary)}, **environment),
+                stdout=said,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    @property
+    def err(self) -> str:
+        """What has been said on standard error so far."""
+        return self._errors.read_text(errors="replace")
+
+    def wait_for(self, what: str, happened: Callable[[], object]) -> None:
+        """Wait until something has happened while the job goes on."""
+        until = time.monotonic() + DEADLINE_S
+        while not happened():
+            assert self.process.poll() is None, f"ended before {what}: {self.err}"
+            assert time.monotonic() < until, f"no {what}: {self.err}"
+            time.sleep(0.01)
+
+    def end(self) -> Ended:
+        """Wait for the end, and look at what stays behind."""
+        self.process.wait(timeout=DEADLINE_S)
+        ended = time.time()
+        left = leftovers(self.mark, self.temporary, self._before)
+        failed = re.search(r"fault \w+ at ([\d.]+)", self.err)
+        status = self.run / "status.json"
+        return Ended(
+            self.process.returncode,
+            self._said.read_text(errors="replace"),
+            self.err,
+            ended - float(failed[1]) if failed else float("nan"),
+            json.loads(status.read_text()) if status.exists() else {},
+            left,
+        )
+
+
+@contextmanager
+def job(
     folder: Path,
     fault: str,
     *arguments: str,
     ranks: int = 2,
     launch: tuple[str, ...] = (),
     **environment: str,
-) -> Ended:
-    """Train on several ranks with a fault as `inject/sitecustomize.py` describes it.
+) -> Iterator[Job]:
+    """Start to train on several ranks with a fault as `inject/sitecustomize.py` describes it.
 
-    `launch` are more options of ``ddp-mlp launch``, `arguments` of ``train``.
+    `launch` are more options of ``ddp-mlp launch``, `arguments` of ``train``. No ranks: without a launcher.
     """
-    mark, name = uuid.uuid4().hex, f"run-{uuid.uuid4().hex[:8]}"
-    temporary = folder / f"tmp-{mark[:8]}"
-    temporary.mkdir()
-    before = _visible()
-    command = [sys.executable, "-m", "ddp_mlp", "launch", "-n", str(ranks), *launch, "train", "c.toml", "--out", name]
-    injected = {"PYTHONPATH": str(_INJECT), "DDP_MLP_TEST_FAULT": fault, _MARK: mark, "TMPDIR": str(temporary)}
-    process = subprocess.Popen(
-        [*command, *arguments],
-        cwd=folder,
-        env=clean_environment(**injected, **environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
+    launcher = ["launch", "-n", str(ranks), *launch] if ranks else []
+    command = [sys.executable, "-m", "ddp_mlp", *launcher, "train", "c.toml", *arguments]
+    started = Job(folder, command, {"PYTHONPATH": str(_INJECT), "DDP_MLP_TEST_FAULT": fault, **environment})
     try:
-        out, err = process.communicate(timeout=DEADLINE_S)
-        ended = time.time()
-        left = leftovers(mark, temporary, before)
+        yield started
     finally:
-        _kill_marked(mark)
-    failed = re.search(r"fault \w+ at ([\d.]+)", err)
-    status = folder / name / "status.json"
-    return Ended(
-        process.returncode,
-        out,
-        err,
-        ended - float(failed[1]) if failed else float("nan"),
-        json.loads(status.read_text()) if status.exists() else {},
-        left,
-    )
+        _kill_marked(started.mark)
+        started.process.wait()
+
+
+def run_with_fault(folder: Path, fault: str, *arguments: str, **options: Any) -> Ended:
+    """Run a `job` to its end."""
+    with job(folder, fault, *arguments, **options) as started:
+        return started.end()

@@ -1,0 +1,107 @@
+"""Somebody ends a job, or what started it: saved where it can be, nothing lost, no rank stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ddp_mlp.training.checkpoint import newest_good
+from tests.faults.jobs import Job, job, make_folder
+
+pytestmark = pytest.mark.mpi
+
+NO_FAULT = "9|never|kill"
+#: Seconds after which no rank may be left whose launcher is gone.
+ORPHANS_S = 30.0
+AT_ONCE_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("interrupts"))
+
+
+def wait_for_checkpoint(started: Job) -> None:
+    def saved() -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            return "checkpoint" in json.loads((started.run / "status.json").read_text())
+        return False
+
+    started.wait_for("a checkpoint", saved)
+
+
+def good_step(started: Job) -> int:
+    """Return the step of the newest checkpoint; it, and all others, are good."""
+    found, passed_over = newest_good(started.run / "checkpoints")
+    assert passed_over == []
+    return found.state.progress.step if found else 0
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that one has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("ranks", [0, 2])  # without and with the launcher
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_once_a_job_saves_and_leaves(folder, ranks, number):
+    with job(folder, NO_FAULT, "--json", ranks=ranks) as started:
+        wait_for_checkpoint(started)
+        os.killpg(started.process.pid, number)  # as a terminal does
+        ended = started.end()
+    assert ended.code == 75, ended.err
+    assert (ended.status["state"], ended.status["exit_code"]) == ("stopped", 75)
+    assert json.loads(ended.out)["steps"] == ended.status["steps"] == good_step(started)
+    assert ended.leftovers == ()
+
+
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_asked_twice_by_ctrl_c_it_does_not_wait(folder, ranks):
+    """In a step that takes for ever, so that nobody comes to hear the first one."""
+    rank = 1 if ranks else 0
+    with job(folder, f"{rank}|step 4000|sleep", "--set", "train.timeout_s=0", ranks=ranks) as started:
+        started.wait_for("the step that does not end", lambda: "fault sleep" in started.err)
+        before = good_step(started)
+        os.killpg(started.process.pid, signal.SIGINT)
+        time.sleep(0.5)
+        assert started.process.poll() is None
+        os.killpg(started.process.pid, signal.SIGINT)
+        asked = time.monotonic()
+        ended = started.end()
+    assert ended.code == 130, ended.err
+    assert time.monotonic() - asked < AT_ONCE_S
+    assert 0 < before <= good_step(started)  # the thread that writes has not slept
+    assert ended.leftovers == ()
+
+
+STARTED_BY = [
+    ("launch", signal.SIGTERM),
+    ("launch", signal.SIGKILL),
+    ("mpiexec", signal.SIGTERM),
+    ("mpiexec", signal.SIGKILL),
+    ("below mpiexec", signal.SIGKILL),  # Hydra's proxy of this machine, which lets SIGTERM pass; a rank with Open MPI
+]
+
+
+@pytest.mark.parametrize(("who", "number"), STARTED_BY)
+def test_no_rank_outlives_what_started_it(folder, who, number):
+    with job(folder, NO_FAULT) as started:
+        wait_for_checkpoint(started)
+        before = good_step(started)
+        [launcher] = children(started.process.pid)
+        victim = {"launch": started.process.pid, "mpiexec": launcher}.get(who) or children(launcher)[0]
+        os.kill(victim, number)
+        asked = time.monotonic()
+        ended = started.end()
+    assert time.monotonic() - asked < ORPHANS_S
+    assert ended.code != 0, ended.err
+    assert good_step(started) >= before
+    # Who was killed itself cannot sweep: Hydra leaves a few kB.
+    swept = (who, number) != ("launch", signal.SIGKILL)
+    assert [left for left in ended.leftovers if swept or "/hydra_hwloc" not in left] == []
