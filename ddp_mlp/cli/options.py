@@ -76,7 +76,7 @@ def shown(value: Any) -> str:
     """Return a value as a cell of a table."""
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
 def pin_isa(config: Path, overrides: Iterable[str]) -> None:

@@ -1,5 +1,6 @@
 """The whole configuration: frozen structs, TOML in and out, all checks."""
 
+from ddp_mlp.config.checks import MOST_MICRO_BATCHES
 from ddp_mlp.config.loading import as_toml, from_builtins, load_config
 from ddp_mlp.config.schema import (
     OPTIMIZER_DEFAULTS,
@@ -15,6 +16,7 @@ from ddp_mlp.config.schema import (
 )
 
 __all__ = [
+    "MOST_MICRO_BATCHES",
     "OPTIMIZER_DEFAULTS",
     "AugmentConfig",
     "CheckpointConfig",

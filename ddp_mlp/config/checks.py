@@ -15,6 +15,9 @@ from ddp_mlp.config.update_checks import check_update, resolve_update
 
 Table = dict[str, Any]
 
+#: The plan of a step lists them; more than this would be of no use to any cluster.
+MOST_MICRO_BATCHES = 2**16
+
 
 def check_values(raw: Table) -> list[str]:
     """Check every key and value on its own and return the problems found."""
@@ -122,3 +125,5 @@ def _check_train(train: Table) -> Iterator[str]:
     if isinstance(micro_batches, int) and micro_batches & (micro_batches - 1):
         larger = 1 << micro_batches.bit_length()
         yield f"[train] micro_batches = {micro_batches}: must be a power of two, such as {larger}"
+    elif isinstance(micro_batches, int) and micro_batches > MOST_MICRO_BATCHES:
+        yield f"[train] micro_batches = {micro_batches}: at most {MOST_MICRO_BATCHES} are allowed"

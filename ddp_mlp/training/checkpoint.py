@@ -18,6 +18,7 @@ from ddp_mlp.core.schedules import ENDING
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, StorageError, printable
 from ddp_mlp.training.model import Facts, read_description, read_parameters, write_description, write_parameters
+from ddp_mlp.training.progress import read_micro_batches, read_progress
 from ddp_mlp.training.sealed import make_image, open_image, write_atomically
 from ddp_mlp.training.state import Progress, TrainState
 from ddp_mlp.training.stored import reading
@@ -96,14 +97,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
         moments = np.zeros((len(names), len(parameters)), dtype)
         for row, name in zip(moments, names, strict=True):
             row[:] = read_parameters(stored, network, dtype, f"moments/{name}")
-        progress = msgspec.convert(json.loads(stored.text("progress")), Progress)
+        n_weights = sum(segment.name.endswith("weight") for segment in network.layout.segments())
+        progress = read_progress(stored, config, n_weights)
         best = parameters.copy() if _ends_best_epoch(progress) else None
         if stored.holds("best_parameters"):
             best = read_parameters(stored, network, dtype, "best_parameters")
         return Checkpoint(
             path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
-            stored.attribute("fingerprint", str), stored.attribute("micro_batches", int),
-            stored.json("written_by"), targets,
+            stored.attribute("fingerprint", str), read_micro_batches(stored, config),
+            msgspec.convert(stored.json("written_by"), dict[str, Any]), targets,
         )  # fmt: skip
 
 

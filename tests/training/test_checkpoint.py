@@ -110,7 +110,9 @@ def test_best_loss_may_still_be_infinite(tmp_path: Path) -> None:
 def test_a_long_history_fits(tmp_path: Path) -> None:
     """100 000 epochs: more than the 64 KiB that an attribute holds."""
     written = checkpoint_of()
-    written.state.progress.history = [{"epoch": i, "train_loss": 1 / (i + 1)} for i in range(100_000)]
+    told = written.state.progress
+    told.epoch, told.position, told.step = 100_000, 0, 300_000
+    told.history = [{"epoch": i, "step": 3 * i, "train_loss": 1 / i, "valid_loss": ""} for i in range(1, 100_001)]
     path = save_checkpoint(tmp_path, checkpoint_image(written), 40, keep=1)
     assert load_checkpoint(path).state.progress.history == written.state.progress.history
 

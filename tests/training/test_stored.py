@@ -16,6 +16,7 @@ from ddp_mlp.errors import DataError
 from ddp_mlp.training.checkpoint import load_checkpoint
 from ddp_mlp.training.model import load_model
 from ddp_mlp.training.sealed import USER_BLOCK, seal
+from tests.runs import ddp_mlp
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,55 @@ def without(name: str) -> Callable[[Any], None]:
     return change
 
 
+def retold(**changes: Any) -> Callable[[Any], None]:
+    """Change the progress that a checkpoint tells of; a callable gets the old value."""
+
+    def change(file: Any) -> None:
+        told = json.loads(file["progress"].asstr()[()])
+        for name, value in changes.items():
+            told[name] = value(told[name]) if callable(value) else value
+        del file["progress"]
+        file["progress"] = json.dumps(told)
+
+    return change
+
+
+def in_row(**changes: Any) -> Callable[[Any], None]:
+    return retold(history=lambda rows: [{**row, **changes} for row in rows])
+
+
+#: What a run cannot have come to.
+STORIES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "an epoch too many": (retold(epoch=10**6), "1 rows of history after 1000000 epochs"),
+    "a negative step": (retold(step=-1), "step = -1"),
+    "a step beyond all numbers": (retold(step=10**30), "step = 1000000000000000000000000000000"),
+    "a best epoch to come": (retold(best_epoch=7), "best_epoch = 7 after 1 epochs"),
+    "a sum that is none": (retold(loss_sum=float("nan")), "loss_sum = nan"),
+    "an epoch without weight": (retold(position=1, weight_sum=0.0), "weight_sum = 0.0"),
+    "more left out than done": (retold(n_skipped=1), "1 of 0 steps of the epoch left out"),
+    "a column that is a norm of nothing": (in_row(grad_norm=None), "row 1 of the history is not that of an epoch"),
+    "norms of other layers": (retold(layer_norm_sums=[1.0] * 99), "99 layer norms"),
+    "no rows": (retold(history=[]), "0 rows of history"),
+    "rows that are none": (retold(history=["x"]), "cannot be read"),
+    "a text in a row": (in_row(train_loss="=cmd()"), "row 1 of the history is not that of an epoch"),
+    "a table in a row": (in_row(train_loss={"a": 1}), "row 1 of the history is not that of an epoch"),
+    "the row of another epoch": (in_row(epoch=5), "row 1 of the history is not that of an epoch"),
+    "a column of its own": (in_row(**{"\x1b[2J=x": 1}), "columns of the history"),
+    "no loss": (retold(history=[{"epoch": 1}]), "columns of the history"),
+    "no end of brackets": (lambda file: _write(file, "[" * 10**6), "cannot be read"),
+    "a number without end": (lambda file: _write(file, '{"step": ' + "9" * 10**6 + "}"), "cannot be read"),
+    "no parts": (replaced("micro_batches", 0), "micro_batches = 0"),
+    "three parts": (replaced("micro_batches", 3), "micro_batches = 3"),
+    "parts beyond memory": (replaced("micro_batches", 2**40), "micro_batches = 1099511627776"),
+    "a writer that is none": (replaced("written_by", "[]"), "cannot be read"),
+}
+
+
+def _write(file: Any, text: str) -> None:
+    del file["progress"]
+    file["progress"] = text
+
+
 CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "external link": (external, "external links are not allowed"),
     "soft link": (soft, "soft links are not allowed"),
@@ -117,6 +167,34 @@ def test_what_is_not_ours_is_refused(checkpoint, tmp_path, case, load):
     assert phrase in str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("case", STORIES)
+def test_a_story_that_cannot_be_is_refused(checkpoint, tmp_path, case):
+    change, phrase = STORIES[case]
+    path = forged(checkpoint, tmp_path / "step-00000007.h5", change)
+    with pytest.raises(DataError) as caught:
+        load_checkpoint(path)
+    assert phrase in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert str(path) in str(caught.value)
+
+
+def test_rows_of_different_columns_are_refused(checkpoint, tmp_path):
+    rows = [{"epoch": 1, "step": 1, "train_loss": 1.0, "valid_loss": ""}, {"epoch": 2}]
+    path = forged(checkpoint, tmp_path / "step-00000007.h5", retold(history=rows, epoch=2))
+    with pytest.raises(DataError, match="row 2 of the history has other columns"):
+        load_checkpoint(path)
+
+
+def test_a_forged_story_is_one_line_and_65_where_a_run_goes_on(checkpoint, tmp_path):
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    forged(checkpoint, run / "checkpoints" / "step-00000007.h5", retold(epoch=3))
+    done = ddp_mlp("train", checkpoint.parents[2] / "c.toml", "--out", run, "--resume", cwd=tmp_path)
+    assert (done.code, len(done.error_lines)) == (65, 1), done.err
+    assert "no good checkpoint" in done.error_lines[0]
 
 
 def test_an_unchanged_one_is_read(checkpoint, tmp_path):
