@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
+from ddp_mlp.cluster.orphans import adopt_orphans, end_orphans
+
 #: Codes of jobs that print a result: done, a comparison that failed, stopped on request.
 _WITH_RESULT = (0, 1, 75)
 
@@ -55,6 +57,7 @@ def run_job(command: Sequence[str], environment: Mapping[str, str], requests: St
     What it prints is a result that comes at the end. It is held back until then, because
     launchers tell of killed ranks on standard output, where a reader expects results only.
     """
+    others = adopt_orphans()
     process = subprocess.Popen(
         list(command),
         env=dict(environment),
@@ -65,6 +68,8 @@ def run_job(command: Sequence[str], environment: Mapping[str, str], requests: St
     requests.hand_to(process)
     output = process.communicate()[0]
     code = process.returncode
+    if code:
+        end_orphans(others)
     stream = sys.stdout if code in _WITH_RESULT else sys.stderr
     stream.write(output.decode(errors="replace"))
     stream.flush()
