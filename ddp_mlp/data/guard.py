@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ MAX_CHUNK_BYTES = 2**30
 # Chunks of compressed arrays are decompressed once if a whole row of them fits here.
 _CHUNK_CACHE_BYTES = 64 * 2**20
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+# What HDF5 passes on from file systems without locks: ENOLCK, ENOSYS, EOPNOTSUPP, ENOTSUPP.
+_NO_LOCKS = re.compile(r"unable to lock file, errno = (37|38|95|524)\b")
 
 # What h5py raises on files that are damaged or forged, beside OSError.
 _H5PY_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, MemoryError)
@@ -78,9 +82,19 @@ def open_readonly(path: Path) -> Any:
     check_heaps(path, _find_signature(path))
     h5py = load_h5py()
     try:
-        return h5py.File(path, "r", locking="best-effort", rdcc_nbytes=_CHUNK_CACHE_BYTES)
+        return _open(h5py, path, "best-effort")
+    except _H5PY_ERRORS as error:
+        detail = " ".join(str(error).split())
+        if not _NO_LOCKS.search(detail):
+            raise DataError(_why_not_opened(path, detail)) from error
+    try:  # "best-effort" covers one of the answers of file systems without locks
+        return _open(h5py, path, False)
     except _H5PY_ERRORS as error:
         raise DataError(_why_not_opened(path, " ".join(str(error).split()))) from error
+
+
+def _open(h5py: Any, path: Path, locking: str | bool) -> Any:
+    return h5py.File(path, "r", locking=locking, rdcc_nbytes=_CHUNK_CACHE_BYTES)
 
 
 def _why_not_opened(path: Path, detail: str) -> str:
@@ -92,7 +106,9 @@ def _why_not_opened(path: Path, detail: str) -> str:
             f" `h5clear -s {path}`"
         )
     if "lock" in detail:
-        return f"{path}: the file system cannot lock it; set HDF5_USE_FILE_LOCKING=FALSE and try again"
+        return (
+            f"{path}: another program writes to it; wait for that, or set HDF5_USE_FILE_LOCKING=FALSE if there is none"
+        )
     return f"{path}: cannot be opened, the file is damaged ({printable(detail)[:200]}); write or fetch it again"
 
 

@@ -18,6 +18,7 @@ from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
+from ddp_mlp.training.memory import check_memory
 from ddp_mlp.training.model import Facts
 from ddp_mlp.training.shared import SharedAllocations
 
@@ -79,6 +80,7 @@ def prepare(config: Config, comm: Communicator) -> Problem:
             facts = Facts.of(first, autoencode=config.data.autoencode)
             network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
             check_trainable(network)
+            check_memory(network, config)
             augmentation = augmentation_settings(config.data.augment, facts.image_shape)
             train_ids, valid_ids = _who_validates(config, splits)
         fingerprint = described = ""

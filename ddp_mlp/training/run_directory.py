@@ -59,9 +59,13 @@ class RunDirectory:
 
         Raises
         ------
+        UsageError
+            If its name would be more than text in a terminal or a log.
         OutputError
             If it cannot be made or written to.
         """
+        if not str(self.path).isprintable():
+            raise UsageError(f"--out {str(self.path)!r}: use a name without line breaks and control characters")
         probe = self.path / f".writable-{os.getpid()}"
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -17,6 +18,7 @@ from ddp_mlp.data.hdf5 import open_dataset
 from ddp_mlp.data.rows import Description, Rows
 from ddp_mlp.data.writing import create_dataset
 from ddp_mlp.errors import DataError, MissingInputError, OutputError, StorageError, UsageError
+from tests.faults.saves import why_no_strace
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 LABELS = np.array([0, 2, 1, 2])
@@ -644,3 +646,23 @@ def test_a_heap_that_would_hang_the_library_is_refused(path: Path) -> None:
     content[index + 8 : index + 16] = bytes(8)
     path.write_bytes(content)
     refused(path, f"heap at byte {heap} is damaged")
+
+
+@pytest.mark.parametrize("number", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_read_all_the_same(path: Path, number: str) -> None:
+    if reason := why_no_strace():
+        pytest.skip(reason)
+    write(path, {"X": X, "y": LABELS})
+    code = "import sys; from ddp_mlp.data.hdf5 import open_dataset; print(open_dataset(sys.argv[1]).n_features)"
+    faulty = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject=flock:error={number}"]
+    done = subprocess.run(
+        [*faulty, sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "3"), done.stderr
+
+
+def test_a_file_that_another_program_writes_to_is_refused(path: Path) -> None:
+    write(path, {"X": X, "y": LABELS})
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        refused(path, "another program writes to it", "HDF5_USE_FILE_LOCKING=FALSE")

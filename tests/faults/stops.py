@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +64,20 @@ def _await_training(run: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.005)
 
 
-def stops(n: int, seed: int = 0) -> Row:
-    """Stop runs with a signal at random times, each then resumed on another number of ranks."""
-    row, rng = Row("stopped at a random step, resumed on other ranks", note=f"seed {seed}"), random.Random(seed)  # noqa: S311
+@contextmanager
+def _undisturbed() -> Iterator[tuple[Path, str, float]]:
+    """Provide a folder, the hash that its run ends with when left alone, and the seconds that it takes."""
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-") as name:
         folder = make_folder(Path(name))
         began = time.monotonic()
         expected = _result(_start(folder, "undisturbed", 1))["weights_sha256"]
-        long_s = time.monotonic() - began
+        yield folder, expected, time.monotonic() - began
+
+
+def stops(n: int, seed: int = 0) -> Row:
+    """Stop runs with a signal at random times, each then resumed on another number of ranks."""
+    row, rng = Row("stopped at a random step, resumed on other ranks", note=f"seed {seed}"), random.Random(seed)  # noqa: S311
+    with _undisturbed() as (folder, expected, long_s):
         for i in range(n):
             ranks, then = rng.sample((1, 2, 3, 4), 2)
             process = _start(folder, f"run-{i}", ranks)
@@ -89,11 +97,7 @@ def stops(n: int, seed: int = 0) -> Row:
 def killed_jobs(n: int, seed: int = 0) -> Row:
     """Kill a whole job at random times, from its first instant on, and start it again each time."""
     row, rng = Row("kill -9 of a whole job, started again", note=f"seed {seed}"), random.Random(seed)  # noqa: S311
-    with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-") as name:
-        folder = make_folder(Path(name))
-        began = time.monotonic()
-        expected = _result(_start(folder, "undisturbed", 1))["weights_sha256"]
-        long_s = time.monotonic() - began
+    with _undisturbed() as (folder, expected, long_s):
         run = 0
         for _ in range(n):
             process = _start(folder, f"run-{run}", 1, "--resume")

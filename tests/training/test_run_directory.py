@@ -177,3 +177,20 @@ def test_what_killed_jobs_leave_is_removed_and_nothing_else(directory: RunDirect
     left = [".notes.tmp", f".a.{token}.tmp", "notes.tmp"]
     assert sorted(path.name for path in directory.checkpoints.iterdir()) == sorted(left)
     assert sorted(path.name for path in directory.path.iterdir()) == sorted([*left, "checkpoints"])
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "a\x00b"])
+def test_names_that_a_terminal_would_obey_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="without line breaks") as caught:
+        RunDirectory(tmp_path / name).create()
+    assert str(caught.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_goes_where_a_link_leads_and_nowhere_above(tmp_path: Path) -> None:
+    """The link is its user's own; what is written through it stays below."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    RunDirectory(tmp_path / "link" / "run").create()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
