@@ -21,6 +21,23 @@ def test_every_test_and_link_exists(document):
     assert missing == []
 
 
+def test_every_case_names_tests_and_harnesses_that_exist():
+    from tests.faults.__main__ import NAMES
+
+    text = (ROOT / "docs" / "reliability-cases.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if re.match(r"\| [A-Z]\d\d ", line)]
+    counts = {"C": 14, "R": 12, "S": 10, "B": 12, "X": 8}
+    assert [row[1].strip() for row in rows] == [f"{k}{n:02d}" for k, last in counts.items() for n in range(1, last + 1)]
+    for _, case, _, _, shown_by, _ in rows:
+        tests = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", shown_by)
+        harnesses = re.findall(r"`python -m tests\.faults (\w+)`", shown_by)
+        assert tests or harnesses, case
+        assert shown_by.count("`") == 2 * (len(tests) + len(harnesses)), case
+        assert [name for name in harnesses if name not in NAMES] == [], case
+        missing = [f"{f}::{name}" for f, name in tests if f"\ndef {name}(" not in (ROOT / f).read_text()]
+        assert missing == [], case
+
+
 def test_every_command_is_in_the_readme():
     from ddp_mlp.cli.main import COMMANDS
 

@@ -263,6 +263,9 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
     path.write_text("[data\n")
     with pytest.raises(UsageError, match=r"run\.toml: not valid TOML: .*line 1"):
         load_config(path)
+    path.write_text('[data]\ntrain = "a"\ntrain = "b"\n')
+    with pytest.raises(UsageError, match=r"not valid TOML: Cannot overwrite a value .*line 3"):
+        load_config(path)
     path.write_bytes(b"\x89HDF\r\n\x1a\n\xff")
     with pytest.raises(UsageError, match="not a text file in UTF-8"):
         load_config(path)

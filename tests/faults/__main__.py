@@ -20,9 +20,9 @@ from tests.faults.saves import bit_flips, kills, system_calls, truncations
 from tests.faults.stops import killed_jobs, stops
 from tests.faults.table import Row, as_table
 
-#: Cases of a plan of reliability that one machine with two cores cannot show, and why.
+#: What one machine with two cores cannot show, and why; docs/reliability-cases.md has all cases.
 LEFT_OUT = (
-    "power loss with writes out of order: no file system here can be made to forget; each call of a save is tested",
+    "power loss on a real disk: no file system here can be made to forget; a model of a disk is tested",
     "NFS and Lustre, their locks and caches: no network file system here; a lock that is refused is tested",
     "four ranks with a cold cache, fifty times: half a minute of compiling each; one rank of a node compiles for all",
     "a node that dies, a network that is cut: one machine; nodes are emulated, ranks that are gone or silent tested",

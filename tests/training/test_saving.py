@@ -218,6 +218,18 @@ def test_a_last_save_that_fails_is_the_end(folder: Path, monkeypatch: pytest.Mon
     assert saved_steps(folder, "unsaved") == [8, 16, 24, 32]
 
 
+def test_what_nobody_expects_in_the_thread_that_writes_ends_the_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Path:
+        raise MemoryError("injected")
+
+    monkeypatch.setattr(run_writer, "save_checkpoint", fail)
+    with pytest.raises(MemoryError, match="injected"):
+        train(folder, "unexpected")
+    assert saved_steps(folder, "unexpected") == []
+
+
 def test_what_is_announced_is_on_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status names a checkpoint only when its directory entry has been forced to disk."""
     from ddp_mlp.training import sealed
