@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ddp_mlp.core.sharding import Sharding, is_sharded, plan_reduction, power_of_two_at_least
+from ddp_mlp.core.sharding import Choice, is_sharded, plan_reduction, power_of_two_at_least
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Job:
     columns: int
     flops_per_sample: int
     data_bytes: int
-    sharding: Sharding = False
+    sharding: Choice = False
 
     def is_sharded(self, nodes: int) -> bool:
         """Tell whether so many nodes share out the update."""

@@ -67,7 +67,7 @@ class MpiCommunicator:
         self._watchdog = Watchdog(self.standing, rank, world_size, self.abort)
         self._watchdog.start(timeout_s)
         with self.standing.waiting("the start of MPI"):
-            can_call = _start_mpi()
+            self.is_concurrent = _start_mpi()
         with self.standing.waiting("the first meeting of all ranks"):
             self.rank = self._world.rank
             self.world_size = self._world.size
@@ -82,7 +82,7 @@ class MpiCommunicator:
             self.node, self.node_sizes = self._number_nodes()
             unlink_shared_memory()
             hosts = self.share_text(self.host)
-            if can_call:
+            if self.is_concurrent:
                 self._watchdog.ask_with(MpiRollCall(self._world, lambda: self.standing.waits_in), hosts)
 
     def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:

@@ -20,6 +20,12 @@ class Transfer(Protocol):
     def run(self) -> None:
         """Collective over local rank 0 of every node. Move everything."""
 
+    def start(self) -> None:
+        """Collective. Begin to move everything; it goes on while `is_done` is asked."""
+
+    def is_done(self) -> bool:
+        """Move what can be moved, and tell whether that is all."""
+
     def free(self) -> None:
         """Forget the plan."""
 
@@ -54,6 +60,10 @@ class Communicator(Protocol):
     @property
     def host(self) -> str:
         """Name of this node."""
+
+    @property
+    def is_concurrent(self) -> bool:
+        """Whether a second thread may use transfers."""
 
     @property
     def standing(self) -> Standing:

@@ -21,6 +21,13 @@ class _NoTransfer:
     def run(self) -> None:
         """Do nothing: there is nowhere to go."""
 
+    def start(self) -> None:
+        """Do nothing: there is nowhere to go."""
+
+    def is_done(self) -> bool:
+        """Nothing is always done."""
+        return True
+
     def free(self) -> None:
         """Do nothing: there is nothing to forget."""
 
@@ -34,6 +41,7 @@ class SingleProcess:
     local_size = 1
     node = 0
     node_sizes = (1,)
+    is_concurrent = True
 
     def __init__(self) -> None:
         self.standing = Standing()

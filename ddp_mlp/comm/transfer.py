@@ -30,12 +30,21 @@ class MpiTransfer:
         self._standing = standing
         self._name = name
         self._memory = (outgoing, incoming)  # kept alive: MPI knows their addresses only
+        self._request = MPI.REQUEST_NULL
         self._sent, self._received = _message(outgoing), _message(incoming)
 
     def run(self) -> None:
         """Collective over local rank 0 of every node. Move everything."""
         with self._standing.waiting(self._name):
             self._leaders.Alltoallw(self._sent, self._received)
+
+    def start(self) -> None:
+        """Collective. Begin to move everything; it goes on while `is_done` is asked."""
+        self._request = self._leaders.Ialltoallw(self._sent, self._received)
+
+    def is_done(self) -> bool:
+        """Move what can be moved, and tell whether that is all."""
+        return bool(self._request.Test())
 
     def free(self) -> None:
         """Forget the plan."""

@@ -169,6 +169,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     log_layer_norms: bool = False
     check_ranks_every: Count = 200
     shard_optimizer: bool | Literal["auto"] = "auto"
+    overlap: bool | Literal["auto"] = "auto"
     on_nonfinite: Literal["stop", "skip"] = "stop"
     isa: Literal["native", "haswell", "skylake-avx512"] = "native"
     dtype: Literal["float32", "float64"] = "float32"

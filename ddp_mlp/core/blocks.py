@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,36 @@ def block_table(layout: Layout) -> BlockTable:
         if is_weight:
             weights.append(index)
     return BlockTable(*(np.array(table, np.int64) for table in (blocks, segments, weights)))
+
+
+class LayerGroup(NamedTuple):
+    """Neighbouring layers, and the first and last (exclusive) of their blocks."""
+
+    layers: tuple[int, ...]
+    blocks: Interval
+
+
+def layer_groups(layout: Layout, table: BlockTable, n_values: int) -> list[LayerGroup]:
+    """Group the layers, from the last to the first, so that each group but one has at least `n_values` parameters.
+
+    Tied layers are one group, since a shared weight is complete at the end only.
+
+    Examples
+    --------
+    >>> layout = Layout((30, 50, 40, 3))
+    >>> [group.layers for group in layer_groups(layout, block_table(layout), 2000)]
+    [(2, 1), (0,)]
+    """
+    if layout.tied:
+        return [LayerGroup(tuple(range(layout.n_layers)), (0, len(table.blocks)))]
+    groups, layers, last = list[LayerGroup](), list[int](), len(table.blocks)
+    for layer in reversed(range(layout.n_layers)):
+        layers.append(layer)
+        first = int(table.segments[2 * layer, 0])
+        if layer == 0 or table.blocks[last - 1, 1] - table.blocks[first, 0] >= n_values:
+            groups.append(LayerGroup(tuple(layers), (first, last)))
+            layers, last = [], first
+    return groups
 
 
 def block_slices(lengths: Integers, n_workers: int) -> Integers:

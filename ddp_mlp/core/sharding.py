@@ -14,14 +14,14 @@ from typing import Literal
 
 Interval = tuple[int, int]
 
-#: Whether nodes share out the optimiser's work: as said, or where it pays.
-Sharding = bool | Literal["auto"]
+#: As said, or where it pays.
+Choice = bool | Literal["auto"]
 
 #: Bytes of other nodes' sums in a step, from which on it pays to receive less in one more exchange.
 _WORTH_BYTES = 2**20
 
 
-def is_sharded(choice: Sharding, n_nodes: int, n_bytes: int) -> bool:
+def is_sharded(choice: Choice, n_nodes: int, n_bytes: int) -> bool:
     """Tell whether nodes share out the update of parameters of so many bytes.
 
     Each of N nodes receives the sums of all others, (N - 1) P, or its parts of the sums and

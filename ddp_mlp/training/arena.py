@@ -9,6 +9,7 @@ import numpy as np
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.losses import LOSS_CODES
+from ddp_mlp.core.kernels.meeting import LAYER_WORDS
 from ddp_mlp.core.kernels.network import TAIL_COLUMNS
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
@@ -40,7 +41,7 @@ def make_arena(
     dtype = engine.parameters.dtype
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
     top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
-    choices = np.zeros(5, np.int64)
+    choices = np.zeros(6, np.int64)
     choices[phases.LOSS] = LOSS_CODES[network.loss]
     choices[phases.STORED] = resident.stored
     choices[phases.CAPACITY] = capacity
@@ -51,6 +52,7 @@ def make_arena(
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(5, np.int64),
         choices=choices,
+        layer_words=shared_array(comm, (len(layers.layers) * LAYER_WORDS,), np.int64),
         layers=layers.layers,
         settings=layers.settings.astype(dtype),
         delta_at=layers.delta_at,

@@ -29,7 +29,7 @@ _NAME = re.compile(r"step-(\d{8,})\.h5")
 _FREE_KEYS = {
     "data": {"train", "valid"},
     "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss"}
-    | {"timeout_s", "check_ranks_every", "shard_optimizer"},
+    | {"timeout_s", "check_ranks_every", "shard_optimizer", "overlap"},
     "checkpoint": {"every_epochs", "every_steps", "every_minutes", "keep"},
 }
 

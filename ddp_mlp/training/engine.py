@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.core.blocks import block_table
+from ddp_mlp.core.blocks import block_table, layer_groups
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, WEIGHT_SUM
 from ddp_mlp.core.kernels.team import STANDING
@@ -20,7 +20,7 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.core.sampling import stream_key
-from ddp_mlp.core.sharding import Sharding, plan_reduction
+from ddp_mlp.core.sharding import Choice, plan_reduction
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.arena import make_arena
 from ddp_mlp.training.node_updates import NodeUpdate, node_update
@@ -31,6 +31,9 @@ from ddp_mlp.training.vectors import Vectors
 
 #: Most steps that run without coming back to Python.
 STEPS_AT_ONCE = 256
+
+#: Least bytes of a group of layers that travels by itself.
+GROUP_BYTES = 2**18
 
 
 @dataclass(frozen=True)
@@ -107,18 +110,20 @@ class Engine:
         start: Floats,
         rules: UpdateRules = UpdateRules(),  # noqa: B008 - frozen
         augmentation: NDArray[np.float64] | None = None,
-        sharding: Sharding = False,
+        sharding: Choice = False,
+        overlap: Choice = False,
     ) -> None:
         """Collective. Allocate everything, and start the helper threads.
 
         `start` (P,) is the first value of the parameters; its dtype is that of training.
         `augmentation` are the settings of `core.kernels.augmentation`. `sharding`
-        says whether nodes share out the update.
+        says whether nodes share out the update, `overlap` whether single layers travel then.
         """
         plan = plan_reduction(micro_batches, [size * threads for size in comm.node_sizes], comm.node)
         self.clock = Clock()
         blocks = block_table(network.layout)
-        shares = Shares(blocks, comm, [(0, len(blocks.blocks))], sharding, start.itemsize)
+        groups = layer_groups(network.layout, blocks, GROUP_BYTES // start.itemsize)
+        shares = Shares(blocks, comm, [group.blocks for group in groups], sharding, start.itemsize)
         tables = sum_tables(comm, plan, shares, start)
         self.vectors = Vectors(comm, shares, optimizer, start)
         self.parameters, self.gradient_at = self.vectors.parameters, self.vectors.gradient_at
@@ -134,7 +139,8 @@ class Engine:
             self, network, updates, resident, comm, plan, tables, threads,
             capacity=-(-global_batch_size // micro_batches), n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
-        self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables)
+        layers = [group.layers for group in groups]
+        self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, layers, overlap)
         comm.standing.watch_team(self._arena.rank_sync[STANDING:])
         comm.node_barrier()
         self._helpers = [
@@ -181,6 +187,7 @@ class Engine:
         """Collective. In each step: gradients, fold in the node, then what ends it between nodes."""
         before = between.communicate_s
         for step in range(n_steps):
+            between.begin()
             phases.work(self._arena, 0, phases.GRADIENT, step, 1)
             phases.work(self._arena, 0, phases.REDUCE, step, 1)
             between.finish(step)

@@ -8,7 +8,8 @@ all-gather). The additions are the same, so are the bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from statistics import median
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -29,7 +30,8 @@ from ddp_mlp.core.kernels.updating import (
     REPORT,
     TRUST,
 )
-from ddp_mlp.core.sharding import ReductionPlan
+from ddp_mlp.core.sharding import Choice, Interval, ReductionPlan
+from ddp_mlp.training.overlap import LayerSender, OverlapChoice
 from ddp_mlp.training.sharding import Shares
 from ddp_mlp.training.tables import SumTable, SumTables
 from ddp_mlp.training.vectors import Vectors
@@ -48,6 +50,9 @@ class NodeUpdate(Protocol):
 
     communicate_s: float
 
+    def begin(self) -> None:
+        """Collective. Get ready for the sums of a step."""
+
     def finish(self, step: int) -> None:
         """Collective. Update the parameters, or report that they must not be."""
 
@@ -59,13 +64,20 @@ class NodeUpdate(Protocol):
 
 
 def node_update(
-    arena: phases.Arena, comm: Communicator, plan: ReductionPlan, shares: Shares, vectors: Vectors, tables: SumTables
+    arena: phases.Arena,
+    comm: Communicator,
+    plan: ReductionPlan,
+    shares: Shares,
+    vectors: Vectors,
+    tables: SumTables,
+    layers: Sequence[Sequence[int]],
+    overlap: Choice,
 ) -> NodeUpdate | None:
     """Return what ends a step between nodes; None for a node that is alone."""
     if len(comm.node_sizes) == 1:
         return None
     if shares.is_sharded:
-        return SharedUpdate(arena, comm, plan, shares, vectors, tables)
+        return SharedUpdate(arena, comm, plan, shares, vectors, tables, layers, overlap)
     return WholeUpdate(arena, comm, plan, tables.top)
 
 
@@ -77,6 +89,9 @@ class WholeUpdate:
         self._counts = plan.sums_of_node
         self._rows = top.rows[: sum(plan.sums_of_node)]
         self.communicate_s = 0.0
+
+    def begin(self) -> None:
+        """Do nothing: sums travel when all are complete."""
 
     def finish(self, step: int) -> None:
         """Collective. Gather the sums and update."""
@@ -104,33 +119,44 @@ class SharedUpdate:
         shares: Shares,
         vectors: Vectors,
         tables: SumTables,
+        layers: Sequence[Sequence[int]],
+        overlap: Choice,
     ) -> None:
+        """`layers` are those of each group of the shares."""
         self._arena, self._comm, self._plan, self._shares = arena, comm, plan, shares
         self._vectors = vectors
         self.communicate_s = 0.0
         lengths, figures = arena.figures[OF_PARAMETERS:], arena.figures[:OF_PARAMETERS]
-        nodes = range(len(comm.node_sizes))
-        self._sums = comm.plan_transfer(
-            "the sum of the gradients between nodes",
-            [self._sums_for(node, tables.own) for node in nodes],
-            [self._sums_from(node, tables.top) for node in nodes],
-        )
+        everything = range(len(shares.own))
+        self._sums = self._plan_sums(tables, everything, tails=True)
+        self._tails = self._plan_sums(tables, (), tails=True)
+        self._layers = [self._plan_sums(tables, (group,), tails=False) for group in everything]
+        groups = list(zip(layers, self._layers, strict=True))
+        self._sender = LayerSender(arena.layer_words, groups) if comm.local_rank == 0 else None
+        self._overlap = OverlapChoice(overlap if comm.is_concurrent else False)
+        self._started, self._seconds = 0.0, list[float]()
         self._figures = self._to_all("the norm of the gradient between nodes", [], figures)
         self._lengths = self._to_all("the norms of the layers between nodes", [], lengths)
         self._news = self._to_all("the new parameters between nodes", [vectors.gradient_at], figures)
         self._parameters = self._to_all("the parameters between nodes", [vectors.parameters], figures)
 
-    def _sums_for(self, node: int, own: SumTable) -> Parts:
-        """Return the part of this node's sums that another one owns, and their tails."""
-        rows = range(self._plan.sums_of_node[self._comm.node])
-        ranges = self._shares.ranges(node)
-        return [part for row in rows for part in (*(own.sums[row, slice(*r)] for r in ranges), own.tails[row])]
+    def _plan_sums(self, tables: SumTables, groups: Collection[int], *, tails: bool) -> Transfer:
+        """Plan how some groups of the sums get to the nodes that own them, and the tails to all."""
+        shares, sums_of_node = self._shares, self._plan.sums_of_node
 
-    def _sums_from(self, node: int, top: SumTable) -> Parts:
-        """Return where the sums of another node go, as far as this one owns them."""
-        first, n_values = sum(self._plan.sums_of_node[:node]), self._shares.n_values
-        rows = range(first, first + self._plan.sums_of_node[node])
-        return [part for row in rows for part in (top.sums[row, :n_values], top.tails[row])]
+        def parts(table: SumTable, rows: range, ranges: Sequence[Interval]) -> Parts:
+            columns = [slice(*ranges[group]) for group in groups]
+            return [part for r in rows for part in (*(table.sums[r, c] for c in columns), *table.tails[r : r + tails])]
+
+        def rows_of(node: int) -> range:
+            return range(first := sum(sums_of_node[:node]), first + sums_of_node[node])
+
+        nodes, own_rows = range(len(sums_of_node)), range(sums_of_node[self._comm.node])
+        return self._comm.plan_transfer(
+            "the sum of the gradients between nodes",
+            [parts(tables.own, own_rows, shares.ranges(node)) for node in nodes],
+            [parts(tables.top, rows_of(node), shares.places()) for node in nodes],
+        )
 
     def _to_all(self, name: str, vectors: Iterable[NDArray[Any]], figures: NDArray[np.float64]) -> Transfer:
         """Plan how every node gets the others' parts of some vectors, and the figures of their blocks."""
@@ -144,10 +170,19 @@ class SharedUpdate:
         outgoing = [parts(here) if node != here else [] for node in nodes]
         return self._comm.plan_transfer(name, outgoing, [parts(node) if node != here else [] for node in nodes])
 
+    def begin(self) -> None:
+        """Collective. Let the layers travel as they become ready, if they do."""
+        self._started = perf_counter()
+        self._arena.choices[phases.BY_LAYERS] = self._overlap.is_on
+        if self._overlap.is_on and self._sender:
+            self._sender.begin()
+
     def finish(self, step: int) -> None:
         """Collective. Scatter the sums, update the own share, gather the parameters."""
         choices = self._arena.update_choices
-        if not self._do(self._sums, FOLD, step):
+        if self._overlap.is_on:
+            self._wait_for_layers()
+        if not self._do(self._tails if self._overlap.is_on else self._sums, FOLD, step):
             return
         if choices[IN_PASSES] or self._arena.reports[step, SUSPICIOUS]:
             if not self._do(self._figures, LIMIT, step):
@@ -155,6 +190,14 @@ class SharedUpdate:
             if choices[OPTIMIZER] == LAMB:
                 self._do(self._lengths, TRUST, step)
         self._do(self._news, REPORT, step)
+        self._seconds.append(perf_counter() - self._started)
+
+    def _wait_for_layers(self) -> None:
+        started = perf_counter()
+        if self._sender:
+            with self._comm.standing.waiting("the sum of the gradients between nodes"):
+                self._sender.wait()
+        self.communicate_s += perf_counter() - started
 
     def _do(self, transfer: Transfer, part: int, step: int) -> bool:
         """Exchange, then do a part of the update; return False if the step is not finite."""
@@ -174,8 +217,16 @@ class SharedUpdate:
         if self._vectors.looks_ahead:
             self._exchange(self._parameters)
             self._comm.node_barrier()
+        if not self._overlap.is_decided and len(self._seconds) >= OverlapChoice.STEPS:
+            step_s = np.array([median(self._seconds)])
+            self._comm.broadcast(step_s)
+            self._overlap.tried(float(step_s[0]))
+            self._seconds.clear()
 
     def close(self) -> None:
         """Forget what was planned."""
-        for transfer in (self._sums, self._figures, self._lengths, self._news, self._parameters):
+        if self._sender:
+            self._sender.close()
+        transfers = (self._sums, self._tails, *self._layers, self._figures, self._lengths, self._news, self._parameters)
+        for transfer in transfers:
             transfer.free()

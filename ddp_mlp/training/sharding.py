@@ -10,10 +10,10 @@ from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
 from ddp_mlp.core.blocks import BlockTable, share_bounds
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.sharding import Interval, Sharding, is_sharded
+from ddp_mlp.core.sharding import Choice, Interval, is_sharded
 
 
-def sharding_of(config: Config) -> Sharding:
+def sharding_of(config: Config) -> Choice:
     """Return whether the update may be shared out; not for a line search, which needs the whole gradient."""
     return False if config.optimizer.name == "line_search" else config.train.shard_optimizer
 
@@ -32,7 +32,7 @@ class Shares:
     """
 
     def __init__(
-        self, table: BlockTable, comm: Communicator, groups: Sequence[Interval], sharding: Sharding, itemsize: int
+        self, table: BlockTable, comm: Communicator, groups: Sequence[Interval], sharding: Choice, itemsize: int
     ) -> None:
         """`itemsize` is that of the dtype of training, in bytes."""
         n_nodes = len(comm.node_sizes)

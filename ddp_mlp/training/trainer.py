@@ -61,6 +61,7 @@ class Trainer:
             micro_batches=micro_batches, threads=threads, n_train=len(problem.train_ids),
             global_batch_size=self._batch_size, start=state.parameters, rules=self._rules,
             augmentation=problem.augmentation, sharding=sharding_of(config),
+            overlap=config.train.overlap,
         )  # fmt: skip
         self._schedule = resolve_schedule(config.schedule, config.train.epochs * self._steps_per_epoch)
         segments = problem.network.layout.segments()

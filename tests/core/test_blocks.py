@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddp_mlp.core.blocks import block_lengths, block_slices, block_table, with_places
+from ddp_mlp.core.blocks import block_lengths, block_slices, block_table, layer_groups, with_places
 from ddp_mlp.core.kernels.reduction import BLOCK
 from ddp_mlp.core.layout import Layout
 
@@ -53,3 +53,22 @@ def test_a_share_is_laid_end_to_end() -> None:
     assert owned.tolist() == [6, 7, 1, 2]
     assert placed[:, :4].tolist() == blocks.tolist()
     assert placed[:, 4].tolist() == [-1, 392, 1416, -1, -1, -1, 0, 352]
+
+
+@given(SIZES, st.integers(1, 4000))
+def test_groups_of_layers_part_the_blocks_from_the_last_layer_on(sizes: tuple[int, ...], n_values: int) -> None:
+    layout = Layout(sizes)
+    table = block_table(layout)
+    groups = layer_groups(layout, table, n_values)
+    assert [layer for group in groups for layer in group.layers] == list(reversed(range(layout.n_layers)))
+    edges = [len(table.blocks), *(group.blocks[0] for group in groups)]
+    assert [group.blocks[1] for group in groups] == edges[:-1]
+    assert edges[-1] == 0
+    for group in groups[:-1]:
+        assert block_lengths(table.blocks)[slice(*group.blocks)].sum() >= n_values
+
+
+def test_tied_layers_are_one_group() -> None:
+    layout = Layout((40, 30, 40), tied=True)
+    (group,) = layer_groups(layout, block_table(layout), 1)
+    assert group == ((0, 1), (0, len(block_table(layout).blocks)))

@@ -1,4 +1,4 @@
-"""Sharding: every division of the work folds to one and the same tree."""
+"""Choice: every division of the work folds to one and the same tree."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddp_mlp.core.sharding import (
+    Choice,
     ReductionPlan,
-    Sharding,
     fair_bounds,
     fold_intervals,
     is_sharded,
@@ -174,6 +174,6 @@ def test_nodes_that_only_touch_are_not_siblings() -> None:
     ],
 )
 def test_the_update_is_shared_out_where_it_pays_or_as_said(
-    choice: Sharding, n_nodes: int, n_bytes: int, expected: bool
+    choice: Choice, n_nodes: int, n_bytes: int, expected: bool
 ) -> None:
     assert is_sharded(choice, n_nodes, n_bytes) is expected

@@ -310,6 +310,7 @@ def test_every_key_is_free_or_checked() -> None:
         "train.timeout_s",
         "train.check_ranks_every",
         "train.shard_optimizer",
+        "train.overlap",
         "checkpoint.every_epochs",
         "checkpoint.every_steps",
         "checkpoint.every_minutes",

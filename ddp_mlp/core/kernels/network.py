@@ -28,6 +28,7 @@ from ddp_mlp.core.kernels.intrinsics import (
 )
 from ddp_mlp.core.kernels.losses import loss_and_delta
 from ddp_mlp.core.kernels.maxout import give_to_winner, take_largest
+from ddp_mlp.core.kernels.meeting import hand_in
 from ddp_mlp.core.kernels.products import multiply
 from ddp_mlp.core.kernels.reduction import add_columns, add_into, copy
 
@@ -102,14 +103,15 @@ def forward(layers, settings, parameters, work, capacity, n_rows, key, order, st
 
 
 @inlined
-def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges):
+def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges, meeting):
     """Write the gradient sum of every layer; return True if a sum in it may have overflowed.
 
     On entry the logits have been replaced by ``d loss / d logits``. `delta_at` (2,) are the
     columns of `work` for the deltas of hidden layers, used in turn. The sums go to row `row`
     of `nodes`, and `merges` pairs of the tree that are complete then are added layer by
     layer: the first, onto the row before, on the way out of the products, the others while
-    the layer is in cache. A shared weight comes in two parts, so it allows no merges.
+    the layer is in cache. A shared weight comes in two parts, so it allows no merges. The
+    workers of a node can meet at each layer, see `hand_in`.
 
     With all deltas and activations up to 2^24 in magnitude (float32), products are at most
     2^48. Neither their sum over 2^79 rows nor the squares of 2^31 means of them overflow, so
@@ -129,10 +131,10 @@ def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nod
         if is_large(work[at : at + n_rows * width]) or is_large(work[h : h + n_rows * n_in]):
             suspicious = True
         _weight_gradient(layers, k, work, n_rows, at, h, gradient, adds)
+        first, end = layers[k, WEIGHT], bias + width
         for i in range(2, merges + 1):
-            add_into(
-                nodes[row - i, layers[k, WEIGHT] : bias + width], nodes[row - i + 1, layers[k, WEIGHT] : bias + width]
-            )
+            add_into(nodes[row - i, first:end], nodes[row - i + 1, first:end])
+        hand_in(k, first, end, nodes, meeting)
         if k == 0:
             break
         below = capacity * delta_at[k % 2]
@@ -221,6 +223,7 @@ def differentiate(
     nodes,
     row,
     merges,
+    meeting,
     tail,
 ):
     """Turn the logits of a forwarded micro-batch into its gradient sum and its tail, see `backward`."""
@@ -229,7 +232,7 @@ def differentiate(
     at = capacity * layers[last, OUTPUT_AT]
     logits = work[at : at + n_rows * n_logits]
     loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows], weights, smoothing)
-    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges)
+    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges, meeting)
     for i in range(tail.shape[0]):
         tail[i] = 0.0
     tail[LOSS_SUM] = loss_sum

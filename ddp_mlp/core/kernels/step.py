@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.augmentation import augment
 from ddp_mlp.core.kernels.intrinsics import entry_point, inlined
+from ddp_mlp.core.kernels.meeting import Meeting
 from ddp_mlp.core.kernels.network import (
     NON_FINITE,
     STOP_REQUEST,
@@ -40,7 +41,7 @@ PHASE, STEP, N_STEPS, ASK_STOP, PART = range(5)
 DROPOUT_STREAM, AUGMENTATION_STREAM = range(2)
 
 #: Fields of `Arena.choices`.
-LOSS, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER = range(5)
+LOSS, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER, BY_LAYERS = range(6)
 
 
 class Arena(NamedTuple):
@@ -53,7 +54,8 @@ class Arena(NamedTuple):
     node_sync: Integers  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers  # (SYNC_WORDS,) of this rank
     control: Integers  # (5,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop, PART see `updating`
-    choices: Integers  # (5,) see LOSS ..
+    choices: Integers  # (6,) see LOSS ..; BY_LAYERS is 1 where the workers of the node meet layer by layer
+    layer_words: Integers  # (L * LAYER_WORDS,) see `meeting`, shared by the node
     layers: Integers  # (L, LAYER_COLUMNS)
     settings: Floats  # (L, 2) R, see `network`
     delta_at: Integers  # (2,)
@@ -114,11 +116,14 @@ def _gradient(arena, worker, step):
     depth_limit = arena.own.shape[0] // arena.runs.shape[0]
     row = worker * depth_limit
     work = arena.work[worker - choices[FIRST_WORKER]]
+    stack = arena.stacks[worker - choices[FIRST_WORKER]]
     is_tied = has_shared_weights(arena.layers)
     for m in range(arena.runs[worker, 0], arena.runs[worker, 1]):
         first = start + (stop - start) * m // choices[MICRO_BATCHES]
         last = start + (stop - start) * (m + 1) // choices[MICRO_BATCHES]
         merges = arena.worker_merges[m]
+        meets = choices[BY_LAYERS] != 0 and m == arena.runs[worker, 1] - 1
+        n_workers = arena.runs.shape[0] if meets else 0
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, last, work)
         if arena.augmentation.shape[0] > 0:
             key = arena.streams[AUGMENTATION_STREAM]
@@ -151,6 +156,7 @@ def _gradient(arena, worker, step):
             arena.own,
             row,
             0 if is_tied else merges,
+            Meeting(arena.layer_words, n_workers, arena.rows, arena.merges, stack),
             arena.own_tails[row],
         )
         arena.own_tails[row, STOP_REQUEST] = arena.control[ASK_STOP]
@@ -164,9 +170,10 @@ def _gradient(arena, worker, step):
 
 @inlined
 def _reduce(arena, worker):
-    """Fold the sums of this node's workers to its first rows, one slice a worker."""
+    """Fold the sums of this node's workers to its first rows, one slice a worker, where that is not done yet."""
     stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
-    for block in range(arena.slices[worker, 0], arena.slices[worker, 1]):
+    last = arena.slices[worker, 0 if arena.choices[BY_LAYERS] else 1]
+    for block in range(arena.slices[worker, 0], last):
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         depth = fold_block(arena.own, arena.rows, arena.merges, start, stop, stack)
         for i in range(depth):
