@@ -14,6 +14,7 @@ COMMANDS = {
     "mnist": "whole processes from start to exit, to 97.5 % of the test images of MNIST",
     "startup": "seconds to --help and to the first step, with a warm and with a cold cache",
     "scaling": "ranks x threads x micro-batches, and where the time goes",
+    "network": "two nodes with a slow network between them: the update shared out, layers that travel early",
     "plan": "what `ddp-mlp plan` predicts beside what is measured",
     "memory": "memory of the ranks beside the formula",
     "agreement": "do the optimisers do what those of PyTorch of the same name do?",

@@ -5,17 +5,13 @@ mpiexec -n 2 python -m benchmarks.rank_memory XL --threads 1 --micro-batches 2
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
+from argparse import Namespace
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-from benchmarks.ours import make_engine
+from benchmarks.on_ranks import Stepper, main
 from benchmarks.works import WORKS, Work
-from ddp_mlp.comm import Communicator, connect
+from ddp_mlp.comm import Communicator
 
 
 def peak_over_now() -> int:
@@ -25,46 +21,28 @@ def peak_over_now() -> int:
     return max(0, fields["VmHWM"] - fields["VmRSS"])
 
 
-def step_once(work: Work, optimizer: str, comm: Communicator, threads: int, micro_batches: int) -> object:
-    """Collective. Take two steps and return the engine, which holds all there is."""
-    from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
-    from ddp_mlp.core.optimizers import OPTIMIZERS
-
-    engine = make_engine(work, optimizer, comm, threads, micro_batches)
-    config = OptimizerConfig(name=optimizer, **OPTIMIZER_DEFAULTS[optimizer])  # type: ignore[arg-type]
-    batches = [(i * work.global_batch_size, (i + 1) * work.global_batch_size) for i in range(2)]
-    engine.run(batches, [OPTIMIZERS[optimizer].coefficients(config, 1e-3, i) for i in range(2)])
-    return engine
+def step_twice(work: Work, options: Namespace, comm: Communicator) -> Stepper:
+    """Collective. Take two steps and return what holds all there is."""
+    stepper = Stepper(work, options, comm, n_steps=2)
+    stepper.take()
+    return stepper
 
 
-def main() -> None:
-    """Print one JSON object: bytes of each rank before and after, and by how much it was larger in between."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("work", choices=list(WORKS))
-    parser.add_argument("--optimizer", default="momentum")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--micro-batches", type=int, default=1)
-    options = parser.parse_args()
-    with connect() as comm:
-        from ddp_mlp.training.compilation import ready_kernels
+def measure(options: Namespace, comm: Communicator) -> list[dict[str, int]]:
+    """Collective. Return the bytes of each rank before and after, and by how much it was larger in between."""
+    from ddp_mlp.cluster.calibration import own_memory
 
-        ready_kernels("float32", comm, lambda line: print(line, file=sys.stderr))
-        from ddp_mlp.cluster.calibration import own_memory
-
-        small = Work("small", (1, 1), 2 * options.micro_batches)  # loads the kernels
-        step_once(small, options.optimizer, comm, options.threads, options.micro_batches)
-        comm.barrier()
-        before = own_memory()
-        comm.barrier()
-        kept = step_once(WORKS[options.work], options.optimizer, comm, options.threads, options.micro_batches)
-        comm.barrier()
-        figures = {"before": before, "after": own_memory(), "peak_over_after": peak_over_now()}
-        comm.barrier()
-        kept.close()
-        gathered = comm.share_text(json.dumps(figures))
-        if comm.rank == 0:
-            print(json.dumps([json.loads(text) for text in gathered]))
+    step_twice(Work("small", (1, 1), 2 * options.micro_batches), options, comm)  # loads the kernels
+    comm.barrier()
+    before = own_memory()
+    comm.barrier()
+    kept = step_twice(WORKS[options.works[0]], options, comm)
+    comm.barrier()
+    figures = {"before": before, "after": own_memory(), "peak_over_after": peak_over_now()}
+    comm.barrier()
+    kept.engine.close()
+    return [json.loads(text) for text in comm.share_text(json.dumps(figures))]
 
 
 if __name__ == "__main__":
-    main()
+    main(measure)
