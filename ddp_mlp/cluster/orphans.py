@@ -6,18 +6,22 @@ import contextlib
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Set
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
-_C_LIBRARY = ctypes.CDLL(None)
 _LONGEST_S = 10.0
 
 
 def adopt_orphans() -> frozenset[int]:
-    """Let processes below this one whose parents end become its children; return those it has already."""
-    _C_LIBRARY.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    """Let processes below this one whose parents end become its children; return those it has already.
+
+    Only Linux knows that; elsewhere they are left to the system.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     return frozenset(_children())
 
 

@@ -104,7 +104,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             best = read_parameters(stored, network, dtype, "best_parameters")
         return Checkpoint(
             path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
-            stored.attribute("fingerprint", str), read_micro_batches(stored, config),
+            stored.attribute("fingerprint", str), read_micro_batches(stored),
             msgspec.convert(stored.json("written_by"), dict[str, Any]), targets,
         )  # fmt: skip
 

@@ -38,8 +38,8 @@ def read_progress(stored: Stored, config: Config, n_weights: int) -> Progress:
     return progress
 
 
-def read_micro_batches(stored: Stored, config: Config) -> int:
-    """Read into how many parts a run of `config` cuts its batches.
+def read_micro_batches(stored: Stored) -> int:
+    """Read into how many parts a run cuts its batches; not what is configured, if it began with another number.
 
     Raises
     ------
@@ -47,12 +47,10 @@ def read_micro_batches(stored: Stored, config: Config) -> int:
         If no run can have been cut so.
     """
     found = stored.attribute("micro_batches", int)
-    configured = config.train.micro_batches
-    is_power = 0 < found <= MOST_MICRO_BATCHES and found & (found - 1) == 0
-    if not is_power or configured not in ("auto", found):
+    if not 0 < found <= MOST_MICRO_BATCHES or found & (found - 1) != 0:
         raise DataError(
-            f"{stored.path}: micro_batches = {found}, but its configuration says {configured}, and it must be a power "
-            f"of two up to {MOST_MICRO_BATCHES}; the file is not what this program writes"
+            f"{stored.path}: micro_batches = {found}, but it must be a power of two up to {MOST_MICRO_BATCHES}; "
+            "the file is not what this program writes"
         )
     return found
 
@@ -69,8 +67,8 @@ def _impossible(progress: Progress, n_weights: int) -> Iterator[str]:
         yield f"best_epoch = {progress.best_epoch} after {progress.epoch} epochs"
     if not progress.n_skipped <= progress.position <= progress.step:
         yield f"{progress.n_skipped} of {progress.position} steps of the epoch left out, {progress.step} in all"
-    if progress.position > progress.n_skipped and progress.weight_sum <= 0:
-        yield f"weight_sum = {progress.weight_sum} after {progress.position} steps of the epoch"
+    if progress.weight_sum < 0 or (progress.weight_sum == 0 and progress.loss_sum != 0):
+        yield f"weight_sum = {progress.weight_sum} of losses {progress.loss_sum}"
     if len(progress.layer_norm_sums) not in (0, n_weights):
         yield f"{len(progress.layer_norm_sums)} layer norms, but there are {n_weights} weights"
     if len(progress.history) != progress.epoch:

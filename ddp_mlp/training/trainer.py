@@ -210,7 +210,7 @@ class Trainer:
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
-            "train_loss": progress.loss_sum / progress.weight_sum,
+            "train_loss": progress.loss_sum / (progress.weight_sum or 1.0),
             **({"penalty": progress.penalty_sum / progress.n_samples} if self._rules.has_penalty else {}),
             **metrics,
             "learning_rate": self.learning_rate(),
