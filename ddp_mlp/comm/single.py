@@ -12,7 +12,7 @@ from ddp_mlp.comm.standing import Standing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ddp_mlp.comm.protocol import Bytes
+    from ddp_mlp.comm.protocol import Bytes, Transfer
 
 
 class _NoTransfer:
@@ -74,7 +74,7 @@ class SingleProcess:
         name: str,  # noqa: ARG002 - of the protocol
         outgoing: Sequence[Sequence[NDArray[Any]]],  # noqa: ARG002
         incoming: Sequence[Sequence[NDArray[Any]]],  # noqa: ARG002
-    ) -> _NoTransfer:
+    ) -> Transfer:
         """Plan nothing: there is no other node."""
         return _NoTransfer()
 
