@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -101,11 +102,20 @@ def measure_all(
             fit = [work for work in works if work not in _SKIPPED.get(entrant.label, ())]
             if not fit:
                 continue
-            for work, figures in entrant.measure(fit, optimizer, forms[entrant.label]).items():
+            for work, figures in _try(entrant, fit, optimizer, forms[entrant.label]).items():
                 samples[entrant.label][work].append(figures["us"])
                 if "form" in figures:
                     forms[entrant.label][work] = figures["form"]
     return samples, forms, limits
+
+
+def _try(entrant: Entrant, works: Sequence[str], optimizer: str, forms: dict[str, str]) -> dict[str, Any]:
+    """Measure one entrant; one that fails is left out of this round, in public."""
+    try:
+        return entrant.measure(works, optimizer, forms)
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        print(f"warning: {entrant.label} failed and is left out of this round: {error}", file=sys.stderr)
+        return {}
 
 
 def step_rows(samples: Samples, limit: dict[str, float], works: Sequence[str]) -> list[list[str]]:
