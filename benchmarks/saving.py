@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.works import N_ROWS, WORKS
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.core.kernels.cache import use_cache
+from ddp_mlp.training.compilation import ready_kernels
 
 CONFIG = """
 [data]
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0)
     options = parser.parse_args()
-    use_cache("float32")
+    ready_kernels("float32", SingleProcess(), print)
     found: dict[str, list[tuple[float, int, float]]] = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

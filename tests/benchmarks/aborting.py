@@ -4,5 +4,6 @@ import os
 import sys
 
 if sys.argv[1] == "after":
-    print('{"us": 1.5}', flush=True)
+    sys.stdout.write('{"us": 1.5}')
+    sys.stdout.flush()
 os.abort()
