@@ -12,6 +12,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,10 +32,20 @@ WAYS = (
 
 _NODES = ("ddp-mlp-0", "ddp-mlp-1")
 _LINK = "mlp0"
+_LONGEST_WAIT_S = 20.0
 
 
 def _run(*command: str) -> None:
     subprocess.run(command, check=True)
+
+
+def _wait_for_addresses(node: str) -> None:
+    """Wait until the addresses of a node have been found to be its own: until then nobody can reach it."""
+    until = time.monotonic() + _LONGEST_WAIT_S
+    while b"tentative" in subprocess.run(("ip", "-n", node, "addr"), check=True, stdout=subprocess.PIPE).stdout:
+        if time.monotonic() > until:
+            raise TimeoutError(f"the addresses of {node} did not become usable")
+        time.sleep(0.1)
 
 
 @contextmanager
@@ -51,6 +62,8 @@ def network(rate: str) -> Iterator[None]:
             _run("ip", "-n", node, "link", "set", _LINK, "up")
             limit = ("rate", rate, "burst", "256k", "latency", "100ms")
             _run("tc", "-n", node, "qdisc", "add", "dev", _LINK, "root", "tbf", *limit)
+        for node in _NODES:
+            _wait_for_addresses(node)
         yield
     finally:
         for node in _NODES:

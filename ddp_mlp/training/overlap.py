@@ -13,8 +13,10 @@ from ddp_mlp.comm.protocol import Transfer
 from ddp_mlp.core.kernels.meeting import LAYER_WORDS, READY
 from ddp_mlp.core.sharding import Choice
 
-#: Seconds between looks at layers and messages: the processor is for the workers.
+#: Seconds between looks at layers and messages: while workers compute, the processor is theirs.
 _LOOK_EVERY_S = 50e-6
+#: How often messages are moved on at each look; over TCP one move is a few kilobytes.
+_MOVES = 8
 
 
 class LayerSender:
@@ -25,7 +27,7 @@ class LayerSender:
         self._words, self._groups = words, groups
         self._asked, self._done = threading.Semaphore(0), threading.Semaphore(0)
         self._round = 0
-        self._is_closed = False
+        self._is_closed = self._is_awaited = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="layers", daemon=True)
         self._thread.start()
@@ -36,7 +38,9 @@ class LayerSender:
 
     def wait(self) -> None:
         """Wait until all of them have come and gone; raise what went wrong."""
+        self._is_awaited = True
         self._done.acquire()
+        self._is_awaited = False
         if self._failure:
             raise self._failure
 
@@ -64,8 +68,9 @@ class LayerSender:
             while any(self._words[word] < self._round for word in words):
                 time.sleep(_LOOK_EVERY_S)
             transfer.start()
-            while not transfer.is_done():
-                time.sleep(_LOOK_EVERY_S)
+            while not any(transfer.is_done() for _ in range(_MOVES)):
+                if not self._is_awaited:
+                    time.sleep(_LOOK_EVERY_S)
 
 
 class OverlapChoice:
