@@ -3,7 +3,8 @@
 import os
 import sys
 
-if sys.argv[1] == "after":
-    sys.stdout.write('{"us": 1.5}')
-    sys.stdout.flush()
-os.abort()
+if __name__ == "__main__":
+    if sys.argv[1] == "after":
+        sys.stdout.write('{"us": 1.5}')
+        sys.stdout.flush()
+    os.abort()
