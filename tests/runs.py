@@ -15,6 +15,24 @@ from typing import Any
 #: Seconds after which a started program is killed and the test fails.
 DEADLINE_S = 120
 
+#: Spirals, long enough to be disturbed: 150 epochs of 6000 samples take about ten seconds on two ranks.
+LONG_CONFIG = """
+[data]
+train = "spirals.h5"
+valid_fraction = 0.1
+[model]
+hidden = [64, 64]
+[optimizer]
+name = "adam"
+learning_rate = 0.002
+[train]
+epochs = {epochs}
+global_batch_size = 20
+micro_batches = 4
+[checkpoint]
+every_epochs = 7
+"""
+
 
 @dataclass(frozen=True)
 class Finished:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ddp_mlp.cli.options import tell
+from ddp_mlp.cli.options import ParamType, tell
 
 #: Stands for a number of ranks that is to be found.
 AUTO = 0
 
-if TYPE_CHECKING:
-    _IntType = click.ParamType[int]
-else:
-    _IntType = click.ParamType  # older versions of click take no parameter
 
-
-class RankCount(_IntType):
+class RankCount(ParamType[int]):
     """A positive number, or ``auto``."""
 
     name = "ranks"

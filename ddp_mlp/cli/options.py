@@ -15,12 +15,17 @@ import click
 from ddp_mlp.errors import DdpMlpError, printable
 
 if TYPE_CHECKING:
-    _FloatType = click.ParamType[float]
+    from click import ParamType as ParamType
 else:
-    _FloatType = click.ParamType  # older versions of click take no parameter
+
+    class ParamType(click.ParamType):
+        """Takes the type of its values in brackets, as older versions of click do not."""
+
+        def __class_getitem__(cls, kind: object) -> type[ParamType]:
+            return cls
 
 
-class Duration(_FloatType):
+class Duration(ParamType[float]):
     """A time such as ``3h50m``, ``90m`` or ``45s``; a bare number is seconds."""
 
     name = "duration"

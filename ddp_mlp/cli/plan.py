@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddp_mlp.cli.options import json_option, pin_isa, print_json, tell
+from ddp_mlp.cli.options import ParamType, json_option, pin_isa, print_json, tell
 
 if TYPE_CHECKING:
     from ddp_mlp.cluster.planning import Plan
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 _IDLE = 0.5
 
 
-if TYPE_CHECKING:
-    _ListType = click.ParamType[list[int]]
-else:
-    _ListType = click.ParamType  # older versions of click take no parameter
-
-
-class RankCounts(_ListType):
+class RankCounts(ParamType[list[int]]):
     """Numbers of ranks such as ``1,2,4,...,512``: after dots, powers of two up to the last."""
 
     name = "ranks"

@@ -131,6 +131,6 @@ def with_places(blocks: Integers, share: Sequence[Interval]) -> tuple[Integers, 
         The blocks of the share.
     """
     owned = np.concatenate([np.arange(*part) for part in share]).astype(np.int64)
-    places = np.full(len(blocks), -1, np.int64)
-    places[owned] = np.cumsum(block_lengths(blocks)[owned]) - block_lengths(blocks)[owned]
+    lengths, places = block_lengths(blocks)[owned], np.full(len(blocks), -1, np.int64)
+    places[owned] = np.cumsum(lengths) - lengths
     return np.column_stack([blocks, places]), owned

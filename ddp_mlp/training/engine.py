@@ -123,7 +123,7 @@ class Engine:
         self.clock = Clock()
         blocks = block_table(network.layout)
         groups = layer_groups(network.layout, blocks, GROUP_BYTES // start.itemsize)
-        shares = Shares(blocks, comm, [group.blocks for group in groups], sharding, start.itemsize)
+        shares = Shares(blocks, comm, groups, sharding, start.itemsize)
         tables = sum_tables(comm, plan, shares, start)
         self.vectors = Vectors(comm, shares, optimizer, start)
         self.parameters, self.gradient_at = self.vectors.parameters, self.vectors.gradient_at
@@ -139,8 +139,7 @@ class Engine:
             self, network, updates, resident, comm, plan, tables, threads,
             capacity=-(-global_batch_size // micro_batches), n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
-        layers = [group.layers for group in groups]
-        self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, layers, overlap)
+        self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
         comm.standing.watch_team(self._arena.rank_sync[STANDING:])
         comm.node_barrier()
         self._helpers = [

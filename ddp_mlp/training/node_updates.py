@@ -8,7 +8,8 @@ all-gather). The additions are the same, so are the bits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
 from typing import Any, Protocol
@@ -70,35 +71,44 @@ def node_update(
     shares: Shares,
     vectors: Vectors,
     tables: SumTables,
-    layers: Sequence[Sequence[int]],
     overlap: Choice,
 ) -> NodeUpdate | None:
     """Return what ends a step between nodes; None for a node that is alone."""
     if len(comm.node_sizes) == 1:
         return None
     if shares.is_sharded:
-        return SharedUpdate(arena, comm, plan, shares, vectors, tables, layers, overlap)
+        return SharedUpdate(arena, comm, plan, shares, vectors, tables, overlap)
     return WholeUpdate(arena, comm, plan, tables.top)
 
 
-class WholeUpdate:
+class _Timed:
+    """Adds up the seconds spent in exchanges."""
+
+    communicate_s = 0.0
+
+    @contextmanager
+    def _communicating(self) -> Iterator[None]:
+        started = perf_counter()
+        yield
+        self.communicate_s += perf_counter() - started
+
+
+class WholeUpdate(_Timed):
     """Every node gets all sums, and updates everything."""
 
     def __init__(self, arena: phases.Arena, comm: Communicator, plan: ReductionPlan, top: SumTable) -> None:
         self._arena, self._comm = arena, comm
         self._counts = plan.sums_of_node
         self._rows = top.rows[: sum(plan.sums_of_node)]
-        self.communicate_s = 0.0
 
     def begin(self) -> None:
         """Do nothing: sums travel when all are complete."""
 
     def finish(self, step: int) -> None:
         """Collective. Gather the sums and update."""
-        started = perf_counter()
         if self._comm.local_rank == 0:
-            self._comm.gather_rows_of_nodes(self._rows, self._counts)
-        self.communicate_s += perf_counter() - started
+            with self._communicating():
+                self._comm.gather_rows_of_nodes(self._rows, self._counts)
         phases.work(self._arena, 0, phases.UPDATE, step, 1)
 
     def settle(self) -> None:
@@ -108,7 +118,7 @@ class WholeUpdate:
         """Do nothing: nothing was planned."""
 
 
-class SharedUpdate:
+class SharedUpdate(_Timed):
     """Every node updates its share."""
 
     def __init__(
@@ -119,26 +129,23 @@ class SharedUpdate:
         shares: Shares,
         vectors: Vectors,
         tables: SumTables,
-        layers: Sequence[Sequence[int]],
         overlap: Choice,
     ) -> None:
-        """`layers` are those of each group of the shares."""
         self._arena, self._comm, self._plan, self._shares = arena, comm, plan, shares
         self._vectors = vectors
-        self.communicate_s = 0.0
         lengths, figures = arena.figures[OF_PARAMETERS:], arena.figures[:OF_PARAMETERS]
         everything = range(len(shares.own))
         self._sums = self._plan_sums(tables, everything, tails=True)
         self._tails = self._plan_sums(tables, (), tails=True)
         self._layers = [self._plan_sums(tables, (group,), tails=False) for group in everything]
-        groups = list(zip(layers, self._layers, strict=True))
+        groups = list(zip(shares.layers, self._layers, strict=True))
         self._sender = LayerSender(arena.layer_words, groups) if comm.local_rank == 0 else None
         self._overlap = OverlapChoice(overlap if comm.is_concurrent else False)
         self._started, self._seconds = 0.0, list[float]()
         self._figures = self._to_all("the norm of the gradient between nodes", [], figures)
         self._lengths = self._to_all("the norms of the layers between nodes", [], lengths)
         self._news = self._to_all("the new parameters between nodes", [vectors.gradient_at], figures)
-        self._parameters = self._to_all("the parameters between nodes", [vectors.parameters], figures)
+        self._parameters = self._to_all("the parameters between nodes", [vectors.parameters], figures[:0])
 
     def _plan_sums(self, tables: SumTables, groups: Collection[int], *, tails: bool) -> Transfer:
         """Plan how some groups of the sums get to the nodes that own them, and the tails to all."""
@@ -158,9 +165,8 @@ class SharedUpdate:
             [parts(tables.top, rows_of(node), shares.places()) for node in nodes],
         )
 
-    def _to_all(self, name: str, vectors: Iterable[NDArray[Any]], figures: NDArray[np.float64]) -> Transfer:
+    def _to_all(self, name: str, vectors: Sequence[NDArray[Any]], figures: NDArray[np.float64]) -> Transfer:
         """Plan how every node gets the others' parts of some vectors, and the figures of their blocks."""
-        vectors = list(vectors)
 
         def parts(node: int) -> Parts:
             values = [vector[slice(*r)] for vector in vectors for r in self._shares.ranges(node)]
@@ -180,8 +186,9 @@ class SharedUpdate:
     def finish(self, step: int) -> None:
         """Collective. Scatter the sums, update the own share, gather the parameters."""
         choices = self._arena.update_choices
-        if self._overlap.is_on:
-            self._wait_for_layers()
+        if self._overlap.is_on and self._sender:
+            with self._communicating(), self._comm.standing.waiting("the sum of the gradients between nodes"):
+                self._sender.wait()
         if not self._do(self._tails if self._overlap.is_on else self._sums, FOLD, step):
             return
         if choices[IN_PASSES] or self._arena.reports[step, SUSPICIOUS]:
@@ -190,14 +197,8 @@ class SharedUpdate:
             if choices[OPTIMIZER] == LAMB:
                 self._do(self._lengths, TRUST, step)
         self._do(self._news, REPORT, step)
-        self._seconds.append(perf_counter() - self._started)
-
-    def _wait_for_layers(self) -> None:
-        started = perf_counter()
-        if self._sender:
-            with self._comm.standing.waiting("the sum of the gradients between nodes"):
-                self._sender.wait()
-        self.communicate_s += perf_counter() - started
+        if not self._overlap.is_decided:
+            self._seconds.append(perf_counter() - self._started)
 
     def _do(self, transfer: Transfer, part: int, step: int) -> bool:
         """Exchange, then do a part of the update; return False if the step is not finite."""
@@ -207,10 +208,9 @@ class SharedUpdate:
         return not self._arena.reports[step, NON_FINITE]
 
     def _exchange(self, transfer: Transfer) -> None:
-        started = perf_counter()
         if self._comm.local_rank == 0:
-            transfer.run()
-        self.communicate_s += perf_counter() - started
+            with self._communicating():
+                transfer.run()
 
     def settle(self) -> None:
         """Collective. Gather the parameters, where steps exchange only the places that look ahead of them."""

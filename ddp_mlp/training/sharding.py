@@ -8,7 +8,7 @@ import numpy as np
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
-from ddp_mlp.core.blocks import BlockTable, share_bounds
+from ddp_mlp.core.blocks import BlockTable, LayerGroup, share_bounds
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sharding import Choice, Interval, is_sharded
 
@@ -27,21 +27,24 @@ class Shares:
         The blocks that each node owns, one range of each group of blocks.
     own : tuple of (first, last)
         Those of this node.
+    layers : tuple of tuple of int
+        The layers of each group.
     is_sharded : bool
         False where every node owns all.
     """
 
     def __init__(
-        self, table: BlockTable, comm: Communicator, groups: Sequence[Interval], sharding: Choice, itemsize: int
+        self, table: BlockTable, comm: Communicator, groups: Sequence[LayerGroup], sharding: Choice, itemsize: int
     ) -> None:
         """`itemsize` is that of the dtype of training, in bytes."""
         n_nodes = len(comm.node_sizes)
         self.is_sharded = is_sharded(sharding, n_nodes, int(table.blocks[-1, 1]) * itemsize)
         self._edges = np.append(table.blocks[:, 0], table.blocks[-1, 1]).tolist()
         if self.is_sharded:
-            self.blocks = share_bounds(table.blocks, groups, n_nodes)
+            self.blocks = share_bounds(table.blocks, [group.blocks for group in groups], n_nodes)
         else:
             self.blocks = (((0, len(table.blocks)),),) * n_nodes
+        self.layers = tuple(group.layers for group in groups)
         self._node = comm.node
         self.own = self.blocks[comm.node]
         self.n_values = sum(stop - start for start, stop in self.ranges(comm.node))

@@ -12,33 +12,16 @@ import time
 
 import pytest
 
-from tests.runs import DEADLINE_S, ddp_mlp
+from tests.runs import DEADLINE_S, LONG_CONFIG, ddp_mlp
 
 pytestmark = pytest.mark.mpi
-
-CONFIG = """
-[data]
-train = "spirals.h5"
-valid_fraction = 0.1
-[model]
-hidden = [64, 64]
-[optimizer]
-name = "adam"
-learning_rate = 0.002
-[train]
-epochs = 40
-global_batch_size = 20
-micro_batches = 4
-[checkpoint]
-every_epochs = 7
-"""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("stopping")
     assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=path).code == 0
-    (path / "c.toml").write_text(CONFIG)
+    (path / "c.toml").write_text(LONG_CONFIG.format(epochs=40))
     return path
 
 

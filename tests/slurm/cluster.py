@@ -17,24 +17,6 @@ from tests.runs import Finished, run
 
 SCRIPT = Path(__file__).parents[2] / "slurm" / "test-cluster"
 
-#: About ten seconds on two ranks: long enough to be disturbed, and with decisions in it that depend on every epoch.
-CONFIG = """
-[data]
-train = "spirals.h5"
-valid_fraction = 0.1
-[model]
-hidden = [64, 64]
-[optimizer]
-name = "adam"
-learning_rate = 0.002
-[train]
-epochs = {epochs}
-global_batch_size = 20
-micro_batches = 4
-[checkpoint]
-every_epochs = 7
-"""
-
 
 def what_is_missing() -> str:
     """Return why no cluster can be brought up here, empty if one can."""

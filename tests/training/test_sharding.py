@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, DataConfig, OptimizerConfig, TrainConfig
-from ddp_mlp.core.blocks import block_table
+from ddp_mlp.core.blocks import LayerGroup, block_table
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.training.engine import Engine
 from ddp_mlp.training.sharding import Shares, sharding_of
@@ -32,7 +32,7 @@ class OneOf(SingleProcess):
 def test_shares_part_every_group_in_order(sizes: tuple[int, ...], n_nodes: int, n_groups: int) -> None:
     table = block_table(Layout(sizes))
     edges = [len(table.blocks) * i // n_groups for i in range(n_groups + 1)]
-    groups = list(pairwise(edges))
+    groups = [LayerGroup((), blocks) for blocks in pairwise(edges)]
     shares = [Shares(table, OneOf(node, n_nodes), groups, True, 4) for node in range(n_nodes)]
     vector = np.arange(2 * Layout(sizes).n_parameters).reshape(2, -1)
     pieces = [

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.intrinsics import atomic_add, jit
-from ddp_mlp.core.kernels.reduction import BLOCK, copy, fold_block
+from ddp_mlp.core.kernels.reduction import BLOCK, fold_in_place
 
 #: Words of each layer, on a cache line of its own: how often a worker handed it in, and how often it was complete.
 HANDED_IN, READY = range(2)
@@ -39,8 +39,5 @@ def hand_in(layer, start, stop, nodes, meeting):
         return
     if meeting.rows.shape[0] > 1:
         for first in range(start, stop, BLOCK):
-            last = min(first + BLOCK, stop)
-            depth = fold_block(nodes, meeting.rows, meeting.merges, first, last, meeting.stack)
-            for i in range(depth):
-                copy(meeting.stack[i, : last - first], nodes[i, first:last])
+            fold_in_place(nodes, meeting.rows, meeting.merges, first, min(first + BLOCK, stop), meeting.stack)
     atomic_add(meeting.words, word + READY, 1)

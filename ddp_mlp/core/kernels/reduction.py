@@ -68,6 +68,13 @@ def fold_block(nodes, rows, merges, start, stop, stack):
 
 
 @jit
+def fold_in_place(nodes, rows, merges, start, stop, stack):
+    """Fold ``nodes[rows, start:stop]`` into the first rows of `nodes`, as many as are left."""
+    for i in range(fold_block(nodes, rows, merges, start, stop, stack)):
+        copy(stack[i, : stop - start], nodes[i, start:stop])
+
+
+@jit
 def fold_tails(tails, rows, merges, out):
     """Fold the tails of the same nodes in the same tree into the rows of `out`."""
     stack = np.empty((STACK_DEPTH, tails.shape[1]))

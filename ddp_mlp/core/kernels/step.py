@@ -24,7 +24,7 @@ from ddp_mlp.core.kernels.network import (
     gather,
     has_shared_weights,
 )
-from ddp_mlp.core.kernels.reduction import STACK_DEPTH, add_into, copy, fold_block, fold_tails
+from ddp_mlp.core.kernels.reduction import STACK_DEPTH, add_into, copy, fold_in_place, fold_tails
 from ddp_mlp.core.kernels.team import AT_STEP, await_command, give_command, watched_barrier
 from ddp_mlp.core.kernels.updating import ALL, FOLD, REPORT, START, STOP, report_norms, update_slice
 
@@ -175,9 +175,7 @@ def _reduce(arena, worker):
     last = arena.slices[worker, 0 if arena.choices[BY_LAYERS] else 1]
     for block in range(arena.slices[worker, 0], last):
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
-        depth = fold_block(arena.own, arena.rows, arena.merges, start, stop, stack)
-        for i in range(depth):
-            copy(stack[i, : stop - start], arena.own[i, start:stop])
+        fold_in_place(arena.own, arena.rows, arena.merges, start, stop, stack)
     if worker == 0:
         fold_tails(arena.own_tails, arena.rows, arena.merges, arena.own_tails)
 
