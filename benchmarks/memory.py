@@ -3,7 +3,7 @@
 Measured is the proportional set size (pages that ranks share count once, divided among
 them), after some steps, less that of the same ranks before they hold the work. The formula is
 that of `ddp-mlp plan`: parameters, moments, gradient sums and data once for each node, the
-activations of its micro-batch for each thread. The bound is what a rank would need at
+activations of the micro-batches at work for each thread. The bound is what a rank would need at
 most if nothing was shared but the data: parameters, gradient, moments, log2(M) + 1 more
 gradients, activations.
 """
@@ -48,10 +48,12 @@ def job_of(work: Work, optimizer: str, micro_batches: int | None):
 
 def bound(work: Work, optimizer: str, ranks: int, threads: int, micro_batches: int | None) -> float:
     """Return the bytes of a rank that shares nothing but the data."""
+    from ddp_mlp.core.sharding import rows_at_once
+
     job = job_of(work, optimizer, micro_batches)
     m = job.micro_batches_for(ranks * threads)
     vectors = 1 + 1 + job.n_moments + math.log2(m) + 1
-    activations = threads * job.rows_of_micro_batch(ranks * threads) * job.columns
+    activations = threads * rows_at_once(job.global_batch_size, m, -(-m // (ranks * threads))) * job.columns
     return 4 * (vectors * job.n_parameters + activations) + job.data_bytes / ranks
 
 

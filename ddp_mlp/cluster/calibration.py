@@ -27,6 +27,7 @@ from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import permuted
+from ddp_mlp.core.sharding import micro_batches_at_once
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine
 
@@ -93,10 +94,17 @@ class Bench:
 
     def pace(self, rows: int, micro_batches: int, cores: int) -> Pace:
         """Time steps on one core, and on all of them at once."""
+        return self._pace(lambda: self.runner(rows, micro_batches), micro_batches, cores)
+
+    def update_pace(self, cores: int) -> Pace:
+        """Time updates, and what Python does between them, on one core, and on all of them at once."""
+        return self._pace(lambda: Updater(self.engine(1, 1), self._subject.config, 1), 1, cores)
+
+    def _pace(self, make: Callable[[], Stepper], micro_batches: int, cores: int) -> Pace:
         job = self._subject.job
         engine_bytes = sum(memory(replace(job, micro_batches=micro_batches, data_bytes=0), 0, 1, 1, 1))
         together = min(cores, max(2, _ENGINES_BYTES // engine_bytes))
-        steppers = [self.runner(rows, micro_batches) for _ in range(together)]
+        steppers = [make() for _ in range(together)]
         alone = steppers[0].seconds()
         meeting = Barrier(together)
         with ThreadPoolExecutor(together) as pool:
@@ -144,19 +152,40 @@ class Stepper:
         self._engine.close()
 
 
+class Updater(Stepper):
+    """Repeats the update of a step."""
+
+    def run(self, n: int) -> float:
+        """Run updates and return seconds for each."""
+        super().run(1)
+        started = perf_counter()
+        self._engine.repeat_update(n)
+        return (perf_counter() - started) / n
+
+
 def calibrate(subject: Subject, workers: Iterable[int]) -> Rates:
     """Measure all that predictions for so many workers need, but for what is between nodes."""
     process_bytes = own_memory()
-    job, cores, dtype = subject.job, len(os.sched_getaffinity(0)), subject.config.train.dtype
+    job, cores = subject.job, len(os.sched_getaffinity(0))
     bench = Bench(subject, subject.network, rows_for(subject))
-    fixed, barrier = _overheads(subject, cores)
-    update = _update(bench, job, dtype, fixed, cores)
+    fixed, barrier, between = _overheads(subject, cores)
+    update = _minus(bench.update_pace(cores), between, 0.0)
     first, following = {}, {}
-    for rows in sorted({job.rows_of_micro_batch(n) for n in {1, *workers}}):
-        one = bench.pace(rows, 1, cores)
-        first[rows] = _minus(one, update, fixed)
-        following[rows] = _minus(bench.pace(rows, 2, cores), one, 0.0)
+    for rows, together in _micro_batches(job, {1, *workers}).items():
+        one, all_ = bench.pace(rows, 1, cores), bench.pace(rows, together, cores)
+        first[rows], more = _minus(one, update, fixed), _minus(all_, one, 0.0)
+        following[rows] = Pace(more.alone_s / (together - 1), more.busy_s / (together - 1))
     return Rates(cores, fixed, first, following, update, barrier, 0.0, 0.0, process_bytes)
+
+
+def _micro_batches(job: Job, workers: Iterable[int]) -> dict[int, int]:
+    """Return the sizes of micro-batches in rows, and of how many at once a following one is to be measured."""
+    together: dict[int, int] = {}
+    for n in workers:
+        m, rows = job.micro_batches_for(n), job.rows_of_micro_batch(n)
+        count = micro_batches_at_once(job.global_batch_size, m, m // n)
+        together[rows] = max(2, together.get(rows, 0), 1 << count.bit_length() - 1)
+    return dict(sorted(together.items()))
 
 
 def _minus(whole: Pace, part: Pace, fixed: float) -> Pace:
@@ -164,43 +193,17 @@ def _minus(whole: Pace, part: Pace, fixed: float) -> Pace:
     return Pace(max(0.0, whole.alone_s - part.alone_s - fixed), max(0.0, whole.busy_s - part.busy_s - fixed))
 
 
-def _overheads(subject: Subject, cores: int) -> tuple[float, float]:
-    """Return the seconds of a step of one weight, and what a second worker adds to them."""
+def _overheads(subject: Subject, cores: int) -> tuple[float, float, Pace]:
+    """Return the seconds of a step of one weight, what a second worker adds, and those of its update alone."""
     network = Network(Layout((1, 1)), ("identity",), "mse", "linear")
     bench = Bench(subject, network, random_rows(network, 8, subject.config.train.dtype, as_bytes=False))
-    fixed = bench.runner(1, 1).seconds()
+    fixed, update = bench.runner(1, 1).seconds(), bench.update_pace(cores)
     if cores == 1:
-        return fixed, 0.0
+        return fixed, 0.0, update
     together = bench.runner(1, 2, threads=2)
     both = together.seconds()
     together.close()
-    return fixed, max(0.0, both - fixed)
-
-
-def _update(bench: Bench, job: Job, dtype: str, fixed: float, cores: int) -> Pace:
-    """Return the update from the difference of steps with one and with two micro-batches of one row.
-
-    One step is ``fixed + gradient + update``, the other has a second gradient and adds the two,
-    which is timed by itself.
-    """
-    one, two = bench.pace(1, 1, cores), bench.pace(1, 2, cores)
-    add = _addition(job.n_parameters, dtype)
-
-    def solve(single: float, double: float) -> float:
-        return max(0.1 * (single - fixed), single - fixed - (double - single - add), 1e-9)
-
-    alone = solve(one.alone_s, two.alone_s)
-    return Pace(alone, max(alone, solve(one.busy_s, two.busy_s)))
-
-
-def _addition(n: int, dtype: str) -> float:
-    left, right = np.zeros(n, dtype), np.ones(n, dtype)
-    found = []
-    for _ in range(5):
-        started = perf_counter()
-        np.add(left, right, out=left)
-        found.append(perf_counter() - started)
-    return min(found)
+    return fixed, max(0.0, both - fixed), update
 
 
 def own_memory() -> int:

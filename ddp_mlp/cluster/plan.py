@@ -19,7 +19,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ddp_mlp.core.sharding import Choice, is_sharded, plan_reduction, power_of_two_at_least
+from ddp_mlp.core.sharding import (
+    Choice,
+    is_sharded,
+    micro_batches_at_once,
+    plan_reduction,
+    power_of_two_at_least,
+    rows_at_once,
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class Rates:
     fixed_s : float
         A step of a network of one weight: what is paid whatever the network.
     first, following : dict of int to Pace
-        A worker's first, and each further micro-batch, by its rows.
+        A worker's first micro-batch of those it computes together, and each further one, by its rows.
     update : Pace
         The update of all parameters by one worker from one sum.
     barrier_s : float
@@ -158,8 +165,9 @@ def _parts(job: Job, rates: Rates, ranks: int, threads: int, ranks_per_node: int
     local, workers, nodes = local_ranks * threads, ranks * threads, -(-ranks // ranks_per_node)
     micro_batches, rows = job.micro_batches_for(workers), job.rows_of_micro_batch(workers)
     own = -(-micro_batches // workers)
-    following = rates.following[rows].among(local, rates.cores) if own > 1 else 0.0
-    gradient = rates.first[rows].among(local, rates.cores) + (own - 1) * following
+    first = -(-own // micro_batches_at_once(job.global_batch_size, micro_batches, own))
+    following = rates.following[rows].among(local, rates.cores) if own > first else 0.0
+    gradient = first * rates.first[rows].among(local, rates.cores) + (own - first) * following
     plan = plan_reduction(micro_batches, _workers_of_nodes(ranks, threads, ranks_per_node), 0)
     sums = len(plan.rows) if nodes == 1 else sum(plan.sums_of_node)
     share = 1 / nodes if job.is_sharded(nodes) else 1.0
@@ -214,7 +222,7 @@ def memory(job: Job, process_bytes: int, ranks: int, threads: int, ranks_per_nod
         vectors = 1 + job.looks_ahead + own + (job.n_moments + of_all) / nodes
     else:
         vectors = 1 + job.looks_ahead + job.n_moments + max(of_all, own)
-    rows = job.rows_of_micro_batch(ranks * threads)
+    rows = rows_at_once(job.global_batch_size, micro_batches, -(-micro_batches // (ranks * threads)))
     return (
         job.data_bytes + math.ceil(vectors * _vector_bytes(job)),
         process_bytes + threads * rows * job.columns * job.itemsize,

@@ -21,6 +21,29 @@ Choice = bool | Literal["auto"]
 _WORTH_BYTES = 2**20
 
 
+#: Rows of samples that a worker takes through the layers at once, where its micro-batches have fewer.
+_ROWS_AT_ONCE = 512
+
+
+def micro_batches_at_once(global_batch_size: int, micro_batches: int, run: int) -> int:
+    """Return how many micro-batches a worker takes through the layers together.
+
+    They are its whole `run` of them, as far as few rows allow: many small products cost more
+    than one, and have the same bits.
+
+    Examples
+    --------
+    >>> [micro_batches_at_once(size, 8, 4) for size in (256, 2048, 4096)]
+    [4, 2, 1]
+    """
+    return max(1, min(run, _ROWS_AT_ONCE * micro_batches // global_batch_size))
+
+
+def rows_at_once(global_batch_size: int, micro_batches: int, run: int) -> int:
+    """Return the most rows of the micro-batches that a worker takes through the layers together."""
+    return -(-global_batch_size * micro_batches_at_once(global_batch_size, micro_batches, run) // micro_batches)
+
+
 def is_sharded(choice: Choice, n_nodes: int, n_bytes: int) -> bool:
     """Tell whether nodes share out the update of parameters of so many bytes.
 

@@ -20,7 +20,7 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.core.sampling import stream_key
-from ddp_mlp.core.sharding import Choice, plan_reduction
+from ddp_mlp.core.sharding import Choice, plan_reduction, rows_at_once
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.arena import make_arena
 from ddp_mlp.training.node_updates import NodeUpdate, node_update
@@ -137,7 +137,8 @@ class Engine:
         self._has_layer_norms = rules.layer_norms
         self._arena = make_arena(
             self, network, updates, resident, comm, plan, tables, threads,
-            capacity=-(-global_batch_size // micro_batches), n_steps=STEPS_AT_ONCE,
+            capacity=rows_at_once(global_batch_size, micro_batches, max(last - first for first, last in plan.runs)),
+            n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
         comm.standing.watch_team(self._arena.rank_sync[STANDING:])
@@ -207,6 +208,11 @@ class Engine:
             if not is_finite:
                 break
         return reports
+
+    def repeat_update(self, times: int) -> None:
+        """Apply the sums of the last run's first step again, to measure what that costs; for one rank alone."""
+        for _ in range(times):
+            phases.work(self._arena, 0, phases.UPDATE, 0, 1)
 
     def request_stop(self) -> None:
         """Ask all ranks to stop: the request travels with the next step's sums."""

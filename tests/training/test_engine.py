@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
+from ddp_mlp.core import sharding
 from ddp_mlp.core.kernels import step as phases
 from ddp_mlp.core.kernels.updates import UPDATES
 from ddp_mlp.core.layout import digest
@@ -78,6 +79,19 @@ def test_micro_batches_do(rng: np.random.Generator) -> None:
     """Holds the tests above: another tree gives other bits, so equal bits mean an equal tree."""
     parts = problem(rng)
     assert bits(parts, 1, 4, 16) != bits(parts, 1, 8, 16)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 26, 60])
+def test_micro_batches_taken_together_change_no_bit(
+    rows_at_once: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """13 rows at a time, some, and all; the first weight is added to in more than one part."""
+    network = network_of((500, 200, 3), "tanh", "cross_entropy")
+    x, t = rng.normal(0, 1, (N_ROWS, 500)), targets_for(network, N_ROWS, rng)
+    parts = network, resident_of(x, t), parameters_of(network, rng)
+    together = bits(parts, 1, 8, N_ROWS)
+    monkeypatch.setattr(sharding, "_ROWS_AT_ONCE", rows_at_once)
+    assert [bits(parts, threads, 8, N_ROWS) for threads in (1, 3)] == [together] * 2
 
 
 def test_runs_repeat(rng: np.random.Generator) -> None:

@@ -145,6 +145,24 @@ def cpu_relax(typing_context):
     return types.void(), codegen
 
 
+def _fetch(builder, address):
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(address, byte), flag(0), flag(3), flag(1)])
+
+
+@intrinsic
+def prefetch_line(typing_context, values, index):
+    """Ask for the line of the cache with ``values[index]``; it may lie beyond the end."""
+
+    def codegen(context, builder, signature, arguments):
+        _fetch(builder, _element_pointer(context, builder, signature, arguments))
+        return context.get_dummy_value()
+
+    return types.void(values, types.int64), codegen
+
+
 @intrinsic
 def prefetch(typing_context, rows, row):
     """Ask for a row of a C-contiguous table (N, n) to be brought near, 64 bytes at a time."""
@@ -152,13 +170,11 @@ def prefetch(typing_context, rows, row):
     def codegen(context, builder, signature, arguments):
         table = context.make_array(signature.args[0])(context, builder, arguments[0])
         _, n_columns = cgutils.unpack_tuple(builder, table.shape)
-        size, byte, flag = ir.IntType(64), ir.IntType(8).as_pointer(), ir.IntType(32)
+        size, byte = ir.IntType(64), ir.IntType(8).as_pointer()
         row_bytes = builder.mul(n_columns, table.itemsize)
         first = builder.gep(builder.bitcast(table.data, byte), [builder.mul(arguments[1], row_bytes)])
-        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
         with cgutils.for_range_slice(builder, size(0), row_bytes, size(64)) as (at, _):
-            builder.call(fetch, [builder.gep(first, [at]), flag(0), flag(3), flag(1)])
+            _fetch(builder, builder.gep(first, [at]))
         return context.get_dummy_value()
 
     return types.void(rows, types.int64), codegen

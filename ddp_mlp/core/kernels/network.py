@@ -1,4 +1,4 @@
-"""One micro-batch: gather, forward, loss, backward, over flat arrays.
+"""One micro-batch or some: gather, forward, loss, backward, over flat arrays.
 
 The table `layers` is int64 of shape (n_layers, LAYER_COLUMNS), one row a layer; the columns
 are the constants below. Beside it stands `settings` of shape (n_layers, 2), in the dtype of
@@ -30,7 +30,8 @@ from ddp_mlp.core.kernels.losses import loss_and_delta
 from ddp_mlp.core.kernels.maxout import give_to_winner, take_largest
 from ddp_mlp.core.kernels.meeting import hand_in
 from ddp_mlp.core.kernels.products import multiply
-from ddp_mlp.core.kernels.reduction import add_columns, add_into, copy
+from ddp_mlp.core.kernels.reduction import add_columns, add_into, copy, merge
+from ddp_mlp.core.kernels.tiles import TILE_ROWS
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT, WIDTH, LINEAR_AT, MASK_AT, TRANSPOSED, SHARED = range(12)
 LAYER_COLUMNS = 12
@@ -49,6 +50,9 @@ TAIL_COLUMNS = 8
 
 #: Rows asked for before they are gathered: their addresses are random, so no hardware guesses them.
 _AHEAD = 2
+
+#: Values of a weight that stay in the second-level cache while all micro-batches are added to them.
+_VALUES_AT_ONCE = 2**16
 
 
 @jit
@@ -103,38 +107,37 @@ def forward(layers, settings, parameters, work, capacity, n_rows, key, order, st
 
 
 @inlined
-def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges, meeting):
-    """Write the gradient sum of every layer; return True if a sum in it may have overflowed.
+def backward(layers, settings, parameters, work, capacity, edges, delta_at, nodes, row, merges, meeting):
+    """Write the gradient sums of every layer; return True if a sum in them may have overflowed.
 
-    On entry the logits have been replaced by ``d loss / d logits``. `delta_at` (2,) are the
-    columns of `work` for the deltas of hidden layers, used in turn. The sums go to row `row`
-    of `nodes`, and `merges` pairs of the tree that are complete then are added layer by
-    layer: the first, onto the row before, on the way out of the products, the others while
-    the layer is in cache. A shared weight comes in two parts, so it allows no merges. The
-    workers of a node can meet at each layer, see `hand_in`.
+    On entry the logits have been replaced by ``d loss / d logits``. Micro-batch i consists of
+    the rows ``edges[i]`` to ``edges[i + 1]``. `delta_at` (2,) are the columns of `work` for the
+    deltas of hidden layers, used in turn. The sums go to `nodes`, as those of `_gradients`
+    do. The workers of a node can meet at each layer, see `hand_in`.
 
     With all deltas and activations up to 2^24 in magnitude (float32), products are at most
     2^48. Neither their sum over 2^79 rows nor the squares of 2^31 means of them overflow, so
     only a suspicious gradient need be searched, and squared with more range.
     """
-    suspicious, adds = False, merges > 0
-    gradient = nodes[row - 1 if adds else row]
+    suspicious = False
+    n_rows = edges[-1]
     last = layers.shape[0] - 1
-    at = capacity * layers[last, OUTPUT_AT]
-    n_out = layers[last, N_OUT]
-    sums = np.zeros(n_out, work.dtype)
-    add_columns(work[at : at + n_rows * n_out], sums)
+    at = h = capacity * layers[last, OUTPUT_AT]
     for k in range(last, -1, -1):
-        n_in, width, bias = layers[k, N_IN], layers[k, WIDTH], layers[k, BIAS]
-        _put(sums, gradient[bias : bias + width], adds)
+        n_in, width = layers[k, N_IN], layers[k, WIDTH]
+        sums = np.zeros((merges.shape[0], width), work.dtype)
+        for i in range(merges.shape[0]):
+            start, stop = edges[i] * width, edges[i + 1] * width
+            if k == last:
+                add_columns(work[at + start : at + stop], sums[i])
+            else:
+                delta, activation = work[at + start : at + stop], work[h + start : h + stop]
+                times_derivative(layers[k, ACTIVATION], delta, activation, sums[i], settings[k, SHAPE])
         h = capacity * layers[k, INPUT_AT]
         if is_large(work[at : at + n_rows * width]) or is_large(work[h : h + n_rows * n_in]):
             suspicious = True
-        _weight_gradient(layers, k, work, n_rows, at, h, gradient, adds)
-        first, end = layers[k, WEIGHT], bias + width
-        for i in range(2, merges + 1):
-            add_into(nodes[row - i, first:end], nodes[row - i + 1, first:end])
-        hand_in(k, first, end, nodes, meeting)
+        _gradients(layers, k, work, edges, at, h, sums, nodes, row, merges)
+        hand_in(k, layers[k, WEIGHT], layers[k, BIAS] + width, nodes, meeting)
         if k == 0:
             break
         below = capacity * delta_at[k % 2]
@@ -147,10 +150,39 @@ def backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nod
         if width != n_in:
             at = h = capacity * layers[k - 1, LINEAR_AT]
             give_to_winner(work, at, below, n_rows, n_in, width)
-        sums = np.zeros(width, work.dtype)
-        delta, activation = work[at : at + n_rows * width], work[h : h + n_rows * width]
-        times_derivative(layers[k - 1, ACTIVATION], delta, activation, sums, settings[k - 1, SHAPE])
     return suspicious
+
+
+@inlined
+def _gradients(layers, k, work, edges, at, h, sums, nodes, row, merges):
+    """Write the gradient sums of a layer, and add the pairs of the tree that are complete.
+
+    The first micro-batch goes to row `row` of `nodes`. After each, `merges[i]` pairs are
+    added: the first, onto the row before, on the way out of the product, the others while
+    that part of the layer is in cache. So the next one goes ``1 - merges[i]`` rows further.
+    A shared weight comes in two parts, so it allows no merges.
+    """
+    width, weight, bias = layers[k, WIDTH], layers[k, WEIGHT], layers[k, BIAS]
+    # (I, O) = (B, I)^T (B, O), or (O, I) = (B, O)^T (B, I), in the shape in which it is stored
+    if layers[k, TRANSPOSED]:
+        a, m, b, n = at, width, h, layers[k, N_IN]
+    else:
+        a, m, b, n = h, layers[k, N_IN], at, width
+    size = max(TILE_ROWS, _VALUES_AT_ONCE // n // TILE_ROWS * TILE_ROWS) if merges.shape[0] > 1 else m
+    for first in range(0, m, size):
+        count = min(size, m - first)
+        start = weight + first * n
+        to = row
+        for i in range(merges.shape[0]):
+            adds = 1 if merges[i] > 0 else 0
+            x, y, n_rows = a + edges[i] * m + first, b + edges[i] * n, edges[i + 1] - edges[i]
+            shared = layers[k, SHARED] != 0
+            multiply(work, x, 1, m, work, y, n, False, nodes[to - adds], start, n, count, n, n_rows, adds or shared)
+            if first == 0:
+                _put(sums[i], nodes[to - adds, bias : bias + width], adds)
+                merge(nodes, to - 1, merges[i] - 1, bias, bias + width)
+            merge(nodes, to - 1, merges[i] - 1, start, start + count * n)
+            to += 1 - merges[i]
 
 
 @jit
@@ -160,19 +192,6 @@ def _put(values, target, adds):
         add_into(target, values)
     else:
         copy(values, target)
-
-
-@inlined
-def _weight_gradient(layers, k, work, n_rows, at, h, gradient, adds):
-    """Write, or add, the gradient of a weight, in the shape in which it is stored."""
-    n_in, width, weight = layers[k, N_IN], layers[k, WIDTH], layers[k, WEIGHT]
-    adds = adds or layers[k, SHARED] != 0
-    # (I, O) = (B, I)^T (B, O), or (O, I) = (B, O)^T (B, I)
-    if layers[k, TRANSPOSED]:
-        a, m, b, n = at, width, h, n_in
-    else:
-        a, m, b, n = h, n_in, at, width
-    multiply(work, a, 1, m, work, b, n, False, gradient, weight, n, m, n, n_rows, adds)
 
 
 @inlined
@@ -186,26 +205,6 @@ def _input_delta(layers, k, parameters, work, n_rows, at, below):
 
 
 @jit
-def all_finite(values):
-    """Tell whether no value is infinite or NaN."""
-    for i in range(values.shape[0]):
-        if not math.isfinite(values[i]):
-            return False
-    return True
-
-
-@jit
-def _weight_sum(weights, order, start, n_rows):
-    """Return what the samples of a micro-batch weigh together."""
-    if weights.shape[0] == 0:
-        return np.float64(n_rows)
-    total = 0.0
-    for r in range(n_rows):
-        total += np.float64(weights[order[start + r]])
-    return total
-
-
-@jit
 def differentiate(
     layers,
     settings,
@@ -214,7 +213,7 @@ def differentiate(
     parameters,
     work,
     capacity,
-    n_rows,
+    edges,
     delta_at,
     targets,
     weights,
@@ -224,21 +223,48 @@ def differentiate(
     row,
     merges,
     meeting,
-    tail,
+    tails,
 ):
-    """Turn the logits of a forwarded micro-batch into its gradient sum and its tail, see `backward`."""
+    """Turn the logits of forwarded micro-batches into their gradient sums, see `backward`, and ``tails[i]``."""
     last = layers.shape[0] - 1
     n_logits = layers[last, N_OUT]
     at = capacity * layers[last, OUTPUT_AT]
-    logits = work[at : at + n_rows * n_logits]
-    loss_sum = loss_and_delta(loss, logits, n_logits, targets, order[start : start + n_rows], weights, smoothing)
-    suspicious = backward(layers, settings, parameters, work, capacity, n_rows, delta_at, nodes, row, merges, meeting)
-    for i in range(tail.shape[0]):
-        tail[i] = 0.0
-    tail[LOSS_SUM] = loss_sum
-    tail[SAMPLE_SUM] = n_rows
-    tail[WEIGHT_SUM] = _weight_sum(weights, order, start, n_rows)
-    tail[SUSPICIOUS] = 1.0 if suspicious else 0.0
-    gradient = nodes[row - 1 if merges > 0 else row, : parameters.shape[0]]
-    if not math.isfinite(loss_sum) or (suspicious and not all_finite(gradient)):
-        tail[NON_FINITE] = 1.0
+    for i in range(merges.shape[0]):
+        logits = work[at + edges[i] * n_logits : at + edges[i + 1] * n_logits]
+        rows, tail = order[start + edges[i] : start + edges[i + 1]], tails[i]
+        for column in range(tail.shape[0]):
+            tail[column] = 0.0
+        tail[LOSS_SUM] = loss_and_delta(loss, logits, n_logits, targets, rows, weights, smoothing)
+        tail[SAMPLE_SUM] = rows.shape[0]
+        tail[WEIGHT_SUM] = _weight_sum(weights, rows)
+        if not math.isfinite(tail[LOSS_SUM]):
+            tail[NON_FINITE] = 1.0
+    if backward(layers, settings, parameters, work, capacity, edges, delta_at, nodes, row, merges, meeting):
+        tails[0, SUSPICIOUS] = 1.0
+        if not _all_finite(nodes, row, merges, parameters.shape[0]):
+            tails[0, NON_FINITE] = 1.0
+
+
+@jit
+def _all_finite(nodes, row, merges, n_parameters):
+    """Tell whether no value is infinite or NaN in the rows that were written."""
+    lowest = highest = row
+    for i in range(merges.shape[0]):
+        row += 1 - merges[i]
+        lowest, highest = min(lowest, row - 1), max(highest, row)
+    for i in range(lowest, highest):
+        for at in range(n_parameters):
+            if not math.isfinite(nodes[i, at]):
+                return False
+    return True
+
+
+@jit
+def _weight_sum(weights, rows):
+    """Return what the samples of a micro-batch weigh together."""
+    if weights.shape[0] == 0:
+        return np.float64(rows.shape[0])
+    total = 0.0
+    for r in range(rows.shape[0]):
+        total += np.float64(weights[rows[r]])
+    return total

@@ -14,11 +14,12 @@ import numpy as np
 
 from ddp_mlp.core.kernels import tiles
 from ddp_mlp.core.kernels.intrinsics import inlined, jit
-from ddp_mlp.core.kernels.reduction import copy
-from ddp_mlp.core.kernels.tiles import ADD, CONTINUE, TILE_ROWS, WRITE, lanes, transpose_square
+from ddp_mlp.core.kernels.packing import pack_rows, pack_tiles, pack_transposed
+from ddp_mlp.core.kernels.tiles import ADD, CONTINUE, TILE_ROWS, WRITE
+from ddp_mlp.core.kernels.vectors import lanes
 
 #: Steps of k in one go: a packed panel of B, two vectors wide, then fits the second-level cache.
-_DEPTH = 512
+_DEPTH = 2048
 #: From this many columns on it pays to pack A, and from this many rows on B.
 _PACK_A_FROM, _PACK_B_FROM = 1024, 256
 
@@ -66,46 +67,6 @@ def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, 
 
 
 @jit
-def _pack_tiles(a, a_start, a_row, a_step, m, k):
-    """Return A tile by tile: (tiles, k, TILE_ROWS)."""
-    packed = np.empty(-(-m // TILE_ROWS) * TILE_ROWS * k, a.dtype)
-    for first in range(0, m, TILE_ROWS):
-        rows = min(TILE_ROWS, m - first)
-        tile = packed[first * k : (first + TILE_ROWS) * k]
-        if a_row == 1:
-            for step in range(k):
-                source = a_start + step * a_step + first
-                copy(a[source : source + rows], tile[step * TILE_ROWS : step * TILE_ROWS + rows])
-        else:
-            for r in range(rows):
-                row = a[a_start + (first + r) * a_row : a_start + (first + r) * a_row + k]
-                for step in range(k):
-                    tile[step * TILE_ROWS + r] = row[step]
-    return packed
-
-
-@jit
-def _pack_rows(b, b_start, b_row, k, columns, panel):
-    """Copy a panel (k, columns) of B into rows two vectors wide."""
-    width = 2 * lanes(b)
-    for step in range(k):
-        copy(b[b_start + step * b_row : b_start + step * b_row + columns], panel[step * width : step * width + columns])
-
-
-@jit
-def _pack_transposed(b, b_start, b_row, k, columns, panel):
-    """Write the transpose of rows (columns, k) of B into rows two vectors wide."""
-    width, side = 2 * lanes(b), lanes(b)
-    whole_k, whole_columns = k // side * side, columns // side * side
-    for j in range(0, whole_columns, side):
-        for step in range(0, whole_k, side):
-            transpose_square(b, b_start + j * b_row + step, b_row, panel, step * width + j, width)
-    for j in range(columns):
-        for step in range(whole_k if j < whole_columns else 0, k):
-            panel[step * width + j] = b[b_start + j * b_row + step]
-
-
-@jit
 def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_start, c_row, m, n, k, adds):
     """Compute ``C = A B`` or, where it `adds`, ``C = C + A B``.
 
@@ -122,7 +83,7 @@ def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_star
     """
     a_tile = TILE_ROWS * a_row
     if n >= _PACK_A_FROM:
-        a = _pack_tiles(a, a_start, a_row, a_step, m, k)
+        a = pack_tiles(a, a_start, a_row, a_step, m, k)
         a_start, a_row, a_step, a_tile = 0, 1, TILE_ROWS, TILE_ROWS * k
     packs = transposed or m >= _PACK_B_FROM
     depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b)
@@ -134,9 +95,9 @@ def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_star
             columns, to = min(width, n - j), c_start + j
             source = b_start + (j * b_row + first if transposed else first * b_row + j)
             if transposed:
-                _pack_transposed(b, source, b_row, size, columns, panel)
+                pack_transposed(b, source, b_row, size, columns, panel)
             elif packs:
-                _pack_rows(b, source, b_row, size, columns, panel)
+                pack_rows(b, source, b_row, size, columns, panel)
             if packs:
                 from_, from_start, from_row = panel, 0, width
             else:

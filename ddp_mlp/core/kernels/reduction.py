@@ -47,6 +47,13 @@ def copy(source, target):
 
 
 @jit
+def merge(nodes, row, merges, start, stop):
+    """Add `merges` complete pairs of ``nodes[: row + 1, start:stop]``, the right one of the first in row `row`."""
+    for i in range(merges):
+        add_into(nodes[row - i - 1, start:stop], nodes[row - i, start:stop])
+
+
+@jit
 def fold_block(nodes, rows, merges, start, stop, stack):
     """Fold ``nodes[rows, start:stop]`` and return how many nodes are left on `stack`."""
     size = stop - start

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.augmentation import augment
-from ddp_mlp.core.kernels.intrinsics import entry_point, inlined
+from ddp_mlp.core.kernels.intrinsics import entry_point, inlined, jit
 from ddp_mlp.core.kernels.meeting import Meeting
 from ddp_mlp.core.kernels.network import (
     NON_FINITE,
@@ -24,7 +24,7 @@ from ddp_mlp.core.kernels.network import (
     gather,
     has_shared_weights,
 )
-from ddp_mlp.core.kernels.reduction import STACK_DEPTH, add_into, copy, fold_in_place, fold_tails
+from ddp_mlp.core.kernels.reduction import STACK_DEPTH, copy, fold_in_place, fold_tails, merge
 from ddp_mlp.core.kernels.team import AT_STEP, await_command, give_command, watched_barrier
 from ddp_mlp.core.kernels.updating import ALL, FOLD, REPORT, START, STOP, report_norms, update_slice
 
@@ -107,38 +107,55 @@ def _meet(arena, worker):
     watched_barrier(arena.node_sync, arena.runs.shape[0], arena.rank_sync, is_leader)
 
 
+@jit
+def _edges(batch, micro_batches, first, last, capacity):
+    """Return where micro-batches begin and end in the order, from `first` on: those that fit `capacity`.
+
+    At least one is returned, also if it does not fit.
+    """
+    start, size = batch[0], batch[1] - batch[0]
+    begin, count = start + size * first // micro_batches, 1
+    while first + count < last and start + size * (first + count + 1) // micro_batches - begin <= capacity:
+        count += 1
+    edges = np.empty(count + 1, np.int64)
+    for i in range(count + 1):
+        edges[i] = start + size * (first + i) // micro_batches
+    return edges
+
+
 @inlined
 def _gradient(arena, worker, step):
-    """Compute this worker's micro-batches; its nodes end on the first of its rows."""
+    """Compute this worker's micro-batches, some at a time; its nodes end on the first of its rows."""
     choices = arena.choices
     n_parameters = arena.parameters.shape[0]
-    start, stop = arena.batches[step, 0], arena.batches[step, 1]
-    depth_limit = arena.own.shape[0] // arena.runs.shape[0]
-    row = worker * depth_limit
+    row = worker * (arena.own.shape[0] // arena.runs.shape[0])
     work = arena.work[worker - choices[FIRST_WORKER]]
     stack = arena.stacks[worker - choices[FIRST_WORKER]]
     is_tied = has_shared_weights(arena.layers)
-    for m in range(arena.runs[worker, 0], arena.runs[worker, 1]):
-        first = start + (stop - start) * m // choices[MICRO_BATCHES]
-        last = start + (stop - start) * (m + 1) // choices[MICRO_BATCHES]
-        merges = arena.worker_merges[m]
-        meets = choices[BY_LAYERS] != 0 and m == arena.runs[worker, 1] - 1
-        n_workers = arena.runs.shape[0] if meets else 0
-        gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, last, work)
+    m, last = arena.runs[worker, 0], arena.runs[worker, 1]
+    while m < last:
+        edges = _edges(arena.batches[step], choices[MICRO_BATCHES], m, last, 0 if is_tied else choices[CAPACITY])
+        merges = arena.worker_merges[m : m + edges.shape[0] - 1]
+        m += merges.shape[0]
+        first, stop = edges[0], edges[-1]
+        edges -= first
+        n_workers = arena.runs.shape[0] if choices[BY_LAYERS] != 0 and m == last else 0
+        gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, stop, work)
         if arena.augmentation.shape[0] > 0:
             key = arena.streams[AUGMENTATION_STREAM]
-            augment(arena.augmentation, key, arena.order, first, last - first, arena.offset.shape[0], work)
+            augment(arena.augmentation, key, arena.order, first, stop - first, arena.offset.shape[0], work)
         forward(
             arena.layers,
             arena.settings,
             arena.gradient_at,
             work,
             choices[CAPACITY],
-            last - first,
+            stop - first,
             arena.streams[DROPOUT_STREAM],
             arena.order,
             first,
         )
+        tails = np.empty((merges.shape[0], arena.own_tails.shape[1]))
         differentiate(
             arena.layers,
             arena.settings,
@@ -147,7 +164,7 @@ def _gradient(arena, worker, step):
             arena.gradient_at,
             work,
             choices[CAPACITY],
-            last - first,
+            edges,
             arena.delta_at,
             arena.targets,
             arena.sample_weights,
@@ -155,17 +172,17 @@ def _gradient(arena, worker, step):
             first,
             arena.own,
             row,
-            0 if is_tied else merges,
+            merges * 0 if is_tied else merges,
             Meeting(arena.layer_words, n_workers, arena.rows, arena.merges, stack),
-            arena.own_tails[row],
+            tails,
         )
-        arena.own_tails[row, STOP_REQUEST] = arena.control[ASK_STOP]
-        row += 1
-        for _ in range(merges):
+        for i in range(merges.shape[0]):
+            tails[i, STOP_REQUEST] = arena.control[ASK_STOP]
+            copy(tails[i], arena.own_tails[row])
+            merge(arena.own_tails, row, merges[i], 0, tails.shape[1])
             if is_tied:
-                add_into(arena.own[row - 2, :n_parameters], arena.own[row - 1, :n_parameters])
-            add_into(arena.own_tails[row - 2], arena.own_tails[row - 1])
-            row -= 1
+                merge(arena.own, row, merges[i], 0, n_parameters)
+            row += 1 - merges[i]
 
 
 @inlined

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels import products, tiles
+from ddp_mlp.core.kernels import packing, products, vectors
 
 DTYPES = [np.float32, np.float64]
 #: Less than a tile, a tile and some, more than one block of k, enough to be packed, and nothing.
@@ -20,6 +20,8 @@ SHAPES = [
     (64, 128, 700),
     (300, 70, 20),
     (9, 1100, 530),
+    (45, 1030, 37),
+    (270, 40, 2100),
     (4, 3, 0),
     (0, 3, 4),
 ]
@@ -32,12 +34,12 @@ def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_star
 
 @numba.njit
 def transpose_square(source, target, side):
-    tiles.transpose_square(source, 0, side, target, 0, side)
+    packing.transpose_square(source, 0, side, target, 0, side)
 
 
 @numba.njit
 def lanes(values):
-    return tiles.lanes(values)
+    return vectors.lanes(values)
 
 
 def embedded(matrix: np.ndarray, start: int, row: int) -> np.ndarray:
@@ -126,4 +128,4 @@ def test_a_square_is_transposed(dtype: type) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_lanes(dtype: type) -> None:
     values = np.zeros(1, dtype)
-    assert lanes(values) == tiles.lanes(values) == tiles.VECTOR_BYTES // values.itemsize
+    assert lanes(values) == vectors.lanes(values) == vectors.VECTOR_BYTES // values.itemsize
