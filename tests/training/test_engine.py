@@ -209,7 +209,7 @@ def test_large_but_finite_gradients_pass() -> None:
     ("micro_batches", "threads", "n_rows"), [(1, 1, 1), (1, 1, 9), (4, 1, 1), (2, 2, 9), (8, 3, 9)]
 )
 def test_one_compiled_version_serves_all(micro_batches: int, threads: int, n_rows: int, dtype: str) -> None:
-    """Numba compiles anew, for 20 seconds, where a shape changes a type: an array of one row is "contiguous"."""
+    """Numba compiles anew, for most of a minute, where a shape changes a type: an array of one row is "contiguous"."""
     gradient_of(network_of((2, 1)), resident_of([[1.0, 2.0]], [[1.0]], dtype), np.zeros(3, dtype))
     compiled = [signature[0] for signature in phases.work.signatures]
     for sizes in [(1, 1), (3, 2), SIZES]:
