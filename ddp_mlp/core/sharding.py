@@ -23,6 +23,8 @@ _WORTH_BYTES = 2**20
 
 #: Rows of samples that a worker takes through the layers at once, where its micro-batches have fewer.
 _ROWS_AT_ONCE = 512
+#: So many values of any dtype fill cache lines.
+_WHOLE_LINES = 16
 
 
 def micro_batches_at_once(global_batch_size: int, micro_batches: int, run: int) -> int:
@@ -40,8 +42,17 @@ def micro_batches_at_once(global_batch_size: int, micro_batches: int, run: int) 
 
 
 def rows_at_once(global_batch_size: int, micro_batches: int, run: int) -> int:
-    """Return the most rows of the micro-batches that a worker takes through the layers together."""
-    return -(-global_batch_size * micro_batches_at_once(global_batch_size, micro_batches, run) // micro_batches)
+    """Return room for the rows of the micro-batches that a worker takes through the layers together.
+
+    Every quantity of a row then begins on a cache line.
+
+    Examples
+    --------
+    >>> rows_at_once(200, 8, 4)
+    112
+    """
+    together = micro_batches_at_once(global_batch_size, micro_batches, run)
+    return -(-global_batch_size * together // micro_batches // _WHOLE_LINES) * _WHOLE_LINES
 
 
 def is_sharded(choice: Choice, n_nodes: int, n_bytes: int) -> bool:

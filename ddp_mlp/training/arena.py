@@ -17,7 +17,7 @@ from ddp_mlp.core.kernels.updates import COEFFICIENTS
 from ddp_mlp.core.network import Network, layer_table
 from ddp_mlp.core.sharding import ReductionPlan
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.training.tables import SumTables, shared_array
+from ddp_mlp.training.tables import SumTables, private_array, shared_array
 
 if TYPE_CHECKING:
     from ddp_mlp.training.engine import Engine
@@ -73,8 +73,8 @@ def make_arena(
         order=engine.order,
         batches=np.zeros((n_steps, 2), np.int64),
         coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
-        work=np.zeros((threads, capacity * layers.columns), dtype),
-        stacks=np.zeros((threads, STACK_DEPTH, BLOCK), dtype),
+        work=private_array((threads, capacity * layers.columns), dtype),
+        stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
         parameters=engine.parameters,
         gradient_at=engine.gradient_at,
         moments=engine.moments,

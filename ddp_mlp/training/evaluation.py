@@ -18,6 +18,7 @@ from ddp_mlp.core.network import Network, layer_table
 from ddp_mlp.core.sharding import fair_bounds
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident
+from ddp_mlp.training.tables import private_array
 
 
 class Evaluator:
@@ -44,7 +45,7 @@ class Evaluator:
         self._settings = self._table.settings.astype(resident.targets.dtype)
         self._weights = np.zeros(0, resident.targets.dtype)
         shape = (threads, EVALUATION_ROWS * self._table.columns)
-        self._work = np.zeros(shape, resident.targets.dtype)
+        self._work = private_array(shape, resident.targets.dtype)
 
     def evaluate(self, parameters: Floats, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Collective. Return the metrics over the rows `ids`, in that order.

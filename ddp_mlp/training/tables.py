@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ddp_mlp.comm import Communicator
+from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.core.kernels.network import TAIL_COLUMNS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sharding import ReductionPlan
@@ -78,3 +78,8 @@ def shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike) -
     """Collective. Allocate zeros that all ranks of the node see."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     return comm.node_shared(size).view(dtype).reshape(shape)
+
+
+def private_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Allocate zeros of this rank alone that begin on a cache line, as NumPy's do not."""
+    return shared_array(SingleProcess(), shape, dtype)

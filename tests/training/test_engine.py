@@ -94,6 +94,14 @@ def test_micro_batches_taken_together_change_no_bit(
     assert [bits(parts, threads, 8, N_ROWS) for threads in (1, 3)] == [together] * 2
 
 
+def test_quantities_of_rows_begin_on_cache_lines(rng: np.random.Generator) -> None:
+    network, resident, start = problem(rng)
+    with engine_of(network, resident, start, "sgd", micro_batches=8, threads=3, batch=N_ROWS) as engine:
+        work, capacity = engine._arena.work, engine._arena.choices[phases.CAPACITY]
+        assert [row.ctypes.data % 64 for row in work] == [0] * 3
+        assert capacity * work.itemsize % 64 == 0
+
+
 def test_runs_repeat(rng: np.random.Generator) -> None:
     parts = problem(rng)
     assert len({bits(parts, 4, 4, 16) for _ in range(3)}) == 1
