@@ -33,8 +33,11 @@ class Operation:
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any]]:
-    """What a directory held before a save, and what the save did: operations, and names that were forced to disk."""
+def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any], bytes]:
+    """What a directory held before a save, what the save did, and the image that it saved.
+
+    It did operations, and forced to disk what had a name. HDF5 notes the second, so no other image is the same.
+    """
     for step in range(1, KEEP + 1):
         save_checkpoint(tmp_path, checkpoint_image(checkpoint_of(step)), step, KEEP)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -62,13 +65,14 @@ def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any]]:
         done.append(Operation("unlink", path.name))
         unlink(path, missing_ok)
 
+    image = checkpoint_image(checkpoint_of(KEEP + 1))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "write", note_write)
         patched.setattr(os, "fsync", note_fsync)
         patched.setattr(Path, "replace", note_replace)
         patched.setattr(Path, "unlink", note_unlink)
-        save_checkpoint(tmp_path, checkpoint_image(checkpoint_of(KEEP + 1)), KEEP + 1, KEEP)
-    return before, done
+        save_checkpoint(tmp_path, image, KEEP + 1, KEEP)
+    return before, done, image
 
 
 def states(before: dict[str, bytes], done: list[Any]) -> Iterator[dict[str, bytes]]:
@@ -108,7 +112,7 @@ def _apply(
 
 
 def test_every_state_of_the_disk_is_before_or_after(saved, tmp_path_factory):
-    before, done = saved
+    before, done, _ = saved
     assert [x.kind for x in done if isinstance(x, Operation)] == ["write", "rename", "unlink"]
     count = 0
     for disk in states(before, done):
@@ -125,7 +129,7 @@ def test_every_state_of_the_disk_is_before_or_after(saved, tmp_path_factory):
 
 
 def test_after_the_save_the_new_one_is_there_whatever_is_lost(saved):
-    before, done = saved
+    before, done, image = saved
     unlink = next(i for i, x in enumerate(done) if isinstance(x, Operation) and x.kind == "unlink")
     for disk in states(before, done[:unlink]):
         last = disk
@@ -135,12 +139,12 @@ def test_after_the_save_the_new_one_is_there_whatever_is_lost(saved):
         for lost in ((), (unlink,)):
             kept = [(i, x) for i, x in enumerate(whole) if isinstance(x, Operation)]
             disk = _apply(before, kept, set(lost), set(), 1.0)
-            assert disk[f"step-{KEEP + 1:08d}.h5"] == checkpoint_image(checkpoint_of(KEEP + 1))
+            assert disk[f"step-{KEEP + 1:08d}.h5"] == image
 
 
 def test_the_model_finds_a_save_that_forces_nothing(saved):
     """With the calls of `fsync` left out of the record, states are lost: so the model can tell."""
-    before, done = saved
+    before, done, _ = saved
     careless = [x for x in done if isinstance(x, Operation)]
     names = [set(disk) for disk in states(before, careless)]
     empty = [disk for disk in states(before, careless) if disk.get(f"step-{KEEP + 1:08d}.h5") == b""]
