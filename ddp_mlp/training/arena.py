@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.core.kernels import step as phases
+from ddp_mlp.core.kernels import arena as fields
+from ddp_mlp.core.kernels.arena import TAIL_COLUMNS, Arena
 from ddp_mlp.core.kernels.losses import LOSS_CODES
 from ddp_mlp.core.kernels.meeting import LAYER_WORDS
-from ddp_mlp.core.kernels.network import TAIL_COLUMNS
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
 from ddp_mlp.core.kernels.updates import COEFFICIENTS
@@ -35,19 +35,19 @@ def make_arena(
     *,
     capacity: int,
     n_steps: int,
-) -> phases.Arena:
+) -> Arena:
     """Collective. Lay out what the workers of this rank see."""
     layers = layer_table(network, training=True)
     dtype = engine.parameters.dtype
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
     top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
     choices = np.zeros(6, np.int64)
-    choices[phases.LOSS] = LOSS_CODES[network.loss]
-    choices[phases.STORED] = resident.stored
-    choices[phases.CAPACITY] = capacity
-    choices[phases.MICRO_BATCHES] = len(plan.worker_merges)
-    choices[phases.FIRST_WORKER] = comm.local_rank * threads
-    return phases.Arena(
+    choices[fields.LOSS] = LOSS_CODES[network.loss]
+    choices[fields.STORED] = resident.stored
+    choices[fields.CAPACITY] = capacity
+    choices[fields.MICRO_BATCHES] = len(plan.worker_merges)
+    choices[fields.FIRST_WORKER] = comm.local_rank * threads
+    return Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(5, np.int64),

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.blocks import block_table, layer_groups
 from ddp_mlp.core.kernels import step as phases
-from ddp_mlp.core.kernels.network import LOSS_SUM, NON_FINITE, SAMPLE_SUM, STOP_REQUEST, WEIGHT_SUM
+from ddp_mlp.core.kernels.arena import (
+    ASK_STOP,
+    AUGMENTATION_STREAM,
+    DROPOUT_STREAM,
+    LOSS_SUM,
+    NON_FINITE,
+    SAMPLE_SUM,
+    STOP_REQUEST,
+    WEIGHT_SUM,
+)
 from ddp_mlp.core.kernels.team import STANDING
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
@@ -152,8 +161,8 @@ class Engine:
 
     def draw_for(self, seed: int, epoch: int) -> None:
         """Let dropout and augmentation draw from the streams of an epoch."""
-        self._arena.streams[phases.DROPOUT_STREAM] = stream_key("dropout", seed, epoch)
-        self._arena.streams[phases.AUGMENTATION_STREAM] = stream_key("augmentation", seed, epoch)
+        self._arena.streams[DROPOUT_STREAM] = stream_key("dropout", seed, epoch)
+        self._arena.streams[AUGMENTATION_STREAM] = stream_key("augmentation", seed, epoch)
 
     def run(self, batches: Sequence[tuple[int, int]], coefficients: Sequence[Sequence[float]]) -> list[StepReport]:
         """Collective. Run up to `STEPS_AT_ONCE` steps and report each.
@@ -216,7 +225,7 @@ class Engine:
 
     def request_stop(self) -> None:
         """Ask all ranks to stop: the request travels with the next step's sums."""
-        self._arena.control[phases.ASK_STOP] = 1
+        self._arena.control[ASK_STOP] = 1
 
     def close(self) -> None:
         """Let the helper threads go."""

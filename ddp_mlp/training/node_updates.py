@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ddp_mlp.comm import Communicator
 from ddp_mlp.comm.protocol import Transfer
 from ddp_mlp.core.kernels import step as phases
-from ddp_mlp.core.kernels.network import NON_FINITE, SUSPICIOUS
+from ddp_mlp.core.kernels.arena import BY_LAYERS, NON_FINITE, PART, SUSPICIOUS, Arena
 from ddp_mlp.core.kernels.updates import LAMB
 from ddp_mlp.core.kernels.updating import (
     FOLD,
@@ -65,7 +65,7 @@ class NodeUpdate(Protocol):
 
 
 def node_update(
-    arena: phases.Arena,
+    arena: Arena,
     comm: Communicator,
     plan: ReductionPlan,
     shares: Shares,
@@ -96,7 +96,7 @@ class _Timed:
 class WholeUpdate(_Timed):
     """Every node gets all sums, and updates everything."""
 
-    def __init__(self, arena: phases.Arena, comm: Communicator, plan: ReductionPlan, top: SumTable) -> None:
+    def __init__(self, arena: Arena, comm: Communicator, plan: ReductionPlan, top: SumTable) -> None:
         self._arena, self._comm = arena, comm
         self._counts = plan.sums_of_node
         self._rows = top.rows[: sum(plan.sums_of_node)]
@@ -123,7 +123,7 @@ class SharedUpdate(_Timed):
 
     def __init__(
         self,
-        arena: phases.Arena,
+        arena: Arena,
         comm: Communicator,
         plan: ReductionPlan,
         shares: Shares,
@@ -179,7 +179,7 @@ class SharedUpdate(_Timed):
     def begin(self) -> None:
         """Collective. Let the layers travel as they become ready, if they do."""
         self._started = perf_counter()
-        self._arena.choices[phases.BY_LAYERS] = self._overlap.is_on
+        self._arena.choices[BY_LAYERS] = self._overlap.is_on
         if self._overlap.is_on and self._sender:
             self._sender.begin()
 
@@ -203,7 +203,7 @@ class SharedUpdate(_Timed):
     def _do(self, transfer: Transfer, part: int, step: int) -> bool:
         """Exchange, then do a part of the update; return False if the step is not finite."""
         self._exchange(transfer)
-        self._arena.control[phases.PART] = part
+        self._arena.control[PART] = part
         phases.work(self._arena, 0, phases.UPDATE, step, 1)
         return not self._arena.reports[step, NON_FINITE]
 

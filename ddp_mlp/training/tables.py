@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ddp_mlp.comm import Communicator, SingleProcess
-from ddp_mlp.core.kernels.network import TAIL_COLUMNS
+from ddp_mlp.core.kernels.arena import TAIL_COLUMNS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sharding import ReductionPlan
 from ddp_mlp.training.sharding import Shares

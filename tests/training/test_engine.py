@@ -11,6 +11,7 @@ import pytest
 from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
 from ddp_mlp.core import sharding
 from ddp_mlp.core.kernels import step as phases
+from ddp_mlp.core.kernels.arena import CAPACITY
 from ddp_mlp.core.kernels.updates import UPDATES
 from ddp_mlp.core.layout import digest
 from ddp_mlp.core.network import Network
@@ -97,7 +98,7 @@ def test_micro_batches_taken_together_change_no_bit(
 def test_quantities_of_rows_begin_on_cache_lines(rng: np.random.Generator) -> None:
     network, resident, start = problem(rng)
     with engine_of(network, resident, start, "sgd", micro_batches=8, threads=3, batch=N_ROWS) as engine:
-        work, capacity = engine._arena.work, engine._arena.choices[phases.CAPACITY]
+        work, capacity = engine._arena.work, engine._arena.choices[CAPACITY]
         assert [row.ctypes.data % 64 for row in work] == [0] * 3
         assert capacity * work.itemsize % 64 == 0
 

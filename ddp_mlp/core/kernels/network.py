@@ -1,4 +1,4 @@
-"""One micro-batch or some: gather, forward, loss, backward, over flat arrays.
+"""One micro-batch or some: gather, forward, backward, over flat arrays.
 
 The table `layers` is int64 of shape (n_layers, LAYER_COLUMNS), one row a layer; the columns
 are the constants below. Beside it stands `settings` of shape (n_layers, 2), in the dtype of
@@ -12,8 +12,6 @@ Each forward stands beside its backward. Letters: B rows, I inputs, O outputs.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ddp_mlp.core.kernels.activations import bias_activate, times_derivative
@@ -26,7 +24,6 @@ from ddp_mlp.core.kernels.intrinsics import (
     prefetch,
     row_as,
 )
-from ddp_mlp.core.kernels.losses import loss_and_delta
 from ddp_mlp.core.kernels.maxout import give_to_winner, take_largest
 from ddp_mlp.core.kernels.meeting import hand_in
 from ddp_mlp.core.kernels.products import multiply
@@ -43,10 +40,6 @@ SHAPE, DROPOUT = range(2)
 
 #: Features are stored as the dtype of training, or as bytes that are scaled while gathering.
 STORED_AS_DTYPE, STORED_AS_UINT8 = 0, 1
-
-#: Columns of a tail: what travels beside a gradient sum, always float64.
-LOSS_SUM, SAMPLE_SUM, NON_FINITE, STOP_REQUEST, WEIGHT_SUM, SUSPICIOUS = range(6)
-TAIL_COLUMNS = 8
 
 #: Rows asked for before they are gathered: their addresses are random, so no hardware guesses them.
 _AHEAD = 2
@@ -202,69 +195,3 @@ def _input_delta(layers, k, parameters, work, n_rows, at, below):
     row = width if stored else n_in
     # (B, I) = (B, O) (I, O)^T, or (B, O) (O, I)
     multiply(work, at, width, 1, parameters, weight, row, stored, work, below, n_in, n_rows, n_in, width, False)
-
-
-@jit
-def differentiate(
-    layers,
-    settings,
-    loss,
-    smoothing,
-    parameters,
-    work,
-    capacity,
-    edges,
-    delta_at,
-    targets,
-    weights,
-    order,
-    start,
-    nodes,
-    row,
-    merges,
-    meeting,
-    tails,
-):
-    """Turn the logits of forwarded micro-batches into their gradient sums, see `backward`, and ``tails[i]``."""
-    last = layers.shape[0] - 1
-    n_logits = layers[last, N_OUT]
-    at = capacity * layers[last, OUTPUT_AT]
-    for i in range(merges.shape[0]):
-        logits = work[at + edges[i] * n_logits : at + edges[i + 1] * n_logits]
-        rows, tail = order[start + edges[i] : start + edges[i + 1]], tails[i]
-        for column in range(tail.shape[0]):
-            tail[column] = 0.0
-        tail[LOSS_SUM] = loss_and_delta(loss, logits, n_logits, targets, rows, weights, smoothing)
-        tail[SAMPLE_SUM] = rows.shape[0]
-        tail[WEIGHT_SUM] = _weight_sum(weights, rows)
-        if not math.isfinite(tail[LOSS_SUM]):
-            tail[NON_FINITE] = 1.0
-    if backward(layers, settings, parameters, work, capacity, edges, delta_at, nodes, row, merges, meeting):
-        tails[0, SUSPICIOUS] = 1.0
-        if not _all_finite(nodes, row, merges, parameters.shape[0]):
-            tails[0, NON_FINITE] = 1.0
-
-
-@jit
-def _all_finite(nodes, row, merges, n_parameters):
-    """Tell whether no value is infinite or NaN in the rows that were written."""
-    lowest = highest = row
-    for i in range(merges.shape[0]):
-        row += 1 - merges[i]
-        lowest, highest = min(lowest, row - 1), max(highest, row)
-    for i in range(lowest, highest):
-        for at in range(n_parameters):
-            if not math.isfinite(nodes[i, at]):
-                return False
-    return True
-
-
-@jit
-def _weight_sum(weights, rows):
-    """Return what the samples of a micro-batch weigh together."""
-    if weights.shape[0] == 0:
-        return np.float64(rows.shape[0])
-    total = 0.0
-    for r in range(rows.shape[0]):
-        total += np.float64(weights[rows[r]])
-    return total

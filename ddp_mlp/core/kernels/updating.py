@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
+from ddp_mlp.core.kernels.arena import SUSPICIOUS, WEIGHT_SUM
 from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
-from ddp_mlp.core.kernels.network import SUSPICIOUS, WEIGHT_SUM
 from ddp_mlp.core.kernels.penalties import CLIP_NORM, clip_factor, penalize
 from ddp_mlp.core.kernels.reduction import (
     BLOCK,

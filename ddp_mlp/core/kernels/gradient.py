@@ -1,0 +1,180 @@
+"""The gradient sums of a worker's micro-batches, some of which it takes through the layers together.
+
+Rows do not touch each other but in the sums, so one product over the rows of many
+micro-batches has the bits of many products, and costs less. Losses, and the sums of each
+layer's gradient, are those of single micro-batches, added in the tree.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ddp_mlp.core.kernels.arena import (
+    ASK_STOP,
+    AUGMENTATION_STREAM,
+    BY_LAYERS,
+    CAPACITY,
+    DROPOUT_STREAM,
+    FIRST_WORKER,
+    LOSS,
+    LOSS_SUM,
+    MICRO_BATCHES,
+    NON_FINITE,
+    SAMPLE_SUM,
+    STOP_REQUEST,
+    STORED,
+    SUSPICIOUS,
+    WEIGHT_SUM,
+)
+from ddp_mlp.core.kernels.augmentation import augment
+from ddp_mlp.core.kernels.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.losses import loss_and_delta
+from ddp_mlp.core.kernels.meeting import Meeting
+from ddp_mlp.core.kernels.network import N_OUT, OUTPUT_AT, backward, forward, gather, has_shared_weights
+from ddp_mlp.core.kernels.reduction import copy, merge
+
+
+@jit
+def _edges(batch, micro_batches, first, last, capacity):
+    """Return where micro-batches begin and end in the order, from `first` on: those that fit `capacity`.
+
+    At least one is returned, also if it does not fit.
+    """
+    start, size = batch[0], batch[1] - batch[0]
+    begin, count = start + size * first // micro_batches, 1
+    while first + count < last and start + size * (first + count + 1) // micro_batches - begin <= capacity:
+        count += 1
+    edges = np.empty(count + 1, np.int64)
+    for i in range(count + 1):
+        edges[i] = start + size * (first + i) // micro_batches
+    return edges
+
+
+@inlined
+def gradient(arena, worker, step):
+    """Compute this worker's micro-batches, some at a time; its nodes end on the first of its rows."""
+    choices = arena.choices
+    n_parameters = arena.parameters.shape[0]
+    row = worker * (arena.own.shape[0] // arena.runs.shape[0])
+    work = arena.work[worker - choices[FIRST_WORKER]]
+    stack = arena.stacks[worker - choices[FIRST_WORKER]]
+    is_tied = has_shared_weights(arena.layers)
+    m, last = arena.runs[worker, 0], arena.runs[worker, 1]
+    while m < last:
+        edges = _edges(arena.batches[step], choices[MICRO_BATCHES], m, last, 0 if is_tied else choices[CAPACITY])
+        merges = arena.worker_merges[m : m + edges.shape[0] - 1]
+        m += merges.shape[0]
+        first, stop = edges[0], edges[-1]
+        edges -= first
+        n_workers = arena.runs.shape[0] if choices[BY_LAYERS] != 0 and m == last else 0
+        gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, stop, work)
+        if arena.augmentation.shape[0] > 0:
+            key = arena.streams[AUGMENTATION_STREAM]
+            augment(arena.augmentation, key, arena.order, first, stop - first, arena.offset.shape[0], work)
+        forward(
+            arena.layers,
+            arena.settings,
+            arena.gradient_at,
+            work,
+            choices[CAPACITY],
+            stop - first,
+            arena.streams[DROPOUT_STREAM],
+            arena.order,
+            first,
+        )
+        tails = np.empty((merges.shape[0], arena.own_tails.shape[1]))
+        _differentiate(
+            arena.layers,
+            arena.settings,
+            choices[LOSS],
+            arena.smoothing[0],
+            arena.gradient_at,
+            work,
+            choices[CAPACITY],
+            edges,
+            arena.delta_at,
+            arena.targets,
+            arena.sample_weights,
+            arena.order,
+            first,
+            arena.own,
+            row,
+            merges * 0 if is_tied else merges,
+            Meeting(arena.layer_words, n_workers, arena.rows, arena.merges, stack),
+            tails,
+        )
+        for i in range(merges.shape[0]):
+            tails[i, STOP_REQUEST] = arena.control[ASK_STOP]
+            copy(tails[i], arena.own_tails[row])
+            merge(arena.own_tails, row, merges[i], 0, tails.shape[1])
+            if is_tied:
+                merge(arena.own, row, merges[i], 0, n_parameters)
+            row += 1 - merges[i]
+
+
+@jit
+def _differentiate(
+    layers,
+    settings,
+    loss,
+    smoothing,
+    parameters,
+    work,
+    capacity,
+    edges,
+    delta_at,
+    targets,
+    weights,
+    order,
+    start,
+    nodes,
+    row,
+    merges,
+    meeting,
+    tails,
+):
+    """Turn the logits of forwarded micro-batches into their gradient sums, see `backward`, and ``tails[i]``."""
+    last = layers.shape[0] - 1
+    n_logits = layers[last, N_OUT]
+    at = capacity * layers[last, OUTPUT_AT]
+    for i in range(merges.shape[0]):
+        logits = work[at + edges[i] * n_logits : at + edges[i + 1] * n_logits]
+        rows, tail = order[start + edges[i] : start + edges[i + 1]], tails[i]
+        for column in range(tail.shape[0]):
+            tail[column] = 0.0
+        tail[LOSS_SUM] = loss_and_delta(loss, logits, n_logits, targets, rows, weights, smoothing)
+        tail[SAMPLE_SUM] = rows.shape[0]
+        tail[WEIGHT_SUM] = _weight_sum(weights, rows)
+        if not math.isfinite(tail[LOSS_SUM]):
+            tail[NON_FINITE] = 1.0
+    if backward(layers, settings, parameters, work, capacity, edges, delta_at, nodes, row, merges, meeting):
+        tails[0, SUSPICIOUS] = 1.0
+        if not _all_finite(nodes, row, merges, parameters.shape[0]):
+            tails[0, NON_FINITE] = 1.0
+
+
+@jit
+def _all_finite(nodes, row, merges, n_parameters):
+    """Tell whether no value is infinite or NaN in the rows that were written."""
+    lowest = highest = row
+    for i in range(merges.shape[0]):
+        row += 1 - merges[i]
+        lowest, highest = min(lowest, row - 1), max(highest, row)
+    for i in range(lowest, highest):
+        for at in range(n_parameters):
+            if not math.isfinite(nodes[i, at]):
+                return False
+    return True
+
+
+@jit
+def _weight_sum(weights, rows):
+    """Return what the samples of a micro-batch weigh together."""
+    if weights.shape[0] == 0:
+        return np.float64(rows.shape[0])
+    total = 0.0
+    for r in range(rows.shape[0]):
+        total += np.float64(weights[rows[r]])
+    return total
