@@ -48,12 +48,10 @@ def job_of(work: Work, optimizer: str, micro_batches: int | None):
 
 def bound(work: Work, optimizer: str, ranks: int, threads: int, micro_batches: int | None) -> float:
     """Return the bytes of a rank that shares nothing but the data."""
-    from ddp_mlp.core.sharding import rows_at_once
-
     job = job_of(work, optimizer, micro_batches)
     m = job.micro_batches_for(ranks * threads)
     vectors = 1 + 1 + job.n_moments + math.log2(m) + 1
-    activations = threads * rows_at_once(job.global_batch_size, m, -(-m // (ranks * threads))) * job.columns
+    activations = threads * job.rows_at_once(ranks * threads) * job.columns
     return 4 * (vectors * job.n_parameters + activations) + job.data_bytes / ranks
 
 

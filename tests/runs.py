@@ -15,8 +15,8 @@ from typing import Any
 #: Seconds after which a started program is killed and the test fails.
 DEADLINE_S = 120
 
-#: Spirals, long enough to be disturbed: 150 epochs of 6000 samples take about ten seconds on two ranks.
-LONG_CONFIG = """
+#: For `make_long_run`.
+_LONG_CONFIG = """
 [data]
 train = "spirals.h5"
 valid_fraction = 0.1
@@ -91,3 +91,14 @@ def ranks_of(module: str, *arguments: str | Path, cwd: Path, ranks: int, **envir
     command[command.index("ddp_mlp")] = module
     chosen = launch_environment(launcher, 1, {"PYTHONPATH": str(Path(__file__).parents[1]), **environment})
     return run(command, cwd, **chosen)
+
+
+def make_long_run(folder: Path, epochs: int) -> None:
+    """Write ``spirals.h5`` and ``c.toml``, to be disturbed: 150 epochs take about ten seconds on two ranks."""
+    assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=folder).code == 0
+    write_long_config(folder / "c.toml", epochs)
+
+
+def write_long_config(path: Path, epochs: int) -> None:
+    """Write a configuration for the spirals of `make_long_run`."""
+    path.write_text(_LONG_CONFIG.format(epochs=epochs))

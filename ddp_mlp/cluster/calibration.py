@@ -27,7 +27,6 @@ from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import permuted
-from ddp_mlp.core.sharding import micro_batches_at_once
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine
 
@@ -155,9 +154,12 @@ class Stepper:
 class Updater(Stepper):
     """Repeats the update of a step."""
 
+    def __init__(self, engine: Engine, config: Config, batch_size: int) -> None:
+        super().__init__(engine, config, batch_size)
+        super().run(1)
+
     def run(self, n: int) -> float:
         """Run updates and return seconds for each."""
-        super().run(1)
         started = perf_counter()
         self._engine.repeat_update(n)
         return (perf_counter() - started) / n
@@ -182,8 +184,7 @@ def _micro_batches(job: Job, workers: Iterable[int]) -> dict[int, int]:
     """Return the sizes of micro-batches in rows, and of how many at once a following one is to be measured."""
     together: dict[int, int] = {}
     for n in workers:
-        m, rows = job.micro_batches_for(n), job.rows_of_micro_batch(n)
-        count = micro_batches_at_once(job.global_batch_size, m, m // n)
+        rows, count = job.rows_of_micro_batch(n), job.micro_batches_at_once(n)
         together[rows] = max(2, together.get(rows, 0), 1 << count.bit_length() - 1)
     return dict(sorted(together.items()))
 

@@ -76,6 +76,18 @@ class Job:
         """Return the rows of the largest micro-batch for so many workers."""
         return -(-self.global_batch_size // self.micro_batches_for(workers))
 
+    def run_for(self, workers: int) -> int:
+        """Return the micro-batches of the busiest worker."""
+        return -(-self.micro_batches_for(workers) // workers)
+
+    def micro_batches_at_once(self, workers: int) -> int:
+        """Return how many of them it takes through the layers together."""
+        return micro_batches_at_once(self.global_batch_size, self.micro_batches_for(workers), self.run_for(workers))
+
+    def rows_at_once(self, workers: int) -> int:
+        """Return room for the rows of those."""
+        return rows_at_once(self.global_batch_size, self.micro_batches_for(workers), self.run_for(workers))
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -164,8 +176,8 @@ def _parts(job: Job, rates: Rates, ranks: int, threads: int, ranks_per_node: int
     local_ranks = min(ranks, ranks_per_node)
     local, workers, nodes = local_ranks * threads, ranks * threads, -(-ranks // ranks_per_node)
     micro_batches, rows = job.micro_batches_for(workers), job.rows_of_micro_batch(workers)
-    own = -(-micro_batches // workers)
-    first = -(-own // micro_batches_at_once(job.global_batch_size, micro_batches, own))
+    own = job.run_for(workers)
+    first = -(-own // job.micro_batches_at_once(workers))
     following = rates.following[rows].among(local, rates.cores) if own > first else 0.0
     gradient = first * rates.first[rows].among(local, rates.cores) + (own - first) * following
     plan = plan_reduction(micro_batches, _workers_of_nodes(ranks, threads, ranks_per_node), 0)
@@ -222,8 +234,7 @@ def memory(job: Job, process_bytes: int, ranks: int, threads: int, ranks_per_nod
         vectors = 1 + job.looks_ahead + own + (job.n_moments + of_all) / nodes
     else:
         vectors = 1 + job.looks_ahead + job.n_moments + max(of_all, own)
-    rows = rows_at_once(job.global_batch_size, micro_batches, -(-micro_batches // (ranks * threads)))
     return (
         job.data_bytes + math.ceil(vectors * _vector_bytes(job)),
-        process_bytes + threads * rows * job.columns * job.itemsize,
+        process_bytes + threads * job.rows_at_once(ranks * threads) * job.columns * job.itemsize,
     )

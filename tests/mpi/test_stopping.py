@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.runs import DEADLINE_S, LONG_CONFIG, ddp_mlp
+from tests.runs import DEADLINE_S, ddp_mlp, make_long_run
 
 pytestmark = pytest.mark.mpi
 
@@ -20,8 +20,7 @@ pytestmark = pytest.mark.mpi
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("stopping")
-    assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=path).code == 0
-    (path / "c.toml").write_text(LONG_CONFIG.format(epochs=40))
+    make_long_run(path, 40)
     return path
 
 

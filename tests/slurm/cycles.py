@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.runs import LONG_CONFIG, ddp_mlp
+from tests.runs import make_long_run
 from tests.slurm.cluster import Cluster, Submitted, running_cluster, what_is_missing
 
 #: Seconds after its start within which a job is disturbed: while it imports, reads, trains, saves.
@@ -61,8 +61,7 @@ def main() -> int:
 def run_cycles(folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     """Disturb one job as often as asked for, and compare it with one that was left alone."""
     moment, waits = random.Random(chosen.seed), []  # noqa: S311
-    assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=folder).code == 0
-    (folder / "c.toml").write_text(LONG_CONFIG.format(epochs=chosen.epochs))
+    make_long_run(folder, chosen.epochs)
     limit = "1" if chosen.how == "limit" else "60"
     with running_cluster(folder / "cluster") as cluster:
         alone = Submitted(cluster, folder, "alone", "--nodes", "2", "--time", "60")

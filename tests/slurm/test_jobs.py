@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.runs import LONG_CONFIG, ddp_mlp
+from tests.runs import ddp_mlp, make_long_run, write_long_config
 from tests.slurm.cluster import Submitted, running_cluster, what_is_missing
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
@@ -28,8 +28,7 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs")
-    assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=path).code == 0
-    (path / "c.toml").write_text(LONG_CONFIG.format(epochs=150))
+    make_long_run(path, 150)
     return path
 
 
@@ -65,7 +64,7 @@ def test_a_preempted_job_saves_and_goes_on(cluster, folder, undisturbed):
 
 def test_at_the_time_limit_a_job_saves_and_goes_on(cluster, folder):
     """The limit itself is never reached: Slurm gives notice up to a minute early."""
-    (folder / "long.toml").write_text(LONG_CONFIG.format(epochs=100000))
+    write_long_config(folder / "long.toml", 100000)
     job = Submitted(cluster, folder, "limited", "--nodes", "2", "--time", "1", config="long.toml")
     cluster.wait(job.id, lambda fields: fields.get("Restarts") == "1")
     assert "stopped by SIGUSR1 at step" in job.log

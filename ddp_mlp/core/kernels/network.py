@@ -161,6 +161,7 @@ def _gradients(layers, k, work, edges, at, h, sums, nodes, row, merges):
         a, m, b, n = at, width, h, layers[k, N_IN]
     else:
         a, m, b, n = h, layers[k, N_IN], at, width
+    shared = layers[k, SHARED] != 0
     size = max(TILE_ROWS, _VALUES_AT_ONCE // n // TILE_ROWS * TILE_ROWS) if merges.shape[0] > 1 else m
     for first in range(0, m, size):
         count = min(size, m - first)
@@ -169,7 +170,6 @@ def _gradients(layers, k, work, edges, at, h, sums, nodes, row, merges):
         for i in range(merges.shape[0]):
             adds = 1 if merges[i] > 0 else 0
             x, y, n_rows = a + edges[i] * m + first, b + edges[i] * n, edges[i + 1] - edges[i]
-            shared = layers[k, SHARED] != 0
             multiply(work, x, 1, m, work, y, n, False, nodes[to - adds], start, n, count, n, n_rows, adds or shared)
             if first == 0:
                 _put(sums[i], nodes[to - adds, bias : bias + width], adds)

@@ -15,8 +15,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from ddp_mlp.core.kernels.intrinsics import jit, prefetch_line
+from ddp_mlp.core.kernels.reduction import copy
 from ddp_mlp.core.kernels.tiles import TILE_ROWS
-from ddp_mlp.core.kernels.vectors import INDEX, element, lanes, vectors_of
+from ddp_mlp.core.kernels.vectors import INDEX, element, lanes, lanes_of, vectors_of
 
 #: Rows that are asked for before they are copied. Few, for those too fall on few lines.
 _AHEAD = 8
@@ -32,8 +33,8 @@ def _move(n_values: Callable[[int], int]) -> Any:
     @intrinsic
     def move(typing_context, source, source_start, target, target_start):
         def codegen(context, builder, signature, arguments):
-            v = vectors_of(builder, signature.args[0])
-            v = vectors_of(builder, signature.args[0], n_values(v.n_lanes))
+            array = signature.args[0]
+            v = vectors_of(builder, array, n_values(lanes_of(array.dtype)))
             first, to = (element(context, builder, signature, arguments, at) for at in (0, 2))
             v.store(v.load(first), to)
             return context.get_dummy_value()
@@ -121,8 +122,7 @@ def pack_rows(b, b_start, b_row, k, columns, panel):
             prefetch_line(b, at + _AHEAD * b_row + lanes(b))
             move_panel_row(b, at, panel, to)
         else:
-            for j in range(columns):
-                panel[to + j] = b[at + j]
+            copy(b[at : at + columns], panel[to : to + columns])
 
 
 @jit

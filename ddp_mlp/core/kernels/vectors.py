@@ -30,9 +30,14 @@ def lanes(values: Any) -> int:
     return VECTOR_BYTES // int(values.itemsize)
 
 
+def lanes_of(kind: Any) -> int:
+    """Return how many values of a type of Numba make a vector."""
+    return VECTOR_BYTES * 8 // int(kind.bitwidth)
+
+
 @overload(lanes, inline="always")
 def _lanes(values):
-    count = VECTOR_BYTES * 8 // values.dtype.bitwidth
+    count = lanes_of(values.dtype)
     return lambda values: count
 
 
@@ -105,4 +110,4 @@ def element(context: Any, builder: Any, signature: Any, arguments: Any, array: i
 def vectors_of(builder: Any, array: Any, n_lanes: int = 0) -> Vectors:
     """Return vectors of the elements of an array, as wide as a register if not said otherwise."""
     real = ir.FloatType() if array.dtype == types.float32 else ir.DoubleType()
-    return Vectors(builder, real, n_lanes or VECTOR_BYTES * 8 // array.dtype.bitwidth)
+    return Vectors(builder, real, n_lanes or lanes_of(array.dtype))
