@@ -73,7 +73,9 @@ def run() -> None:
     except DdpMlpError as error:
         code = _fail(str(error), error.exit_code, speaks)
     except click.ClickException as error:
-        code = _fail(_plain(error), error.exit_code, speaks)
+        # All ranks were given this command line. Rank 0 reports it with words and code: if another
+        # rank failed first, Open MPI and srun would end the job before rank 0 has spoken.
+        code = _fail(_plain(error), error.exit_code, speaks) if speaks else 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = _fail("interrupted", 130, speaks)
     sys.stdout.flush()
