@@ -10,6 +10,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from ddp_mlp.core.kernels.vectors import INDEX, element
+
 
 def jit(function: Any, name: str = "") -> Any:
     """Compile a kernel that other kernels call; it is cached as part of its callers.
@@ -93,17 +95,12 @@ def _row_as(row, example):
     return lambda row, example: row.view(kind)
 
 
-def _element_pointer(context, builder, signature, arguments):
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(array.data, [arguments[1]])
-
-
 @intrinsic
 def atomic_load(typing_context, words, index):
     """Read ``words[index]`` (int64) with acquire ordering."""
 
     def codegen(context, builder, signature, arguments):
-        return builder.load_atomic(_element_pointer(context, builder, signature, arguments), "acquire", 8)
+        return builder.load_atomic(element(context, builder, signature, arguments), "acquire", 8)
 
     return types.int64(words, types.int64), codegen
 
@@ -113,7 +110,7 @@ def atomic_store(typing_context, words, index, value):
     """Write ``words[index] = value`` (int64) with release ordering."""
 
     def codegen(context, builder, signature, arguments):
-        pointer = _element_pointer(context, builder, signature, arguments)
+        pointer = element(context, builder, signature, arguments)
         builder.store_atomic(arguments[2], pointer, "release", 8)
         return context.get_dummy_value()
 
@@ -125,7 +122,7 @@ def atomic_add(typing_context, words, index, value):
     """Add `value` to ``words[index]`` (int64) and return what was there before."""
 
     def codegen(context, builder, signature, arguments):
-        pointer = _element_pointer(context, builder, signature, arguments)
+        pointer = element(context, builder, signature, arguments)
         return builder.atomic_rmw("add", pointer, arguments[2], "acq_rel")
 
     return types.int64(words, types.int64, types.int64), codegen
@@ -145,7 +142,8 @@ def cpu_relax(typing_context):
     return types.void(), codegen
 
 
-def _fetch(builder, address):
+def fetch(builder: Any, address: Any) -> None:
+    """Write the code that asks for the line of the cache at an address, which may be anything."""
     byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -153,11 +151,23 @@ def _fetch(builder, address):
 
 
 @intrinsic
+def distance(typing_context, values, index, others, other):
+    """Return how many elements ``values[index]`` lies behind ``others[other]``, of another array."""
+
+    def codegen(context, builder, signature, arguments):
+        here, there = (element(context, builder, signature, arguments, at) for at in (0, 2))
+        n_bytes = builder.sub(builder.ptrtoint(here, INDEX), builder.ptrtoint(there, INDEX))
+        return builder.sdiv(n_bytes, INDEX(signature.args[0].dtype.bitwidth // 8))
+
+    return types.int64(values, types.int64, others, types.int64), codegen
+
+
+@intrinsic
 def prefetch_line(typing_context, values, index):
     """Ask for the line of the cache with ``values[index]``; it may lie beyond the end."""
 
     def codegen(context, builder, signature, arguments):
-        _fetch(builder, _element_pointer(context, builder, signature, arguments))
+        fetch(builder, element(context, builder, signature, arguments))
         return context.get_dummy_value()
 
     return types.void(values, types.int64), codegen
@@ -174,7 +184,7 @@ def prefetch(typing_context, rows, row):
         row_bytes = builder.mul(n_columns, table.itemsize)
         first = builder.gep(builder.bitcast(table.data, byte), [builder.mul(arguments[1], row_bytes)])
         with cgutils.for_range_slice(builder, size(0), row_bytes, size(64)) as (at, _):
-            _fetch(builder, builder.gep(first, [at]))
+            fetch(builder, builder.gep(first, [at]))
         return context.get_dummy_value()
 
     return types.void(rows, types.int64), codegen

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.core.kernels import tiles
-from ddp_mlp.core.kernels.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.intrinsics import distance, inlined, jit
 from ddp_mlp.core.kernels.packing import pack_rows, pack_tiles, pack_transposed
 from ddp_mlp.core.kernels.tiles import ADD, CONTINUE, TILE_ROWS, WRITE
 from ddp_mlp.core.kernels.vectors import lanes
@@ -31,37 +31,41 @@ def _tiles(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, m, k, columns,
     i = 0
     if m >= 4:
         if wide:
-            tiles.WIDE_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode)
+            tiles.WIDE_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0)
         else:
-            tiles.NARROW_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode)
+            tiles.NARROW_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0)
         i = 4
     if m - i >= 2:
         x, y = at + i * a_row, to + i * c_row
         if wide:
-            tiles.WIDE_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+            tiles.WIDE_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
         else:
-            tiles.NARROW_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+            tiles.NARROW_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
         i += 2
     if m - i >= 1:
         x, y = at + i * a_row, to + i * c_row
         if wide:
-            tiles.WIDE_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+            tiles.WIDE_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
         else:
-            tiles.NARROW_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+            tiles.NARROW_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
 
 
 @inlined
-def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode):
-    """Multiply all rows of A by a panel of B, at most two vectors wide; tiles of A are `a_tile` apart."""
+def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode, ahead):
+    """Multiply all rows of A by a panel of B, at most two vectors wide; tiles of A are `a_tile` apart.
+
+    The next panel of B, `ahead` elements behind this one, is asked for on the way.
+    """
     whole = m // TILE_ROWS
     if columns > lanes(b):
         for i in range(whole):
             x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
-            tiles.WIDE(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+            line = ahead + min(i, 1) * lanes(b)  # the first two tiles ask for the two vectors of each row
+            tiles.WIDE(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, line)
     else:
         for i in range(whole):
             x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
-            tiles.NARROW(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode)
+            tiles.NARROW(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
     x, y = at + whole * a_tile, to + whole * TILE_ROWS * c_row
     _tiles(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, m - whole * TILE_ROWS, k, columns, mode)
 
@@ -100,6 +104,10 @@ def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_star
                 pack_rows(b, source, b_row, size, columns, panel)
             if packs:
                 from_, from_start, from_row = panel, 0, width
+                # Rows of a transposed factor follow each other; others are asked for while they are packed.
+                ahead = distance(b, source + width * b_row, panel, 0) if transposed else 0
             else:
-                from_, from_start, from_row = b, source, b_row
-            _panel(a, at, a_row, a_step, a_tile, from_, from_start, from_row, c, to, c_row, m, size, columns, mode)
+                from_, from_start, from_row, ahead = b, source, b_row, width
+            _panel(
+                a, at, a_row, a_step, a_tile, from_, from_start, from_row, c, to, c_row, m, size, columns, mode, ahead
+            )

@@ -17,6 +17,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
+from ddp_mlp.core.kernels.intrinsics import fetch
 from ddp_mlp.core.kernels.vectors import INDEX, N_REGISTERS, element, vectors_of
 
 #: What becomes of C: ``A B``; C goes on as the beginning of the chain; ``C + A B``.
@@ -28,14 +29,18 @@ TILE_ROWS = 8 if N_REGISTERS == 32 else 6
 
 
 def _tile(n_rows: int, n_vectors: int) -> Any:
-    """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one maybe not full."""
+    """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one maybe not full.
+
+    The loop is bound by its multiply-adds. So each step has room to ask for a line that other
+    tiles will read, `ahead` elements behind the row of B; it may lie anywhere.
+    """
 
     @intrinsic
-    def tile(typing_context, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, k, columns, mode):
+    def tile(typing_context, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, k, columns, mode, ahead):
         def codegen(context, builder, signature, arguments):
             v = vectors_of(builder, signature.args[0])
             a_first, b_first, c_first = (element(context, builder, signature, arguments, at) for at in (0, 4, 7))
-            _, _, a_row, a_step, _, _, b_step, _, _, c_row, k, columns, mode = arguments
+            _, _, a_row, a_step, _, _, b_step, _, _, c_row, k, columns, mode, ahead = arguments
             last = v.mask(builder.sub(columns, INDEX((n_vectors - 1) * v.n_lanes)))
             masks = [None] * (n_vectors - 1) + [last]
             cells = [(r, j) for r in range(n_rows) for j in range(n_vectors)]
@@ -58,6 +63,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
             builder.cbranch(builder.icmp_signed("<", step, k), body, end)
 
             builder.position_at_end(body)
+            fetch(builder, builder.gep(b_at, [ahead]))
             row_of_b = [v.load(builder.gep(b_at, [INDEX(j * v.n_lanes)]), masks[j]) for j in range(n_vectors)]
             factors = [v.spread(builder.load(builder.gep(a_at, [builder.mul(a_row, INDEX(r))]))) for r in range(n_rows)]
             grown = [v.multiply_add(factors[r], row_of_b[j], total) for (r, j), total in zip(cells, sums, strict=True)]
@@ -82,7 +88,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
             return context.get_dummy_value()
 
         i = types.int64
-        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i), codegen
+        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, i), codegen
 
     return tile
 

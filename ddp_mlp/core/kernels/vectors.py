@@ -101,7 +101,7 @@ class Vectors:
             self.builder.store(value, pointer).align = 4
 
 
-def element(context: Any, builder: Any, signature: Any, arguments: Any, array: int) -> Any:
+def element(context: Any, builder: Any, signature: Any, arguments: Any, array: int = 0) -> Any:
     """Return the address of element ``arguments[array + 1]`` of a flat array."""
     data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
     return builder.gep(data, [arguments[array + 1]])
