@@ -25,6 +25,8 @@ OUTPUT_OF_LOSS = {
     "hinge": "linear",
     "perceptron": "step",
 }
+#: Values of a weight that stay in the second-level cache while all micro-batches are added to them.
+_VALUES_AT_ONCE = 2**16
 #: What a single logit, and a single output, must exceed for the answer 1, where that is not 0 and 1/2.
 _LOGIT_THRESHOLDS = {"mse": 0.5}
 _OUTPUT_THRESHOLDS = {"hinge": 0.0}
@@ -139,28 +141,31 @@ class LayerTable:
     layers : ndarray of int64, shape (L, LAYER_COLUMNS)
     settings : ndarray of float64, shape (L, 2)
         Setting of the activation, and dropout rate of the inputs, of each layer.
-    delta_at : ndarray of int64, shape (2,)
-        Columns of the work space for the deltas of hidden layers.
     columns : int
         Values of work space for each row of capacity.
     """
 
     layers: NDArray[np.int64]
     settings: NDArray[np.float64]
-    delta_at: NDArray[np.int64]
     columns: int
+
+    @property
+    def values_at_once(self) -> int:
+        """Room for those rows of any weight that gradient sums are taken for at once."""
+        from ddp_mlp.core.kernels.layers import N_IN, ROWS_AT_ONCE, WIDTH
+
+        return int((np.minimum(self.layers[:, N_IN], self.layers[:, ROWS_AT_ONCE]) * self.layers[:, WIDTH]).max())
 
 
 def layer_table(network: Network, *, training: bool = False) -> LayerTable:
-    """Lay out work space: features, every layer's output, two deltas, maxout pieces and masks.
+    """Lay out work space: features, every layer's output, and its delta, maxout pieces and masks.
 
-    Dropout is for `training` alone; elsewhere its rates are 0 and there are no masks.
+    Deltas and dropout are for `training` alone; elsewhere rates are 0 and there are no masks.
     """
     layout = network.layout
     sizes, n_layers = layout.sizes, layout.n_layers
     starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
-    widest = max(sizes[1:-1], default=0)
-    end = starts[-1] + 2 * widest
+    end = starts[-1] + (sum(sizes[1:-1]) if training else 0)
     rates = network.dropout if training and network.dropout else (0.0,) * n_layers
     layers = []
     for k in range(n_layers):
@@ -171,18 +176,21 @@ def layer_table(network: Network, *, training: bool = False) -> LayerTable:
             mask_at, end = end, end + sizes[k]
         layers.append(_row(network, k, starts, linear_at, mask_at))
     settings = np.array(list(zip(network.shapes or (0.0,) * n_layers, rates, strict=True)), np.float64)
-    delta_at = np.array([starts[-1], starts[-1] + widest], np.int64)
-    return LayerTable(np.array(layers, np.int64), settings, delta_at, end)
+    return LayerTable(np.array(layers, np.int64), settings, end)
 
 
 def _row(network: Network, k: int, starts: list[int], linear_at: int, mask_at: int) -> tuple[int, ...]:
-    """Return the columns of a layer in the order of `core.kernels.network`."""
+    """Return the columns of a layer in the order of `core.kernels.layers`."""
     from ddp_mlp.core.kernels.activations import ACTIVATION_CODES
+    from ddp_mlp.core.kernels.tiles import TILE_ROWS
 
     layout = network.layout
     # The pieces of a maxout unit are linear; the network takes the largest.
     activation = "identity" if network.activations[k] == "maxout" else network.activations[k]
     is_transposed = layout.owner(k) != k
+    row = layout.sizes[k] if is_transposed else layout.width(k)
+    # The deltas of hidden layers lie behind all outputs, in the same order.
+    delta_at = starts[k + 1] + (starts[-1] - starts[1] if k < layout.n_layers - 1 else 0)
     return (
         layout.sizes[k],
         layout.sizes[k + 1],
@@ -196,4 +204,6 @@ def _row(network: Network, k: int, starts: list[int], linear_at: int, mask_at: i
         mask_at,
         is_transposed,
         layout.tied and not is_transposed,
+        delta_at,
+        max(TILE_ROWS, _VALUES_AT_ONCE // row // TILE_ROWS * TILE_ROWS),
     )

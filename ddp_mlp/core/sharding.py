@@ -23,6 +23,8 @@ _WORTH_BYTES = 2**20
 
 #: Rows of samples that a worker takes through the layers at once, where its micro-batches have fewer.
 _ROWS_AT_ONCE = 512
+#: From so many values of work space for each parameter on, it pays a worker no longer to read the rows of all others.
+_WORK_PER_PARAMETER = 1.25
 #: So many values of any dtype fill cache lines.
 _WHOLE_LINES = 16
 
@@ -53,6 +55,22 @@ def rows_at_once(global_batch_size: int, micro_batches: int, run: int) -> int:
     """
     together = micro_batches_at_once(global_batch_size, micro_batches, run)
     return -(-global_batch_size * together // micro_batches // _WHOLE_LINES) * _WHOLE_LINES
+
+
+def defers_weights(global_batch_size: int, micro_batches: int, run: int, columns: int, n_parameters: int) -> bool:
+    """Tell whether each worker of a node takes the gradient sums of just the weights that it updates.
+
+    It then reads the work space of all workers, of so many `columns`, rather than their sums
+    of its part of the parameters, and these need not be written. The rows of a whole `run`
+    of micro-batches must be there at once.
+
+    Examples
+    --------
+    >>> [defers_weights(size, 2, 1, columns=3866, n_parameters=931_850) for size in (128, 512)]
+    [True, False]
+    """
+    together = micro_batches_at_once(global_batch_size, micro_batches, run)
+    return together == run and global_batch_size * columns <= _WORK_PER_PARAMETER * n_parameters
 
 
 def is_sharded(choice: Choice, n_nodes: int, n_bytes: int) -> bool:

@@ -15,7 +15,7 @@ from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.team import SYNC_WORDS
 from ddp_mlp.core.kernels.updates import COEFFICIENTS
 from ddp_mlp.core.network import Network, layer_table
-from ddp_mlp.core.sharding import ReductionPlan
+from ddp_mlp.core.sharding import ReductionPlan, defers_weights, fold_intervals, rows_at_once
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.tables import SumTables, private_array, shared_array
 
@@ -33,7 +33,7 @@ def make_arena(
     tables: SumTables,
     threads: int,
     *,
-    capacity: int,
+    global_batch_size: int,
     n_steps: int,
 ) -> Arena:
     """Collective. Lay out what the workers of this rank see."""
@@ -41,12 +41,20 @@ def make_arena(
     dtype = engine.parameters.dtype
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
     top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
-    choices = np.zeros(6, np.int64)
+    micro_batches, run = len(plan.worker_merges), max(stop - start for start, stop in plan.runs)
+    capacity = rows_at_once(global_batch_size, micro_batches, run)
+    all_merges = fold_intervals((m, m + 1) for m in range(micro_batches))[0]
+    choices = np.zeros(7, np.int64)
     choices[fields.LOSS] = LOSS_CODES[network.loss]
     choices[fields.STORED] = resident.stored
     choices[fields.CAPACITY] = capacity
-    choices[fields.MICRO_BATCHES] = len(plan.worker_merges)
+    choices[fields.MICRO_BATCHES] = micro_batches
     choices[fields.FIRST_WORKER] = comm.local_rank * threads
+    choices[fields.DEFERS] = (
+        alone
+        and not network.layout.tied
+        and defers_weights(global_batch_size, micro_batches, run, layers.columns, len(engine.parameters))
+    )
     return Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
@@ -55,9 +63,9 @@ def make_arena(
         layer_words=shared_array(comm, (len(layers.layers) * LAYER_WORDS,), np.int64),
         layers=layers.layers,
         settings=layers.settings.astype(dtype),
-        delta_at=layers.delta_at,
         runs=np.array(plan.runs, np.int64),
         worker_merges=np.array(plan.worker_merges, np.int64),
+        all_merges=np.array(all_merges, np.int64),
         rows=np.array(plan.rows, np.int64),
         merges=np.array(plan.merges, np.int64),
         top_rows=np.array(top_rows, np.int64),
@@ -73,7 +81,8 @@ def make_arena(
         order=engine.order,
         batches=np.zeros((n_steps, 2), np.int64),
         coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
-        work=private_array((threads, capacity * layers.columns), dtype),
+        work=shared_array(comm, (len(plan.runs), capacity * layers.columns), dtype),
+        parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), dtype),
         stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
         parameters=engine.parameters,
         gradient_at=engine.gradient_at,

@@ -29,7 +29,7 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.core.sampling import stream_key
-from ddp_mlp.core.sharding import Choice, plan_reduction, rows_at_once
+from ddp_mlp.core.sharding import Choice, plan_reduction
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.training.arena import make_arena
 from ddp_mlp.training.node_updates import NodeUpdate, node_update
@@ -146,8 +146,7 @@ class Engine:
         self._has_layer_norms = rules.layer_norms
         self._arena = make_arena(
             self, network, updates, resident, comm, plan, tables, threads,
-            capacity=rows_at_once(global_batch_size, micro_batches, max(last - first for first, last in plan.runs)),
-            n_steps=STEPS_AT_ONCE,
+            global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
         comm.standing.watch_team(self._arena.rank_sync[STANDING:])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ddp_mlp.config import LossConfig, ModelConfig
+from ddp_mlp.core.kernels.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT
 from ddp_mlp.core.kernels.losses import LOSSES
-from ddp_mlp.core.kernels.network import LAYER_COLUMNS
 from ddp_mlp.core.network import LOSSES_OF_TASK, OUTPUT_OF_LOSS, build_network, layer_table
 from ddp_mlp.errors import UsageError
 from tests.building import network_of
@@ -71,15 +71,17 @@ def test_layers_and_activations() -> None:
 
 @pytest.mark.parametrize("sizes", [(4, 3), (4, 5, 3), (2, 9, 1, 6, 3)])
 def test_work_space_holds_everything_apart(sizes: tuple[int, ...]) -> None:
-    """Features, outputs of every layer and both deltas take columns that do not overlap."""
-    table = layer_table(network_of(sizes))
+    """Features, outputs of every layer and deltas of the hidden ones take columns that do not overlap."""
+    table = layer_table(network_of(sizes), training=True)
     assert table.layers.shape == (len(sizes) - 1, LAYER_COLUMNS)
-    blocks = [(row[5], row[5] + row[0]) for row in table.layers.tolist()]
-    blocks += [(row[6], row[6] + row[1]) for row in table.layers.tolist()[-1:]]
-    widest = max(sizes[1:-1], default=0)
-    blocks += [(at, at + widest) for at in table.delta_at.tolist()]
+    rows = table.layers.tolist()
+    blocks = [(row[INPUT_AT], row[INPUT_AT] + row[N_IN]) for row in rows]
+    blocks += [(row[OUTPUT_AT], row[OUTPUT_AT] + row[N_OUT]) for row in rows[-1:]]
+    blocks += [(row[DELTA_AT], row[DELTA_AT] + row[N_OUT]) for row in rows[:-1]]
     used = [column for start, stop in blocks for column in range(start, stop)]
     assert sorted(used) == list(range(table.columns))
     for left, right in zip(table.layers[:-1], table.layers[1:], strict=True):
-        assert right[5] == left[6], "each layer reads what the one before has written"
-    assert table.layers.dtype == table.delta_at.dtype == np.int64
+        assert right[INPUT_AT] == left[OUTPUT_AT], "each layer reads what the one before has written"
+    assert rows[-1][DELTA_AT] == rows[-1][OUTPUT_AT], "a loss turns logits into deltas in place"
+    assert table.layers.dtype == np.int64
+    assert layer_table(network_of(sizes)).columns == sum(sizes), "deltas are for training"

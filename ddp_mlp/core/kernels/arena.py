@@ -23,7 +23,7 @@ PHASE, STEP, N_STEPS, ASK_STOP, PART = range(5)
 DROPOUT_STREAM, AUGMENTATION_STREAM = range(2)
 
 #: Fields of `Arena.choices`.
-LOSS, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER, BY_LAYERS = range(6)
+LOSS, STORED, CAPACITY, MICRO_BATCHES, FIRST_WORKER, BY_LAYERS, DEFERS = range(7)
 
 
 class Arena(NamedTuple):
@@ -36,13 +36,15 @@ class Arena(NamedTuple):
     node_sync: Integers  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers  # (SYNC_WORDS,) of this rank
     control: Integers  # (5,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop, PART see `updating`
-    choices: Integers  # (6,) see LOSS ..; BY_LAYERS is 1 where the workers of the node meet layer by layer
+    # BY_LAYERS is 1 where the workers of the node meet layer by layer; DEFERS is 1 where the gradient sums of a weight
+    # are taken in the update, by the worker that updates it.
+    choices: Integers  # (7,) see LOSS ..
     layer_words: Integers  # (L * LAYER_WORDS,) see `meeting`, shared by the node
     layers: Integers  # (L, LAYER_COLUMNS)
     settings: Floats  # (L, 2) R, see `network`
-    delta_at: Integers  # (2,)
     runs: Integers  # (W, 2) first and last micro-batch of each worker
     worker_merges: Integers  # (M,) pairs complete after each micro-batch, within its worker
+    all_merges: Integers  # (M,) pairs complete after each micro-batch, whoever computes it
     rows: Integers  # (n,) rows of `own` where the workers leave their sums
     merges: Integers  # (n,)
     top_rows: Integers  # (m,) rows of `top` that hold the sums of all nodes
@@ -66,7 +68,8 @@ class Arena(NamedTuple):
     order: Integers  # (n_train,) rows in the order of this epoch
     batches: Integers  # (S, 2) range of `order` of each step
     coefficients: Floats  # (S, COEFFICIENTS) R
-    work: Floats  # (T, capacity * columns) R
+    work: Floats  # (W, capacity * columns) R, shared
+    parts: Floats  # (T, depth, n) R, gradient sums of a part of a weight
     stacks: Floats  # (T, STACK_DEPTH, BLOCK) R
     parameters: Floats  # (P,) R, shared
     gradient_at: Floats  # (P,) R, shared; where gradients are taken: `parameters` but for Nesterov

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.core.kernels.intrinsics import entry_point, jit
+from ddp_mlp.core.kernels.layers import N_OUT, OUTPUT_AT
 from ddp_mlp.core.kernels.losses import apply_output, loss_and_delta
-from ddp_mlp.core.kernels.network import N_OUT, OUTPUT_AT, forward, gather
+from ddp_mlp.core.kernels.network import forward, gather
 from ddp_mlp.core.kernels.reduction import copy
 
 EVALUATION_ROWS = 256

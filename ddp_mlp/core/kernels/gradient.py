@@ -16,6 +16,7 @@ from ddp_mlp.core.kernels.arena import (
     AUGMENTATION_STREAM,
     BY_LAYERS,
     CAPACITY,
+    DEFERS,
     DROPOUT_STREAM,
     FIRST_WORKER,
     LOSS,
@@ -30,26 +31,12 @@ from ddp_mlp.core.kernels.arena import (
 )
 from ddp_mlp.core.kernels.augmentation import augment
 from ddp_mlp.core.kernels.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.layers import N_OUT, OUTPUT_AT, has_shared_weights
 from ddp_mlp.core.kernels.losses import loss_and_delta
 from ddp_mlp.core.kernels.meeting import Meeting
-from ddp_mlp.core.kernels.network import N_OUT, OUTPUT_AT, backward, forward, gather, has_shared_weights
+from ddp_mlp.core.kernels.network import backward, forward, gather
 from ddp_mlp.core.kernels.reduction import copy, merge
-
-
-@jit
-def _edges(batch, micro_batches, first, last, capacity):
-    """Return where micro-batches begin and end in the order, from `first` on: those that fit `capacity`.
-
-    At least one is returned, also if it does not fit.
-    """
-    start, size = batch[0], batch[1] - batch[0]
-    begin, count = start + size * first // micro_batches, 1
-    while first + count < last and start + size * (first + count + 1) // micro_batches - begin <= capacity:
-        count += 1
-    edges = np.empty(count + 1, np.int64)
-    for i in range(count + 1):
-        edges[i] = start + size * (first + i) // micro_batches
-    return edges
+from ddp_mlp.core.kernels.spans import FROM, TO, WORKER, count_fitting, edge, write_spans
 
 
 @inlined
@@ -58,16 +45,17 @@ def gradient(arena, worker, step):
     choices = arena.choices
     n_parameters = arena.parameters.shape[0]
     row = worker * (arena.own.shape[0] // arena.runs.shape[0])
-    work = arena.work[worker - choices[FIRST_WORKER]]
+    work = arena.work[worker]
     stack = arena.stacks[worker - choices[FIRST_WORKER]]
     is_tied = has_shared_weights(arena.layers)
+    batch, micro_batches = arena.batches[step], choices[MICRO_BATCHES]
     m, last = arena.runs[worker, 0], arena.runs[worker, 1]
     while m < last:
-        edges = _edges(arena.batches[step], choices[MICRO_BATCHES], m, last, 0 if is_tied else choices[CAPACITY])
-        merges = arena.worker_merges[m : m + edges.shape[0] - 1]
-        m += merges.shape[0]
-        first, stop = edges[0], edges[-1]
-        edges -= first
+        n = count_fitting(batch, micro_batches, m, last, 0 if is_tied else choices[CAPACITY])
+        spans, merges = np.empty((n, 3), np.int64), arena.worker_merges[m : m + n]
+        write_spans(batch, micro_batches, worker, m, spans)
+        first, stop = edge(batch, micro_batches, m), edge(batch, micro_batches, m + n)
+        m += n
         n_workers = arena.runs.shape[0] if choices[BY_LAYERS] != 0 and m == last else 0
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, stop, work)
         if arena.augmentation.shape[0] > 0:
@@ -91,10 +79,9 @@ def gradient(arena, worker, step):
             choices[LOSS],
             arena.smoothing[0],
             arena.gradient_at,
-            work,
+            arena.work,
             choices[CAPACITY],
-            edges,
-            arena.delta_at,
+            spans,
             arena.targets,
             arena.sample_weights,
             arena.order,
@@ -102,6 +89,7 @@ def gradient(arena, worker, step):
             arena.own,
             row,
             merges * 0 if is_tied else merges,
+            choices[DEFERS] != 0,
             Meeting(arena.layer_words, n_workers, arena.rows, arena.merges, stack),
             tails,
         )
@@ -121,10 +109,9 @@ def _differentiate(
     loss,
     smoothing,
     parameters,
-    work,
+    works,
     capacity,
-    edges,
-    delta_at,
+    spans,
     targets,
     weights,
     order,
@@ -132,16 +119,17 @@ def _differentiate(
     nodes,
     row,
     merges,
+    defers,
     meeting,
     tails,
 ):
     """Turn the logits of forwarded micro-batches into their gradient sums, see `backward`, and ``tails[i]``."""
     last = layers.shape[0] - 1
-    n_logits = layers[last, N_OUT]
+    work, n_logits = works[spans[0, WORKER]], layers[last, N_OUT]
     at = capacity * layers[last, OUTPUT_AT]
     for i in range(merges.shape[0]):
-        logits = work[at + edges[i] * n_logits : at + edges[i + 1] * n_logits]
-        rows, tail = order[start + edges[i] : start + edges[i + 1]], tails[i]
+        logits = work[at + spans[i, FROM] * n_logits : at + spans[i, TO] * n_logits]
+        rows, tail = order[start + spans[i, FROM] : start + spans[i, TO]], tails[i]
         for column in range(tail.shape[0]):
             tail[column] = 0.0
         tail[LOSS_SUM] = loss_and_delta(loss, logits, n_logits, targets, rows, weights, smoothing)
@@ -149,9 +137,9 @@ def _differentiate(
         tail[WEIGHT_SUM] = _weight_sum(weights, rows)
         if not math.isfinite(tail[LOSS_SUM]):
             tail[NON_FINITE] = 1.0
-    if backward(layers, settings, parameters, work, capacity, edges, delta_at, nodes, row, merges, meeting):
+    if backward(layers, settings, parameters, works, capacity, spans, nodes, row, merges, defers, meeting):
         tails[0, SUSPICIOUS] = 1.0
-        if not _all_finite(nodes, row, merges, parameters.shape[0]):
+        if not defers and not _all_finite(nodes, row, merges, parameters.shape[0]):
             tails[0, NON_FINITE] = 1.0
 
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ddp_mlp.core.kernels.arena import SUSPICIOUS, WEIGHT_SUM
+from ddp_mlp.core.kernels.arena import CAPACITY, DEFERS, FIRST_WORKER, SUSPICIOUS, WEIGHT_SUM
 from ddp_mlp.core.kernels.intrinsics import inlined, jit, like
 from ddp_mlp.core.kernels.penalties import CLIP_NORM, clip_factor, penalize
 from ddp_mlp.core.kernels.reduction import (
@@ -25,6 +25,8 @@ from ddp_mlp.core.kernels.reduction import (
     sum_of,
     wide_square_sum,
 )
+from ddp_mlp.core.kernels.spans import write_spans
+from ddp_mlp.core.kernels.sums import part_of_weight
 from ddp_mlp.core.kernels.team import barrier
 from ddp_mlp.core.kernels.updates import LAMB, NESTEROV, descend, look_ahead, scale, update
 
@@ -83,16 +85,35 @@ def update_slice(arena, worker, step, part, stack):
 
 
 @inlined
+def _spans_of_all(arena, step):
+    """Return where the rows of all micro-batches lie, if the sums of weights are still to be taken; else none."""
+    spans = np.empty((arena.all_merges.shape[0] if arena.choices[DEFERS] else 0, 3), np.int64)
+    for worker in range(arena.runs.shape[0] if arena.choices[DEFERS] else 0):
+        first, last = arena.runs[worker, 0], arena.runs[worker, 1]
+        write_spans(arena.batches[step], spans.shape[0], worker, first, spans[first:last])
+    return spans
+
+
+@inlined
 def _first_pass(arena, worker, step, stack, suspicious, in_passes):
-    """Fold, scale, penalise and measure the gradient; where that is all it needs, update."""
+    """Fold the sums, or take them; scale, penalise and measure the gradient; where that is all it needs, update."""
     choices, coefficients = arena.update_choices, arena.coefficients[step]
     reciprocal = _reciprocal(arena, step, stack)
+    spans, part = _spans_of_all(arena, step), arena.parts[worker - arena.choices[FIRST_WORKER]]
+    first = last = 0  # of the parameters whose sums are in `part`
     for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
         block = arena.owned[i]
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         place = arena.blocks[block, PLACE]
-        fold_block(arena.top, arena.top_rows, arena.top_merges, place, place + stop - start, stack)
-        gradient = stack[0, : stop - start]
+        if spans.shape[0] > 0 and arena.blocks[block, IS_WEIGHT]:
+            if stop > last:
+                end = arena.blocks[arena.owned[arena.shares[worker, 1] - 1], STOP]
+                capacity, merges = arena.choices[CAPACITY], arena.all_merges
+                first, last = part_of_weight(arena.layers, arena.work, capacity, spans, merges, start, end, part)
+            gradient = part[0, start - first : stop - first]
+        else:
+            fold_block(arena.top, arena.top_rows, arena.top_merges, place, place + stop - start, stack)
+            gradient = stack[0, : stop - start]
         scale(gradient, reciprocal)
         if choices[HAS_PENALTY] and arena.blocks[block, IS_WEIGHT]:
             weights, scratch = arena.gradient_at[start:stop], np.empty(BLOCK)
