@@ -3,7 +3,7 @@
 Measured is the proportional set size (pages that ranks share count once, divided among
 them), after some steps, less that of the same ranks before they hold the work. The formula is
 that of `ddp-mlp plan`: parameters, moments, gradient sums and data once for each node, the
-activations of the micro-batches at work for each thread. The bound is what a rank would need at
+activations of the micro-batches at work for each of its threads. The bound is what a rank would need at
 most if nothing was shared but the data: parameters, gradient, moments, log2(M) + 1 more
 gradients, activations.
 """

@@ -222,9 +222,9 @@ def _vector_bytes(job: Job) -> int:
 def memory(job: Job, process_bytes: int, ranks: int, threads: int, ranks_per_node: int) -> tuple[int, int]:
     """Return the bytes that the ranks of the fullest node share, and those of each rank alone.
 
-    Shared: the data, parameters, moments, and the gradient sums: a row for each node of the
-    tree that a worker holds at once, and those of all nodes. Moments and the latter can be
-    shared out between the nodes. Alone: activations of each thread, and the process.
+    Shared: the data, parameters, moments, the activations of each worker, and the gradient sums:
+    a row for each node of the tree that a worker holds at once, and those of all nodes. Moments
+    and the latter can be shared out between the nodes. Alone: the process.
     """
     workers_of_nodes = _workers_of_nodes(ranks, threads, ranks_per_node)
     micro_batches = job.micro_batches_for(ranks * threads)
@@ -234,7 +234,5 @@ def memory(job: Job, process_bytes: int, ranks: int, threads: int, ranks_per_nod
         vectors = 1 + job.looks_ahead + own + (job.n_moments + of_all) / nodes
     else:
         vectors = 1 + job.looks_ahead + job.n_moments + max(of_all, own)
-    return (
-        job.data_bytes + math.ceil(vectors * _vector_bytes(job)),
-        process_bytes + threads * job.rows_at_once(ranks * threads) * job.columns * job.itemsize,
-    )
+    activations = workers_of_nodes[0] * job.rows_at_once(ranks * threads) * job.columns * job.itemsize
+    return job.data_bytes + math.ceil(vectors * _vector_bytes(job)) + activations, process_bytes

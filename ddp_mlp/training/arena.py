@@ -50,10 +50,10 @@ def make_arena(
     choices[fields.CAPACITY] = capacity
     choices[fields.MICRO_BATCHES] = micro_batches
     choices[fields.FIRST_WORKER] = comm.local_rank * threads
-    choices[fields.DEFERS] = (
-        alone
-        and not network.layout.tied
-        and defers_weights(global_batch_size, micro_batches, run, layers.columns, len(engine.parameters))
+    # What the sums are taken from is still there in the update, but for dropped inputs and the parts of a tied weight.
+    is_there = alone and not network.layout.tied and not any(network.dropout)
+    choices[fields.DEFERS] = is_there and defers_weights(
+        global_batch_size, micro_batches, run, layers.columns, len(engine.parameters)
     )
     return Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),

@@ -7,6 +7,9 @@ import shutil
 
 import pytest
 
+from ddp_mlp.core.network import layer_table
+from ddp_mlp.core.sharding import defers_weights
+from tests.building import network_of
 from tests.runs import ddp_mlp
 
 pytestmark = pytest.mark.mpi
@@ -16,18 +19,26 @@ CONFIG = """
 train = "spirals.h5"
 valid_fraction = 0.2
 [model]
-hidden = [16, 16]
+hidden = {hidden}
 activation = ["tanh", "relu"]
 [optimizer]
 name = "{optimizer}"
 learning_rate = 0.02
 [train]
 epochs = 4
-global_batch_size = 90      # not divisible by the micro-batches; the last batch is shorter
+global_batch_size = {batch}  # not divisible by the micro-batches; the last batch is shorter
 micro_batches = 4
 dtype = "{dtype}"
 """
 
+
+#: With few rows for its parameters, the last one has its gradient sums taken in the update.
+CONFIGS = (
+    ("momentum", "momentum", "float32", [16, 16], 90),
+    ("adam", "adam", "float64", [16, 16], 90),
+    ("few-rows", "nesterov", "float32", [80, 80], 22),
+)
+NAMES = [f"{name}.toml" for name, *_ in CONFIGS]
 
 #: Every rank a node of its own, and the optimiser shared out between them.
 SHARDED = {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true"}
@@ -38,8 +49,9 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("bits")
     made = ddp_mlp("data", "make", "spirals", "--samples", "500", "--seed", "3", "--out", "spirals.h5", cwd=path)
     assert made.code == 0, made.err
-    for optimizer, dtype in (("momentum", "float32"), ("adam", "float64")):
-        (path / f"{optimizer}.toml").write_text(CONFIG.format(optimizer=optimizer, dtype=dtype))
+    for name, optimizer, dtype, hidden, batch in CONFIGS:
+        config = CONFIG.format(optimizer=optimizer, dtype=dtype, hidden=hidden, batch=batch)
+        (path / f"{name}.toml").write_text(config)
     return path
 
 
@@ -49,7 +61,17 @@ def train(folder, config, name, **how):
 
 @pytest.fixture(scope="module")
 def alone(folder):
-    return {config: train(folder, config, f"alone-{config}").result for config in ("momentum.toml", "adam.toml")}
+    return {config: train(folder, config, f"alone-{config}").result for config in NAMES}
+
+
+def test_the_configurations_take_both_ways():
+    """Sums of weights are taken where the rows are, or in the update."""
+    ways = []
+    for *_, hidden, batch in CONFIGS:
+        network = network_of((2, *hidden, 2))
+        columns = layer_table(network, training=True).columns
+        ways.append(defers_weights(batch, 4, 1, columns, network.layout.n_parameters))
+    assert ways == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +89,7 @@ def alone(folder):
         (2, 1, SHARDED),
     ],
 )
-@pytest.mark.parametrize("config", ["momentum.toml", "adam.toml"])
+@pytest.mark.parametrize("config", NAMES)
 def test_bits_do_not_depend_on_ranks_or_threads(folder, alone, config, ranks, threads, environment, request):
     name = f"run-{request.node.callspec.id}".replace("/", "_")
     result = train(folder, config, name, ranks=ranks, threads=threads, **environment).result

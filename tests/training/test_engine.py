@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -11,14 +12,14 @@ import pytest
 from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
 from ddp_mlp.core import sharding
 from ddp_mlp.core.kernels import step as phases
-from ddp_mlp.core.kernels.arena import CAPACITY
+from ddp_mlp.core.kernels.arena import CAPACITY, DEFERS
 from ddp_mlp.core.kernels.updates import UPDATES
-from ddp_mlp.core.layout import digest
+from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
 from ddp_mlp.core.sampling import batch_bounds, steps_per_epoch
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine
+from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
 from tests import reference
 from tests.building import engine_of, gradient_of, network_of, parameters_of, resident_of, targets_for
 
@@ -95,6 +96,76 @@ def test_micro_batches_taken_together_change_no_bit(
     assert [bits(parts, threads, 8, N_ROWS) for threads in (1, 3)] == [together] * 2
 
 
+@pytest.fixture(params=[False, True], ids=["in the backward pass", "in the update"])
+def where_sums_are_taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Have the gradient sums of weights taken by those who have the rows, or by those who update the weights."""
+    monkeypatch.setattr(sharding, "_WORK_PER_PARAMETER", math.inf if request.param else -1)
+    return bool(request.param)
+
+
+#: Networks whose parts of weights, and blocks, begin and end within rows.
+NETWORKS = {
+    "narrow": network_of(SIZES, "tanh", "cross_entropy"),
+    "wide": network_of((37, 700, 9), "relu", "cross_entropy"),
+    "three parts": network_of((500, 401, 3), "tanh", "cross_entropy"),
+    "wider than a block": network_of((30, 1500, 3), "relu", "cross_entropy"),
+    "one layer": network_of((700, 3), loss="cross_entropy"),
+    "maxout": Network(Layout((40, 30, 3), (3, 1)), ("maxout", "identity"), "cross_entropy", "softmax"),
+    "dropout": replace(network_of(SIZES, "relu", "cross_entropy"), dropout=(0.3, 0.2, 0.0)),
+    "tied": Network(Layout((40, 30, 40), tied=True), ("tanh", "identity"), "cross_entropy", "softmax"),
+}
+
+
+def bits_of_two_steps(
+    network: Network, optimizer: str, threads: int, micro_batches: int, dtype: str, rules: UpdateRules
+) -> tuple[bool, list[str], list[StepReport]]:
+    """Take a step of 101 rows and one of 5; return whether sums were taken in the update, and all that can be seen."""
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(0, 1, (N_ROWS, network.layout.sizes[0])), targets_for(network, N_ROWS, rng)
+    settings = OptimizerConfig(name=optimizer, **OPTIMIZER_DEFAULTS[optimizer])  # type: ignore[arg-type]
+    coefficients = [OPTIMIZERS[optimizer].coefficients(settings, 0.05, step) for step in range(2)]
+    how = {"micro_batches": micro_batches, "threads": threads, "rules": rules}
+    with engine_of(network, resident_of(x, t, dtype), parameters_of(network, rng, dtype), optimizer, **how) as engine:
+        engine.draw_for(1, 1)
+        reports = engine.run([(0, N_ROWS), (7, 12)], coefficients)
+        seen = [digest(engine.parameters), digest(engine.moments.ravel())]
+        if optimizer == "line_search":
+            seen.append(digest(engine.gradient))
+        return bool(engine._arena.choices[DEFERS]), seen, reports
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer", "micro_batches", "dtype", "rules"),
+    [
+        *((name, "momentum", 8, "float32", UpdateRules()) for name in NETWORKS),
+        *(("wide", optimizer, 4, "float32", UpdateRules()) for optimizer in UPDATES),
+        ("wide", "adam", 1, "float64", UpdateRules()),
+        ("three parts", "sgd", 16, "float64", UpdateRules(clip_norm=0.01, layer_norms=True)),
+        ("wide", "sgd", 4, "float32", UpdateRules(l1=0.1, l2=0.2, lq=0.1, q=3.0)),
+    ],
+)
+def test_who_takes_the_sums_of_weights_changes_no_bit(
+    name: str, optimizer: str, micro_batches: int, dtype: str, rules: UpdateRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for most in (-1, math.inf):
+        monkeypatch.setattr(sharding, "_WORK_PER_PARAMETER", most)
+        for threads in (1, 3):
+            how = (NETWORKS[name], optimizer, min(threads, micro_batches), micro_batches, dtype, rules)
+            defers, *seen = bits_of_two_steps(*how)
+            assert defers == (most > 0 and name not in ("dropout", "tied"))
+            found.append(seen)
+    assert found == found[:1] * 4
+
+
+def test_sums_are_taken_in_the_update_only_where_all_rows_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharding, "_WORK_PER_PARAMETER", math.inf)
+    shape = NETWORKS["narrow"], "sgd", 1, 8, "float32", UpdateRules()
+    assert bits_of_two_steps(*shape)[0]
+    monkeypatch.setattr(sharding, "_ROWS_AT_ONCE", 60)
+    assert not bits_of_two_steps(*shape)[0]
+
+
 def test_quantities_of_rows_begin_on_cache_lines(rng: np.random.Generator) -> None:
     network, resident, start = problem(rng)
     with engine_of(network, resident, start, "sgd", micro_batches=8, threads=3, batch=N_ROWS) as engine:
@@ -155,6 +226,7 @@ def test_as_many_steps_at_once_as_there_is_room_for(rng: np.random.Generator) ->
         assert digest(engine.parameters) == at_once
 
 
+@pytest.mark.usefixtures("where_sums_are_taken")
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("where", ["features", "targets", "parameters"])
@@ -188,6 +260,7 @@ def overflowing(n_rows: int) -> tuple[Network, Resident, np.ndarray]:
     return network, resident_of(np.full((n_rows, 1), 3e38), np.zeros((n_rows, 1)), "float32"), np.zeros(2, np.float32)
 
 
+@pytest.mark.usefixtures("where_sums_are_taken")
 def test_overflow_within_a_micro_batch_stops(rng: np.random.Generator) -> None:
     network, resident, theta = overflowing(8)
     with engine_of(network, resident, theta, micro_batches=2) as engine:
@@ -196,6 +269,7 @@ def test_overflow_within_a_micro_batch_stops(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(engine.parameters, theta)
 
 
+@pytest.mark.usefixtures("where_sums_are_taken")
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_overflow_between_micro_batches_stops(threads: int) -> None:
     network, resident, theta = overflowing(4)
@@ -205,6 +279,7 @@ def test_overflow_between_micro_batches_stops(threads: int) -> None:
         np.testing.assert_array_equal(engine.parameters, theta)
 
 
+@pytest.mark.usefixtures("where_sums_are_taken")
 def test_large_but_finite_gradients_pass() -> None:
     """A suspicion alone stops nothing: 1/2 * 3e38 fits into float32."""
     network, resident, theta = overflowing(1)
