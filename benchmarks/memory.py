@@ -43,6 +43,7 @@ def job_of(work: Work, optimizer: str, micro_batches: int | None):
         columns=layer_table(network, training=True).columns,
         flops_per_sample=work.flops // work.global_batch_size,
         data_bytes=N_ROWS * (work.sizes[0] + 1) * 4,
+        can_defer=network.can_defer,
     )
 
 

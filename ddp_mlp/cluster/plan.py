@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from ddp_mlp.core.sharding import (
     Choice,
+    defers_weights,
     is_sharded,
     micro_batches_at_once,
     plan_reduction,
@@ -51,6 +52,8 @@ class Job:
         Of the rows in memory, once for each node.
     sharding : bool or "auto"
         Whether nodes share out the update.
+    can_defer, keeps_gradient : bool
+        Whether gradient sums of weights can be taken in the update, and whether that keeps them.
     """
 
     n_parameters: int
@@ -63,10 +66,22 @@ class Job:
     flops_per_sample: int
     data_bytes: int
     sharding: Choice = False
+    can_defer: bool = False
+    keeps_gradient: bool = False
 
     def is_sharded(self, nodes: int) -> bool:
         """Tell whether so many nodes share out the update."""
         return is_sharded(self.sharding, nodes, self.n_parameters * self.itemsize)
+
+    def defers_weights(self, workers: int, nodes: int) -> bool:
+        """Tell whether so many workers take the gradient sums of just the weights that they update."""
+        return (nodes == 1 and self.can_defer) and defers_weights(
+            self.global_batch_size,
+            self.micro_batches_for(workers),
+            self.run_for(workers),
+            self.columns,
+            self.n_parameters,
+        )
 
     def micro_batches_for(self, workers: int) -> int:
         """Return M for so many workers."""
@@ -182,6 +197,8 @@ def _parts(job: Job, rates: Rates, ranks: int, threads: int, ranks_per_node: int
     gradient = first * rates.first[rows].among(local, rates.cores) + (own - first) * following
     plan = plan_reduction(micro_batches, _workers_of_nodes(ranks, threads, ranks_per_node), 0)
     sums = len(plan.rows) if nodes == 1 else sum(plan.sums_of_node)
+    if job.defers_weights(workers, nodes):
+        sums = 1  # in cache, as in the update that is measured
     share = 1 / nodes if job.is_sharded(nodes) else 1.0
     update = _pass(job, rates, local, (sums + _update_traffic(job)) * share)
     communicate = rates.barrier_s * (local - 1)
@@ -224,12 +241,15 @@ def memory(job: Job, process_bytes: int, ranks: int, threads: int, ranks_per_nod
 
     Shared: the data, parameters, moments, the activations of each worker, and the gradient sums:
     a row for each node of the tree that a worker holds at once, and those of all nodes. Moments
-    and the latter can be shared out between the nodes. Alone: the process.
+    and the latter can be shared out between the nodes. Sums that are taken in the update are
+    never there as a whole. Alone: the process.
     """
     workers_of_nodes = _workers_of_nodes(ranks, threads, ranks_per_node)
     micro_batches = job.micro_batches_for(ranks * threads)
     plan = plan_reduction(micro_batches, workers_of_nodes, 0)
     nodes, of_all, own = len(workers_of_nodes), sum(plan.sums_of_node), len(plan.runs) * plan.depth
+    if job.defers_weights(ranks * threads, nodes):
+        of_all = own = int(job.keeps_gradient)
     if job.is_sharded(nodes):
         vectors = 1 + job.looks_ahead + own + (job.n_moments + of_all) / nodes
     else:

@@ -11,7 +11,7 @@ from ddp_mlp.cluster.plan import Job
 from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, layer_table
-from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.optimizers import OPTIMIZERS, keeps_gradient, update_rules
 from ddp_mlp.core.sampling import global_batch_size
 from ddp_mlp.data.hdf5 import open_dataset
 from ddp_mlp.data.resident import sizes_of_rows
@@ -61,6 +61,8 @@ def describe(config: Config) -> Subject:
         flops_per_sample=2 * (3 * sum(weights) - weights[0]),
         data_bytes=n_rows * row_bytes,
         sharding=sharding_of(config),
+        can_defer=network.can_defer,
+        keeps_gradient=keeps_gradient(config.optimizer.name, update_rules(config)),
     )
     augmentation = augmentation_settings(data.augment, facts.image_shape)
     return Subject(config, network, augmentation, as_bytes, n_train, job)

@@ -144,8 +144,8 @@ class MpiCommunicator:
             self._world.Allgatherv(MPI.IN_PLACE, [everything, sizes, stops - sizes, MPI.BYTE])
         return [everything[stop - size : stop].tobytes().decode() for size, stop in zip(sizes, stops, strict=True)]
 
-    def node_shared(self, n_bytes: int) -> Bytes:
-        """Collective. Return zeroed memory that all ranks of a node see, 64-byte aligned."""
+    def node_shared(self, n_bytes: int, *, zeroed: bool = True) -> Bytes:
+        """Collective. Return memory that all ranks of a node see, 64-byte aligned."""
         size = n_bytes + 64 if self.local_rank == 0 else 0
         with self.standing.waiting("an allocation of shared memory"):
             window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
@@ -155,7 +155,7 @@ class MpiCommunicator:
         # Mapped at different addresses in each process, but at the same offset in a page.
         start = -memory.ctypes.data % 64
         memory = memory[start : start + n_bytes]
-        if self.local_rank == 0:
+        if zeroed and self.local_rank == 0:
             memory[:] = 0
         self.node_barrier()
         return memory

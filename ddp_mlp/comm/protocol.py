@@ -117,8 +117,12 @@ class Communicator(Protocol):
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""
 
-    def node_shared(self, n_bytes: int) -> Bytes:
-        """Collective. Return zeroed memory that all ranks of a node see, 64-byte aligned."""
+    def node_shared(self, n_bytes: int, *, zeroed: bool = True) -> Bytes:
+        """Collective. Return memory that all ranks of a node see, 64-byte aligned.
+
+        What is not `zeroed` holds anything until it is written. Its pages take no memory before,
+        and then lie near the core that wrote them first.
+        """
 
     def release_shared(self) -> None:
         """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""

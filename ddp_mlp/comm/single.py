@@ -82,11 +82,11 @@ class SingleProcess:
         """Return the one text."""
         return [text]
 
-    def node_shared(self, n_bytes: int) -> Bytes:
-        """Return zeroed memory, 64-byte aligned."""
+    def node_shared(self, n_bytes: int, *, zeroed: bool = True) -> Bytes:
+        """Return memory, 64-byte aligned."""
         import numpy as np
 
-        memory = np.zeros(n_bytes + 64, np.uint8)
+        memory = (np.zeros if zeroed else np.empty)(n_bytes + 64, np.uint8)
         start = -memory.ctypes.data % 64
         return memory[start : start + n_bytes]
 

@@ -62,6 +62,14 @@ class Network:
     label_smoothing: float = 0.0
 
     @property
+    def can_defer(self) -> bool:
+        """Whether the gradient sums of weights can be taken after the backward pass.
+
+        Dropped inputs are not there any more, and a tied weight has sums in two layers.
+        """
+        return not self.layout.tied and not any(self.dropout)
+
+    @property
     def logit_threshold(self) -> float:
         """What the logit of a binary answer must exceed for the answer 1."""
         return _LOGIT_THRESHOLDS.get(self.loss, 0.0)

@@ -56,6 +56,11 @@ class UpdateRules:
         return self.l1 > 0 or self.l2 > 0 or self.lq > 0
 
 
+def keeps_gradient(optimizer: str, rules: UpdateRules) -> bool:
+    """Tell whether an update needs the whole mean gradient before it begins, and so keeps it."""
+    return rules.clip_norm > 0 or optimizer in ("lamb", "line_search")
+
+
 def update_rules(config: Config) -> UpdateRules:
     """Collect what a configuration says about the update beside the optimiser."""
     loss, train = config.loss, config.train

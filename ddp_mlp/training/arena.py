@@ -50,9 +50,7 @@ def make_arena(
     choices[fields.CAPACITY] = capacity
     choices[fields.MICRO_BATCHES] = micro_batches
     choices[fields.FIRST_WORKER] = comm.local_rank * threads
-    # What the sums are taken from is still there in the update, but for dropped inputs and the parts of a tied weight.
-    is_there = alone and not network.layout.tied and not any(network.dropout)
-    choices[fields.DEFERS] = is_there and defers_weights(
+    choices[fields.DEFERS] = (alone and network.can_defer) and defers_weights(
         global_batch_size, micro_batches, run, layers.columns, len(engine.parameters)
     )
     return Arena(
@@ -81,7 +79,7 @@ def make_arena(
         order=engine.order,
         batches=np.zeros((n_steps, 2), np.int64),
         coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
-        work=shared_array(comm, (len(plan.runs), capacity * layers.columns), dtype),
+        work=shared_array(comm, (len(plan.runs), capacity * layers.columns), dtype, zeroed=False),
         parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), dtype),
         stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
         parameters=engine.parameters,

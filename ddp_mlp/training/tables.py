@@ -37,10 +37,10 @@ class SumTable:
 
 
 def shared_table(comm: Communicator, n_rows: int, n_parameters: int, dtype: np.dtype[Any]) -> SumTable:
-    """Collective. Allocate a table whose rows start on cache lines."""
+    """Collective. Allocate a table whose rows start on cache lines; what is never written takes no memory."""
     tail_at = -(-n_parameters * dtype.itemsize // _LINE) * _LINE
     stride = tail_at + TAIL_COLUMNS * 8
-    rows = comm.node_shared(n_rows * stride).reshape(n_rows, stride)
+    rows = comm.node_shared(n_rows * stride, zeroed=False).reshape(n_rows, stride)
     return SumTable(rows, rows.view(dtype), rows[:, tail_at:].view(np.float64))
 
 
@@ -74,10 +74,10 @@ def sum_tables(comm: Communicator, plan: ReductionPlan, shares: Shares, start: F
     return SumTables(SumTable(top.rows[rows], top.sums[rows], top.tails[rows]), top)
 
 
-def shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Collective. Allocate zeros that all ranks of the node see."""
+def shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike, *, zeroed: bool = True) -> NDArray[Any]:
+    """Collective. Allocate zeros, or what is written before it is read, that all ranks of the node see."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return comm.node_shared(size).view(dtype).reshape(shape)
+    return comm.node_shared(size, zeroed=zeroed).view(dtype).reshape(shape)
 
 
 def private_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

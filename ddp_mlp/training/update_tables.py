@@ -10,8 +10,8 @@ import numpy as np
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.blocks import BlockTable, block_lengths, block_slices, with_places
 from ddp_mlp.core.kernels import penalties, updating
-from ddp_mlp.core.kernels.updates import LAMB, LINE_SEARCH, UPDATE_CODES
-from ddp_mlp.core.optimizers import UpdateRules
+from ddp_mlp.core.kernels.updates import UPDATE_CODES
+from ddp_mlp.core.optimizers import UpdateRules, keeps_gradient
 from ddp_mlp.core.sharding import Interval
 from ddp_mlp.training.tables import shared_array
 
@@ -60,7 +60,7 @@ def _choices(optimizer: str, rules: UpdateRules) -> np.ndarray[Any, np.dtype[np.
     code = UPDATE_CODES[optimizer]
     choices = np.zeros(4, np.int64)
     choices[updating.OPTIMIZER] = code
-    choices[updating.IN_PASSES] = rules.clip_norm > 0 or code in (LAMB, LINE_SEARCH)
+    choices[updating.IN_PASSES] = keeps_gradient(optimizer, rules)
     choices[updating.HAS_PENALTY] = rules.has_penalty
     choices[updating.LAYER_NORMS] = rules.layer_norms
     return choices

@@ -106,9 +106,9 @@ class Counting(SingleProcess):
 
     asked = 0
 
-    def node_shared(self, n_bytes):
+    def node_shared(self, n_bytes, **how):
         self.asked += n_bytes
-        return super().node_shared(n_bytes)
+        return super().node_shared(n_bytes, **how)
 
 
 @pytest.mark.parametrize(("optimizer", "moments", "ahead"), [("sgd", 0, 0), ("nesterov", 1, 1), ("adam", 2, 0)])
@@ -127,6 +127,17 @@ def test_an_engine_takes_the_memory_that_is_predicted(rng, optimizer, moments, a
     shared, private = memory(job, 0, 1, threads, 1)
     assert comm.asked == pytest.approx(shared, rel=0.15)
     assert private == 0
+
+
+def test_sums_that_are_taken_in_the_update_are_never_there():
+    few_rows = replace(JOB, can_defer=True, global_batch_size=16, columns=10)
+    shared, _ = memory(few_rows, 0, 2, 1, 2)
+    assert shared == 5_000 + (1 + 1) * 4_000_000 + 2 * 16 * 10 * 4  # parameters, moment, activations
+    kept, _ = memory(replace(few_rows, keeps_gradient=True), 0, 2, 1, 2)
+    assert kept == shared + 4_000_000
+    two_nodes, _ = memory(few_rows, 0, 2, 1, 1)
+    assert two_nodes == 5_000 + (1 + 1 + 2) * 4_000_000 + 16 * 10 * 4  # the sums of both nodes
+    assert predict(few_rows, RATES, 2, 1, 2).update_s == 10.0 / 2
 
 
 def test_layouts_fill_a_node_or_a_part_of_it():
