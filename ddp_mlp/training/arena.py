@@ -50,9 +50,11 @@ def make_arena(
     choices[fields.CAPACITY] = capacity
     choices[fields.MICRO_BATCHES] = micro_batches
     choices[fields.FIRST_WORKER] = comm.local_rank * threads
-    choices[fields.DEFERS] = (alone and network.can_defer) and defers_weights(
+    defers = (alone and network.can_defer) and defers_weights(
         global_batch_size, micro_batches, run, layers.columns, len(engine.parameters)
     )
+    choices[fields.DEFERS] = defers
+    rows_of_work = len(plan.runs), capacity * layers.columns
     return Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
@@ -79,7 +81,8 @@ def make_arena(
         order=engine.order,
         batches=np.zeros((n_steps, 2), np.int64),
         coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
-        work=shared_array(comm, (len(plan.runs), capacity * layers.columns), dtype, zeroed=False),
+        # Memory of a rank alone comes in large pages; the rows of others are then never touched.
+        work=shared_array(comm, rows_of_work, dtype, zeroed=False) if defers else private_array(rows_of_work, dtype),
         parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), dtype),
         stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
         parameters=engine.parameters,

@@ -68,7 +68,7 @@ class Arena(NamedTuple):
     order: Integers  # (n_train,) rows in the order of this epoch
     batches: Integers  # (S, 2) range of `order` of each step
     coefficients: Floats  # (S, COEFFICIENTS) R
-    work: Floats  # (W, capacity * columns) R, shared
+    work: Floats  # (W, capacity * columns) R, shared if DEFERS
     parts: Floats  # (T, depth, n) R, gradient sums of a part of a weight
     stacks: Floats  # (T, STACK_DEPTH, BLOCK) R
     parameters: Floats  # (P,) R, shared
