@@ -8,9 +8,14 @@ import numba
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.intrinsics import is_large, like, row_as
+from ddp_mlp.core.kernels.intrinsics import distance, is_large, like, row_as
 
 DTYPES = [np.float32, np.float64]
+
+
+@numba.njit
+def elements_between(values, index, others, other):
+    return distance(values, index, others, other)
 
 
 @numba.njit
@@ -43,3 +48,10 @@ def test_typed_helpers_say_the_same_without_the_compiler(dtype: type) -> None:
     assert type(like(value, 0.5)) is dtype
     row = np.array([1.5, -2.5], dtype)
     np.testing.assert_array_equal(row_as(row.view(np.uint8), row), row)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_distance_counts_elements_between_arrays(dtype: type) -> None:
+    memory = np.zeros(100, dtype)
+    assert elements_between(memory[10:], 5, memory[40:], 2) == 15 - 42
+    assert elements_between(memory[40:], 2, memory[10:], 5) == 42 - 15
