@@ -25,7 +25,7 @@ def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -
     if not cold_nodes:
         return
     if comm.rank == 0:
-        tell("compiling kernels, first run only (up to a minute)")
+        tell("compiling kernels, first run only (about a minute)")
     if comm.local_rank == 0 and not is_warm:
         fill_cache(dtype, lambda: compile_kernels(dtype))
         is_warm = True
