@@ -126,6 +126,8 @@ def test_an_engine_takes_the_memory_that_is_predicted(rng, optimizer, moments, a
     job = Job(n, moments, 4, bool(ahead), 64, micro_batches, columns, 0, 0)
     shared, private = memory(job, 0, 1, threads, 1)
     assert comm.asked == pytest.approx(shared, rel=0.15)
+    activations = shared - memory(replace(job, columns=0), 0, 1, threads, 1)[0]
+    assert engine._arena.work.nbytes == activations
     assert private == 0
 
 
