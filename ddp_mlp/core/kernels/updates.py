@@ -128,7 +128,7 @@ UPDATES = {
     "line_search": _hold,
 }
 UPDATE_CODES = {name: code for code, name in enumerate(UPDATES)}
-NESTEROV, LAMB, LINE_SEARCH = UPDATE_CODES["nesterov"], UPDATE_CODES["lamb"], UPDATE_CODES["line_search"]
+NESTEROV, LAMB = UPDATE_CODES["nesterov"], UPDATE_CODES["lamb"]
 
 
 @inlined
