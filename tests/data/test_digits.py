@@ -1,7 +1,8 @@
-"""The bundled digits: scaled pixels, a stratified test split, a clear word when missing."""
+"""The bundled digits: the rows themselves, scaled pixels, a stratified test split."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -45,10 +46,15 @@ def test_stratified_keeps_the_shares() -> None:
     assert (chosen[:50].sum(), chosen[50:].sum()) == (10, 2)
 
 
-def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(UsageError, match=r'pip install "ddp-mlp\[demo\]"'):
-        make_digits(None, 0)
+def test_they_ship_with_the_package() -> None:
+    """The very rows of the UCI file: their hash, and that no foreign package is needed."""
+    code = (
+        "import hashlib, sys\nfrom ddp_mlp.data.sources.digits import _load\npixels, labels = _load()\n"
+        "print(hashlib.sha256(pixels.astype('u1').tobytes() + labels.astype('u1').tobytes()).hexdigest())\n"
+        "print({'sklearn', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826", "set()"]
 
 
 def test_requests_that_mean_nothing() -> None:

@@ -1,11 +1,13 @@
-"""The 8 x 8 handwritten digits that scikit-learn carries along: real data without a network.
+"""The 8 x 8 handwritten digits that ship with the package: real data without a network.
 
 Source: E. Alpaydin, C. Kaynak, "Optical recognition of handwritten digits", UCI Machine
-Learning Repository (1998), test part, as bundled in scikit-learn.
+Learning Repository (1998), test part, CC BY 4.0; see ``data/samples/README.md``.
 """
 
 from __future__ import annotations
 
+import gzip
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +41,7 @@ def make_digits(samples: int | None, seed: int) -> Source:
     Raises
     ------
     UsageError
-        If scikit-learn is missing, a number of samples is asked for, or `seed` is negative.
+        If a number of samples is asked for, or `seed` is negative.
     """
     if samples is not None:
         raise UsageError(f"--samples {samples}: digits has 1797 samples, no more and no less; leave the option out")
@@ -51,7 +53,7 @@ def make_digits(samples: int | None, seed: int) -> Source:
     parts = {"train": ~in_test, "test": in_test}
     description = Description(
         task="multiclass",
-        source=f"made: digits of scikit-learn, pixels scaled from 0..16 to 0..255, split by seed {seed}",
+        source=f"made: optdigits of UCI (Alpaydin, Kaynak; CC BY 4.0), pixels 0..16 scaled to 0..255, split by seed {seed}",
         n_features=64,
         feature_dtype="uint8",
         n_classes=10,
@@ -67,14 +69,10 @@ def make_digits(samples: int | None, seed: int) -> Source:
 
 
 def _load() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise UsageError(
-            'the digits come with scikit-learn, which is not installed; run `pip install "ddp-mlp[demo]"`'
-        ) from error
-    digits = load_digits()
-    return np.asarray(digits.data, np.float64), np.asarray(digits.target, np.int64)
+    """Return the pixels, shape (1797, 64), 0 .. 16, and the digits, shape (1797,)."""
+    packed = files("ddp_mlp.data").joinpath("samples/digits.csv.gz").read_bytes()
+    table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), np.int64, delimiter=",")
+    return table[:, :-1].astype(np.float64), table[:, -1]
 
 
 def stratified_test(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:
