@@ -53,7 +53,7 @@ def make_digits(samples: int | None, seed: int) -> Source:
     parts = {"train": ~in_test, "test": in_test}
     description = Description(
         task="multiclass",
-        source=f"made: optdigits of UCI (Alpaydin, Kaynak; CC BY 4.0), pixels 0..16 scaled to 0..255, split by seed {seed}",
+        source=f"made: optdigits of UCI (Alpaydin, Kaynak; CC BY 4.0), 0..16 scaled to 0..255, split by seed {seed}",
         n_features=64,
         feature_dtype="uint8",
         n_classes=10,
