@@ -7,14 +7,9 @@ import os
 
 
 def main() -> None:
-    """Run the command line.
-
-    BLAS reads its environment when it is loaded, so it is told here, before anything else,
-    that each rank does its own parallel work: threads of BLAS would fight over the cores.
-    """
+    """Run the command line."""
     faulthandler.enable()  # a crash in compiled code shows where Python was
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would start a thread for each core when it is loaded
     from ddp_mlp.cli.main import run
 
     run()

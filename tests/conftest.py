@@ -1,10 +1,10 @@
-"""Set-up of the whole suite: one thread for BLAS, compiled kernels, Hypothesis, random numbers."""
+"""Set-up of the whole suite: one thread for NumPy, compiled kernels, Hypothesis, random numbers."""
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy and SciPy are first imported
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported
 
 import shutil
 import subprocess

@@ -30,7 +30,7 @@ def try_layout(ranks: int, threads: int, config: Path, overrides: Sequence[str])
         launcher = find_launcher()
         command = ranks_command(launcher, ranks, arguments)
         environment = launch_environment(launcher, threads, os.environ)
-    environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's threads would start when it is loaded
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=_DEADLINE_S)
     except (subprocess.SubprocessError, OSError):

@@ -90,18 +90,13 @@ def test_5_a_library_that_cannot_be_imported(tmp_path):
     assert "PYTHONPATH" in findings["h5py"]["fix"]
 
 
-def test_6_blas_with_threads_of_its_own(tmp_path):
-    findings = examine(tmp_path, OPENBLAS_NUM_THREADS="2")
-    assert findings["blas"]["level"] == ("warning" if (os.cpu_count() or 1) > 1 else "ok")
-
-
-def test_7_more_threads_than_cores(tmp_path):
+def test_6_more_threads_than_cores(tmp_path):
     findings = examine(tmp_path, DDP_MLP_THREADS_PER_RANK="4096")
     assert findings["cores"]["level"] == "warning"
     assert "--threads-per-rank" in findings["cores"]["fix"]
 
 
-def test_8_a_cache_that_others_may_write_to(tmp_path):
+def test_7_a_cache_that_others_may_write_to(tmp_path):
     cache = tmp_path / "cache"
     cache.mkdir()
     cache.chmod(0o777)
@@ -110,7 +105,7 @@ def test_8_a_cache_that_others_may_write_to(tmp_path):
     assert f"chmod 700 {cache}" in findings["kernel cache"]["fix"]
 
 
-def test_9_a_cache_that_is_not_verified(tmp_path):
+def test_8_a_cache_that_is_not_verified(tmp_path):
     done = run(DOCTOR, tmp_path, NUMBA_CACHE_DIR=str(tmp_path))
     finding = next(f for f in json.loads(done.out)["findings"] if f["name"] == "kernel cache")
     assert (finding["level"], "unset NUMBA_CACHE_DIR" in finding["fix"]) == ("warning", True)

@@ -10,7 +10,7 @@ from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Check, Finding
 from ddp_mlp.cluster.doctor.machine import check_cores, check_shared_memory
 from ddp_mlp.cluster.doctor.mpi import check_launcher, check_library, check_two_ranks, check_world
 from ddp_mlp.cluster.doctor.slurm import check_slurm
-from ddp_mlp.cluster.doctor.software import check_blas, check_libraries, check_python
+from ddp_mlp.cluster.doctor.software import check_libraries, check_python
 from ddp_mlp.cluster.doctor.storage import check_kernel_cache, check_run_directory
 
 __all__ = ["ERROR", "OK", "WARNING", "Finding", "check_world", "diagnose"]
@@ -22,7 +22,7 @@ def diagnose(run_directory: Path) -> Iterator[Finding]:
     Starts children that are no ranks of this job, and two ranks for a try.
     """
     checks: list[Check] = [
-        check_python, check_libraries, check_blas, check_library, check_launcher, check_two_ranks,
+        check_python, check_libraries, check_library, check_launcher, check_two_ranks,
         check_cores, check_shared_memory, check_kernel_cache, partial(check_run_directory, run_directory), check_slurm,
     ]  # fmt: skip
     for check in checks:

@@ -8,7 +8,6 @@ from ddp_mlp.cluster.doctor import ERROR, OK, WARNING
 from ddp_mlp.cluster.doctor import slurm as doctor_of_slurm
 from ddp_mlp.cluster.doctor.machine import cpu_quota, judge_cores, judge_shared_memory
 from ddp_mlp.cluster.doctor.slurm import judge_types
-from ddp_mlp.cluster.doctor.software import judge_blas
 from ddp_mlp.cluster.doctor.storage import judge_run_directory
 from ddp_mlp.comm.library import MpiLibrary
 
@@ -40,13 +39,6 @@ def test_the_time_limit_of_a_container(tmp_path):
     assert cpu_quota(limits) is None
     limits.write_text("150000 100000\n")
     assert cpu_quota(limits) == 1.5
-
-
-def test_a_blas_that_fights_for_the_cores():
-    pool = {"internal_api": "openblas", "version": "0.3", "num_threads": 1}
-    assert judge_blas([pool, pool]).level == OK
-    finding = judge_blas([pool, {**pool, "num_threads": 8}])
-    assert (finding.level, "OPENBLAS_NUM_THREADS" in finding.fix) == (WARNING, True)
 
 
 def test_file_systems(tmp_path):
