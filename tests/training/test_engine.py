@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
+from ddp_mlp.comm import Communicator
 from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
 from ddp_mlp.core import sharding
 from ddp_mlp.core.kernels import step as phases
@@ -19,7 +21,9 @@ from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
 from ddp_mlp.core.sampling import batch_bounds, steps_per_epoch
 from ddp_mlp.data.resident import Resident
+from ddp_mlp.training import tables
 from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
+from ddp_mlp.training.tables import SumTable, shared_table
 from tests import reference
 from tests.building import engine_of, gradient_of, network_of, parameters_of, resident_of, targets_for
 
@@ -156,6 +160,33 @@ def test_who_takes_the_sums_of_weights_changes_no_bit(
             assert defers == (most > 0 and name not in ("dropout", "tied"))
             found.append(seen)
     assert found == found[:1] * 4
+
+
+@pytest.mark.parametrize("micro_batches", [4, 8, 16, 64])
+def test_tied_networks_may_have_empty_micro_batches(
+    micro_batches: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few rows leave neighbouring micro-batches empty; their sums stay within the rows of their worker."""
+    network = Network(Layout((9, 5, 2, 5, 9), tied=True), ("tanh", "relu", "tanh", "identity"), "mse", "linear")
+    x, theta = rng.normal(0, 1, (N_ROWS, 9)), parameters_of(network, rng, "float32")
+    steps = [(at, at + n) for at, n in ((0, 1), (7, 2), (9, 3), (20, 5), (99, 2), (0, N_ROWS))]
+    behind: list[np.ndarray] = []
+
+    def with_rows_behind(comm: Communicator, n_rows: int, *how: Any) -> SumTable:
+        table = shared_table(comm, n_rows + micro_batches, *how)
+        table.rows[:] = 0
+        behind.append(table.rows[n_rows:])
+        return SumTable(table.rows[:n_rows], table.sums[:n_rows], table.tails[:n_rows])
+
+    def run(threads: int) -> str:
+        how = {"micro_batches": micro_batches, "threads": threads}
+        with engine_of(network, resident_of(x, x, "float32"), theta, "momentum", **how) as engine:
+            engine.run(steps, [(0.1, 0.9)] * len(steps))
+            return digest(engine.parameters)
+
+    monkeypatch.setattr(tables, "shared_table", with_rows_behind)
+    assert len({run(threads) for threads in (1, 2, 3, 4)}) == 1
+    assert not any(rows.any() for rows in behind)
 
 
 def test_sums_are_taken_in_the_update_only_where_all_rows_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

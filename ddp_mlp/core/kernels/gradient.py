@@ -51,7 +51,9 @@ def gradient(arena, worker, step):
     batch, micro_batches = arena.batches[step], choices[MICRO_BATCHES]
     m, last = arena.runs[worker, 0], arena.runs[worker, 1]
     while m < last:
-        n = count_fitting(batch, micro_batches, m, last, 0 if is_tied else choices[CAPACITY])
+        # A shared weight comes in two parts, so its pairs are added when both are there: one micro-batch at a time,
+        # also where it is empty.
+        n = 1 if is_tied else count_fitting(batch, micro_batches, m, last, choices[CAPACITY])
         spans, merges = np.empty((n, 3), np.int64), arena.worker_merges[m : m + n]
         write_spans(batch, micro_batches, worker, m, spans)
         first, stop = edge(batch, micro_batches, m), edge(batch, micro_batches, m + n)
@@ -88,7 +90,7 @@ def gradient(arena, worker, step):
             first,
             arena.own,
             row,
-            merges * 0 if is_tied else merges,
+            np.zeros(n, np.int64) if is_tied else merges,
             choices[DEFERS] != 0,
             Meeting(arena.layer_words, n_workers, arena.rows, arena.merges, stack),
             tails,

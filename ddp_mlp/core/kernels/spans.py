@@ -19,7 +19,7 @@ def edge(batch, micro_batches, m):
 
 @jit
 def count_fitting(batch, micro_batches, first, last, capacity):
-    """Return how many micro-batches, from `first` on, fit `capacity`: at least one, also if it does not."""
+    """Return how many micro-batches, from `first` on, fit `capacity`: at least one; empty ones always fit."""
     begin, count = edge(batch, micro_batches, first), 1
     while first + count < last and edge(batch, micro_batches, first + count + 1) - begin <= capacity:
         count += 1
