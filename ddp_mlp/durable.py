@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ddp_mlp.errors import OutputError, StorageError
-from ddp_mlp.plain_files import CAREFULLY, NotPlainError, foreign, kind_of, open_own, refuse
+from ddp_mlp.plain_files import CAREFULLY, NotPlainError, foreign, kind_of, linked, open_own, refuse
 
 #: Called directly before something changes; raises if it must not.
 Check = Callable[[], None]
@@ -151,10 +151,10 @@ def remove(path: Path, check: Check = unchecked) -> None:
         os.unlink(path.name, dir_fd=folder)
 
 
-def refuse_at(path: Path) -> None:
-    """Raise OutputError if something other than a plain file of this user has the name `path`."""
+def refuse_at(path: Path, *, grows: bool = False) -> None:
+    """Raise OutputError unless a file can be put at `path`; one that `grows` may have no second name there."""
     with writing_errors(path), _folder(path.parent) as folder:
-        _refuse_at(path.name, folder)
+        _refuse_at(path.name, folder, grows=grows)
 
 
 @contextmanager
@@ -210,7 +210,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _refuse_at(name: str, folder: int) -> None:
+def _refuse_at(name: str, folder: int, *, grows: bool = False) -> None:
     with suppress(FileNotFoundError):
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        refuse(kind_of(status) or foreign(status, folder))
+        refuse(kind_of(status) or foreign(status, folder) or (linked(status) if grows else ""))

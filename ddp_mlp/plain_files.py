@@ -13,7 +13,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+Kind = TypeVar("Kind")
 
 #: What is opened so is there at once: links are not followed, and no pipe waits for its other end.
 CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -66,6 +70,19 @@ def read_whole(path: Path, most: int) -> bytes:
     return content
 
 
+def linked(status: os.stat_result) -> str:
+    """Return that a file has more names than one, if so: what is written into it would be seen elsewhere."""
+    return f"a file of {status.st_nlink} names (hard links)" if status.st_nlink > 1 else ""
+
+
+def read_json(path: Path, kind: type[Kind], most: int = 2**20) -> Kind | None:
+    """Return what a JSON file of at most so many bytes holds; None if it is another kind. Raises as `open_plain`."""
+    try:
+        return msgspec.json.decode(read_whole(path, most), type=kind)
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, another kind, or brackets without end
+        return None
+
+
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a plain text file with their ends; raises as `open_plain`, and for a line without end."""
     with open_plain(path) as file:
@@ -92,8 +109,7 @@ def open_own(name: str | Path, flags: int, folder: int | None = None) -> int:
     descriptor = _open(name, flags | CAREFULLY, folder)
     try:
         status = os.fstat(descriptor)
-        refuse(kind_of(status) or foreign(status, folder))
-        refuse(f"a file of {status.st_nlink} names (hard links)" if status.st_nlink > 1 else "")
+        refuse(kind_of(status) or foreign(status, folder) or linked(status))
     except BaseException:
         os.close(descriptor)
         raise
@@ -121,6 +137,13 @@ def foreign(status: os.stat_result, folder: int | None) -> str:
     if status.st_uid == os.geteuid() or status.st_uid == _owner_of_new_files(folder):
         return ""
     return f"a file of another user (uid {status.st_uid})"
+
+
+def is_directory(path: Path) -> bool:
+    """Tell whether a path is seen to be a directory, or a link to one."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISDIR(path.stat().st_mode)
+    return False
 
 
 def leads_to_a_stranger(directory: Path) -> bool:

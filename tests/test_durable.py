@@ -160,7 +160,10 @@ def test_nothing_is_written_through_what_is_no_plain_file(tmp_path: Path, kind: 
     target.write_bytes(b"of somebody else")
     THINGS[kind](path, target)
     before = tree(tmp_path)
-    writes: list[Callable[[], None]] = [lambda: append_lines(path, "line\n", header="head\n")]
+    writes: list[Callable[[], None]] = [
+        lambda: append_lines(path, "line\n", header="head\n"),
+        lambda: refuse_at(path, grows=True),
+    ]
     if kind != "hard link":  # of which the other name stays as it is
         writes += [lambda: write_whole(path, b"new"), lambda: refuse_at(path)]
     for write in writes:
