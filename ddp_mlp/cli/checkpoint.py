@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ddp_mlp.cli.options import json_option, print_json, print_result
+from ddp_mlp.errors import printable
 
 _path = click.argument("path", type=click.Path(path_type=Path))
 
@@ -21,10 +22,11 @@ def checkpoint() -> None:
 def _files(path: Path) -> list[Path]:
     """Return the checkpoints that PATH means: a file, a run directory, or its ``checkpoints``."""
     from ddp_mlp.errors import MissingInputError
+    from ddp_mlp.plain_files import is_directory
     from ddp_mlp.training.checkpoint import list_checkpoints
     from ddp_mlp.training.run_directory import RunDirectory
 
-    if not path.is_dir():
+    if not is_directory(path):
         return [path]
     found = list_checkpoints(RunDirectory(path).checkpoints) or list_checkpoints(path)
     if not found:
@@ -32,12 +34,17 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _verdict(path: Path) -> dict[str, Any]:
+def _verdicts(path: Path) -> list[dict[str, Any]]:
+    """Read each checkpoint that PATH means. PATH itself may be a link to one, those in a directory may not."""
+    return [_verdict(file, follow=file == path) for file in _files(path)]
+
+
+def _verdict(path: Path, *, follow: bool) -> dict[str, Any]:
     from ddp_mlp.errors import DdpMlpError
     from ddp_mlp.training.checkpoint import load_checkpoint
 
     try:
-        progress = load_checkpoint(path).state.progress
+        progress = load_checkpoint(path, follow=follow).state.progress
     except DdpMlpError as error:
         return {"path": str(path), "good": False, "reason": str(error)}
     return {"path": str(path), "good": True, "step": progress.step, "epoch": progress.epoch}
@@ -48,13 +55,13 @@ def _verdict(path: Path) -> dict[str, Any]:
 @json_option
 def list_(path: Path, as_json: bool) -> None:
     """List the checkpoints of a run, the newest first."""
-    verdicts = [_verdict(file) for file in _files(path)]
+    verdicts = _verdicts(path)
     if as_json:
         print_json({"checkpoints": verdicts})
         return
     for verdict in verdicts:
         state = f"step {verdict['step']}, epoch {verdict['epoch']}" if verdict["good"] else verdict["reason"]
-        click.echo(f"{verdict['path']}  {state}")
+        click.echo(printable(f"{verdict['path']}  {state}"))
 
 
 @checkpoint.command()
@@ -67,7 +74,8 @@ def show(path: Path, as_json: bool) -> None:
     from ddp_mlp.core.layout import digest
     from ddp_mlp.training.checkpoint import load_checkpoint, newest_good
 
-    found = load_checkpoint(path) if not path.is_dir() else newest_good(_files(path)[0].parent)[0]
+    newest = _files(path)[0]
+    found = load_checkpoint(path, follow=True) if newest == path else newest_good(newest.parent)[0]
     assert found is not None  # noqa: S101 - _files has refused a directory without any
     progress = found.state.progress
     result = {
@@ -93,12 +101,11 @@ def show(path: Path, as_json: bool) -> None:
 @json_option
 def verify(path: Path, as_json: bool) -> None:
     """Verify every checkpoint of PATH; exit 65 if one is damaged."""
-    verdicts = [_verdict(file) for file in _files(path)]
+    verdicts = _verdicts(path)
     if as_json:
         print_json({"checkpoints": verdicts})
     else:
         for verdict in verdicts:
-            click.echo(
-                f"{'good' if verdict['good'] else 'BAD '}  {verdict['path']}  {verdict.get('reason', '')}".rstrip()
-            )
+            line = f"{'good' if verdict['good'] else 'BAD '}  {verdict['path']}  {verdict.get('reason', '')}"
+            click.echo(printable(line.rstrip()))
     sys.exit(0 if all(verdict["good"] for verdict in verdicts) else 65)

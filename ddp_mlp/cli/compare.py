@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ddp_mlp.cli.options import json_option, print_json
+from ddp_mlp.errors import printable
 
 
 @click.command()
@@ -33,7 +34,7 @@ def _print(result: dict[str, Any]) -> None:
         return
     first = result["first_difference"]
     if first:
-        layers = ", ".join(first["layers"])
+        layers = printable(", ".join(first["layers"]))
         click.echo(f"first difference after epoch {first['epoch']}, step {first['step']}: {layers}")
     else:
         click.echo(f"the {result['epochs_compared']} epochs that both have are the same bits; one run is longer")

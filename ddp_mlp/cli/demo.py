@@ -45,14 +45,15 @@ def demo(n_ranks: int, out: Path) -> None:
     """
     from ddp_mlp.cluster.launch import launch
     from ddp_mlp.data.importing import make_dataset
+    from ddp_mlp.durable import write_whole
     from ddp_mlp.errors import OutputError
 
     config, data, run = out / "digits.toml", out / "digits.h5", _free_directory(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        config.write_text(_CONFIG)
     except OSError as error:
         raise OutputError(f"cannot write to {out}: {error.strerror}") from None
+    write_whole(config, _CONFIG.encode())
     if not data.exists():
         tell(f"1. the data set of handwritten digits: {data}")
         make_dataset("digits", data)

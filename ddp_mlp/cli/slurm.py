@@ -88,12 +88,13 @@ def submit(as_json: bool, **options: Any) -> None:
     from ddp_mlp.cluster.slurm import controller
     from ddp_mlp.cluster.slurm.record import Record, write_record
     from ddp_mlp.cluster.slurm.script import script_text
+    from ddp_mlp.durable import write_whole
 
     job = _job(**options)
     directory = Path(job.run_directory)
     write_record(directory, Record())
     file = directory / "job.sbatch"
-    file.write_text(script_text(job))
+    write_whole(file, script_text(job).encode())
     job_id = controller.submit(file)
     write_record(directory, Record(str(job_id)))
     if as_json:

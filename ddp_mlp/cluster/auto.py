@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,7 +19,9 @@ from ddp_mlp.cluster.trial import try_layout
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import load_config
 from ddp_mlp.core.kernels.cache import cache_root
+from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import DdpMlpError, LaunchError
+from ddp_mlp.plain_files import read_json
 from ddp_mlp.training.checkpoint import newest_good
 from ddp_mlp.training.compilation import ready_kernels
 from ddp_mlp.training.run_directory import RunDirectory
@@ -167,18 +168,15 @@ def _memory_of(circumstances: dict[str, Any]) -> Path:
 def _recall(memory: Path) -> list[Layout]:
     """Return what was found before; nothing where the file is not there or not as it should be."""
     try:
-        rows = json.loads(memory.read_text())
-        return [Layout(int(ranks), int(threads), float(step_s)) for ranks, threads, step_s in rows]
-    except (OSError, ValueError, TypeError):
+        rows = read_json(memory, list[tuple[int, int, float]]) or []
+    except OSError:
         return []
+    return [Layout(*row) for row in rows]
 
 
 def _remember(memory: Path, found: Sequence[Layout]) -> None:
     """Write down what was found; where that cannot be done, the next start finds it again."""
     rows = [[layout.ranks, layout.threads, layout.step_s] for layout in found]
-    with suppress(OSError):
+    with suppress(OSError, DdpMlpError):
         memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".layout-", dir=memory.parent)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(rows, file)
-        Path(name).replace(memory)
+        write_whole(memory, json.dumps(rows).encode())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ddp_mlp.errors import UsageError
+from ddp_mlp.cluster.slurm.record import read_status
+from ddp_mlp.errors import DdpMlpError, UsageError
 
 #: What another start would not change: mistakes of the user, requests to stop, training that diverged.
 _FINAL = (0, 2, 65, 66, 73, 75, 78, 79, 130)
@@ -52,16 +53,17 @@ class TrainCommand:
         """Return the step of the newest checkpoint, -1 without any."""
         from ddp_mlp.training.checkpoint import list_checkpoints  # with NumPy and h5py, which a start can do without
 
-        newest = list_checkpoints(self.run_directory / "checkpoints")[:1]
-        return int(newest[0].stem.removeprefix("step-")) if newest else -1
+        with suppress(DdpMlpError):  # the ranks will say what is wrong with it
+            newest = list_checkpoints(self.run_directory / "checkpoints")[:1]
+            return int(newest[0].stem.removeprefix("step-")) if newest else -1
+        return -1
 
     def is_unfinished(self, since: float) -> bool:
         """Tell whether the run said after `since` that it runs, and nothing after that."""
-        status = self.run_directory / "status.json"
-        try:
-            return status.stat().st_mtime >= since and json.loads(status.read_text()).get("state") == "running"
-        except (OSError, ValueError, AttributeError):
-            return False
+        with suppress(OSError):
+            is_new = (self.run_directory / "status.json").lstat().st_mtime >= since
+            return is_new and read_status(self.run_directory).get("state") == "running"
+        return False
 
 
 def train_command(arguments: Sequence[str]) -> TrainCommand | None:

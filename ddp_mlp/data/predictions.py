@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.data.guard import load_h5py
-from ddp_mlp.errors import OutputError, StorageError, UsageError
+from ddp_mlp.durable import destination, write_chosen
+from ddp_mlp.errors import OutputError, UsageError
 
 Outputs = NDArray[np.floating]
 
@@ -24,14 +25,15 @@ def check_target(path: Path, *, force: bool) -> None:
     UsageError
         If the suffix is not one of those that are known.
     OutputError
-        If the file exists and `force` is False, or its directory does not.
+        If the file exists and `force` is False, its directory does not, or it is no plain file.
     """
     if path.suffix not in _WRITERS:
         raise UsageError(f"{path}: unknown kind of file; name it {', '.join(f'*{suffix}' for suffix in _WRITERS)}")
-    if path.exists() and not force:
+    target = destination(path)
+    if target.exists() and not force:
         raise OutputError(f"{path} exists; choose another name or give --force")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no directory {path.parent}")
+    if not target.parent.is_dir():
+        raise OutputError(f"{path}: there is no directory {target.parent}")
 
 
 def write_predictions(
@@ -58,17 +60,12 @@ def write_predictions(
 
     Raises
     ------
-    StorageError
-        If writing fails.
+    OutputError, StorageError
+        If it cannot be written; what was there stays.
     """
     names = _column_names(outputs.shape[1], task, target_names, class_names, "p" if threshold == 0.5 else "score")
     labels = _labels(outputs, task, threshold)
-    try:
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(_WRITERS[path.suffix](outputs, labels, names, class_names))
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot write: {error.strerror}") from None
+    write_chosen(path, _WRITERS[path.suffix](outputs, labels, names, class_names))
 
 
 def _labels(outputs: Outputs, task: str, threshold: float) -> NDArray[np.int64] | None:

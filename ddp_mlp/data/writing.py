@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import numpy as np
 
 from ddp_mlp.data.guard import load_h5py
 from ddp_mlp.data.structure import FORMAT, FORMAT_VERSION
+from ddp_mlp.durable import destination, under_way
 from ddp_mlp.errors import DdpMlpError, OutputError, StorageError
 
 if TYPE_CHECKING:
@@ -144,19 +144,14 @@ def create_dataset(
     """
     require_writable(path, force=force)
     _require_space(path, description, sizes)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
+    target = destination(path)
+    with _storage_errors(path), under_way(target, lambda: require_writable(path, force=force)) as temporary:
         file = _create_file(temporary, path)
-        with _storage_errors(path), _closing(file):
+        with _closing(file):
             writer = DatasetWriter(description, sizes, file, compress)
             writer._prepare()
             yield writer
             writer._require_complete()
-        with _storage_errors(path):
-            _publish(temporary, path, force=force)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def require_writable(path: Path, *, force: bool) -> None:
@@ -165,13 +160,12 @@ def require_writable(path: Path, *, force: bool) -> None:
     Raises
     ------
     OutputError
-        If it exists and `force` is false, is a directory, or its directory does not exist.
+        If it exists and `force` is false, is not a plain file, or its directory does not exist.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: a directory; give the name of a file to write")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the directory {path.parent} does not exist; create it or write elsewhere")
-    if path.exists() and not force:
+    target = destination(path)
+    if not target.parent.is_dir():
+        raise OutputError(f"{path}: the directory {target.parent} does not exist; create it or write elsewhere")
+    if target.exists() and not force:
         raise OutputError(f"{path}: the file exists; choose another name or replace it with --force")
 
 
@@ -179,7 +173,7 @@ def _require_space(path: Path, description: Description, sizes: Mapping[str, int
     """Check that the arrays fit: HDF5 takes a full disk badly, so it should not meet one."""
     row_bytes = description.n_features * np.dtype(description.feature_dtype).itemsize + description.n_targets * 8
     needed = row_bytes * sum(sizes.values()) + _OVERHEAD_BYTES
-    free = shutil.disk_usage(path.parent).free
+    free = shutil.disk_usage(path.resolve().parent).free
     if needed > free:
         raise StorageError(
             f"{path}: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} MiB free; free some space or write elsewhere"
@@ -220,22 +214,6 @@ def _storage_errors(path: Path) -> Iterator[None]:
         if full or "No space left" in detail:
             raise StorageError(f"{path}: the disk is full; free some space or write elsewhere") from error
         raise StorageError(f"{path}: writing failed ({detail[:200]}); check the disk and try again") from error
-
-
-def _publish(temporary: Path, path: Path, *, force: bool) -> None:
-    """Bring the complete file to the disk, then under its name, durably."""
-    _fsync(temporary, os.O_RDWR)
-    require_writable(path, force=force)
-    temporary.replace(path)
-    _fsync(path.parent, os.O_RDONLY)
-
-
-def _fsync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _set_names(node: Any, name: str, values: tuple[str, ...] | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,14 +17,16 @@ from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.schedules import ENDING
 from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.durable import Check, remove, unchecked, write_whole
 from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, StorageError, printable
+from ddp_mlp.plain_files import leads_to_a_stranger
 from ddp_mlp.training.model import Facts, read_description, read_parameters, write_description, write_parameters
 from ddp_mlp.training.progress import read_micro_batches, read_progress
-from ddp_mlp.training.sealed import make_image, open_image, write_atomically
+from ddp_mlp.training.sealed import make_image, open_image
 from ddp_mlp.training.state import Progress, TrainState
 from ddp_mlp.training.stored import reading
 
-_NAME = re.compile(r"step-(\d{8,})\.h5")
+_NAME = re.compile(r"step-([0-9]{8,})\.h5")
 
 #: What may differ between a checkpoint and the configuration that resumes it.
 _FREE_KEYS = {
@@ -55,6 +58,11 @@ def checkpoint_name(step: int) -> str:
     return f"step-{step:08d}.h5"
 
 
+def is_checkpoint_name(name: str) -> bool:
+    """Tell whether a file of this name would be a checkpoint."""
+    return _NAME.fullmatch(name) is not None
+
+
 def checkpoint_image(checkpoint: Checkpoint) -> bytes:
     """Return a checkpoint as the bytes of its file."""
     state = checkpoint.state
@@ -77,8 +85,8 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
     return make_image(fill)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Verify and read a checkpoint.
+def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
+    """Verify and read a checkpoint; with `follow` one that a link leads to, which a user has named.
 
     Raises
     ------
@@ -87,7 +95,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     import numpy as np
 
-    with reading(path) as stored:
+    with reading(path, follow=follow) as stored:
         kind = stored.attribute("format", str)
         if kind != "ddp-mlp-checkpoint":
             raise DataError(f"{path}: a {printable(kind)}, not a checkpoint")
@@ -115,11 +123,28 @@ def _ends_best_epoch(progress: Progress) -> bool:
 
 
 def list_checkpoints(directory: Path) -> list[Path]:
-    """Return the checkpoints in a directory by name, the newest first; links are none."""
-    if not directory.is_dir():
+    """Return the checkpoints in a directory by name, the newest first; links are none.
+
+    The directory may be a link to another one of the same user.
+
+    Raises
+    ------
+    MissingInputError
+        If the directory cannot be read.
+    DataError
+        If it is a link to a directory of another user.
+    """
+    try:
+        if leads_to_a_stranger(directory):
+            raise DataError(f"{directory} is a link to a directory of another user; name that one, if you trust it")
+        with os.scandir(directory) as entries:
+            names = [e.name for e in entries if is_checkpoint_name(e.name) and e.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [p for p in directory.iterdir() if _NAME.fullmatch(p.name) and p.is_file() and not p.is_symlink()]
-    return sorted(found, key=lambda p: int(p.stem.removeprefix("step-")), reverse=True)
+    except OSError as error:
+        raise MissingInputError(f"{directory}: cannot be read: {error.strerror}") from None
+    names.sort(key=lambda name: int(name.removeprefix("step-").removesuffix(".h5")), reverse=True)
+    return [directory / name for name in names]
 
 
 def newest_good(directory: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -148,8 +173,13 @@ def newest_good(directory: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, []
 
 
-def save_checkpoint(directory: Path, image: bytes, step: int, keep: int) -> Path:
+def save_checkpoint(directory: Path, image: bytes, step: int, keep: int, check: Check = unchecked) -> Path:
     """Write a checkpoint, verify it on disk, then remove all but the newest `keep`.
+
+    Parameters
+    ----------
+    check : callable
+        Called directly before each change to the directory.
 
     Raises
     ------
@@ -159,14 +189,14 @@ def save_checkpoint(directory: Path, image: bytes, step: int, keep: int) -> Path
         If it does not read back as it was written.
     """
     path = directory / checkpoint_name(step)
-    write_atomically(path, image)
+    write_whole(path, image, check)
     try:
         open_image(path).close()
     except MissingInputError as error:
         raise StorageError(f"{error}, just after it was written") from None
-    with contextlib.suppress(OSError):  # another save prunes again
+    with contextlib.suppress(OSError, MissingInputError, DataError):  # another save prunes again
         for old in list_checkpoints(directory)[keep:]:
-            old.unlink()
+            remove(old, check)
     return path
 
 

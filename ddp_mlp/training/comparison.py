@@ -10,6 +10,7 @@ import numpy as np
 
 from ddp_mlp.core.layout import Floats, Layout, digest
 from ddp_mlp.errors import DataError, MissingInputError
+from ddp_mlp.plain_files import read_lines
 from ddp_mlp.training.checkpoint import newest_good
 from ddp_mlp.training.model import load_model
 from ddp_mlp.training.run_directory import RunDirectory
@@ -52,10 +53,15 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
 
 def _hash_rows(run: Path) -> dict[int, dict[str, str]]:
     path = RunDirectory(run).hashes
-    if not path.exists():
-        raise MissingInputError(f"{run}: no hashes.csv, so no run directory whose history could be compared")
-    with path.open(newline="") as file:
-        return {int(row["step"]): row for row in csv.DictReader(file)}
+    try:
+        rows = [row for row in csv.DictReader(read_lines(path)) if None not in row and None not in row.values()]
+        return {int(row["step"]): row for row in rows if int(row["epoch"])}
+    except FileNotFoundError:
+        raise MissingInputError(f"{run}: no hashes.csv, so no run directory whose history could be compared") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except (KeyError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: not the hashes that a run writes ({error})") from None
 
 
 def _difference(left: dict[str, str], right: dict[str, str]) -> dict[str, Any]:

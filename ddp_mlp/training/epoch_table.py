@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ddp_mlp.errors import StorageError
+from ddp_mlp.durable import Check, append_lines, unchecked, writing_errors
+from ddp_mlp.plain_files import read_lines
 
 
 class EpochTable:
     """The file at `path`, whose only writer this process is once it has appended."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: Check = unchecked) -> None:
         self._path = path
+        self._check = check
         self._known: set[int] | None = None
 
     def append(self, rows: list[dict[str, Any]]) -> None:
@@ -28,37 +30,29 @@ class EpochTable:
         ------
         StorageError
             If the file cannot be read or written; then the rows can be given again.
+        OutputError
+            If it is no plain file of this user.
         """
-        try:
-            if self._known is None:
+        if self._known is None:
+            with writing_errors(self._path):
                 self._known = _epochs_in(self._path)
-            new = [row for row in rows if row["epoch"] not in self._known]
-            if new:
-                _append(self._path, new)
-            self._known.update(row["epoch"] for row in new)
-        except OSError as error:
-            raise StorageError(f"{self._path}: cannot write: {error.strerror}") from None
+        new = [row for row in rows if row["epoch"] not in self._known]
+        if new:
+            append_lines(
+                self._path, _as_csv(new), self._check, header=_as_csv([dict(zip(new[0], new[0], strict=True))])
+            )
+        self._known.update(row["epoch"] for row in new)
 
 
-def _append(path: Path, rows: list[dict[str, Any]]) -> None:
+def _as_csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            writer.writeheader()
-        else:
-            file.seek(size - 1)
-            if file.read(1) != b"\n":  # a crash or a full disk has cut the last row short
-                text.write("\n")
-        writer.writerows(rows)
-        file.write(text.getvalue().encode())
+    csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _epochs_in(path: Path) -> set[int]:
-    if not path.exists():
-        return set()
-    with path.open(newline="") as file:
+    with suppress(FileNotFoundError):
         # A row with fewer cells than the header was cut short and does not count.
-        whole = [row for row in csv.DictReader(file) if None not in row.values()]
+        whole = [row for row in csv.DictReader(read_lines(path)) if None not in row.values()]
         return {int(row["epoch"]) for row in whole if row["epoch"].isdigit()}
+    return set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from ddp_mlp.core.network import Network, build_network
 from ddp_mlp.data.hdf5 import DatasetFile
 from ddp_mlp.data.normalization import KINDS, Normalization
 from ddp_mlp.errors import DataError, MissingInputError
+from ddp_mlp.plain_files import is_directory
 from ddp_mlp.training.sealed import make_image
 from ddp_mlp.training.stored import Stored, reading
 
@@ -165,10 +167,10 @@ def model_image(model: Model) -> bytes:
 
 def locate_model(location: Path) -> Path:
     """Return the file that MODEL means: a file itself, or ``model.h5`` of a run directory."""
-    if not location.is_dir():
+    if not is_directory(location):
         return location
     path = location / "model.h5"
-    if not path.exists():
+    if not os.path.lexists(path):
         raise MissingInputError(
             f"{location}: no model.h5 in this directory; name a run directory, a checkpoint or a model"
         )
@@ -186,7 +188,7 @@ def load_model(location: Path) -> Model:
         If it is damaged or nothing of this program.
     """
     path = locate_model(location)
-    with reading(path) as stored:
+    with reading(path, follow=path == location) as stored:  # a link that a user has named leads where they mean
         config, facts, fitted, network, targets = read_description(stored)
         parameters = read_parameters(stored, network, config.train.dtype)
         epoch, step = stored.attribute("epoch", int), stored.attribute("step", int)

@@ -20,7 +20,7 @@ from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.kernels.hardware import check_isa, describe_hardware
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import power_of_two_at_least
-from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, StorageError, UsageError
+from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, UsageError
 from ddp_mlp.training.checkpoint import Checkpoint, check_resumable, newest_good
 from ddp_mlp.training.machines import mixed_hardware, other_hardware
 from ddp_mlp.training.problem import Problem, prepare
@@ -60,8 +60,8 @@ class Run:
         self._options = options
         self._comm = comm
         self._tell_user = tell
-        self._directory = RunDirectory(options.directory)
         self._lock = RunLock(options.directory, tell)
+        self._directory = RunDirectory(options.directory, self._lock.check)
         self._hardware: dict[str, str] = {}
         self._last_good = ""
         self._stop_reason = "a request on another rank"
@@ -86,6 +86,7 @@ class Run:
         try:
             with agreed(self._comm):
                 self._on_root(self._occupy)
+            self._lock.share(self._comm)
             return self._execute(listen)
         finally:
             self._lock.release()
@@ -94,7 +95,7 @@ class Run:
         """Make the run directory this job's own."""
         self._directory.create()
         self._lock.acquire()
-        self._directory.remove_leftovers()
+        self._directory.prepare()
         if not self._options.resume:
             self._directory.check_unused()
 
@@ -113,8 +114,7 @@ class Run:
             self._train(problem, state, micro_batches, listen)
         except DdpMlpError as failure:
             reason, code = str(failure), failure.exit_code
-            with suppress(StorageError):  # the first failure is the one to tell
-                self._on_root(lambda: self._directory.write_status("failed", exit_code=code, reason=reason))
+            self._on_root(lambda: self._directory.note_failure(code, reason, within_s=60))
             raise
         summary = {
             **summarize(state, self._config, problem.network.layout),
@@ -125,15 +125,15 @@ class Run:
             "run_dir": str(self._directory.path),
         }
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
-        self._on_root(lambda: self._directory.write_status(summary["status"], exit_code=code, **summary))
+        with agreed(comm):
+            self._on_root(lambda: self._directory.write_status(summary["status"], exit_code=code, **summary))
         if code:
             self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
 
     def _note_timeout(self, reason: str) -> None:
         """Let the status tell of a collective that timed out; on whichever rank can."""
-        with suppress(DdpMlpError):
-            self._directory.write_status("failed", exit_code=CollectiveTimeoutError.exit_code, reason=reason)
+        self._directory.note_failure(CollectiveTimeoutError.exit_code, reason, within_s=1)
 
     def _on_root(self, write: Callable[[], object]) -> None:
         if self._comm.rank == 0:
@@ -141,8 +141,9 @@ class Run:
 
     def _tell(self, line: str) -> None:
         if self._comm.rank == 0:
-            self._tell_user(line)
-            with suppress(StorageError):  # it has been said; no line is worth the run
+            with suppress(OSError):  # standard error may go to a disk that is full; no line is worth the run
+                self._tell_user(line)
+            with suppress(DdpMlpError):
                 self._directory.log(line)
 
     def _restore(self, problem: Problem) -> Checkpoint | None:
@@ -234,7 +235,7 @@ class Run:
         if self._comm.rank != 0:
             return None
         imprint = Imprint(self._config, problem, micro_batches, self._written_by())
-        return RunWriter(self._directory, self._lock, imprint, self._tell, self._last_good)
+        return RunWriter(self._directory, imprint, self._tell, self._last_good)
 
     def _written_by(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,9 @@ process ends, and which NFS passes on to the server. Not every file system share
 between nodes, so the owner also touches the file every few seconds; a job on another node
 that gets the lock although the file names a stranger watches it before it believes that the
 stranger is gone. All times are the file server's, so clocks of nodes need not agree.
+
+An owner that hung may be taken for dead and wake up. The file holds a token that differs
+for every owner, so `check`, asked before each change to the directory, tells it.
 """
 
 from __future__ import annotations
@@ -14,18 +17,16 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 
-import msgspec
-
-from ddp_mlp.errors import OutputError
+from ddp_mlp.comm import Communicator
+from ddp_mlp.errors import DdpMlpError, OutputError, StorageError
+from ddp_mlp.plain_files import NotPlainError, open_own, open_plain, read_json
+from ddp_mlp.training.lock_owner import Owner, read_owner, start_of, this_process
 
 #: Seconds between signs of life, and without one until an owner on another node counts as dead.
 BEAT_S = 5.0
@@ -35,59 +36,6 @@ PATIENCE_S = 30.0
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Who holds a run directory, as written in its lock file.
-
-    Attributes
-    ----------
-    token : str
-        Differs for every process that ever held a lock.
-    job, restarts : str
-        Slurm's job id and how often it was requeued; empty outside Slurm.
-    boot : str
-        Id of this start of the machine's kernel.
-    pid, started : int
-        Process id, and when it started in ticks since boot: ids are used again.
-    """
-
-    token: str
-    job: str
-    restarts: str
-    host: str
-    boot: str
-    pid: int
-    started: int
-    since_utc: str
-
-    def __str__(self) -> str:
-        job = f"job {self.job} on " if self.job else ""
-        return f"{job}{self.host}, pid {self.pid}, since {self.since_utc}"
-
-
-def this_process() -> Owner:
-    """Return this process as an owner."""
-    return Owner(
-        token=uuid.uuid4().hex,
-        job=os.environ.get("SLURM_JOB_ID", ""),
-        restarts=os.environ.get("SLURM_RESTART_COUNT", ""),
-        host=socket.gethostname(),
-        boot=Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-        pid=os.getpid(),
-        started=_start_of(os.getpid()) or 0,
-        since_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _start_of(pid: int) -> int | None:
-    """Return when a process of this machine started, in ticks since boot; None if there is none."""
-    try:
-        # The second field is the name, in parentheses, and may hold anything, spaces too.
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 class RunLock:
     """The right to write into a run directory, from `acquire` to `release`."""
 
@@ -95,6 +43,8 @@ class RunLock:
         self._path = directory / ".lock"
         self._tell = tell
         self._own = this_process()
+        self._token = ""  # of the owner whose right this is, from `acquire` or `share` to `release`
+        self._taker = ""
         self._descriptor = -1
         self._released = threading.Event()
         self._beating = threading.Thread()
@@ -111,34 +61,68 @@ class RunLock:
             self._descriptor = self._take()
         except OSError as error:
             raise OutputError(f"cannot lock the run directory: {self._path}: {error.strerror}") from None
+        self._token = self._own.token
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
 
+    def share(self, comm: Communicator) -> None:
+        """Collective. Let all ranks check the lock that rank 0 holds, as one of them may have to write in its place."""
+        self._token = comm.share_text(self._token)[0]
+
     def check(self) -> None:
-        """Raise OutputError unless the lock is still ours: it may have gone while this node hung."""
-        owner = _read(self._path)
-        if owner is None or owner.token != self._own.token:
-            taker = owner or "a job that has ended"
-            raise OutputError(f"{self._path.parent} was taken over by {taker}; this run writes nothing more into it")
+        """Raise unless the run directory is still ours: it may have been taken over while this node hung.
+
+        Raises
+        ------
+        OutputError
+            If it is not; then it never will be again.
+        StorageError
+            If the lock file cannot be read.
+        """
+        if not self._token:
+            raise OutputError(f"{self._path.parent} is not held by this run, which writes nothing into it")
+        self._taker = self._taker or self._find_taker()
+        if self._taker:
+            raise OutputError(
+                f"{self._path.parent} was taken over by {self._taker}; this run writes nothing more into it"
+            )
 
     def release(self) -> None:
-        """Give the lock back; without effect if it is not held."""
+        """Give the lock back, as far as that can be done. It never raises: what failed before is what counts."""
+        token, self._token = self._token, ""
         if self._descriptor < 0:
             return
         self._released.set()
-        self._beating.join()
-        owner = _read(self._path)
-        if owner and owner.token == self._own.token:
-            self._path.unlink(missing_ok=True)  # before the lock is gone: nobody can hold another file's
-        os.close(self._descriptor)
+        if self._beating.is_alive():
+            self._beating.join()
+        with contextlib.suppress(OSError):
+            owner = read_owner(self._path)
+            if owner and owner.token == token:
+                self._path.unlink()  # before the lock is gone: nobody can hold another file's
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
         self._descriptor = -1
+
+    def _find_taker(self) -> str:
+        """Return who holds the directory instead of us; empty if we do."""
+        try:
+            owner = read_json(self._path, Owner)
+        except FileNotFoundError:
+            return "a job that has ended"
+        except NotPlainError as error:
+            return f"somebody else (its lock file is {error.strerror} now)"
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot see whether this run may write: {error.strerror}") from None
+        if owner is None:
+            return "another job"
+        return "" if owner.token == self._token else str(owner)
 
     def _take(self) -> int:
         while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+            descriptor = open_own(self._path, os.O_RDWR | os.O_CREAT)
             try:
                 locked = _flock(descriptor)
-                owner = _read(self._path)
+                owner = read_owner(self._path)
                 if locked is False or (owner and self._lives(owner, known_dead_here=bool(locked))):
                     raise OutputError(
                         f"{self._path.parent} is in use by {owner or 'another job'}; "
@@ -162,7 +146,7 @@ class RunLock:
         """Tell whether an owner may still be at work although its lock did not stop us."""
         own = self._own
         if (owner.host, owner.boot) == (own.host, own.boot):
-            return not known_dead_here and _start_of(owner.pid) == owner.started
+            return not known_dead_here and start_of(owner.pid) == owner.started
         if owner.job and owner.job == own.job and owner.restarts != own.restarts:
             return False  # requeued: Slurm starts a job again only when all of it has ended
         return self._still_beats(owner)
@@ -180,11 +164,8 @@ class RunLock:
 
     def _touched(self) -> float:
         """Return when the lock file was touched; opened anew, since NFS keeps old answers otherwise."""
-        descriptor = os.open(self._path, os.O_RDONLY)
-        try:
-            return os.fstat(descriptor).st_mtime
-        finally:
-            os.close(descriptor)
+        with open_plain(self._path) as file:
+            return os.fstat(file.fileno()).st_mtime
 
     def _now(self) -> float:
         """Return the file server's time."""
@@ -199,7 +180,9 @@ class RunLock:
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT_S):
-            with contextlib.suppress(OSError):  # it may be gone, which `check` tells
+            # Whoever has taken over writes into the same file: our heart must not beat for it.
+            with contextlib.suppress(OSError, DdpMlpError):
+                self.check()
                 os.utime(self._descriptor)
 
 
@@ -218,14 +201,6 @@ def _flock(descriptor: int) -> bool | None:
 
 def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
-
-
-def _read(path: Path) -> Owner | None:
-    """Return the owner that a lock file names; None if it is not there, empty or cut short."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Owner)
-    except (OSError, msgspec.DecodeError):
-        return None

@@ -7,10 +7,7 @@ from time import monotonic
 from typing import Any
 
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training.checkpoint import save_checkpoint
 from ddp_mlp.training.run_directory import RunDirectory
-from ddp_mlp.training.run_lock import RunLock
-from ddp_mlp.training.sealed import write_atomically
 from ddp_mlp.training.snapshot import Imprint, Snapshot
 
 #: Seconds between two writes of ``status.json`` that no checkpoint calls for.
@@ -26,12 +23,9 @@ class RunWriter:
         Name of the newest checkpoint that is known to be on disk; empty before the first.
     """
 
-    def __init__(
-        self, directory: RunDirectory, lock: RunLock, imprint: Imprint, tell: Callable[[str], None], last_good: str
-    ) -> None:
+    def __init__(self, directory: RunDirectory, imprint: Imprint, tell: Callable[[str], None], last_good: str) -> None:
         self.last_good = last_good
         self._directory = directory
-        self._lock = lock
         self._imprint = imprint
         self._tell = tell
         self._metrics: list[dict[str, Any]] = []
@@ -45,7 +39,6 @@ class RunWriter:
         self._metrics += snapshots[-1].history[self._n_known :]
         self._n_known = snapshots[-1].n_rows
         self._hashes += [self._imprint.hashes(snapshot) for snapshot in snapshots if snapshot.ends_epoch]
-        self._lock.check()
         self._directory.append_metrics(self._metrics)
         self._metrics = []
         self._directory.append_hashes(self._hashes)
@@ -63,14 +56,13 @@ class RunWriter:
         OutputError
             If another job has taken over the run directory.
         """
-        self._lock.check()
         if snapshot:
             keep, image = self._imprint.config.checkpoint.keep, self._imprint.checkpoint(snapshot)
-            self.last_good = save_checkpoint(self._directory.checkpoints, image, snapshot.step, keep).name
+            self.last_good = self._directory.save_checkpoint(image, snapshot.step, keep).name
             self._write_status(snapshot)
             self._directory.log(f"saved {self.last_good}")
         if best:
-            write_atomically(self._directory.model, self._imprint.model(best))
+            self._directory.write_model(self._imprint.model(best))
         if snapshot and self._is_failing:
             self._is_failing = False
             self._tell("files of the run can be written again")

@@ -1,28 +1,32 @@
 """HDF5 files that cannot be half written, and are not read when they are damaged.
 
 A sealed file is an HDF5 image behind a user block of 512 bytes, which holds the length and
-the SHA-256 of the image. h5dump and every HDF5 library read it as it is. It is written
-under a temporary name, forced to disk, renamed, and the directory forced to disk, so that
-at any time the name shows all of the old file or all of the new one.
+the SHA-256 of the image. h5dump and every HDF5 library read it as it is. `durable` writes
+it, so that at any time its name shows all of the old file or all of the new one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ddp_mlp.data.guard import load_h5py
 from ddp_mlp.data.heaps import check_heaps_of
-from ddp_mlp.errors import DataError, MissingInputError, StorageError
+from ddp_mlp.errors import DataError, MissingInputError, printable
+from ddp_mlp.plain_files import NotPlainError, open_plain
 
 USER_BLOCK = 512
 _MAGIC = b"ddp-mlp sealed HDF5"
+
+#: Unit of `st_blocks`, in which some file systems count nothing.
+_BLOCK_BYTES = 512
+#: A file may be so many times as long as what is on disk of it, which file systems that compress make less, and longer
+#: by these bytes.
+_HOLLOW, _SMALL_BYTES = 64, 64 * 2**20
 
 
 def make_image(fill: Callable[[Any], None]) -> bytes:
@@ -39,17 +43,22 @@ def seal(image: bytes) -> bytes:
     return _header(memoryview(image)[USER_BLOCK:]) + image[USER_BLOCK:]
 
 
-def open_image(path: Path) -> Any:
+def open_image(path: Path, *, follow: bool = False) -> Any:
     """Verify a sealed file and return it as an open ``h5py.File`` in memory.
+
+    Parameters
+    ----------
+    follow : bool
+        Whether it may be a link, as it may if a user has named it.
 
     Raises
     ------
     MissingInputError
         If it is not there.
     DataError
-        If it is not a sealed file, is cut short, or one bit of it has changed.
+        If it is not a sealed file, not a plain one, is cut short, or one bit of it has changed.
     """
-    image = _read(path)
+    image = _read(path, follow=follow)
     h5py = load_h5py()
     verify_image(image, str(path))
     check_heaps_of(image, USER_BLOCK, str(path))
@@ -64,60 +73,37 @@ def _header(body: memoryview) -> bytes:
 
 def verify_image(image: bytes, where: str) -> None:
     """Raise DataError unless the image is whole and unchanged, its user block included."""
-    body = memoryview(image)[USER_BLOCK:]
-    header = _header(body)
-    if image[:USER_BLOCK] == header:
+    if image[:USER_BLOCK] == _header(memoryview(image)[USER_BLOCK:]):
         return
-    if not image.startswith(_MAGIC):
-        raise DataError(f"{where}: not a checkpoint or model of this program")
-    if len(image) < USER_BLOCK:
-        raise DataError(f"{where}: cut short after {len(image)} bytes")
-    length = image[:USER_BLOCK].partition(b"\n")[2].partition(b"\n")[0]
-    if length != header.split(b"\n")[1]:
-        expected = length.removeprefix(b"length ").decode(errors="replace")
-        raise DataError(f"{where}: {len(body)} bytes of {expected}: cut short, appended to or damaged")
+    _check_length(image[:USER_BLOCK], len(image), where)
     raise DataError(f"{where}: its SHA-256 does not match its content: the file is damaged")
 
 
-def _read(path: Path) -> bytes:
+def _check_length(header: bytes, n_bytes: int, where: str) -> None:
+    """Raise DataError unless a user block is one of ours and names the length of its file."""
+    if not header.startswith(_MAGIC):
+        raise DataError(f"{where}: not a checkpoint or model of this program")
+    if n_bytes < USER_BLOCK:
+        raise DataError(f"{where}: cut short after {n_bytes} bytes")
+    named = header.partition(b"\n")[2].partition(b"\n")[0]
+    if named != b"length %d" % (n_bytes - USER_BLOCK):
+        expected = printable(named.removeprefix(b"length ").decode(errors="replace"))
+        raise DataError(f"{where}: {n_bytes - USER_BLOCK} bytes of {expected}: cut short, appended to or damaged")
+
+
+def _read(path: Path, *, follow: bool) -> bytes:
+    """Return a sealed file's bytes; one that cannot be whole is not read to its end."""
     try:
-        return path.read_bytes()
+        with open_plain(path, follow=follow) as file:
+            status = os.fstat(file.fileno())
+            _check_length(file.read(USER_BLOCK), status.st_size, str(path))
+            if 0 < status.st_blocks * _BLOCK_BYTES * _HOLLOW < status.st_size - _SMALL_BYTES:
+                raise DataError(f"{path}: most of its {status.st_size} bytes are holes; this program leaves none")
+            file.seek(0)
+            return file.read()
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file") from None
+    except NotPlainError as error:
+        raise DataError(f"{path}: {error.strerror}, not a file of its own; name what you mean by itself") from None
     except OSError as error:
         raise MissingInputError(f"{path}: cannot read: {error.strerror}") from None
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, durably, or leave what was there.
-
-    Raises
-    ------
-    StorageError
-        If any system call of it fails; the temporary file is removed.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
-        try:
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        sync_directory(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot write: {error.strerror}") from None
-
-
-def sync_directory(path: Path) -> None:
-    """Force a directory's entries to disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,9 +21,9 @@ from typing import Any
 from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
 from ddp_mlp.core.sampling import stream_key
+from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import NonFiniteError, UsageError
 from ddp_mlp.training.run import Run, RunOptions
-from ddp_mlp.training.sealed import write_atomically
 
 #: An assignment ``SECTION.KEY=VALUE``, as on the command line.
 Assignment = str
@@ -155,4 +155,4 @@ def write_table(path: Path, summaries: Sequence[dict[str, Any]]) -> None:
     writer = csv.DictWriter(text, fieldnames=names, lineterminator="\n")
     writer.writeheader()
     writer.writerows([{**s, "values": " ".join(s["values"])} for s in sorted(summaries, key=score_of)])
-    write_atomically(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())

@@ -65,8 +65,8 @@ class Stored:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Stored]:
-    """Verify and open a sealed file. What goes wrong in the block is the file's fault.
+def reading(path: Path, *, follow: bool = False) -> Iterator[Stored]:
+    """Verify and open a sealed file, with `follow` behind links too. What goes wrong in the block is the file's fault.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def reading(path: Path) -> Iterator[Stored]:
         If it is damaged, or does not hold what it should.
     """
     try:
-        with plain_errors(str(path)), open_image(path) as file:
+        with plain_errors(str(path)), open_image(path, follow=follow) as file:
             yield Stored(file, path)
     except UsageError as error:  # of the configuration that is kept in the file
         raise DataError(str(error)) from None

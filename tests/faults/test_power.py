@@ -42,7 +42,7 @@ def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any], bytes]:
         save_checkpoint(tmp_path, checkpoint_image(checkpoint_of(step)), step, KEEP)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     done: list[Any] = []
-    write, fsync, replace, unlink = os.write, os.fsync, Path.replace, Path.unlink
+    write, fsync, rename, unlink = os.write, os.fsync, os.rename, os.unlink
 
     def named(descriptor: int) -> str:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
@@ -57,20 +57,20 @@ def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any], bytes]:
         fsync(descriptor)
         done.append(named(descriptor))
 
-    def note_replace(path: Path, to: Path) -> Path:
-        done.append(Operation("rename", path.name, to.name))
-        return replace(path, to)
+    def note_rename(name: str, to: str, **folders: int) -> None:
+        done.append(Operation("rename", name, to))
+        rename(name, to, **folders)
 
-    def note_unlink(path: Path, missing_ok: bool = False) -> None:
-        done.append(Operation("unlink", path.name))
-        unlink(path, missing_ok)
+    def note_unlink(name: str, **folder: int) -> None:
+        done.append(Operation("unlink", name))
+        unlink(name, **folder)
 
     image = checkpoint_image(checkpoint_of(KEEP + 1))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "write", note_write)
         patched.setattr(os, "fsync", note_fsync)
-        patched.setattr(Path, "replace", note_replace)
-        patched.setattr(Path, "unlink", note_unlink)
+        patched.setattr(os, "rename", note_rename)
+        patched.setattr(os, "unlink", note_unlink)
         save_checkpoint(tmp_path, image, KEEP + 1, KEEP)
     return before, done, image
 

@@ -234,8 +234,8 @@ def test_nothing_is_pruned_for_a_checkpoint_that_does_not_read_back(
     import ddp_mlp.training.checkpoint as module
 
     save(tmp_path, 10, 20)
-    write = module.write_atomically
-    monkeypatch.setattr(module, "write_atomically", lambda path, image: write(path, image[:-1] + b"\1"))
+    write = module.write_whole
+    monkeypatch.setattr(module, "write_whole", lambda path, image, check: write(path, image[:-1] + b"\1", check))
     with pytest.raises(DataError):
         save(tmp_path, 30, keep=1)
     found, _ = newest_good(tmp_path)

@@ -4,24 +4,56 @@ from __future__ import annotations
 
 import csv
 import errno
+import itertools
 import json
 import os
 import re
 import socket
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ddp_mlp.errors import OutputError, StorageError, UsageError
-from ddp_mlp.training.checkpoint import checkpoint_name
+from ddp_mlp.errors import DataError, OutputError, StorageError, UsageError
+from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints
 from ddp_mlp.training.run_directory import RunDirectory
+from ddp_mlp.training.run_lock import RunLock
+from ddp_mlp.training.sealed import make_image
+from tests.hostile import STRANGER, THINGS
+
+
+def tree(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Return all that a change to a directory would change, but the times of directories."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        is_file = path.is_file() and not path.is_symlink()
+        facts = (status.st_ino, status.st_mode, status.st_nlink)
+        found[str(path.relative_to(folder))] = (*facts, status.st_mtime_ns, path.read_bytes()) if is_file else facts
+    return found
+
+
+EPOCHS = itertools.count(1)
+#: What writes each file of a run.
+WRITES: dict[str, Callable[[RunDirectory], object]] = {
+    "config.toml": lambda directory: directory.write_config("[data]"),
+    "status.json": lambda directory: directory.write_status("running"),
+    "log.txt": lambda directory: directory.log("a line"),
+    "metrics.csv": lambda directory: RunDirectory(directory.path, directory.check).append_metrics([row(next(EPOCHS))]),
+    "hashes.csv": lambda directory: RunDirectory(directory.path, directory.check).append_hashes([row(next(EPOCHS))]),
+    "model.h5": lambda directory: directory.write_model(b"model"),
+    "checkpoints/step-00000008.h5": lambda directory: directory.save_checkpoint(make_image(lambda _: None), 8, 3),
+}
+APPENDED = ("log.txt", "metrics.csv", "hashes.csv")
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> RunDirectory:
     made = RunDirectory(tmp_path / "runs/first")
     made.create()
+    made.prepare()
     return made
 
 
@@ -49,9 +81,10 @@ def test_places(tmp_path: Path) -> None:
     )
 
 
-def test_create_makes_parents_and_leaves_no_probe(directory: RunDirectory) -> None:
+def test_create_makes_parents_and_nothing_else(directory: RunDirectory) -> None:
     assert [p.name for p in directory.path.iterdir()] == ["checkpoints"]
     directory.create()
+    directory.prepare()
     directory.check_unused()
     assert not directory.holds_run(), "an empty directory holds no run"
 
@@ -76,12 +109,17 @@ def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_directory_that_cannot_be_written_to(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(OutputError, match="Read-only file system"):
-        directory.create()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        with pytest.raises(OutputError, match=r"cannot lock the run directory: .* Read-only file system"):
+            RunLock(directory.path, print).acquire()
+    directory.checkpoints.rmdir()
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputError, match=r"cannot write checkpoints to .*: Read-only file system"):
+        directory.prepare()
 
 
 def test_config(directory: RunDirectory) -> None:
@@ -152,7 +190,7 @@ def test_full_disk_is_a_storage_error(directory: RunDirectory, monkeypatch: pyte
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(StorageError, match=r"metrics\.csv: cannot write: No space left on device"):
         directory.append_metrics([row(1)])
     with pytest.raises(StorageError, match=r"log\.txt: cannot write: No space left on device"):
@@ -167,13 +205,142 @@ def test_log_appends_lines_with_the_time(directory: RunDirectory) -> None:
     assert all(len(line) > 20 for line in lines)
 
 
+def test_a_line_of_the_log_is_one_line_of_text(directory: RunDirectory) -> None:
+    directory.log("a name \udcff of\ntwo lines, and \x1b[2J")
+    [line] = (directory.path / "log.txt").read_text().splitlines()
+    assert line.endswith(r"a name \udcff of\ntwo lines, and \x1b[2J")
+
+
+FILES = (
+    "config.toml",
+    "status.json",
+    "log.txt",
+    "metrics.csv",
+    "hashes.csv",
+    "model.h5",
+    "checkpoints/step-00000008.h5",
+)
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("kind", THINGS)
+def test_a_run_begins_where_all_its_files_are_plain_ones(directory: RunDirectory, name: str, kind: str) -> None:
+    """What else has one of their names is seen before the first step, and left as it is."""
+    path, target = directory.path / name, directory.path.parent / "target"
+    target.write_bytes(b"of somebody else")
+    THINGS[kind](path, target)
+    before = tree(directory.path.parent)
+    if kind == "hard link" and name not in APPENDED:  # whose other name keeps the old content
+        directory.prepare()
+    else:
+        with pytest.raises(OutputError, match=f"{name}: an? .*, where a plain file of yours belongs"):
+            directory.prepare()
+    assert tree(directory.path.parent) == before
+
+
+@pytest.mark.parametrize("kind", THINGS)
+def test_what_turns_up_during_a_run_is_left_alone(directory: RunDirectory, kind: str) -> None:
+    target = directory.path.parent / "target"
+    target.write_bytes(b"of somebody else")
+    for name, write in WRITES.items():
+        path = directory.path / name
+        THINGS[kind](path, target)
+        before = tree(directory.path.parent)
+        if kind != "hard link" or name in APPENDED:
+            with pytest.raises(OutputError, match=f"{name}: "):
+                write(directory)
+            assert tree(directory.path.parent) == before
+        path.rmdir() if kind == "directory" and not (path / "inside").unlink() else path.unlink()
+        write(directory)
+        assert path.is_file()
+    assert target.read_bytes() == b"of somebody else"
+
+
+def test_checkpoints_may_lie_behind_a_link_of_the_same_user(tmp_path: Path) -> None:
+    """As users do who have a file system for large files."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "run/checkpoints").symlink_to(tmp_path / "scratch")
+    directory = RunDirectory(tmp_path / "run")
+    directory.prepare()
+    WRITES["checkpoints/step-00000008.h5"](directory)
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["step-00000008.h5"]
+    assert [path.name for path in list_checkpoints(directory.checkpoints)] == ["step-00000008.h5"]
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "scratch", STRANGER, STRANGER)
+        with pytest.raises(OutputError, match="checkpoints is a link to a directory of another user"):
+            directory.prepare()
+        with pytest.raises(DataError, match="checkpoints is a link to a directory of another user"):
+            list_checkpoints(directory.checkpoints)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in THINGS if kind not in ("directory", "another user's")])
+def test_what_is_no_directory_for_checkpoints(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "target").write_bytes(b"of somebody else")
+    THINGS[kind](tmp_path / "run/checkpoints", tmp_path / "target")
+    before = tree(tmp_path)
+    with pytest.raises(
+        OutputError, match=r"cannot write checkpoints to .*checkpoints: (not a directory|Too many levels)"
+    ):
+        RunDirectory(tmp_path / "run").prepare()
+    assert tree(tmp_path) == before
+
+
+def test_whoever_has_lost_a_directory_changes_nothing_in_it(directory: RunDirectory) -> None:
+    """Every change is checked: all that writes is tried, whether the file is there or not."""
+
+    def lost() -> None:
+        raise OutputError("taken over")
+
+    loser = RunDirectory(directory.path, lost)
+    leftover = directory.path / ".writable-12"
+    for _ in range(2):
+        before = tree(directory.path)
+        for write in (*WRITES.values(), RunDirectory.prepare):
+            with pytest.raises(OutputError, match="taken over"):
+                write(loser)
+        loser.note_failure(80, "it hung", within_s=10)
+        assert tree(directory.path) == before
+        leftover.touch()
+        for write in WRITES.values():
+            write(directory)
+    with pytest.raises(OutputError, match="taken over"):
+        loser._remove_leftovers()
+    assert leftover.exists()
+
+
+def test_old_checkpoints_of_a_lost_directory_stay(directory: RunDirectory) -> None:
+    passes = iter([True, True])
+
+    def lost_after_the_write() -> None:
+        if not next(passes, False):
+            raise OutputError("taken over")
+
+    image = make_image(lambda _: None)
+    directory.save_checkpoint(image, 1, keep=1)
+    with pytest.raises(OutputError, match="taken over"):
+        RunDirectory(directory.path, lost_after_the_write).save_checkpoint(image, 2, keep=1)
+    assert [path.name for path in list_checkpoints(directory.checkpoints)] == ["step-00000002.h5", "step-00000001.h5"]
+
+
+def test_a_note_of_a_failure_waits_for_no_dead_file_system(
+    directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _: ended.wait(60))
+    directory.note_failure(80, "it hung", within_s=0.05)
+    assert not (directory.path / "status.json").exists()
+    ended.set()
+
+
 def test_what_killed_jobs_leave_is_removed_and_nothing_else(directory: RunDirectory) -> None:
     token = "0123456789abcdef" * 2
     for place in (directory.path, directory.checkpoints):
         for name in (f".step-00000001.h5.{token}.tmp", f".now-{token}", ".writable-12", ".notes.tmp", "notes.tmp"):
             (place / name).write_text("")
         (place / f".a.{token}.tmp").mkdir()
-    directory.remove_leftovers()
+    directory.prepare()
     left = [".notes.tmp", f".a.{token}.tmp", "notes.tmp"]
     assert sorted(path.name for path in directory.checkpoints.iterdir()) == sorted(left)
     assert sorted(path.name for path in directory.path.iterdir()) == sorted([*left, "checkpoints"])

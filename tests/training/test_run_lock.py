@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 
-from ddp_mlp.errors import OutputError
+from ddp_mlp.errors import OutputError, StorageError
 from ddp_mlp.training import run_lock
-from ddp_mlp.training.run_lock import Owner, RunLock, this_process
+from ddp_mlp.training.lock_owner import Owner, this_process
+from ddp_mlp.training.run_lock import RunLock
+from tests.hostile import THINGS
 from tests.runs import ddp_mlp, run
 
 HOLD = """
@@ -192,28 +194,125 @@ def test_an_owner_that_hung_notices_that_it_was_replaced(tmp_path: Path) -> None
     leave(tmp_path, stranger(), age_s=0)
     with pytest.raises(OutputError, match="was taken over by n1, pid 42"):
         lock.check()
+    (tmp_path / ".lock").unlink()
+    with pytest.raises(OutputError, match="was taken over by n1, pid 42"):
+        lock.check()  # what was lost stays lost, and the reason stays the same
+    leave(tmp_path, stranger(), age_s=0)
     lock.release()
     assert (tmp_path / ".lock").exists(), "it is not ours any more"
-    (tmp_path / ".lock").unlink()
-    with pytest.raises(OutputError, match="was taken over by a job that has ended"):
+    with pytest.raises(OutputError, match="is not held by this run"):
         lock.check()
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"pid": 1}'])
-def test_a_lock_file_cut_short_is_nobodys(tmp_path: Path, content: str) -> None:
-    (tmp_path / ".lock").write_text(content)
+@pytest.mark.parametrize(
+    ("content", "taker"), [(None, "a job that has ended"), (b"", "another job"), (b'{"host": "\xff', "another job")]
+)
+def test_whoever_has_taken_it_it_is_lost(tmp_path: Path, content: bytes | None, taker: str) -> None:
+    lock, path = lock_of(tmp_path), tmp_path / ".lock"
+    lock.acquire()
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(OutputError, match=f"was taken over by {taker}"):
+        lock.check()
+    lock.release()
+
+
+def test_a_lock_file_that_cannot_be_read_for_once_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    lock = lock_of(tmp_path)
+    lock.acquire()
+    with monkeypatch.context() as patched:
+        patched.setattr(run_lock, "read_json", fail)
+        with pytest.raises(StorageError, match=r"\.lock: cannot see whether this run may write: Input/output error"):
+            lock.check()
+    lock.check()
+    with monkeypatch.context() as patched:
+        patched.setattr(run_lock, "read_owner", fail)
+        with pytest.raises(OutputError, match=r"cannot lock the run directory: .*: Input/output error"):
+            lock_of(tmp_path).acquire()
+    lock.release()
+
+
+def test_the_heart_of_one_that_was_replaced_does_not_beat_for_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lock, "BEAT_S", 0.02)
+    lock = lock_of(tmp_path)
+    lock.acquire()
+    path = leave(tmp_path, stranger(), age_s=1000)
+    before = path.stat().st_mtime_ns
+    time.sleep(0.2)
+    assert path.stat().st_mtime_ns == before
+    lock.release()
+
+
+def test_the_right_is_one_of_all_ranks(tmp_path: Path) -> None:
+    class TwoRanks:
+        """Rank 1 hears what rank 0 says."""
+
+        def share_text(self, text: str) -> list[str]:
+            return [first._token, text]
+
+    first, other = lock_of(tmp_path), lock_of(tmp_path)
+    first.acquire()
+    with pytest.raises(OutputError, match="is not held by this run"):
+        other.check()
+    other.share(TwoRanks())  # type: ignore[arg-type]
+    other.check()
+    other.release()
+    first.check()
+    leave(tmp_path, stranger(), age_s=0)
+    with pytest.raises(OutputError, match="is not held"):
+        other.check()
+    first.release()
+
+
+@pytest.mark.parametrize("call", ["unlink", "close", "open"])
+def test_giving_it_back_never_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """It comes last, often after a failure that must not be hidden by another."""
+    lock, real = lock_of(tmp_path), os.close
+
+    def fail(*arguments: Any, **_: Any) -> None:
+        if call == "close":
+            real(*arguments)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    lock.acquire()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        lock.release()
+    lock.release()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"pid": 1}', b'{"pid": "\xff"}', b"[" * 100_000, b"9" * 5000])
+def test_a_lock_file_cut_short_is_nobodys(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".lock").write_bytes(content)
     lock = lock_of(tmp_path)
     lock.acquire()
     lock.check()
     lock.release()
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", THINGS)
+def test_what_is_no_lock_file_is_left_alone(tmp_path: Path, kind: str) -> None:
     (tmp_path / "target").write_text("of somebody else")
-    (tmp_path / ".lock").symlink_to("target")
-    with pytest.raises(OutputError, match="cannot lock the run directory"):
+    THINGS[kind](tmp_path / ".lock", tmp_path / "target")
+    before = (tmp_path / ".lock").lstat()
+    with pytest.raises(OutputError, match=r"cannot lock the run directory: .*\.lock: a "):
         lock_of(tmp_path).acquire()
     assert (tmp_path / "target").read_text() == "of somebody else"
+    assert os.path.samestat((tmp_path / ".lock").lstat(), before)
+
+
+def test_a_pipe_that_takes_the_place_of_the_lock(tmp_path: Path) -> None:
+    lock = lock_of(tmp_path)
+    lock.acquire()
+    (tmp_path / ".lock").unlink()
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(OutputError, match="its lock file is a named pipe now"):
+        lock.check()
+    lock.release()
 
 
 @pytest.mark.mpi

@@ -1,8 +1,7 @@
-"""Sealed files: any damage is noticed, and writing one never costs the old one."""
+"""Sealed files: any damage is noticed, and what cannot be one is not read."""
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 from pathlib import Path
@@ -12,8 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from ddp_mlp.errors import DataError, MissingInputError, StorageError
-from ddp_mlp.training.sealed import USER_BLOCK, make_image, open_image, sync_directory, verify_image, write_atomically
+from ddp_mlp.durable import write_whole
+from ddp_mlp.errors import DataError, MissingInputError
+from ddp_mlp.training.sealed import USER_BLOCK, make_image, open_image, verify_image
+from tests.hostile import THINGS
 
 
 def fill(file: Any) -> None:
@@ -28,7 +29,7 @@ def image() -> bytes:
 
 def test_round_trip(tmp_path: Path, image: bytes) -> None:
     path = tmp_path / "file.h5"
-    write_atomically(path, image)
+    write_whole(path, image)
     with open_image(path) as file:
         np.testing.assert_array_equal(file["vector"][:], np.arange(100, dtype=np.float32))
         assert file.attrs["name"] == "sealed"
@@ -116,89 +117,36 @@ def test_other_files_are_refused(tmp_path: Path, rng: np.random.Generator) -> No
 def test_missing_and_unreadable(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"absent\.h5: no such file"):
         open_image(tmp_path / "absent.h5")
-    with pytest.raises(MissingInputError, match="cannot read: Is a directory"):
+    with pytest.raises(DataError, match="a directory, not a file"):
         open_image(tmp_path)
 
 
-def fail(*_: object, **__: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def hollow(path: Path, header: bytes, size: int) -> Path:
+    """Make a file that is nearly all a hole."""
+    path.write_bytes(header)
+    os.truncate(path, size)
+    return path
 
 
-@pytest.mark.parametrize(("owner", "call"), [(os, "open"), (os, "write"), (os, "fsync"), (Path, "replace")])
-def test_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, call: str
-) -> None:
-    path = tmp_path / "file.h5"
-    write_atomically(path, b"old")
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, call, fail)
-        with pytest.raises(StorageError, match=r"file\.h5: cannot write: No space left on device"):
-            write_atomically(path, b"new" * 1000)
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file.h5"]
+def test_no_file_of_holes_is_read(tmp_path: Path, image: bytes) -> None:
+    """Terabytes that take no room on disk, with a header or without."""
+    size = 2**41
+    named = image[:USER_BLOCK].replace(b"length %d" % (len(image) - USER_BLOCK), b"length %d" % (size - USER_BLOCK))
+    for header, reason in ((b"", "not a checkpoint"), (image[:USER_BLOCK], "of \\d+: cut short"), (named, "are holes")):
+        with pytest.raises(DataError, match=reason):
+            open_image(hollow(tmp_path / "file.h5", header[:USER_BLOCK], size))
 
 
-@pytest.mark.parametrize("exists", [False, True])
-def test_failed_write_halfway_leaves_nothing_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
-) -> None:
-    path, write, calls = tmp_path / "file.h5", os.write, []
-
-    def write_once(descriptor: int, data: memoryview) -> int:
-        calls.append(len(data))
-        return write(descriptor, data[:10]) if len(calls) == 1 else fail()  # type: ignore[return-value]
-
-    if exists:
-        path.write_bytes(b"old")
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", write_once)
-        with pytest.raises(StorageError):
-            write_atomically(path, bytes(100))
-    assert calls == [100, 90]
-    assert [p.name for p in tmp_path.iterdir()] == ["file.h5"] * exists
+@pytest.mark.parametrize("kind", ["symbolic link", "dangling link", "loop", "named pipe", "socket", "directory"])
+def test_only_plain_files_are_read(tmp_path: Path, image: bytes, kind: str) -> None:
+    (tmp_path / "target").write_bytes(image)
+    THINGS[kind](tmp_path / "file.h5", tmp_path / "target")
+    with pytest.raises(DataError, match=r"file\.h5: a .*, not a file of its own"):
+        open_image(tmp_path / "file.h5")
 
 
-def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
-    write_atomically(tmp_path / "file", bytes(range(100)))
-    assert (tmp_path / "file").read_bytes() == bytes(range(100))
-
-
-def test_content_is_on_disk_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Content, then name, then directory: in any other order a power cut can leave an empty file."""
-    events: list[str] = []
-    fsync, replace = os.fsync, Path.replace
-
-    def note_fsync(descriptor: int) -> None:
-        events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
-        fsync(descriptor)
-
-    def note_replace(path: Path, to: Path) -> Path:
-        events.append("replace")
-        return replace(path, to)
-
-    monkeypatch.setattr(os, "fsync", note_fsync)
-    monkeypatch.setattr(Path, "replace", note_replace)
-    write_atomically(tmp_path / "file", b"content")
-    assert events[0].startswith(".file.")
-    assert events[1:] == ["replace", tmp_path.name]
-
-
-def test_no_file_in_a_missing_directory(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="No such file or directory"):
-        write_atomically(tmp_path / "absent/file", b"")
-
-
-def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "target").write_bytes(b"of somebody else")
-    (tmp_path / "file").symlink_to("target")
-    write_atomically(tmp_path / "file", b"new")
-    assert (tmp_path / "target").read_bytes() == b"of somebody else"
-    assert not (tmp_path / "file").is_symlink()
-
-
-def test_sync_directory(tmp_path: Path) -> None:
-    sync_directory(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        sync_directory(tmp_path / "absent")
+def test_a_link_that_a_user_names_is_followed(tmp_path: Path, image: bytes) -> None:
+    (tmp_path / "target").write_bytes(image)
+    (tmp_path / "file.h5").symlink_to("target")
+    with open_image(tmp_path / "file.h5", follow=True) as file:
+        assert file.attrs["name"] == "sealed"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import OutputError
-from ddp_mlp.training.sealed import write_atomically
+from ddp_mlp.plain_files import read_json
+
+#: Numbers of jobs and tasks as Slurm writes them; what is none is not shown to it.
+_JOB = re.compile(r"[0-9]{1,20}(_[0-9]{1,20})?")
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -19,10 +25,11 @@ class Record(msgspec.Struct, frozen=True):
 
 def read_record(run_directory: Path) -> Record:
     """Return the record of a run; an empty one if there is none that can be read."""
-    try:
-        return msgspec.json.decode((run_directory / "slurm.json").read_bytes(), type=Record)
-    except (OSError, msgspec.DecodeError):
-        return Record()
+    with suppress(OSError):
+        found = read_json(run_directory / "slurm.json", Record)
+        if found and _JOB.fullmatch(found.job_id):
+            return found
+    return Record()
 
 
 def write_record(run_directory: Path, record: Record) -> None:
@@ -30,23 +37,27 @@ def write_record(run_directory: Path, record: Record) -> None:
 
     Raises
     ------
-    OutputError
+    OutputError, StorageError
         If it cannot be written.
     """
     try:
         run_directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(run_directory / "slurm.json", msgspec.json.encode(record) + b"\n")
     except OSError as error:
         raise OutputError(f"cannot write {run_directory / 'slurm.json'}: {error.strerror}") from None
+    write_whole(run_directory / "slurm.json", msgspec.json.encode(record) + b"\n")
 
 
 def read_status(run_directory: Path) -> dict[str, object]:
     """Return what ``status.json`` says; empty if it is not there or cannot be read."""
-    try:
-        status = msgspec.json.decode((run_directory / "status.json").read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return {}
-    return status if isinstance(status, dict) else {}
+    with suppress(OSError):
+        return read_json(run_directory / "status.json", dict[str, object]) or {}
+    return {}
+
+
+def job_of(status: dict[str, object]) -> str:
+    """Return the Slurm job that ``status.json`` tells; empty outside Slurm."""
+    job = status.get("slurm_job_id")
+    return job if isinstance(job, str) and _JOB.fullmatch(job) else ""
 
 
 def step_of(status: dict[str, object]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ddp_mlp import errors
 from ddp_mlp.cluster.slurm import controller
-from ddp_mlp.cluster.slurm.record import Record, read_record, read_status, step_of, write_record
+from ddp_mlp.cluster.slurm.record import Record, job_of, read_record, read_status, step_of, write_record
 from ddp_mlp.comm.launcher import slurm_job_id
 
 #: Stops at the same step after which a job is not started again.
@@ -81,7 +81,7 @@ def end_own_job(run_directory: Path, code: int, *, asked: bool, restarts: int, m
     """
     job_id, status = slurm_job_id(os.environ), read_status(run_directory)
     state = str(status.get("state", ""))
-    if state not in _UNFINISHED and status.get("slurm_job_id", "") == job_id:
+    if state not in _UNFINISHED and job_of(status) == job_id:
         return 0, f"job {job_id}: the run is {state}"
     job = controller.show(job_id) if job_id else {}
     preempted = job.get("PreemptTime", "None") != "None"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ddp_mlp.cluster.slurm import controller
 from ddp_mlp.cluster.slurm.job import limit_seconds
-from ddp_mlp.cluster.slurm.record import read_record, read_status, step_of
+from ddp_mlp.cluster.slurm.record import job_of, read_record, read_status, step_of
 from ddp_mlp.errors import MissingInputError, UsageError
+from ddp_mlp.plain_files import is_directory, leads_to_a_stranger
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class JobStatus:
 def job_status(run_directory: Path) -> JobStatus:
     """Return how the job of a run stands."""
     status = read_status(run_directory)
-    job_id, job = _newest_job(read_record(run_directory).job_id, str(status.get("slurm_job_id", "")))
+    job_id, job = _newest_job(read_record(run_directory).job_id, job_of(status))
     epoch = status.get("epochs", status.get("epoch", 0))
     return JobStatus(
         run_dir=str(run_directory),
@@ -82,9 +84,9 @@ def statuses(directory: Path) -> list[JobStatus]:
     MissingInputError
         If there is no run and no job.
     """
-    within = sorted(directory.glob("*/status.json")) if directory.is_dir() else []
-    runs = [path.parent for path in within]
-    if (directory / "status.json").exists() or ((directory / "slurm.json").exists() and not runs):
+    within = sorted(directory.glob("*/status.json")) if is_directory(directory) else []
+    runs = [path.parent for path in within if not leads_to_a_stranger(path.parent)]
+    if os.path.lexists(directory / "status.json") or (os.path.lexists(directory / "slurm.json") and not runs):
         runs = [directory]
     if not runs:
         raise MissingInputError(f"{directory}: holds no run, and no job was submitted from it")

@@ -1,0 +1,89 @@
+"""Who holds a run directory, as its lock file tells."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ddp_mlp.errors import printable
+from ddp_mlp.plain_files import read_json
+
+#: Characters of an owner in a message; a lock file may hold anything.
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a run directory, as written in its lock file.
+
+    Attributes
+    ----------
+    token : str
+        Differs for every process that ever held a lock.
+    job, restarts : str
+        Slurm's job id and how often it was requeued; empty outside Slurm.
+    boot : str
+        Id of this start of the machine's kernel.
+    pid, started : int
+        Process id, and when it started in ticks since boot: ids are used again.
+    """
+
+    token: str
+    job: str
+    restarts: str
+    host: str
+    boot: str
+    pid: int
+    started: int
+    since_utc: str
+
+    def __str__(self) -> str:
+        job = f"job {self.job} on " if self.job else ""
+        return printable(f"{job}{self.host}, pid {self.pid}, since {self.since_utc}")[:_LONGEST]
+
+
+def this_process() -> Owner:
+    """Return this process as an owner."""
+    return Owner(
+        token=uuid.uuid4().hex,
+        job=os.environ.get("SLURM_JOB_ID", ""),
+        restarts=os.environ.get("SLURM_RESTART_COUNT", ""),
+        host=socket.gethostname(),
+        boot=_boot_id(),
+        pid=os.getpid(),
+        started=start_of(os.getpid()) or 0,
+        since_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _boot_id() -> str:
+    with suppress(OSError):  # some containers do not show it
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def start_of(pid: int) -> int | None:
+    """Return when a process of this machine started, in ticks since boot; None if there is none."""
+    try:
+        # The second field is the name, in parentheses, and may hold anything, spaces too.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def read_owner(path: Path) -> Owner | None:
+    """Return the owner that a lock file names; None if it is not there, empty or cut short.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, so that there may be one.
+    """
+    with suppress(FileNotFoundError):
+        return read_json(path, Owner)
+    return None
