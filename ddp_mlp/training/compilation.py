@@ -36,15 +36,16 @@ def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -
     comm.standing.at("while the kernels are compiled")
     with agreed(comm):
         check_jit()
-    code = b"" if are_ready(dtype) else read_code(dtype)
-    if any(comm.share_text("cold" if code is None else "")):
+    if are_ready(dtype):  # then on all ranks
+        return
+    code = read_code(dtype) or b""
+    if any(comm.share_text("" if code else "cold")):
         if comm.rank == 0:
             tell("compiling kernels, first run only (about a minute)")
-        compiling = _Compiling(dtype) if code is None and comm.local_rank == 0 else None
+        compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
         _await(comm, compiling)
         code = _from_first_rank(comm, compiling.code() if compiling else code)
-    if not are_ready(dtype):
-        load_kernels(dtype, code)
+    load_kernels(dtype, code)
 
 
 class _Compiling:
@@ -63,7 +64,7 @@ class _Compiling:
         try:
             self._code = compile_kernels(self._dtype)
             keep_code(self._dtype, self._code)
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as error:  # raised where it is waited for
             self._error = error
 
     def goes_on(self) -> bool:
@@ -89,9 +90,9 @@ def _await(comm: Communicator, compiling: _Compiling | None) -> None:
             time.sleep(_POLL_S)
 
 
-def _from_first_rank(comm: Communicator, code: bytes | None) -> bytes:
+def _from_first_rank(comm: Communicator, code: bytes) -> bytes:
     """Collective. Return the machine code that the first rank of each node has."""
-    own = np.frombuffer(code or b"", np.uint8)
+    own = np.frombuffer(code, np.uint8)
     size = comm.node_shared(8).view(np.int64)
     if comm.local_rank == 0:
         size[0] = len(own)

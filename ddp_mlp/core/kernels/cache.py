@@ -92,7 +92,7 @@ def _name(dtype: str) -> str:
     from ddp_mlp.core.kernels.hardware import code_target
 
     text = [dtype, sys.implementation.cache_tag, platform.python_version(), platform.machine(), *code_target()]
-    text += [f"{name} {version(name)}" for name in ("ddp-mlp", "numba", "llvmlite", "numpy")]
+    text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     text += [
         f"{name}={value}"
         for name, value in sorted(vars(config).items())

@@ -16,6 +16,7 @@ from numba.core.runtime import rtsys
 
 from ddp_mlp.core.kernels.arrays import signature
 from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.intrinsics import jit
 from ddp_mlp.core.kernels.sampling import shuffle
 from ddp_mlp.core.kernels.step import work
 from ddp_mlp.errors import UsageError
@@ -38,13 +39,12 @@ def compile_kernels(dtype: str) -> bytes:
     """Compile all kernels for training in `dtype`, and return their machine code for `load_kernels`."""
     code = {}
     for kernel in ENTRY_POINTS:
-        types = signature(kernel.py_func, dtype)
-        kernel._can_compile = True
-        try:
-            kernel.compile(types)
-        finally:
-            kernel.disable_compile()
-        code[kernel.__name__] = kernel.overloads[types]._reduce()
+        types, compiler = signature(kernel.py_func, dtype), jit(kernel.py_func)
+        compiler.compile(types)
+        compiled = compiler.overloads[types]
+        code[kernel.__name__] = compiled._reduce()
+        if types not in kernel.overloads:  # what does not depend on the dtype may be there
+            kernel.add_overload(compiled)
     return bytes(serialize.dumps(code))
 
 
@@ -53,7 +53,7 @@ def load_kernels(dtype: str, code: bytes) -> None:
 
     What is there already stays.
     """
-    rtsys.initialize(work.targetctx)  # symbols that the code needs; all else of Numba is for compiling, and loads slowly
+    rtsys.initialize(work.targetctx)  # all else of Numba is for compiling, and takes long to load
     parts: dict[str, Any] = pickle.loads(code)  # noqa: S301 - sealed, and from a directory of this user
     for kernel in ENTRY_POINTS:
         if signature(kernel.py_func, dtype) not in kernel.overloads:
