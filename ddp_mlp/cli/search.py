@@ -33,12 +33,10 @@ def cross_validate(
 ) -> None:
     """Train CONFIG once for each fold, validate on that fold, and report mean and spread."""
     from ddp_mlp.comm import connect
-    from ddp_mlp.training.compilation import ready_kernels
 
     pin_isa(config, overrides)
     with connect() as comm:
         configure = _configurations(config, overrides, comm)
-        ready_kernels(configure([]).train.dtype, comm, tell)
         from ddp_mlp.training.run import RunOptions
         from ddp_mlp.training.search import fold_assignments, run_trials, spread
 
@@ -76,12 +74,10 @@ def search(
     ddp-mlp search c.toml --try optimizer.learning_rate=1e-4..1e-1 --random 20
     """
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.training.compilation import ready_kernels
 
     pin_isa(config, overrides)
     with connect() as comm:
         configure = _configurations(config, overrides, comm)
-        ready_kernels(configure([]).train.dtype, comm, tell)
         from ddp_mlp.training.run import RunOptions
         from ddp_mlp.training.search import make_trials, parse_choice, run_trials, score_of, write_table
 

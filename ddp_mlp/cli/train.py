@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ddp_mlp.cli.options import DURATION, json_option, pin_isa, print_result, tell
+from ddp_mlp.cli.options import DURATION, json_option, pin_isa, print_result
 from ddp_mlp.errors import StoppedError
 
 
@@ -70,9 +70,6 @@ def train(
         if dry_run:
             click.echo(as_toml(loaded), nl=False)
             return
-        from ddp_mlp.training.compilation import ready_kernels
-
-        ready_kernels(loaded.train.dtype, comm, tell)
         from ddp_mlp.cli.progress import make_progress
         from ddp_mlp.training.run import Run, RunOptions
 

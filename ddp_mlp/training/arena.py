@@ -9,6 +9,7 @@ import numpy as np
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import arena as fields
 from ddp_mlp.core.kernels.arena import TAIL_COLUMNS, Arena
+from ddp_mlp.core.kernels.arrays import check_types
 from ddp_mlp.core.kernels.losses import LOSS_CODES
 from ddp_mlp.core.kernels.meeting import LAYER_WORDS
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
@@ -55,7 +56,7 @@ def make_arena(
     )
     choices[fields.DEFERS] = defers
     rows_of_work = len(plan.runs), capacity * layers.columns
-    return Arena(
+    arena = Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(5, np.int64),
@@ -95,3 +96,5 @@ def make_arena(
         reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
         **updates,
     )
+    check_types(arena, dtype.name)
+    return arena

@@ -1,64 +1,104 @@
-"""Have all kernels compiled before training: once for each node, by one of its ranks."""
+"""Have all kernels compiled before anything else: once for each node, by one of its ranks."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
-from ddp_mlp.comm import Communicator
-from ddp_mlp.core.kernels.cache import fill_cache, use_cache
+import numpy as np
+
+from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.core.kernels.cache import keep_code, read_code
+from ddp_mlp.core.kernels.machine_code import are_ready, check_jit, compile_kernels, load_kernels
+
+#: How often ranks tell each other that somebody is still compiling.
+_POLL_S = 0.2
+#: LLVM needs more of a stack than threads have where `ulimit -s` says "unlimited".
+_STACK_BYTES = 2**26
 
 
 def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -> None:
     """Collective. Load the compiled kernels, or compile them where that was never done.
 
-    Call it before any module that holds kernels is imported: they take the cache
-    directory that is in force when they are decorated.
+    Afterwards nothing is compiled in this process: what kernels are not compiled for is a TypeError.
 
     Parameters
     ----------
     tell : callable
         Called on rank 0 with a line for the user if compiling will take a while.
+
+    Raises
+    ------
+    UsageError
+        If Numba was told to compile nothing.
     """
     comm.standing.at("while the kernels are compiled")
-    is_warm = use_cache(dtype)
-    cold_nodes = [text for text in comm.share_text("" if is_warm else "cold") if text]
-    if not cold_nodes:
+    with agreed(comm):
+        check_jit()
+    if are_ready(dtype):  # then on all ranks
         return
-    if comm.rank == 0:
-        tell("compiling kernels, first run only (about a minute)")
-    if comm.local_rank == 0 and not is_warm:
-        fill_cache(dtype, lambda: compile_kernels(dtype))
-        is_warm = True
-    comm.barrier()
-    if not is_warm and not use_cache(dtype):
-        fill_cache(dtype, lambda: compile_kernels(dtype))
+    code = read_code(dtype) or b""
+    if any(comm.share_text("" if code else "cold")):
+        if comm.rank == 0:
+            tell("compiling kernels, first run only (about a minute)")
+        compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
+        _await(comm, compiling)
+        code = _from_first_rank(comm, compiling.code() if compiling else code)
+    load_kernels(dtype, code)
 
 
-def compile_kernels(dtype: str) -> None:
-    """Run every entry point once, on two workers and a network of three weights."""
-    import numpy as np
+class _Compiling:
+    """A thread that compiles, so that meanwhile its rank can say that it is alive."""
 
-    from ddp_mlp.comm import SingleProcess
-    from ddp_mlp.core.initializers import initial_parameters
-    from ddp_mlp.core.layout import Layout
-    from ddp_mlp.core.network import Network
-    from ddp_mlp.core.sampling import permuted
-    from ddp_mlp.data.resident import Resident
-    from ddp_mlp.training.engine import Engine
-    from ddp_mlp.training.evaluation import Evaluator
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+        self._code = b""
+        self._error: BaseException | None = None
+        before = threading.stack_size(_STACK_BYTES)
+        self._thread = threading.Thread(target=self._compile, name="compiler", daemon=True)
+        self._thread.start()
+        threading.stack_size(before)
 
-    comm = SingleProcess()
-    network = Network(Layout((1, 1)), ("identity",), "mse", "linear")
-    column = np.zeros((2, 1), dtype)
-    resident = Resident(column.view(np.uint8), 0, column[0], column[0], column, (0, 2))
-    parameters = initial_parameters(network, "zeros", 0, dtype)
-    engine = Engine(
-        network, "sgd", resident, comm,
-        micro_batches=2, threads=2, n_train=2, global_batch_size=2, start=parameters,
-    )  # fmt: skip
-    engine.order[:] = permuted(np.arange(2), "warm-up")
-    engine.run([(0, 2)], [(0.0,)])
-    engine.close()
-    evaluator = Evaluator(network, "regression", resident, comm, 1)
-    evaluator.evaluate(parameters, np.arange(2))
-    evaluator.predict(parameters, np.arange(2))
+    def _compile(self) -> None:
+        try:
+            self._code = compile_kernels(self._dtype)
+            keep_code(self._dtype, self._code)
+        except BaseException as error:  # raised where it is waited for
+            self._error = error
+
+    def goes_on(self) -> bool:
+        """Wait for a moment, and tell whether it takes longer."""
+        self._thread.join(_POLL_S)
+        return self._thread.is_alive()
+
+    def code(self) -> bytes:
+        """Return the machine code, or raise what has gone wrong."""
+        if self._error:
+            raise self._error
+        return self._code
+
+
+def _await(comm: Communicator, compiling: _Compiling | None) -> None:
+    """Collective. Return when no rank compiles any more.
+
+    Each round is a collective of its own, so `timeout_s` limits how long a rank may be silent, not
+    how long it compiles; and ranks that wait leave the cores to those that work.
+    """
+    while any(comm.share_text("compiling" if compiling and compiling.goes_on() else "")):
+        if compiling is None:
+            time.sleep(_POLL_S)
+
+
+def _from_first_rank(comm: Communicator, code: bytes) -> bytes:
+    """Collective. Return the machine code that the first rank of each node has."""
+    own = np.frombuffer(code, np.uint8)
+    size = comm.node_shared(8).view(np.int64)
+    if comm.local_rank == 0:
+        size[0] = len(own)
+    comm.node_barrier()
+    memory = comm.node_shared(int(size[0]), zeroed=False)
+    if comm.local_rank == 0:
+        memory[:] = own
+    comm.node_barrier()
+    return code or memory.tobytes()

@@ -22,6 +22,7 @@ from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import power_of_two_at_least
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, UsageError
 from ddp_mlp.training.checkpoint import Checkpoint, check_resumable, newest_good
+from ddp_mlp.training.compilation import ready_kernels
 from ddp_mlp.training.machines import mixed_hardware, other_hardware
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.replicas import check_replicas, check_starts
@@ -82,6 +83,7 @@ class Run:
             self._hardware = describe_hardware()
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
+        ready_kernels(self._config.train.dtype, self._comm, self._tell_user)
         self._comm.standing.at("while opening the run directory")
         try:
             with agreed(self._comm):

@@ -37,8 +37,12 @@ class SumTable:
 
 
 def shared_table(comm: Communicator, n_rows: int, n_parameters: int, dtype: np.dtype[Any]) -> SumTable:
-    """Collective. Allocate a table whose rows start on cache lines; what is never written takes no memory."""
-    tail_at = -(-n_parameters * dtype.itemsize // _LINE) * _LINE
+    """Collective. Allocate a table whose rows start on cache lines; what is never written takes no memory.
+
+    There are two rows and a line of sums at least, since `Arena` wants gaps between the tails, and
+    for one row, or nothing between two, NumPy sees none.
+    """
+    n_rows, tail_at = max(2, n_rows), max(1, -(-n_parameters * dtype.itemsize // _LINE)) * _LINE
     stride = tail_at + TAIL_COLUMNS * 8
     rows = comm.node_shared(n_rows * stride, zeroed=False).reshape(n_rows, stride)
     return SumTable(rows, rows.view(dtype), rows[:, tail_at:].view(np.float64))
@@ -64,11 +68,10 @@ class SumTables:
 def sum_tables(comm: Communicator, plan: ReductionPlan, shares: Shares, start: Floats) -> SumTables:
     """Collective. Allocate what the workers of a node, and the nodes, fold."""
     n_top, first = sum(plan.sums_of_node), sum(plan.sums_of_node[: comm.node])
-    # One row alone would be an array of another type, and all kernels compiled anew.
-    n_own = max(2, len(plan.runs) * plan.depth)
+    n_own = max(2, len(plan.runs) * plan.depth)  # a part of `top` must have two as well
     if shares.is_sharded:
         own = shared_table(comm, n_own, len(start), start.dtype)
-        return SumTables(own, shared_table(comm, max(2, n_top), shares.n_values, start.dtype))
+        return SumTables(own, shared_table(comm, n_top, shares.n_values, start.dtype))
     top = shared_table(comm, max(n_top, first + n_own), len(start), start.dtype)
     rows = slice(first, first + n_own)
     return SumTables(SumTable(top.rows[rows], top.sums[rows], top.tails[rows]), top)

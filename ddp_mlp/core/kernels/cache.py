@@ -1,142 +1,168 @@
-"""Where compiled kernels are kept: private, complete or absent, verified before use.
+"""Where machine code is kept: one file for each dtype and CPU, private, whole or absent, verified before use.
 
-Numba's own cache loads whatever bytes it finds, notices neither damage nor a change in a
-kernel that another one calls, and lets parallel processes write into each other's files.
-So a cache directory here is immutable: it is filled under a temporary name, sealed with
-a manifest of hashes, and renamed. Its name tells everything the machine code depends on.
+Its name tells everything that the code depends on, and nothing else: neither where the sources
+lie nor how Python was started. It is written under a temporary name and renamed, so readers
+see all of it or none, and nothing lies about while kernels are compiled.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import shutil
 import stat
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-_MANIFEST = "manifest.json"
-#: Caches of other versions and machines that are kept beside the one in use.
-_KEEP = 6
+#: Files of other versions and machines that are kept beside the one in use.
+_KEEP = 16
+#: Age at which a temporary file is one of a process that was killed, whose clock may go wrong by hours.
+_STALE_S = 86_400
+#: More than any machine code of ours.
+_MOST_BYTES = 2**28
+_TEMPORARY = ".kernels-"
+#: What earlier versions left behind when they were killed: directories to compile in.
+_LEFTOVERS = (f"{_TEMPORARY}*", ".staging-*", ".damaged-*")
+#: Settings of Numba that machine code does not depend on, by a word in their names.
+_NO_MATTER = ("CACHE", "CUDA", "THREADS")
 
 
 def cache_root() -> Path:
-    """Return the directory of all caches: ``DDP_MLP_CACHE_DIR``, else the user's cache."""
+    """Return the directory of all that is kept: ``DDP_MLP_CACHE_DIR``, else the user's cache."""
     if chosen := os.environ.get("DDP_MLP_CACHE_DIR"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ddp-mlp"
 
 
-def _key(dtype: str) -> str:
+def read_code(dtype: str) -> bytes | None:
+    """Return what `keep_code` has kept, or None where there is nothing that is whole and can be trusted."""
+    name = _name(dtype)
+    for directory in _directories():
+        if _is_private(directory):
+            code = _read(directory / name)
+            if code is not None:
+                return code
+    return None
+
+
+def keep_code(dtype: str, code: bytes) -> Path | None:
+    """Keep machine code for later starts; where no private directory can be had, do nothing and return None."""
+    for directory in _directories():
+        with suppress(OSError):  # a full or read-only disk costs the next start its time, not this one its run
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_private(directory):
+                path = directory / _name(dtype)
+                _write(path, code)
+                _sweep(directory)
+                return path
+    return None
+
+
+def _directories() -> Iterator[Path]:
+    """Yield the cache, and where that cannot be used, such as on nodes that may not write to homes, one in ``/tmp``."""
+    with suppress(RuntimeError, OSError):  # no home, or a link to itself
+        yield cache_root().resolve()
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir()).resolve() / f"ddp-mlp-{os.getuid()}"
+
+
+def _is_private(directory: Path) -> bool:
+    """Tell whether only this user, or root, can write there: others could have this process run their code."""
+    try:
+        status = directory.lstat()  # in /tmp, others can make links
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and _is_ours(status)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    return status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _name(dtype: str) -> str:
     """Hash everything that decides what machine code the kernels become."""
+    from numba.core import config
+
     from ddp_mlp.core.kernels.hardware import code_target
 
-    text = [dtype, platform.python_version(), platform.machine(), *code_target()]
+    text = [dtype, sys.implementation.cache_tag, platform.python_version(), platform.machine(), *code_target()]
     text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
-    text += [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_")]
+    text += [
+        f"{name}={value}"
+        for name, value in sorted(vars(config).items())
+        if name.isupper() and isinstance(value, str | int | float) and not any(word in name for word in _NO_MATTER)
+    ]
     digest = hashlib.sha256("\n".join(text).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        status = source.stat()  # Numba's index names the source by path and time
-        digest.update(f"{source} {status.st_mtime_ns}".encode() + source.read_bytes())
+    here = Path(__file__).parent
+    for source in sorted(here.rglob("*.py")):
+        digest.update(f"{source.relative_to(here)}\n".encode() + source.read_bytes())
     return f"kernels-{dtype}-{digest.hexdigest()[:20]}"
 
 
-def _private_directory(path: Path) -> Path | None:
-    """Make `path` if need be, and return it if only this user can write there."""
+def _seal(path: Path, code: bytes) -> bytes:
+    """Return the hash of the code under the name of its file, so that no other file can take its place."""
+    return hashlib.sha256(f"{path.name}\n".encode() + code).digest()
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the machine code in a file, or None where it is not there, not ours, or not as it was written."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return None
-        return path if os.access(path, os.W_OK | os.X_OK) else None
+        # A pipe must not keep us waiting.
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+            status = os.fstat(file.fileno())
+            if not (stat.S_ISREG(status.st_mode) and _is_ours(status) and status.st_size <= _MOST_BYTES):
+                return None
+            seal, code = file.read(32), file.read()
     except OSError:
         return None
-
-
-def _files(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a cache but its manifest."""
-    return {
-        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != _MANIFEST
-    }
-
-
-def _is_good(directory: Path) -> bool:
-    """Tell whether a cache holds every file of its manifest, unchanged, and no other."""
-    try:
-        manifest = json.loads((directory / _MANIFEST).read_text())
-        return bool(manifest == _files(directory))
-    except (OSError, ValueError):
-        return False
-
-
-def _use(directory: Path) -> None:
-    from numba.core import config
-
-    config.CACHE_DIR = str(directory)
-
-
-def use_cache(dtype: str) -> bool:
-    """Point Numba at the finished cache of `dtype`, if there is a good one."""
-    if "NUMBA_CACHE_DIR" in os.environ:  # the user manages the cache
-        return True
-    root = _private_directory(cache_root())
-    directory = root / _key(dtype) if root else None
-    if directory is None or not _is_good(directory):
-        return False
-    os.utime(directory)
-    _use(directory)
-    return True
-
-
-def fill_cache(dtype: str, compile_kernels: Callable[[], None]) -> None:
-    """Compile the kernels of `dtype` in this process and leave them as a finished cache.
-
-    Where no private directory can be had, they are compiled for this process alone.
-    """
-    root = _private_directory(cache_root())
-    staging = _staging(root)
-    if staging is None:
-        compile_kernels()
-        return
-    try:
-        _use(staging)
-        compile_kernels()
-        # Kernels that were imported before keep the cache of then: nothing to publish.
-        if root and _files(staging):
-            (staging / _MANIFEST).write_text(json.dumps(_files(staging)))
-            _publish(staging, root / _key(dtype))
-            _prune(root)
-    except OSError:
-        pass  # a full or read-only disk costs the next start its cache, not this one its run
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _staging(root: Path | None) -> Path | None:
-    """Return a new directory to compile into, or None where no disk has room for one."""
-    try:
-        return Path(tempfile.mkdtemp(prefix=".staging-", dir=root))
-    except OSError:
+    if seal != _seal(path, code):
         return None
+    with suppress(OSError):
+        os.utime(path)  # in use, so not the oldest
+    return code
 
 
-def _publish(staging: Path, directory: Path) -> None:
-    if directory.exists():
-        if _is_good(directory):
-            return  # another process was faster
-        damaged = directory.with_name(f".damaged-{os.getpid()}-{directory.name}")
-        directory.rename(damaged)
-        shutil.rmtree(damaged, ignore_errors=True)
-    staging.rename(directory)
+def _write(path: Path, code: bytes) -> None:
+    """Put machine code, or nothing, in the place of a file."""
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_seal(path, code) + code)
+        if path.is_dir():
+            _remove(path)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
-def _prune(root: Path) -> None:
-    caches = sorted(root.glob("kernels-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in caches[_KEEP:]:
-        shutil.rmtree(old, ignore_errors=True)
+def _sweep(directory: Path) -> None:
+    """Remove what killed processes left, and all but the last used caches."""
+    stale = time.time() - _STALE_S
+    leftovers = [path for pattern in _LEFTOVERS for path in directory.glob(pattern)]
+    for path in leftovers:
+        if _used(path) < stale:
+            _remove(path)
+    for path in sorted(directory.glob("kernels-*"), key=_used, reverse=True)[_KEEP:]:
+        _remove(path)
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:  # another process was faster
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

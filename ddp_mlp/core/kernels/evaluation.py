@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ddp_mlp.core.kernels.arrays import Bytes2, Doubles2, Floats1, Floats2, Integers1, Integers2
 from ddp_mlp.core.kernels.intrinsics import entry_point, jit
 from ddp_mlp.core.kernels.layers import N_OUT, OUTPUT_AT
 from ddp_mlp.core.kernels.losses import apply_output, loss_and_delta
@@ -81,24 +82,24 @@ def _add_errors(logits, target, first, sums):
 
 @entry_point
 def evaluate_blocks(
-    layers,
-    settings,
-    loss,
-    threshold,
-    capacity,
-    parameters,
-    work,
-    features,
-    stored,
-    offset,
-    scale,
-    targets,
-    weights,
-    order,
-    first,
-    last,
-    sums,
-    records,
+    layers: Integers2,
+    settings: Floats2,
+    loss: int,
+    threshold: float,
+    capacity: int,
+    parameters: Floats1,
+    work: Floats1,
+    features: Bytes2,
+    stored: int,
+    offset: Floats1,
+    scale: Floats1,
+    targets: Floats2,
+    weights: Floats1,
+    order: Integers1,
+    first: int,
+    last: int,
+    sums: Doubles2,
+    records: Doubles2,
 ):
     """Fill ``sums[first:last]`` for the blocks ``first`` to ``last`` of the rows in `order`.
 
@@ -135,7 +136,20 @@ def evaluate_blocks(
 
 @entry_point
 def predict_blocks(
-    layers, settings, output, capacity, parameters, work, features, stored, offset, scale, order, first, last, outputs
+    layers: Integers2,
+    settings: Floats2,
+    output: int,
+    capacity: int,
+    parameters: Floats1,
+    work: Floats1,
+    features: Bytes2,
+    stored: int,
+    offset: Floats1,
+    scale: Floats1,
+    order: Integers1,
+    first: int,
+    last: int,
+    outputs: Floats2,
 ):
     """Write the network's answers for the same blocks into the rows of `outputs`."""
     layer = layers.shape[0] - 1

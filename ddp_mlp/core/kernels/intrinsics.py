@@ -38,8 +38,13 @@ def _named(function: Any, name: str) -> Any:
 
 
 def entry_point(function: Any) -> Any:
-    """Compile a kernel that Python calls, and keep the machine code on disk."""
-    return njit(nogil=True, error_model="numpy", cache=True)(function)
+    """Make a kernel that Python calls; its annotations say for which types `machine_code` compiles it.
+
+    A call never compiles: what does not fit the types is a TypeError.
+    """
+    dispatcher = njit(nogil=True, error_model="numpy")(function)
+    dispatcher._can_compile = False  # disable_compile() wants a signature to be there
+    return dispatcher
 
 
 def like(value: Any, constant: float) -> Any:

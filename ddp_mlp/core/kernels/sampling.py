@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ddp_mlp.core.kernels.arrays import Integers1
 from ddp_mlp.core.kernels.intrinsics import entry_point, jit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -37,7 +38,7 @@ def below(key, counter, bound):
 
 
 @entry_point
-def shuffle(ids, key):
+def shuffle(ids: Integers1, key: np.uint64):
     """Put `ids` (n,) int64 into the random order of stream `key`, in place (Fisher-Yates)."""
     for i in range(ids.shape[0] - 1, 0, -1):
         j = np.int64(below(np.uint64(key), np.uint64(i), np.uint64(i + 1)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddp_mlp.core.kernels.arena import BY_LAYERS, FIRST_WORKER, N_STEPS, NON_FINITE, PART, PHASE, STEP
+from ddp_mlp.core.kernels.arena import BY_LAYERS, FIRST_WORKER, N_STEPS, NON_FINITE, PART, PHASE, STEP, Arena
 from ddp_mlp.core.kernels.gradient import gradient
 from ddp_mlp.core.kernels.intrinsics import entry_point, inlined
 from ddp_mlp.core.kernels.reduction import STACK_DEPTH, copy, fold_in_place, fold_tails
@@ -99,7 +99,7 @@ def _run(arena, worker):
 
 
 @entry_point
-def work(arena, thread, phase, step, n_steps):
+def work(arena: Arena, thread: int, phase: int, step: int, n_steps: int):
     """Run one phase as thread 0 of this rank, or as a helper every phase that thread 0 runs.
 
     Thread 0 returns when the whole node has finished the phase, a helper when the phase is

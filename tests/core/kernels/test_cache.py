@@ -1,196 +1,261 @@
-"""The cache of compiled kernels: private, complete or absent. A stand-in plays the compiler."""
+"""The cache of machine code: private, whole or absent, and nothing of killed processes in it for long."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
+import re
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
-import numba
 import pytest
 
 from ddp_mlp.core.kernels import cache
 
+CODE = bytes(range(256)) * 40
+
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep caches in a directory of the test, and Numba's setting as it was."""
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    """Keep caches in a directory of the test; there is no other place to write to."""
     monkeypatch.setenv("DDP_MLP_CACHE_DIR", str(tmp_path / "caches"))
-    monkeypatch.setattr(numba.core.config, "CACHE_DIR", numba.core.config.CACHE_DIR)
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "nowhere" / "at" / "all"))
+    (tmp_path / "nowhere").write_text("a file is in the way")
     return tmp_path / "caches"
 
 
-def in_use() -> Path:
-    return Path(numba.core.config.CACHE_DIR)
+def kept(dtype: str = "float32") -> Path:
+    path = cache.keep_code(dtype, CODE)
+    assert path is not None
+    return path
 
 
-def compile_pretended() -> None:
-    """Leave what Numba leaves: files in a directory of the one it was told."""
-    (in_use() / "kernels_1").mkdir()
-    (in_use() / "kernels_1/step.nbi").write_bytes(b"index")
-    (in_use() / "kernels_1/step.1.nbc").write_bytes(b"machine code")
+def test_what_was_kept_is_read(root: Path) -> None:
+    assert cache.read_code("float32") is None
+    path = kept()
+    assert cache.read_code("float32") == CODE
+    assert list(root.iterdir()) == [path], "nothing temporary is left"
+    assert (root.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def filled(root: Path) -> Path:
-    cache.fill_cache("float32", compile_pretended)
-    (directory,) = root.glob("kernels-float32-*")
-    return directory
+def test_each_dtype_has_its_own() -> None:
+    kept()
+    assert cache.read_code("float64") is None
 
 
-def test_a_filled_cache_is_used(root: Path) -> None:
-    assert not cache.use_cache("float32")
-    directory = filled(root)
-    assert in_use() != directory, "the process that compiles has used the staging directory"
-    assert cache.use_cache("float32")
-    assert in_use() == directory
-    assert [path.name for path in root.iterdir()] == [directory.name], "nothing temporary is left"
+def test_every_truncation_and_addition_is_refused() -> None:
+    path = kept()
+    content = path.read_bytes()
+    for wrong in [*(content[:n] for n in (0, 1, 31, 32, 33, 1000, len(content) - 1)), content + b"\0", content * 2]:
+        path.write_bytes(wrong)
+        assert cache.read_code("float32") is None
 
 
-def test_each_dtype_has_its_own(root: Path) -> None:
-    filled(root)
-    assert not cache.use_cache("float64")
+def test_every_flipped_bit_is_refused() -> None:
+    path = kept()
+    content = path.read_bytes()
+    for at in [*range(64), *range(64, len(content), 997)]:
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        assert cache.read_code("float32") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"machine c0de", b"machine code "])
-def test_damaged_file_is_refused(root: Path, content: bytes) -> None:
-    (filled(root) / "kernels_1/step.1.nbc").write_bytes(content)
-    before = in_use()
-    assert not cache.use_cache("float32")
-    assert in_use() == before
+def test_code_under_the_name_of_other_code_is_refused(root: Path) -> None:
+    """It would be whole, and for other types."""
+    kept("float64").rename(kept("float32"))
+    assert cache.read_code("float32") is None
 
 
-def test_missing_file_is_refused(root: Path) -> None:
-    (filled(root) / "kernels_1/step.1.nbc").unlink()
-    assert not cache.use_cache("float32")
+def test_a_damaged_one_is_replaced(root: Path) -> None:
+    path = kept()
+    path.write_bytes(b"")
+    assert kept() == path
+    assert cache.read_code("float32") == CODE
+    assert list(root.iterdir()) == [path]
 
 
-def test_added_file_is_refused(root: Path) -> None:
-    (filled(root) / "kernels_1/step.2.nbc").write_bytes(b"not ours")
-    assert not cache.use_cache("float32")
-
-
-@pytest.mark.parametrize("manifest", [None, "", "{", "[]", "{}", '{"kernels_1/step.nbi": ""}'])
-def test_missing_or_damaged_manifest_is_refused(root: Path, manifest: str | None) -> None:
-    path = filled(root) / "manifest.json"
-    if manifest is None:
+def test_no_link_pipe_or_directory_is_taken_for_code(root: Path, tmp_path: Path) -> None:
+    path = kept()
+    elsewhere = path.rename(tmp_path / path.name)
+    for make in (lambda: path.symlink_to(elsewhere), lambda: os.mkfifo(path), path.mkdir):
+        make()
+        assert cache.read_code("float32") is None
+        assert kept() == path, "it is replaced"
+        assert cache.read_code("float32") == CODE
         path.unlink()
-    else:
-        path.write_text(manifest)
-    assert not cache.use_cache("float32")
-
-
-def test_damaged_cache_is_replaced(root: Path) -> None:
-    directory = filled(root)
-    (directory / "kernels_1/step.1.nbc").write_bytes(b"")
-    assert filled(root) == directory
-    assert cache.use_cache("float32")
-    assert [path.name for path in root.iterdir()] == [directory.name]
-
-
-def test_a_good_cache_is_never_replaced(root: Path) -> None:
-    """Another process may be loading from it: the slower of two compilers throws its work away."""
-    directory = filled(root)
-    inode = directory.stat().st_ino
-    cache.fill_cache("float32", lambda: (in_use() / "other.nbc").write_bytes(b"other") and None)
-    assert directory.stat().st_ino == inode
-    assert cache.use_cache("float32")
-    assert not (directory / "other.nbc").exists()
+    assert elsewhere.read_bytes()[32:] == CODE, "a link is not followed"
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
 def test_directory_that_others_can_write_is_not_used(root: Path, mode: int) -> None:
     """Whoever can write there could have this process run their machine code."""
-    filled(root)
+    kept()
     root.chmod(mode)
-    assert not cache.use_cache("float32")
-    compiled = []
-    cache.fill_cache("float32", lambda: compiled.append(in_use()))
-    assert compiled, "kernels are compiled for this process alone"
-    assert root not in compiled[0].parents
-    assert not compiled[0].exists()
+    assert cache.read_code("float32") is None
+    assert cache.keep_code("float32", CODE) is None
 
 
-def test_directory_of_another_user_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    filled(root)
-    monkeypatch.setattr(os, "getuid", lambda: root.stat().st_uid + 1)
-    assert not cache.use_cache("float32")
+def test_a_file_that_others_can_write_is_not_used() -> None:
+    kept().chmod(0o620)
+    assert cache.read_code("float32") is None
 
 
-def test_new_directory_is_private(root: Path) -> None:
-    filled(root)
-    assert root.stat().st_mode & 0o777 == 0o700
+def test_what_belongs_to_another_user_is_not_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept()
+    if root.stat().st_uid == 0:
+        for path in (root, *root.iterdir()):
+            os.chown(path, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert cache.read_code("float32") is None
+    assert cache.keep_code("float32", CODE) is None
 
 
-def test_directory_that_cannot_be_made_is_no_error(root: Path) -> None:
-    root.write_text("a file is in the way")
-    assert not cache.use_cache("float32")
-    compiled = []
-    cache.fill_cache("float32", lambda: compiled.append(True))
-    assert compiled == [True]
+def test_a_cache_that_cannot_be_written_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write anywhere, so where it runs the tests it is another user meanwhile, who reads what is root's."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # pytest's directories are closed to others
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("DDP_MLP_CACHE_DIR", f"{folder}/caches")
+        kept().chmod(0o444)
+        (Path(folder) / "caches").chmod(0o555)
+        user, name = os.geteuid(), cache._name("float32")
+        monkeypatch.setattr(cache, "_name", lambda _dtype: name)  # another user may not be able to read the sources
+        os.seteuid(user or 12345)
+        try:
+            assert cache.read_code("float32") == CODE
+            assert cache.keep_code("float32", CODE) is None
+        finally:
+            os.seteuid(user)
+            (Path(folder) / "caches").chmod(0o755)
 
 
-def test_full_disk_costs_the_cache_and_not_the_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", full)
-        cache.fill_cache("float32", compile_pretended)
-    assert list(root.iterdir()) == []
-    assert not cache.use_cache("float32")
-
-
-def test_full_disk_before_compiling_costs_the_cache_and_not_the_run(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("obstacle", ["a file", "read-only", "no home", "full"])
+def test_where_the_cache_cannot_be_there_is_one_in_tmp(
+    obstacle: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **named: object) -> str:
-        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    if obstacle == "a file":
+        root.write_text("")
+    elif obstacle == "no home":
+        monkeypatch.delenv("DDP_MLP_CACHE_DIR")
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    else:
+        make = tempfile.mkstemp
+        number = {"read-only": errno.EROFS, "full": errno.ENOSPC}[obstacle]
 
-    monkeypatch.setattr(tempfile, "mkdtemp", full)
-    compiled = []
-    cache.fill_cache("float32", lambda: compiled.append(True))
-    assert compiled == [True]
+        def refusing(**options: Any) -> tuple[int, str]:
+            if options["dir"] == root:
+                raise OSError(number, os.strerror(number))
+            return make(**options)
+
+        monkeypatch.setattr(tempfile, "mkstemp", refusing)
+    path = kept()
+    assert path.parent == tmp_path / f"ddp-mlp-{os.getuid()}"
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert cache.read_code("float32") == CODE
 
 
-def test_failed_compilation_leaves_nothing(root: Path) -> None:
-    def fail() -> None:
-        compile_pretended()
-        raise RuntimeError("the compiler failed")
+def test_a_trap_in_tmp_is_not_used(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There everybody may make what has the name of another's cache."""
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    root.write_text("a file is in the way")
+    mine, trap = tmp_path / "mine", tmp_path / f"ddp-mlp-{os.getuid()}"
+    mine.mkdir(mode=0o700)
+    trap.symlink_to(mine)
+    assert cache.keep_code("float32", CODE) is None
+    trap.unlink()
+    trap.mkdir()
+    trap.chmod(0o777)
+    assert cache.keep_code("float32", CODE) is None
+    assert list(mine.iterdir()) == list(trap.iterdir()) == []
 
-    with pytest.raises(RuntimeError, match="the compiler failed"):
-        cache.fill_cache("float32", fail)
+
+def test_a_disk_that_becomes_full_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def __init__(self, descriptor: int, _mode: str) -> None:
+            os.close(descriptor)
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, _content: bytes) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", Full)
+    assert cache.keep_code("float32", CODE) is None
     assert list(root.iterdir()) == []
 
 
-def test_six_others_are_kept(root: Path) -> None:
-    for i in range(9):
-        other = root / f"kernels-float64-{i}"
-        other.mkdir(parents=True, mode=0o700)
-        (other / "manifest.json").write_text(json.dumps({}))
+def test_leftovers_of_killed_processes_go_when_nobody_can_use_them_any_more(root: Path) -> None:
+    root.mkdir(mode=0o700)
+    old, new = time.time() - 100_000, time.time() - 3_600  # that of a live process on another host
+    for name in (".staging-", ".damaged-", ".kernels-"):
+        for age in (old, new):
+            directory, file = root / f"{name}{age:.0f}-directory", root / f"{name}{age:.0f}-file"
+            directory.mkdir()
+            (directory / "step.nbi").write_bytes(b"")
+            file.write_bytes(b"")
+            for path in (directory, file):
+                os.utime(path, (age, age))
+    for other in ("layout-0.json", ".layout-1"):
+        (root / other).write_text("")
+        os.utime(root / other, (old, old))
+    path = kept()
+    left = {found.name for found in root.iterdir()} - {path.name, "layout-0.json", ".layout-1"}
+    names = (".staging-", ".damaged-", ".kernels-")
+    assert left == {f"{name}{new:.0f}-{kind}" for name in names for kind in ("directory", "file")}
+
+
+def test_the_last_used_are_kept(root: Path) -> None:
+    root.mkdir(mode=0o700)
+    for i in range(20):
+        other = root / f"kernels-float64-{i:02d}"
+        other.mkdir() if i % 2 else other.write_bytes(b"")  # directories are of earlier versions
         os.utime(other, (i, i))
-    root.chmod(0o700)
-    directory = filled(root)
-    kept = {path.name for path in root.iterdir()}
-    assert kept == {directory.name, *(f"kernels-float64-{i}" for i in range(4, 9))}
+    path = kept()
+    assert {found.name for found in root.iterdir()} == {path.name, *(f"kernels-float64-{i:02d}" for i in range(5, 20))}
 
 
-def test_the_name_tells_what_the_code_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {cache._key("float32"), cache._key("float64")}
-    monkeypatch.setenv("NUMBA_CPU_NAME", "haswell")
-    names.add(cache._key("float32"))
+def test_reading_counts_as_use() -> None:
+    path = kept()
+    os.utime(path, (0, 0))
+    cache.read_code("float32")
+    assert path.stat().st_mtime > 1
+
+
+def test_readers_see_all_or_nothing_while_others_write() -> None:
+    kept()
+    writers = [threading.Thread(target=lambda: [cache.keep_code("float32", CODE) for _ in range(30)]) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert cache.read_code("float32") == CODE
+    assert cache.read_code("float32") == CODE
+
+
+def test_the_name_tells_what_the_code_depends_on_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    def named_with(*options: str, **environment: str) -> str:
+        code = "from ddp_mlp.core.kernels.cache import _name; print(_name('float32'))"
+        command = [sys.executable, *options, "-c", code]
+        done = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=True
+        )
+        return done.stdout.strip()
+
+    here = cache._name("float32")
+    assert re.fullmatch(r"kernels-float32-[0-9a-f]{20}", here)
+    assert named_with("-OO", NUMBA_CACHE_DIR="/nowhere", NUMBA_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1") == here
+    names = [here, cache._name("float64"), named_with(NUMBA_OPT="2"), named_with(NUMBA_CPU_NAME="haswell")]
     monkeypatch.setattr(cache, "version", lambda package: f"another {package}")
-    names.add(cache._key("float32"))
-    assert len(names) == 4
-
-
-def test_the_users_own_cache_is_left_to_the_user(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "/somewhere")
-    before = in_use()
-    assert cache.use_cache("float32")
-    assert in_use() == before
+    assert len({*names, cache._name("float32")}) == 5
 
 
 def test_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
