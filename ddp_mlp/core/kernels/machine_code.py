@@ -7,7 +7,6 @@ middle of a run, and written into a cache that was complete.
 
 from __future__ import annotations
 
-import pickle
 from typing import Any
 
 from numba.core import config, serialize
@@ -54,7 +53,7 @@ def load_kernels(dtype: str, code: bytes) -> None:
     What is there already stays.
     """
     rtsys.initialize(work.targetctx)  # all else of Numba is for compiling, and takes long to load
-    parts: dict[str, Any] = pickle.loads(code)  # noqa: S301 - sealed, and from a directory of this user
+    parts: dict[str, Any] = serialize.loads(code)  # Numba's own form: sealed, and from a directory of this user
     for kernel in ENTRY_POINTS:
         if signature(kernel.py_func, dtype) not in kernel.overloads:
             kernel.add_overload(CompileResult._rebuild(kernel.targetctx, *parts[kernel.__name__]))
