@@ -102,7 +102,7 @@ def _mapped() -> str:
     return "".join(maps)
 
 
-def _visible() -> set[str]:
+def left_by_mpi() -> set[str]:
     """Return what MPI libraries have left on this machine.
 
     What a process uses belongs to a living job, and short names to one without a launcher.
@@ -120,7 +120,7 @@ def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
     """
     until = time.monotonic() + 5
     while True:
-        found = processes_marked(mark) + sorted(_visible() - before) + [str(p) for p in temporary.glob("*")]
+        found = processes_marked(mark) + sorted(left_by_mpi() - before) + [str(p) for p in temporary.glob("*")]
         if not found or time.monotonic() > until:
             return tuple(found)
         time.sleep(0.1)
@@ -134,7 +134,7 @@ class Job:
         self.mark, self.run = mark, folder / name
         self.temporary = folder / f"tmp-{mark[:8]}"
         self.temporary.mkdir()
-        self._before = _visible()
+        self._before = left_by_mpi()
         self._said, self._errors = folder / f"said-{mark[:8]}", folder / f"errors-{mark[:8]}"
         with self._said.open("wb") as said, self._errors.open("wb") as errors:
             self.process = subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import ddp_mlp, ranks_of
+from tests.runs import ddp_mlp
 
 pytestmark = pytest.mark.mpi
 SHORT, LONG = 4, 20
@@ -66,7 +66,7 @@ def test_a_stop_at_a_random_step_changes_no_bit(folder: Path, whole: dict[str, o
     often = f"checkpoint.every_steps={rng.integers(2, 12)}"  # also what limits the steps until a request is heard
     arguments = ["train", "c.toml", "--out", name, "--json", "--set", often]
     fault = ["signal", str(who), str(step)]
-    stopped = ranks_of("tests.mpi.faulty", *fault, *arguments, cwd=folder, ranks=ranks[0])
+    stopped = ddp_mlp(*arguments, cwd=folder, ranks=ranks[0], fault=fault)
     assert stopped.code == 75, stopped.err
     at = json.loads(stopped.out)
     assert step <= at["steps"] < EPOCHS * PER_EPOCH
