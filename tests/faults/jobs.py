@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.runs import ddp_mlp
+
 #: Seconds after which a job is killed and the case fails.
 DEADLINE_S = 120
 #: `[train] timeout_s` of the jobs.
@@ -70,9 +72,8 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 def make_folder(path: Path) -> Path:
     """Fill a folder with a small data set and the configuration of an endless run."""
-    made = ["data", "make", "moons", "--samples", "2000", "--out", "moons.h5"]
-    command = [sys.executable, "-m", "ddp_mlp", *made]
-    subprocess.run(command, cwd=path, check=True, timeout=DEADLINE_S, env=clean_environment(), capture_output=True)
+    made = ddp_mlp("data", "make", "moons", "--samples", "2000", "--out", "moons.h5", cwd=path)
+    assert made.code == 0, made.err
     (path / "c.toml").write_text(_CONFIG)
     return path
 
