@@ -16,6 +16,7 @@ import pytest
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("suite")
 
+DTYPES = ("float32", "float64")
 _COMPILE = """
 import sys
 from ddp_mlp.comm import SingleProcess
@@ -25,8 +26,19 @@ ready_kernels(sys.argv[1], SingleProcess(), print)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let tests of faults run as long as their figures need."""
-    parser.addoption("--long", action="store_true", help="the long form of tests/faults, for its figures")
+    """Let all tests run, or tests of faults as long as their figures need."""
+    parser.addoption("--all", action="store_true", help="every test, not only those of the first few minutes")
+    parser.addoption("--long", action="store_true", help="the long form of tests/faults, for its figures; means --all")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless all is wanted."""
+    if config.getoption("--all") or config.getoption("--long"):
+        return
+    later = pytest.mark.skip(reason="one of the longer tests, which run with: pytest --all")
+    for item in items:
+        if item.get_closest_marker("thorough") or item.get_closest_marker("slurm"):
+            item.add_marker(later)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,12 +46,22 @@ def pytest_configure(config: pytest.Config) -> None:
     from ddp_mlp.core.kernels.cache import read_code
     from ddp_mlp.core.kernels.machine_code import load_kernels
 
-    for dtype in ("float32", "float64"):
-        if read_code(dtype) is None:
-            # If it fails, so do the tests that need kernels, each with the reason; the others still run.
-            subprocess.run([sys.executable, "-c", _COMPILE, dtype], check=False, timeout=1200)
+    # One process for each that is not there yet. If it fails, so do the tests that need kernels, each with the
+    # reason; the others still run.
+    missing = [dtype for dtype in DTYPES if read_code(dtype) is None]
+    compilers = [subprocess.Popen([sys.executable, "-c", _COMPILE, dtype]) for dtype in missing]
+    for compiler in compilers:
+        compiler.wait(timeout=1200)
+    for dtype in DTYPES:
         if code := read_code(dtype):
             load_kernels(dtype, code)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the ranks that stay."""
+    from tests.world import end_the_world
+
+    end_the_world()
 
 
 @pytest.fixture

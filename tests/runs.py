@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.inside import clean_environment, exit_code, set_up_like_a_process
+from tests.world import N_RANKS, Job, the_world
 
 #: Seconds after which a started program is killed and the test fails.
 DEADLINE_S = 120
@@ -56,11 +61,10 @@ class Finished:
 
 def run(command: list[str], cwd: Path, **environment: str) -> Finished:
     """Run a command in a process group of its own; kill all of it at the deadline."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PMI_", "OMPI_", "SLURM_"))}
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env={**clean, "DDP_MLP_PROGRESS": "none", **environment},
+        env={**clean_environment(), "DDP_MLP_PROGRESS": "none", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -74,23 +78,71 @@ def run(command: list[str], cwd: Path, **environment: str) -> Finished:
     return Finished(process.returncode, out, err)
 
 
-def ddp_mlp(*arguments: str | Path, cwd: Path, ranks: int = 1, threads: int = 1, **environment: str) -> Finished:
-    """Run ``ddp-mlp ARGUMENTS``, under the launcher where there is more than one rank."""
-    launch = ["launch", "-n", str(ranks), "--threads-per-rank", str(threads)]
-    prefix = launch if ranks > 1 or threads > 1 else []
-    return run([sys.executable, "-m", "ddp_mlp", *prefix, *map(str, arguments)], cwd, **environment)
+#: Commands that start processes by themselves, whose words nobody in this process could hear.
+_STARTERS = {"launch", "demo", "doctor"}
 
 
-def ranks_of(module: str, *arguments: str | Path, cwd: Path, ranks: int, **environment: str) -> Finished:
-    """Run ``python -m MODULE ARGUMENTS`` on ranks of the launcher that belongs to this Python's MPI."""
-    from ddp_mlp.cluster.launch import launch_command, launch_environment
+def ddp_mlp(
+    *arguments: str | Path,
+    cwd: Path,
+    ranks: int = 1,
+    threads: int = 1,
+    launched: bool = False,
+    fault: Sequence[str] = (),
+    **environment: str,
+) -> Finished:
+    """Run ``ddp-mlp ARGUMENTS`` and return how it ended.
+
+    Parameters
+    ----------
+    launched : bool
+        In processes of its own, as a user does. Else one rank is this process, and up to four
+        are ranks that stay for the whole session (`tests/mpi/waiting.py`), as far as that can be
+        the same: not for what is chosen when a process starts or a library is loaded.
+    fault : sequence of str
+        Of `tests/mpi/faulty.py`, for ranks that stay.
+    """
+    words = [str(argument) for argument in arguments]
+    if launched or _needs_processes(words, ranks, environment):
+        assert not fault
+        launch = ["launch", "-n", str(ranks), "--threads-per-rank", str(threads)]
+        prefix = launch if ranks > 1 or threads > 1 else []
+        return run([sys.executable, "-m", "ddp_mlp", *prefix, *words], cwd, **environment)
+    environment = {"DDP_MLP_PROGRESS": "none", "DDP_MLP_THREADS_PER_RANK": str(threads), **environment}
+    if ranks > 1 or fault:
+        job = Job("ddp_mlp.cli.main:run", words, str(cwd), ranks, environment, fault)
+        return Finished(*the_world().run(job, DEADLINE_S))
+    return _inside(words, cwd, environment)
+
+
+def on_ranks(module: str, *arguments: str | Path, cwd: Path, ranks: int, **environment: str) -> Finished:
+    """Run ``python -m MODULE ARGUMENTS`` on ranks: those that stay if they are enough, else others."""
+    words = [str(argument) for argument in arguments]
+    if ranks <= N_RANKS:
+        return Finished(*the_world().run(Job(f"{module}:main", words, str(cwd), ranks, environment), DEADLINE_S))
+    from ddp_mlp.cluster.launch import launch_environment, ranks_command
     from ddp_mlp.cluster.launchers import find_launcher
 
     launcher = find_launcher()
-    command = launch_command(launcher, ranks, list(map(str, arguments)))
-    command[command.index("ddp_mlp")] = module
-    chosen = launch_environment(launcher, 1, {"PYTHONPATH": str(Path(__file__).parents[1]), **environment})
-    return run(command, cwd, **chosen)
+    command = ranks_command(launcher, ranks, ["-m", module, *words])
+    root = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return run(command, cwd, **launch_environment(launcher, 1, {**root, **environment}))
+
+
+def _needs_processes(words: list[str], ranks: int, environment: dict[str, str]) -> bool:
+    ours = all(name.startswith("DDP_MLP_") and name != "DDP_MLP_CACHE_DIR" for name in environment)
+    pins = any("train.isa=" in word for word in words)
+    return words[0] in _STARTERS or pins or not ours or ranks > N_RANKS
+
+
+def _inside(words: list[str], cwd: Path, environment: dict[str, str]) -> Finished:
+    from ddp_mlp.cli.main import run as main
+
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with set_up_like_a_process(words, cwd, {**clean_environment(), **environment}, out, err):
+        code = exit_code(main)
+    said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    return Finished(code, *said)
 
 
 def make_long_run(folder: Path, epochs: int) -> None:

@@ -42,9 +42,10 @@ def _of_call(call: ast.Call) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_pickle_no_eval_no_shell(path):
-    assert offences(path.read_text()) == []
+def test_no_pickle_no_eval_no_shell():
+    found = {str(path.relative_to(PACKAGE)): offences(path.read_text()) for path in PACKAGE.rglob("*.py")}
+    assert len(found) > 100
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.runs import ddp_mlp
+
 #: Seconds after which a job is killed and the case fails.
 DEADLINE_S = 120
 #: `[train] timeout_s` of the jobs.
@@ -70,9 +72,8 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 def make_folder(path: Path) -> Path:
     """Fill a folder with a small data set and the configuration of an endless run."""
-    made = ["data", "make", "moons", "--samples", "2000", "--out", "moons.h5"]
-    command = [sys.executable, "-m", "ddp_mlp", *made]
-    subprocess.run(command, cwd=path, check=True, timeout=DEADLINE_S, env=clean_environment(), capture_output=True)
+    made = ddp_mlp("data", "make", "moons", "--samples", "2000", "--out", "moons.h5", cwd=path)
+    assert made.code == 0, made.err
     (path / "c.toml").write_text(_CONFIG)
     return path
 
@@ -102,7 +103,7 @@ def _mapped() -> str:
     return "".join(maps)
 
 
-def _visible() -> set[str]:
+def left_by_mpi() -> set[str]:
     """Return what MPI libraries have left on this machine.
 
     What a process uses belongs to a living job, and short names to one without a launcher.
@@ -120,7 +121,7 @@ def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
     """
     until = time.monotonic() + 5
     while True:
-        found = processes_marked(mark) + sorted(_visible() - before) + [str(p) for p in temporary.glob("*")]
+        found = processes_marked(mark) + sorted(left_by_mpi() - before) + [str(p) for p in temporary.glob("*")]
         if not found or time.monotonic() > until:
             return tuple(found)
         time.sleep(0.1)
@@ -134,7 +135,7 @@ class Job:
         self.mark, self.run = mark, folder / name
         self.temporary = folder / f"tmp-{mark[:8]}"
         self.temporary.mkdir()
-        self._before = _visible()
+        self._before = left_by_mpi()
         self._said, self._errors = folder / f"said-{mark[:8]}", folder / f"errors-{mark[:8]}"
         with self._said.open("wb") as said, self._errors.open("wb") as errors:
             self.process = subprocess.Popen(

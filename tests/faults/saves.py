@@ -13,7 +13,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -33,8 +32,9 @@ from ddp_mlp.training.checkpoint import (
 )
 from ddp_mlp.training.sealed import verify_image
 from tests.faults.forks import in_child
-from tests.faults.jobs import clean_environment, make_folder
+from tests.faults.jobs import make_folder
 from tests.faults.table import Row
+from tests.runs import ddp_mlp
 
 KEEP = 3
 #: System calls of a save that touch a file.
@@ -86,9 +86,8 @@ def filled_store(where: Path | None = None) -> Iterator[Store]:
     """Provide a store that holds steps 1 to `KEEP`."""
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-", dir=where) as name:
         folder = make_folder(Path(name))
-        train = ["train", "c.toml", "--set", "train.epochs=1", "--out", "run"]
-        command = [sys.executable, "-m", "ddp_mlp", *train]
-        subprocess.run(command, cwd=folder, check=True, timeout=300, env=clean_environment(), capture_output=True)
+        trained = ddp_mlp("train", "c.toml", "--set", "train.epochs=1", "--out", "run", cwd=folder)
+        assert trained.code == 0, trained.err
         [path] = list_checkpoints(folder / "run" / "checkpoints")
         store = Store(folder / "store", load_checkpoint(path))
         store.path.mkdir()

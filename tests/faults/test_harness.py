@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.faults.jobs import clean_environment
+from tests.tiers import thorough
 
 #: Set where strace must be there, so that nothing is skipped unseen.
 _MUST = "DDP_MLP_REQUIRE_STRACE"
 
 
-@pytest.mark.parametrize("name", ["kills", "jobs", "calls", "bits", "disks", "stops", "files"])
+@pytest.mark.parametrize(
+    "name", ["kills", "bits", "files", *(thorough(name) for name in ("jobs", "calls", "disks", "stops"))]
+)
 def test_nothing_is_lost(name):
     command = [sys.executable, "-m", "tests.faults", name, "--json"]
     done = subprocess.run(

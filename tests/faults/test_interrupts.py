@@ -13,6 +13,7 @@ import pytest
 
 from ddp_mlp.training.checkpoint import newest_good
 from tests.faults.jobs import Job, job, make_folder
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
 
@@ -48,8 +49,15 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("ranks", [0, 2])  # without and with the launcher
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "ranks"),  # without and with the launcher
+    [
+        (signal.SIGINT, 2),
+        thorough(signal.SIGINT, 0),
+        thorough(signal.SIGTERM, 0),
+        thorough(signal.SIGTERM, 2),
+    ],
+)
 def test_asked_once_a_job_saves_and_leaves(folder, ranks, number):
     with job(folder, NO_FAULT, "--json", ranks=ranks) as started:
         wait_for_checkpoint(started)
@@ -61,7 +69,7 @@ def test_asked_once_a_job_saves_and_leaves(folder, ranks, number):
     assert ended.leftovers == ()
 
 
-@pytest.mark.parametrize("ranks", [0, 2])
+@pytest.mark.parametrize("ranks", [0, thorough(2)])
 def test_asked_twice_by_ctrl_c_it_does_not_wait(folder, ranks):
     """In a step that takes for ever, so that nobody comes to hear the first one."""
     rank = 1 if ranks else 0
@@ -81,11 +89,12 @@ def test_asked_twice_by_ctrl_c_it_does_not_wait(folder, ranks):
 
 
 STARTED_BY = [
-    ("launch", signal.SIGTERM),
     ("launch", signal.SIGKILL),
-    ("mpiexec", signal.SIGTERM),
-    ("mpiexec", signal.SIGKILL),
-    ("below mpiexec", signal.SIGKILL),  # Hydra's proxy of this machine, which lets SIGTERM pass; a rank with Open MPI
+    thorough("launch", signal.SIGTERM),
+    thorough("mpiexec", signal.SIGTERM),
+    thorough("mpiexec", signal.SIGKILL),
+    # Hydra's proxy of this machine, which lets SIGTERM pass; a rank with Open MPI
+    thorough("below mpiexec", signal.SIGKILL),
 ]
 
 

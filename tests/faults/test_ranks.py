@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.jobs import TIMEOUT_S, make_folder, run_with_fault
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
 
@@ -26,8 +27,13 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "rank"),
+    [
+        ("in a step", 1),
+        *(thorough(place, rank) for place in PLACES for rank in (0, 1) if (place, rank) != ("in a step", 1)),
+    ],
+)
 def test_an_exception_on_one_rank_is_one_line_and_the_end(folder, place, rank):
     fault, phrase = PLACES[place]
     ended = run_with_fault(folder, f"{rank}|{fault}|raise")
@@ -40,6 +46,7 @@ def test_an_exception_on_one_rank_is_one_line_and_the_end(folder, place, rank):
     assert ended.leftovers == ()
 
 
+@pytest.mark.thorough
 def test_an_exception_while_saving(folder):
     ended = run_with_fault(folder, "0|while saving|memory")
     assert (ended.code, len(ended.error_lines)) == (70, 1), ended.err
@@ -47,7 +54,9 @@ def test_an_exception_while_saving(folder):
     assert "while saving step " in ended.error_lines[0]
 
 
-@pytest.mark.parametrize("action", ["kill", "segfault", "leave=7", "leave=0", "exit"])
+@pytest.mark.parametrize(
+    "action", ["segfault", thorough("kill"), thorough("leave=7"), thorough("leave=0"), thorough("exit")]
+)
 def test_a_rank_that_is_gone_ends_the_job(folder, action):
     ended = run_with_fault(folder, f"1|step 40|{action}")
     assert ended.code != 0, ended.err
@@ -59,7 +68,7 @@ def test_a_rank_that_is_gone_ends_the_job(folder, action):
         assert "sitecustomize.py" in ended.err
 
 
-@pytest.mark.parametrize(("rank", "ranks", "per_node"), [(1, 2, "0"), (0, 3, "0"), (2, 3, "1")])
+@pytest.mark.parametrize(("rank", "ranks", "per_node"), [(1, 2, "0"), thorough(0, 3, "0"), thorough(2, 3, "1")])
 def test_a_stopped_rank_is_named_and_killed(folder, rank, ranks, per_node):
     ended = run_with_fault(folder, f"{rank}|step 40|stop", ranks=ranks, DDP_MLP_RANKS_PER_NODE=per_node)
     assert ended.code == 80, ended.err
@@ -74,6 +83,7 @@ def test_a_stopped_rank_is_named_and_killed(folder, rank, ranks, per_node):
     assert ended.leftovers == ()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "place", ["while loading the data", "while preparing the first step", "step 40", "while saving"]
 )
@@ -90,6 +100,7 @@ def test_a_sleeping_rank_is_named_and_shows_its_stack(folder, place):
     assert ended.leftovers == ()
 
 
+@pytest.mark.thorough
 def test_a_rank_that_holds_the_interpreter_shows_its_stack_too(folder):
     ended = run_with_fault(folder, "1|step 40|hold=60")
     assert (ended.code, len(ended.error_lines)) == (80, 1), ended.err
@@ -97,6 +108,7 @@ def test_a_rank_that_holds_the_interpreter_shows_its_stack_too(folder):
     assert "sitecustomize.py" in ended.err
 
 
+@pytest.mark.thorough
 def test_a_slow_rank_is_warned_about_at_half_the_time_and_no_more(folder):
     ended = run_with_fault(folder, f"1|step 40|sleep={0.8 * TIMEOUT_S}", "--max-time", "6s")
     assert ended.code == 75, ended.err
@@ -106,6 +118,7 @@ def test_a_slow_rank_is_warned_about_at_half_the_time_and_no_more(folder):
     assert "rank 1 on " in warnings[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("action", ["leave=7", "sleep"])
 def test_a_rank_that_never_starts(folder, action):
     ended = run_with_fault(folder, f"1|start|{action}", DDP_MLP_TRAIN_TIMEOUT_S=str(TIMEOUT_S))

@@ -35,12 +35,14 @@ def test_killed_twice_restarted_twice_the_same_bits(folder):
     assert ended.leftovers == ()
 
 
+@pytest.mark.thorough
 def test_a_mistake_of_the_user_is_not_tried_again(folder):
     ended = run_with_fault(folder, "9|never|kill", "--set", "train.epochs=0", launch=("--max-restarts", "3"))
     assert (ended.code, len(ended.error_lines)) == (2, 1), ended.err
     assert "restart" not in ended.err
 
 
+@pytest.mark.thorough
 def test_a_job_that_fails_before_its_first_checkpoint_does_not_loop(folder):
     ended = run_with_fault(folder, "1|while loading|kill", *SHORT, launch=("--max-restarts", "9"))
     assert ended.code == 70, ended.err

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import ddp_mlp, ranks_of
+from tests.runs import ddp_mlp
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
-SHORT, LONG = 4, 20
+FEW, SHORT, LONG = 2, 4, 20
 EPOCHS, PER_EPOCH = 4, 57
 #: All that has a state of its own: moments, streams of random numbers, plateaus, the best epoch.
 CONFIG = f"""
@@ -56,7 +57,8 @@ def whole(folder: Path) -> dict[str, object]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", range(LONG if metafunc.config.getoption("--long") else SHORT))
+        n_cases = LONG if metafunc.config.getoption("--long") else SHORT
+        metafunc.parametrize("case", [k if k < FEW else thorough(k) for k in range(n_cases)])
 
 
 def test_a_stop_at_a_random_step_changes_no_bit(folder: Path, whole: dict[str, object], case: int) -> None:
@@ -66,7 +68,7 @@ def test_a_stop_at_a_random_step_changes_no_bit(folder: Path, whole: dict[str, o
     often = f"checkpoint.every_steps={rng.integers(2, 12)}"  # also what limits the steps until a request is heard
     arguments = ["train", "c.toml", "--out", name, "--json", "--set", often]
     fault = ["signal", str(who), str(step)]
-    stopped = ranks_of("tests.mpi.faulty", *fault, *arguments, cwd=folder, ranks=ranks[0])
+    stopped = ddp_mlp(*arguments, cwd=folder, ranks=ranks[0], fault=fault)
     assert stopped.code == 75, stopped.err
     at = json.loads(stopped.out)
     assert step <= at["steps"] < EPOCHS * PER_EPOCH

@@ -1,4 +1,4 @@
-"""``ddp-mlp`` with a fault in it: python -m tests.mpi.faulty FAULT RANK ARGUMENTS, as a launcher's program.
+"""``ddp-mlp`` with a fault in it, on one rank, by a word and its arguments.
 
 ``flip STEP WORD`` changes one bit of the parameters at the end of a step; WORD counts from 0.
 ``signal STEP`` asks to stop, by SIGUSR1 to this rank, after a step.
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 
-def flip(step: str, word: str) -> None:
+def after_step(patched: pytest.MonkeyPatch, step: int, act: Callable[[object], object]) -> None:
+    """Act on the trainer when a step is done."""
     from ddp_mlp.training.trainer import Trainer
 
     advance = Trainer._advance
@@ -22,47 +25,54 @@ def flip(step: str, word: str) -> None:
     def faulty(self: Trainer, n_steps: int) -> None:
         before = self._progress.step
         advance(self, n_steps)
-        if before < int(step) <= self._progress.step:
-            self._state.parameters.view(np.uint8)[4 * int(word)] ^= 1
+        if before < step <= self._progress.step:
+            act(self)
 
-    Trainer._advance = faulty  # type: ignore[method-assign]
-
-
-def send_signal(step: str) -> None:
-    from ddp_mlp.training.trainer import Trainer
-
-    advance = Trainer._advance
-
-    def faulty(self: Trainer, n_steps: int) -> None:
-        before = self._progress.step
-        advance(self, n_steps)
-        if before < int(step) <= self._progress.step:
-            os.kill(os.getpid(), signal.SIGUSR1)
-
-    Trainer._advance = faulty  # type: ignore[method-assign]
+    patched.setattr(Trainer, "_advance", faulty)
 
 
-def set_variable(assignment: str) -> None:
+def flip(patched: pytest.MonkeyPatch, step: str, word: str) -> None:
+    def change(trainer: object) -> None:
+        trainer._state.parameters.view(np.uint8)[4 * int(word)] ^= 1  # type: ignore[attr-defined]
+
+    after_step(patched, int(step), change)
+
+
+def send_signal(patched: pytest.MonkeyPatch, step: str) -> None:
+    after_step(patched, int(step), lambda _: os.kill(os.getpid(), signal.SIGUSR1))
+
+
+def set_variable(patched: pytest.MonkeyPatch, assignment: str) -> None:
     name, _, value = assignment.partition("=")
-    os.environ[name] = value
+    patched.setenv(name, value)
 
 
-def version(text: str) -> None:
+def version(patched: pytest.MonkeyPatch, text: str) -> None:
     import ddp_mlp.training.replicas
 
-    ddp_mlp.training.replicas.__version__ = text  # type: ignore[attr-defined]
+    patched.setattr(ddp_mlp.training.replicas, "__version__", text)
 
 
-FAULTS = {"flip": (flip, 2), "signal": (send_signal, 1), "set": (set_variable, 1), "version": (version, 1)}
+FAULTS = {"flip": flip, "signal": send_signal, "set": set_variable, "version": version}
+
+
+@contextmanager
+def with_fault(fault: Sequence[str], rank: int) -> Iterator[None]:
+    """Have a fault, NAME RANK ARGUMENTS, in this process if it is that rank; none if it is empty."""
+    with pytest.MonkeyPatch.context() as patched:
+        if fault and int(fault[1]) == rank:
+            FAULTS[fault[0]](patched, *fault[2:])
+        yield
 
 
 if __name__ == "__main__":
+    import sys
+
     from ddp_mlp.__main__ import main
     from ddp_mlp.comm.launcher import launcher_rank
 
     name, rank, *rest = sys.argv[1:]
-    inject, n_arguments = FAULTS[name]
-    if launcher_rank(os.environ) == int(rank):
-        inject(*rest[:n_arguments])
-    sys.argv[1:] = rest[n_arguments:]
-    main()
+    n = 2 if name == "flip" else 1
+    sys.argv[1:] = rest[n:]
+    with with_fault([name, rank, *rest[:n]], launcher_rank(os.environ)):
+        main()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import shutil
 
 import pytest
 
 from ddp_mlp.core.network import layer_table
 from ddp_mlp.core.sharding import defers_weights
 from tests.building import network_of
+from tests.faults.jobs import left_by_mpi
 from tests.runs import ddp_mlp
 
 pytestmark = pytest.mark.mpi
@@ -168,9 +168,9 @@ def test_fewer_samples_than_ranks_and_batches_than_micro_batches(folder):
 
 
 def test_a_run_leaves_no_temporary_file_and_no_shared_memory(folder):
-    shm_before = set(shutil.os.listdir("/dev/shm"))  # noqa: S108
-    train(folder, "momentum.toml", "clean", ranks=2)
-    assert set(shutil.os.listdir("/dev/shm")) <= shm_before  # noqa: S108
+    before = left_by_mpi()
+    train(folder, "momentum.toml", "clean", ranks=2, launched=True)
+    assert [path for path in left_by_mpi() - before if path.startswith("/dev/shm")] == []  # noqa: S108
     left = sorted(path.name for path in (folder / "clean").rglob("*") if path.is_file())
     assert left == [
         "config.toml", "hashes.csv", "log.txt", "metrics.csv", "model.h5", "status.json",

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ddp_mlp.cluster.launch import find_launcher, launch_command, launch_environment
 from ddp_mlp.config import OPTIMIZER_DEFAULTS
 from tests.mpi.optimizer_runs import CONFIG, RUNS
-from tests.runs import ddp_mlp, run
+from tests.runs import ddp_mlp, on_ranks
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def found(folder: Path, ranks: int, **environment: str) -> dict[str, Any]:
     name = "-".join(map(str, (ranks, *environment.values())))
-    program = [sys.executable, "-m", "tests.mpi.optimizer_runs", str(folder), name]
-    if ranks > 1:
-        launcher = find_launcher()
-        at = launch_command(launcher, ranks, []).index(sys.executable)
-        program = [*launch_command(launcher, ranks, [])[:at], *program]
-        environment = launch_environment(launcher, 1, environment)
-    done = run(program, ROOT, **environment)
+    done = on_ranks("tests.mpi.optimizer_runs", folder, name, cwd=folder, ranks=ranks, **environment)
     assert done.code == 0, done.err
     return json.loads((folder / name / "found.json").read_text())
 
@@ -56,7 +47,14 @@ SHARDED = {"DDP_MLP_RANKS_PER_NODE": "2", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true
 
 @pytest.mark.parametrize(
     ("ranks", "environment"),
-    [(2, {}), (3, {"DDP_MLP_RANKS_PER_NODE": "2"}), (3, SHARDED), (4, SHARDED), (5, {}), (8, {})],
+    [
+        (2, {}),
+        (4, SHARDED),
+        thorough(3, {"DDP_MLP_RANKS_PER_NODE": "2"}),
+        thorough(3, SHARDED),
+        thorough(5, {}),
+        thorough(8, {}),
+    ],
 )
 def test_bits_do_not_depend_on_ranks(
     folder: Path, alone: dict[str, Any], ranks: int, environment: dict[str, str]

@@ -13,7 +13,7 @@ from ddp_mlp.errors import LaunchError, NonFiniteError
 from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
 from ddp_mlp.training.replicas import check_finite
 from ddp_mlp.training.state import Progress, TrainState
-from tests.runs import Finished, ddp_mlp, ranks_of
+from tests.runs import Finished, ddp_mlp
 
 pytestmark = pytest.mark.mpi
 
@@ -46,8 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def faulty(folder: Path, fault: list[str], out: str, *arguments: str, ranks: int = 2) -> Finished:
     """Train on ranks that are nodes of their own, one of them with a fault."""
-    command = [*fault, "train", "c.toml", "--out", out, *arguments]
-    return ranks_of("tests.mpi.faulty", *command, cwd=folder, ranks=ranks, DDP_MLP_RANKS_PER_NODE="1")
+    command = ["train", "c.toml", "--out", out, *arguments]
+    return ddp_mlp(*command, cwd=folder, ranks=ranks, fault=fault, DDP_MLP_RANKS_PER_NODE="1")
 
 
 @pytest.mark.parametrize(("fault_rank", "ranks"), [(1, 2), (2, 4)])

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from tests.runs import DEADLINE_S, ddp_mlp, make_long_run
+from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
 
@@ -46,7 +47,8 @@ def wait_for_epochs(run, count, process):
 
 
 @pytest.mark.parametrize(
-    ("number", "ranks", "then"), [(signal.SIGUSR1, 2, 3), (signal.SIGTERM, 3, 1), (signal.SIGINT, 1, 2)]
+    ("number", "ranks", "then"),
+    [(signal.SIGUSR1, 2, 3), thorough(signal.SIGTERM, 3, 1), thorough(signal.SIGINT, 1, 2)],
 )
 def test_a_stopped_run_resumed_on_other_ranks_ends_in_the_same_bits(folder, undisturbed, number, ranks, then):
     name = f"stopped-{number.name}"

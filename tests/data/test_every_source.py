@@ -1,0 +1,105 @@
+"""One contract for every source of rows: what is made, tables, pairs of IDX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddp_mlp.data.hdf5 import open_dataset
+from ddp_mlp.data.importing import FORMATS, MAKERS, ImportOptions, open_source, write_source
+from ddp_mlp.data.rows import Rows, n_outputs
+from ddp_mlp.data.sources.source import Source
+from tests.data.test_idx import IMAGES, LABELS, write_pair
+
+
+def table(folder: Path) -> Source:
+    path = folder / "t.csv"
+    path.write_text("a,colour,y\n" + "".join(f"{i}.5,{'red' if i % 3 else 'blue'},{i}.25\n" for i in range(40)))
+    return open_source([path], ImportOptions(targets=("y",), test_fraction=0.25))
+
+
+def classes(folder: Path) -> Source:
+    path = folder / "k.tsv"
+    path.write_text("a\tkind\n" + "".join(f"{i}\t{'uvw'[i % 3]}\n" for i in range(30)))
+    return open_source([path], ImportOptions(targets=("kind",)))
+
+
+def images(folder: Path) -> Source:
+    (folder / "idx").mkdir()
+    write_pair(folder / "idx", "train", IMAGES, LABELS)
+    write_pair(folder / "idx", "t10k", IMAGES[:3], LABELS[:3], packed=True)
+    return open_source([folder / "idx"], ImportOptions())
+
+
+#: At least one of each format.
+IMPORTED = {"table": table, "classes": classes, "images": images}
+
+
+def source_of(name: str, folder: Path) -> Source:
+    return IMPORTED[name](folder) if name in IMPORTED else MAKERS[name](None if name == "digits" else 300, 1)
+
+
+def rows_of(source: Source) -> dict[str, Rows]:
+    """Return all rows of each split, which blocks give in order."""
+    blocks: dict[str, list[Rows]] = {split: [] for split in source.sizes}
+    for split, rows in source.blocks():
+        assert rows.features.flags.c_contiguous
+        blocks[split].append(rows)
+    return {
+        split: Rows(np.concatenate([b.features for b in of]), np.concatenate([b.targets for b in of]))
+        for split, of in blocks.items()
+    }
+
+
+def test_every_format_is_here(tmp_path: Path) -> None:
+    recognised = set()
+    for name in IMPORTED:
+        (tmp_path / name).mkdir()
+        IMPORTED[name](tmp_path / name)
+        [path] = (tmp_path / name).iterdir()
+        recognised |= {candidate.name for candidate in FORMATS if candidate.recognises(path)}
+    assert recognised == {candidate.name for candidate in FORMATS}
+
+
+@pytest.mark.parametrize("name", [*MAKERS, *IMPORTED])
+def test_rows_are_as_described_and_come_again_from_the_source_and_from_the_file(name: str, tmp_path: Path) -> None:
+    source = source_of(name, tmp_path)
+    d, found, again = source.description, rows_of(source), rows_of(source)
+    assert next(iter(source.sizes)) == "train"
+    assert d.source
+    for names, count in ((d.feature_names, d.n_features), (d.class_names, d.n_classes)):
+        assert names is None or len(names) == count
+    assert d.image_shape is None or np.prod(d.image_shape) == d.n_features
+    for split, rows in found.items():
+        assert (rows.features.shape, rows.features.dtype) == ((source.sizes[split], d.n_features), d.feature_dtype)
+        assert (rows.targets.shape, rows.targets.dtype) == ((source.sizes[split], d.n_targets), np.float64)
+        assert np.isfinite(rows.features).all()
+        assert np.isfinite(rows.targets).all()
+        if d.n_classes:
+            assert d.n_targets == 1
+            assert set(rows.targets.ravel()) <= set(range(d.n_classes))
+        assert again[split].features.tobytes() == rows.features.tobytes()
+        assert again[split].targets.tobytes() == rows.targets.tobytes()
+    path = tmp_path / "written.h5"
+    write_source(source, path)
+    with open_dataset(path) as dataset:
+        assert (dataset.task, dataset.n_outputs) == (d.task, n_outputs(d.task, d.n_targets, d.n_classes))
+        assert (dataset.source, dataset.feature_names, dataset.class_names) == (
+            d.source,
+            d.feature_names,
+            d.class_names,
+        )
+        assert {split: part.n_samples for split, part in dataset.splits.items()} == dict(source.sizes)
+        for split, rows in found.items():
+            stored = dataset.splits[split].read(0, source.sizes[split])
+            np.testing.assert_array_equal(stored.features, rows.features)
+            np.testing.assert_array_equal(stored.targets, rows.targets)
+
+
+@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"xor"}))
+def test_a_seed_is_one_choice_of_rows(name: str, tmp_path: Path) -> None:
+    first = rows_of(source_of(name, tmp_path))
+    other = rows_of(MAKERS[name](None if name == "digits" else 300, 2))
+    assert first["test"].features.tobytes() != other["test"].features.tobytes()

@@ -1,0 +1,98 @@
+"""Ranks that stay: a program for the launcher, python -m tests.mpi.waiting FOLDER PARENT.
+
+Starting ranks takes seconds, mostly of imports; what a test wants of them takes less than one. So
+these wait for jobs, ``job-0.json``, ``job-1.json``, ... in FOLDER, each a command line for the first
+so many of them, or a module with its arguments, which is then run on a communicator of just those.
+They go when PARENT is gone.
+
+What ends a rank for good ends this world; whoever asked then sees how, and starts another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import itertools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ddp_mlp.comm.mpi as communicator
+import ddp_mlp.training.run  # so that no job waits for it  # noqa: F401
+from ddp_mlp.comm import SingleProcess
+from ddp_mlp.training.compilation import ready_kernels
+from tests.inside import exit_code, set_up_like_a_process
+from tests.mpi.faulty import with_fault
+
+MPI = communicator.MPI
+LOOK_EVERY_S = 0.003
+
+
+class SomeRanks:
+    """The module `mpi4py.MPI`, of whose world only the first ranks are there, and which goes on after its end."""
+
+    def __init__(self, n_ranks: int) -> None:
+        group = MPI.COMM_WORLD.Get_group().Incl(range(n_ranks))
+        self.COMM_WORLD = MPI.COMM_WORLD.Create_group(group)
+        self.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
+
+    def Finalize(self) -> None:
+        self.COMM_WORLD.Free()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(MPI, name)
+
+
+def run_job(folder: Path, number: int, rank: int, job: dict[str, Any]) -> None:
+    """Run a job on this rank, and leave what it says, and then its exit code."""
+    communicator.MPI = SomeRanks(job["ranks"])  # type: ignore[assignment]
+    size = "OMPI_COMM_WORLD_SIZE" if "OMPI_COMM_WORLD_SIZE" in os.environ else "PMI_SIZE"
+    environment = {**os.environ, **job["environment"], size: str(job["ranks"])}
+    paths = [folder / f"{name}-{number}-{rank}" for name in ("out", "err")]
+    with contextlib.ExitStack() as stack:
+        out, err = (stack.enter_context(path.open("w", buffering=1)) for path in paths)
+        stack.enter_context(set_up_like_a_process(job["arguments"], Path(job["cwd"]), environment, out, err))
+        with with_fault(job["fault"], rank):
+            module, _, function = job["program"].partition(":")
+            code = exit_code(getattr(importlib.import_module(module), function))
+    partial = folder / f".code-{number}-{rank}"
+    partial.write_text(str(code))
+    partial.rename(folder / f"code-{number}-{rank}")
+
+
+def wait_for_job(folder: Path, number: int, parent: int) -> dict[str, Any] | None:
+    """Return the next job, or nothing when there will be none."""
+    path = folder / f"job-{number}.json"
+    while not path.exists():
+        if (folder / "end").exists():
+            return None
+        if not Path(f"/proc/{parent}").exists():
+            os._exit(0)
+        time.sleep(LOOK_EVERY_S)
+    job: dict[str, Any] = json.loads(path.read_text())
+    return job
+
+
+def main() -> None:
+    """Do jobs until there are no more, or PARENT is gone."""
+    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
+    is_concurrent = communicator._start_mpi()
+    communicator._start_mpi = lambda: is_concurrent
+    communicator.unlink_shared_memory()
+    rank = MPI.COMM_WORLD.rank
+    for dtype in ("float32", "float64"):
+        ready_kernels(dtype, SingleProcess(), print)
+    for number in itertools.count():
+        job = wait_for_job(folder, number, parent)
+        if job is None:
+            break
+        if rank < job["ranks"]:
+            run_job(folder, number, rank, job)
+    MPI.Finalize()
+
+
+if __name__ == "__main__":
+    main()
