@@ -25,7 +25,6 @@ learning_rate = 0.05
 [train]
 epochs = 20
 global_batch_size = 64
-micro_batches = 4       # the same bits on 1, 2, 3 or 4 ranks
 """
 
 

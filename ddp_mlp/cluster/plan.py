@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 from ddp_mlp.core.sharding import (
     Choice,
+    default_micro_batches,
     defers_weights,
     is_sharded,
     micro_batches_at_once,
     plan_reduction,
-    power_of_two_at_least,
     rows_at_once,
 )
 
@@ -85,7 +85,7 @@ class Job:
 
     def micro_batches_for(self, workers: int) -> int:
         """Return M for so many workers."""
-        return self.micro_batches or power_of_two_at_least(workers)
+        return self.micro_batches or default_micro_batches(workers)
 
     def rows_of_micro_batch(self, workers: int) -> int:
         """Return the rows of the largest micro-batch for so many workers."""

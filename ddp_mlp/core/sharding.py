@@ -102,6 +102,17 @@ def power_of_two_at_least(n: int) -> int:
     return 1 << max(0, n - 1).bit_length()
 
 
+def default_micro_batches(workers: int) -> int:
+    """Return M where a configuration leaves it open: the same for whoever starts with up to eight workers.
+
+    Examples
+    --------
+    >>> [default_micro_batches(workers) for workers in (1, 2, 8, 9, 40)]
+    [8, 8, 8, 16, 64]
+    """
+    return max(8, power_of_two_at_least(workers))
+
+
 def _are_siblings(left: Interval, right: Interval) -> bool:
     size = left[1] - left[0]
     return left[1] == right[0] and right[1] - right[0] == size and left[0] % (2 * size) == 0

@@ -19,7 +19,7 @@ from ddp_mlp.config import Config, as_toml
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.kernels.hardware import check_isa, describe_hardware
 from ddp_mlp.core.optimizers import OPTIMIZERS
-from ddp_mlp.core.sharding import power_of_two_at_least
+from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, UsageError
 from ddp_mlp.training.checkpoint import Checkpoint, check_resumable, newest_good
 from ddp_mlp.training.compilation import ready_kernels
@@ -176,7 +176,7 @@ class Run:
         if checkpoint:
             chosen = checkpoint.micro_batches
         else:
-            chosen = power_of_two_at_least(workers) if configured == "auto" else configured
+            chosen = default_micro_batches(workers) if configured == "auto" else configured
         if workers > chosen:
             begun = "this run began with" if checkpoint else "[train]"
             raise known_to_all(

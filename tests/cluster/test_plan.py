@@ -39,7 +39,7 @@ RATES = Rates(
 
 
 def test_one_worker_pays_its_gradient_the_update_and_nothing_else():
-    found = predict(JOB, RATES, 1, 1, 2)
+    found = predict(replace(JOB, micro_batches=1), RATES, 1, 1, 2)
     assert (found.gradient_s, found.update_s, found.communicate_s) == (64.0, 5.0, 0.0)
     assert found.step_s == 0.5 + 64.0 + 5.0
     assert (found.speedup, found.efficiency, found.nodes, found.micro_batches) == (1.0, 1.0, 1, 1)
@@ -47,7 +47,7 @@ def test_one_worker_pays_its_gradient_the_update_and_nothing_else():
 
 @pytest.mark.parametrize(("ranks", "threads"), [(2, 1), (1, 2)])
 def test_two_workers_of_a_node_share_the_update_and_read_both_sums(ranks, threads):
-    found = predict(JOB, RATES, ranks, threads, 2)
+    found = predict(replace(JOB, micro_batches=2), RATES, ranks, threads, 2)
     assert found.gradient_s == 34.0
     assert found.update_s == pytest.approx(10.0 * 6 / 5 / 2)  # parameters and moment, read and written, and two sums
     assert found.communicate_s == 0.25
@@ -59,6 +59,11 @@ def test_configured_micro_batches_cost_a_worker_what_follows_the_first():
     found = predict(replace(JOB, micro_batches=8), replace(RATES, following={8: Pace(7.0, 9.0)}), 2, 1, 2)
     assert found.gradient_s == 10.0 + 3 * 9.0
     assert found.micro_batches == 8
+
+
+def test_without_a_number_there_are_eight_micro_batches_or_one_for_each_worker():
+    assert [predict(JOB, RATES, ranks, 1, 2).micro_batches for ranks in (1, 2, 8)] == [8, 8, 8]
+    assert JOB.micro_batches_for(20) == 32
 
 
 def test_a_node_in_part_occupied_lies_between_alone_and_busy():
@@ -91,12 +96,13 @@ def test_nodes_that_share_out_the_update_send_less_in_two_exchanges():
 
 
 def test_the_memory_of_ranks_and_threads():
-    shared, private = memory(JOB, 1_000, 2, 1, 2)
+    two = replace(JOB, micro_batches=2)
+    shared, private = memory(two, 1_000, 2, 1, 2)
     vectors = 1 + 1 + 2  # parameters, moment, a sum for each worker
     assert shared == 5_000 + vectors * 4_000_000 + 2 * 32 * 100 * 4
     assert private == 1_000
-    assert memory(JOB, 1_000, 1, 2, 1) == (shared, private)
-    found = predict(JOB, RATES, 2, 1, 2)
+    assert memory(two, 1_000, 1, 2, 1) == (shared, private)
+    found = predict(two, RATES, 2, 1, 2)
     assert found.rank_bytes == private + shared // 2
     assert found.node_bytes == shared + 2 * private
 
@@ -132,7 +138,7 @@ def test_an_engine_takes_the_memory_that_is_predicted(rng, optimizer, moments, a
 
 
 def test_sums_that_are_taken_in_the_update_are_never_there():
-    few_rows = replace(JOB, can_defer=True, global_batch_size=16, columns=10)
+    few_rows = replace(JOB, can_defer=True, global_batch_size=16, columns=10, micro_batches=2)
     shared, _ = memory(few_rows, 0, 2, 1, 2)
     assert shared == 5_000 + (1 + 1) * 4_000_000 + 2 * 16 * 10 * 4  # parameters, moment, activations
     kept, _ = memory(replace(few_rows, keeps_gradient=True), 0, 2, 1, 2)
