@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 
 
 def main() -> None:
     """Run the command line."""
-    faulthandler.enable()  # a crash in compiled code shows where Python was
+    with contextlib.suppress(OSError):  # where standard error is closed
+        faulthandler.enable(2)  # a crash in compiled code shows where Python was
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would start a thread for each core when it is loaded
     from ddp_mlp.cli.main import run
 

@@ -20,13 +20,27 @@ allowed, where, and what to do.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+import reprlib
+from datetime import date, datetime, time
+from typing import Any, ClassVar
+
+#: Characters of one word, such as a path, of one line, and lines of a message; more is cut out of the middle.
+MOST_OF_A_WORD, MOST_OF_A_LINE, _MOST_LINES = 400, 2000, 500
+
+_LONG_WORD = re.compile(rf"\S{{{MOST_OF_A_WORD + 1},}}")
 
 
 class DdpMlpError(Exception):
-    """Root of the errors that end a command with one line on standard error."""
+    """Root of the errors that end a command with one line on standard error.
+
+    The message is kept `brief`, whatever a user or a file has put into it.
+    """
 
     exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str = "") -> None:
+        Exception.__init__(self, brief(message))
 
 
 class UsageError(DdpMlpError):
@@ -108,3 +122,55 @@ def printable(text: str) -> str:
     'pixel\\x1b[2J'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def brief(text: str) -> str:
+    """Return `text` with the middle cut out of words and lines that nobody would read to their end.
+
+    Examples
+    --------
+    >>> len(brief("x" * 100_000 + ": no such file"))
+    413
+    """
+    lines = text.split("\n")
+    more = [f"... and {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
+    short = (_LONG_WORD.sub(lambda word: _cut(word[0], MOST_OF_A_WORD), line) for line in lines[:_MOST_LINES])
+    return "\n".join([*(_cut(line, MOST_OF_A_LINE) for line in short), *more])
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    head = 2 * most // 3
+    return f"{text[:head]}...{text[head + 3 - most :]}"
+
+
+class _Shortener(reprlib.Repr):
+    """The short form of any value that a file can hold, however long, deep or large it is."""
+
+    def __init__(self) -> None:
+        reprlib.Repr.__init__(self)
+        self.maxstring = self.maxother = 60
+        self.maxlevel, self.maxlist, self.maxdict = 3, 6, 4
+
+    def repr_int(self, value: int, level: int) -> str:  # noqa: ARG002 - of `Repr`
+        digits = round(abs(value).bit_length() * 0.30103)
+        return repr(value) if digits < 40 else f"a whole number of about {digits} digits"
+
+    def repr_str(self, value: str, level: int) -> str:  # noqa: ARG002
+        return repr(value) if len(value) <= self.maxstring else repr(value[: self.maxstring - 3])[:-1] + "...'"
+
+    def repr_instance(self, value: Any, level: int) -> str:  # noqa: ARG002
+        shown = str(value) if isinstance(value, date | datetime | time) else repr(value)
+        return _cut(shown, self.maxother)
+
+
+def literal(value: object) -> str:
+    """Return a value of a file or a command line as it may stand in a message: in one line, and short.
+
+    Examples
+    --------
+    >>> literal("relu"), literal([1, 2.5, True]), literal(-(10**5000))
+    ("'relu'", '[1, 2.5, True]', 'a whole number of about 5000 digits')
+    """
+    return _cut(printable(_Shortener().repr(value)), 160)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ddp_mlp.cli.options import SAMPLES, SEED, Number
+
 if TYPE_CHECKING:
     from pathlib import Path as PathType
 
@@ -29,8 +31,8 @@ def data() -> None:
 @data.command(help=f"Make the data set NAME: {_NAMES}.")
 @click.argument("name")
 @click.option("--out", required=True, metavar="F.h5", help="File to write.")
-@click.option("--samples", type=int, help="Samples to train on; a quarter as many are added as test split.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same samples.")
+@click.option("--samples", type=SAMPLES, help="Samples to train on; a quarter as many are added as test split.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Same seed, same samples.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def make(name: str, out: str, samples: int | None, seed: int, force: bool) -> None:
     """Make a data set."""
@@ -46,8 +48,8 @@ def make(name: str, out: str, samples: int | None, seed: int, force: bool) -> No
 @click.option("--target", "targets", multiple=True, metavar="COL", help="Column to predict; may be repeated.")
 @click.option("--features", multiple=True, metavar="PATH", help="Arrays to learn from, where the format has paths.")
 @click.option("--drop", multiple=True, metavar="COL", help="Column to leave out; may be repeated.")
-@click.option("--test-fraction", type=float, default=0.0, metavar="X", help="Share of rows for a test split.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Chooses the rows of the test split.")
+@click.option("--test-fraction", type=Number(0, 1), default=0.0, metavar="X", help="Share of rows for a test split.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Chooses the rows of the test split.")
 @click.option(
     "--task",
     type=click.Choice(["auto", "regression", "binary", "multiclass"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ddp_mlp.cli.options import tell
+from ddp_mlp.cli.options import RANKS, tell
 
 _CONFIG = """\
 # Handwritten digits, 8 x 8 pixels: a network with two hidden layers.
@@ -29,7 +29,7 @@ global_batch_size = 64
 
 
 @click.command()
-@click.option("-n", "n_ranks", type=click.IntRange(min=1), default=2, show_default=True, help="Number of ranks.")
+@click.option("-n", "n_ranks", type=RANKS, default=2, show_default=True, help="Number of ranks.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

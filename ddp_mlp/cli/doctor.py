@@ -32,7 +32,7 @@ def doctor(run_dir: Path, as_json: bool) -> None:
     from ddp_mlp.comm.launcher import launcher_rank
 
     findings = list(check_world())
-    if launcher_rank(os.environ) == 0:
+    if launcher_rank(os.environ) == 0 or not _is_fit(findings):  # who has met no other rank may be alone
         if not as_json:
             _print(findings)
         for finding in diagnose(run_dir):

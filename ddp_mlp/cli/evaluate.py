@@ -17,7 +17,7 @@ _MOST_CLASSES = 20
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
 @click.option("--split", help="Split of DATA [default: test, else valid, else train].")
-@click.option("--top-k", type=click.IntRange(min=1), help="Also count answers among the K likeliest classes.")
+@click.option("--top-k", type=click.IntRange(1, 10**6), help="Also count answers among the K likeliest classes.")
 @json_option
 def evaluate(model: Path, data: str, split: str | None, top_k: int | None, as_json: bool) -> None:
     """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5 or F.h5:/group).

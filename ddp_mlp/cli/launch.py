@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import click
 
-from ddp_mlp.cli.options import ParamType, tell
+from ddp_mlp.cli.options import MOST_RANKS, RESTARTS, THREADS, ParamType, tell
+from ddp_mlp.errors import literal
 
 #: Stands for a number of ranks that is to be found.
 AUTO = 0
@@ -22,9 +24,12 @@ class RankCount(ParamType[int]):
         """Return the number, `AUTO` for ``auto``."""
         if value == "auto":
             return AUTO
-        if not str(value).isdigit() or int(str(value)) < 1:
-            self.fail(f"{value!r} is no number of ranks; write 1, 2, ... or auto", param, ctx)
-        return int(str(value))
+        text = str(value)
+        if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= MOST_RANKS):
+            self.fail(
+                f"{literal(value)} is no number of ranks; write 1, 2, ... up to {MOST_RANKS}, or auto", param, ctx
+            )
+        return int(text)
 
 
 def _choose(command: tuple[str, ...]) -> tuple[int, int]:
@@ -52,14 +57,14 @@ def _choose(command: tuple[str, ...]) -> tuple[int, int]:
 )
 @click.option(
     "--threads-per-rank",
-    type=click.IntRange(min=1),
+    type=THREADS,
     default=1,
     show_default=True,
     help="Micro-batches that each rank computes at once.",
 )
 @click.option(
     "--max-restarts",
-    type=click.IntRange(min=0),
+    type=RESTARTS,
     default=0,
     show_default=True,
     help="How often a `train` that fails is started again, from its last good checkpoint.",

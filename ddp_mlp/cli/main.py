@@ -10,8 +10,11 @@ from pathlib import Path
 import click
 
 from ddp_mlp.cli.options import tell
-from ddp_mlp.comm.launcher import launcher_rank
-from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.cli.streams import open_streams
+from ddp_mlp.comm import is_said_by_rank_0
+from ddp_mlp.comm.launcher import is_rank_of_several, launcher_rank
+from ddp_mlp.errors import DdpMlpError, StorageError
+from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 
 #: Where each command lives. Modules are imported when their command runs, so that
 #: ``--help`` costs nothing and never starts MPI.
@@ -63,28 +66,41 @@ def cli() -> None:
 def run() -> None:
     """Run the command line; an error becomes one line on standard error and an exit code.
 
-    Every rank of a launcher comes here. What all of them know, only rank 0 says.
+    Every rank of a launcher comes here. What all of them know, only rank 0 says; but variables of a
+    launcher are no ranks yet, and a process that may be alone is never silent.
     """
-    speaks = launcher_rank(os.environ) == 0
-    if not speaks:
+    below = open_streams()
+    is_other_rank = is_rank_of_several(os.environ) and launcher_rank(os.environ) > 0
+    if is_other_rank:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
         code = cli.main(prog_name="ddp-mlp", standalone_mode=False)
-    except DdpMlpError as error:
-        code = _fail(str(error), error.exit_code, speaks)
     except click.ClickException as error:
         # All ranks were given this command line. Rank 0 reports it with words and code: if another
         # rank failed first, Open MPI and srun would end the job before rank 0 has spoken.
-        code = _fail(_plain(error), error.exit_code, speaks) if speaks else 0
+        code = 0 if is_other_rank else _fail(_plain(error), error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        code = _fail("interrupted", 130, speaks)
+        code = 130 if is_other_rank else _fail("interrupted", 130)
+    except SystemExit as end:
+        code = end.code
+    except Exception as error:
+        code = plain_error(error).exit_code if is_said_by_rank_0(error) else _report(error)
     sys.stdout.flush()
+    if below.failure and not code:
+        code = _fail(f"standard output: {below.failure.strerror}", StorageError.exit_code)
     sys.exit(code or 0)
 
 
-def _fail(message: str, code: int, speaks: bool) -> int:
-    if speaks:
-        tell(f"error: {message}")
+def _report(error: Exception) -> int:
+    """Say in one line what ended the command; where this program is to blame, on request, from where."""
+    if shows_tracebacks() and not isinstance(error, DdpMlpError):
+        tell(traceback_of(error))
+    plain = plain_error(error)
+    return _fail(str(plain), plain.exit_code)
+
+
+def _fail(message: str, code: int) -> int:
+    tell(f"error: {message}")
     return code
 
 

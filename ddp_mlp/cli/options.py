@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ddp_mlp.errors import DdpMlpError, printable
+from ddp_mlp.errors import DdpMlpError, brief, literal, printable
+
+#: Seconds that a run may be limited to: 100 years.
+_LONGEST_S = 100 * 365 * 86400
 
 if TYPE_CHECKING:
     from click import ParamType as ParamType
+
+    from ddp_mlp.config import Config
 else:
 
     class ParamType(click.ParamType):
@@ -34,12 +39,41 @@ class Duration(ParamType[float]):
         """Return seconds, a positive number."""
         parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value))
         if not parts or not any(parts.groups()):
-            self.fail(f"{value!r} is no time; write 3h50m, 90m or 45s", param, ctx)
+            self.fail(f"{literal(value)} is no time; write 3h50m, 90m or 45s", param, ctx)
         hours, minutes, seconds = (float(part or 0) for part in parts.groups())
-        return 3600 * hours + 60 * minutes + seconds
+        total = 3600 * hours + 60 * minutes + seconds
+        if not 0 < total <= _LONGEST_S:
+            self.fail(f"{literal(value)} is no time to run for; above 0 and up to {_LONGEST_S / 3600:.0f}h", param, ctx)
+        return total
+
+
+class Number(ParamType[float]):
+    """A finite number between bounds, `below` not included."""
+
+    name = "number"
+
+    def __init__(self, least: float, below: float) -> None:
+        self._least, self._below = least, below
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = math.nan
+        if not self._least <= number < self._below:
+            allowed = f"write a number from {self._least:g} to below {self._below:g}"
+            self.fail(f"{literal(value)}: {allowed}", param, ctx)
+        return number
 
 
 DURATION = Duration()
+#: Bounds of what is counted on a command line; those of the configuration stand in its schema.
+MOST_RANKS = 2**16  # as no run has more micro-batches
+RANKS = THREADS = click.IntRange(1, MOST_RANKS)
+RESTARTS = click.IntRange(0, 10**6)
+SEED = click.IntRange(0, 2**63 - 1)
+SAMPLES = click.IntRange(1, 10**9)
 
 json_option = click.option(
     "--json",
@@ -50,8 +84,8 @@ json_option = click.option(
 
 
 def tell(line: str) -> None:
-    """Print a line, or several, for the user on standard error; escape sequences in it as text."""
-    click.echo("\n".join(printable(part) for part in line.split("\n")), err=True)
+    """Print a line, or several, for the user on standard error: short, and escape sequences in it as text."""
+    click.echo("\n".join(printable(part) for part in brief(line).split("\n")), err=True)
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -81,16 +115,27 @@ def shown(value: Any) -> str:
     """Return a value as a cell of a table."""
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
+    return f"{value:.6g}" if isinstance(value, float) else brief(printable(str(value)))
 
 
-def pin_isa(config: Path, overrides: Iterable[str]) -> None:
-    """Have LLVM and NumPy use the instructions that a configuration names; call it before they are loaded.
+def read_config(config: Path, overrides: Iterable[str]) -> Callable[[], Config]:
+    """Read a configuration, and have LLVM and NumPy use the instructions that it names, before they are loaded.
 
-    What is wrong with the configuration is reported by whoever loads it for all ranks.
+    Returns
+    -------
+    callable
+        Gives the configuration, or raises what is wrong with it, where all ranks can agree on that.
     """
     from ddp_mlp.config import load_config
     from ddp_mlp.core.targets import pin
 
-    with suppress(DdpMlpError):
-        pin(load_config(config, overrides).train.isa)
+    try:
+        loaded = load_config(config, overrides)
+    except DdpMlpError as error:
+        return partial(_raise, error)
+    pin(loaded.train.isa)
+    return lambda: loaded
+
+
+def _raise(error: DdpMlpError) -> NoReturn:
+    raise error

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ddp_mlp.cli.options import ParamType, json_option, pin_isa, print_json, tell
+from ddp_mlp.cli.options import RANKS, THREADS, Number, ParamType, json_option, print_json, read_config, tell
+from ddp_mlp.errors import literal
 
 if TYPE_CHECKING:
     from ddp_mlp.cluster.planning import Plan
 
+#: Up to a hundred million ranks.
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 #: Load average of a machine that does nothing else.
 _IDLE = 0.5
 
@@ -27,8 +31,8 @@ class RankCounts(ParamType[list[int]]):
         """Return the numbers, ascending."""
         words = str(value).split(",")
         plain = [word for word in words if word != "..."]
-        if not all(word.isdigit() and int(word) > 0 for word in plain) or not plain or words[-1] == "...":
-            self.fail(f"{value!r} is no list of ranks; write 1,2,4 or 1,2,...,512", param, ctx)
+        if not plain or words[-1] == "..." or not all(_COUNT.fullmatch(word) for word in plain):
+            self.fail(f"{literal(value)} is no list of ranks; write 1,2,4 or 1,2,...,512", param, ctx)
         counts = {int(word) for word in plain}
         if "..." in words:
             last, before = max(counts), sorted(counts)[-2:][0]
@@ -42,12 +46,12 @@ class RankCounts(ParamType[list[int]]):
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key.")
 @click.option("--ranks", type=RankCounts(), default="1,2,...,512", show_default=True, help="What to predict for.")
-@click.option("--threads-per-rank", "threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--ranks-per-node", type=click.IntRange(min=1), help="[default: cores of this machine / threads]")
-@click.option("--latency-us", type=click.FloatRange(min=0), help="Of the cluster's network; else measured here.")
+@click.option("--threads-per-rank", "threads", type=THREADS, default=1, show_default=True)
+@click.option("--ranks-per-node", type=RANKS, help="[default: cores of this machine / threads]")
+@click.option("--latency-us", type=Number(0, 1e9), help="Of the cluster's network; else measured here.")
 @click.option(
     "--bandwidth-gb-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(1e-6, 1e6),
     help="Of the cluster's network, gigabytes a second and node; else measured here.",
 )
 @json_option
@@ -66,10 +70,8 @@ def plan(
     Takes some seconds on an idle machine. Nodes are taken to be like this machine.
     """
     from ddp_mlp.comm import SingleProcess
-    from ddp_mlp.config import load_config
 
-    pin_isa(config, overrides)
-    loaded = load_config(config, overrides)
+    loaded = read_config(config, overrides)()
     if warning := busy(os.getloadavg()[0]):
         tell(warning)
     from ddp_mlp.training.compilation import ready_kernels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
@@ -101,6 +102,7 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        size = shutil.get_terminal_size()  # not by rich, which believes any COLUMNS
         self._epochs = epochs
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -108,7 +110,7 @@ class Bar:
             MofNCompleteColumn(),
             TextColumn("steps  {task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False),
+            console=Console(stderr=True, highlight=False, width=max(20, size.columns), height=size.lines),
             transient=True,
         )
         self._task = self._progress.add_task("training", total=None, rate="")

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from ddp_mlp.cli.options import json_option, pin_isa, print_json, tell
+from ddp_mlp.cli.options import SEED, THREADS, json_option, print_json, read_config, tell
+from ddp_mlp.config import MOST_TRIALS
 
 
 def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         json_option,
-        click.option("--threads-per-rank", "threads", type=click.IntRange(min=1), default=1, show_default=True,
+        click.option("--threads-per-rank", "threads", type=THREADS, default=1, show_default=True,
                      envvar="DDP_MLP_THREADS_PER_RANK", help="Micro-batches that each rank computes at once."),
         click.option("--resume", is_flag=True, help="Keep the trials that are finished and go on with the others."),
         click.option("--out", type=click.Path(path_type=Path), help="Directory of all trials."),
@@ -26,7 +27,7 @@ def _shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("cross-validate")
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Number of folds.")
+@click.option("--folds", type=click.IntRange(2, MOST_TRIALS), default=5, show_default=True, help="Number of folds.")
 @_shared_options
 def cross_validate(
     folds: int, config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, threads: int, as_json: bool
@@ -34,11 +35,12 @@ def cross_validate(
     """Train CONFIG once for each fold, validate on that fold, and report mean and spread."""
     from ddp_mlp.comm import connect
 
-    pin_isa(config, overrides)
+    read_config(config, overrides)
     with connect() as comm:
         configure = _configurations(config, overrides, comm)
+        from ddp_mlp.training.choices import fold_assignments
         from ddp_mlp.training.run import RunOptions
-        from ddp_mlp.training.search import fold_assignments, run_trials, spread
+        from ddp_mlp.training.search import run_trials, spread
 
         options = RunOptions(out or Path("runs") / f"{config.stem}-folds", resume=resume, threads=threads)
         names = [f"fold-{fold}" for fold in range(folds)]
@@ -53,8 +55,10 @@ def cross_validate(
     "--try", "choices", multiple=True, required=True, metavar="KEY=[VALUE, ...]",
     help="Values for a key, in TOML; or KEY=LOW..HIGH, drawn on a logarithmic scale with --random.",
 )  # fmt: skip
-@click.option("--random", "n_random", type=click.IntRange(min=1), help="Draw so many trials instead of the whole grid.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option(
+    "--random", "n_random", type=click.IntRange(1, MOST_TRIALS), help="Draw so many trials instead of the whole grid."
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @_shared_options
 def search(
     choices: tuple[str, ...],
@@ -74,17 +78,18 @@ def search(
     ddp-mlp search c.toml --try optimizer.learning_rate=1e-4..1e-1 --random 20
     """
     from ddp_mlp.comm import agreed, connect
+    from ddp_mlp.training.choices import make_trials, parse_choice
 
-    pin_isa(config, overrides)
+    read_config(config, overrides)
     with connect() as comm:
         configure = _configurations(config, overrides, comm)
-        from ddp_mlp.training.run import RunOptions
-        from ddp_mlp.training.search import make_trials, parse_choice, run_trials, score_of, write_table
-
         with agreed(comm):
             trials = make_trials([parse_choice(text) for text in choices], n_random, seed)
         for trial in trials:
             configure(trial)  # a value that is impossible ends the search before it begins
+        from ddp_mlp.training.run import RunOptions
+        from ddp_mlp.training.search import run_trials, score_of, write_table
+
         options = RunOptions(out or Path("runs") / f"{config.stem}-search", resume=resume, threads=threads)
         names = [f"trial-{number:03d}" for number in range(1, len(trials) + 1)]
         summaries = list(run_trials(trials, configure, names, options, comm, tell))

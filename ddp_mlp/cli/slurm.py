@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddp_mlp.cli.options import json_option, print_json, shown, tell
+from ddp_mlp.cli.options import RANKS, RESTARTS, THREADS, json_option, print_json, shown, tell
 
 if TYPE_CHECKING:
     from ddp_mlp.cluster.slurm.job import Job
@@ -22,8 +23,8 @@ _JOB_OPTIONS = (
     click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key of CONFIG."),
     click.option("--seeds", default="", metavar="0-4", help="One run for each seed, as an array."),
     click.option("--nodes", default="1", show_default=True, help="Nodes, or a range such as 2-8."),
-    click.option("--ntasks-per-node", type=click.IntRange(min=1), default=1, show_default=True, help="Ranks a node."),
-    click.option("--cpus-per-task", type=click.IntRange(min=1), default=1, show_default=True, help="Threads a rank."),
+    click.option("--ntasks-per-node", type=RANKS, default=1, show_default=True, help="Ranks a node."),
+    click.option("--cpus-per-task", type=THREADS, default=1, show_default=True, help="Threads a rank."),
     click.option("--time", default="01:00:00", show_default=True, help="Limit of each start, as Slurm writes it."),
     click.option("--partition", default="", help="Partition of the cluster."),
     click.option("--account", default="", help="Account that pays."),
@@ -32,9 +33,9 @@ _JOB_OPTIONS = (
     click.option("--launcher", type=click.Choice(["auto", "srun", "mpiexec"]), default="auto", show_default=True,
                  help="What starts the ranks; auto finds what the MPI library and Slurm both speak."),
     click.option("--mpi", "mpi_type", metavar="TYPE", help="Type for srun --mpi, such as pmix [default: the fitting]."),
-    click.option("--notice", "notice_s", type=click.IntRange(min=1),
+    click.option("--notice", "notice_s", type=click.IntRange(1, 10**7),
                  help="Seconds before the limit at which ranks save and stop [default: 180, or a quarter]."),
-    click.option("--max-restarts", type=click.IntRange(min=0), default=100, show_default=True,
+    click.option("--max-restarts", type=RESTARTS, default=100, show_default=True,
                  help="How often the job goes back into the queue."),
 )  # fmt: skip
 
@@ -120,9 +121,9 @@ def status(run_dir: Path, as_json: bool) -> None:
 
 @slurm.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
-@click.option("--code", type=int, required=True, help="Exit code of the ranks' launcher.")
+@click.option("--code", type=click.IntRange(0, 255), required=True, help="Exit code of the ranks' launcher.")
 @click.option("--asked", is_flag=True, help="The batch shell was asked to stop.")
-@click.option("--max-restarts", type=int, default=100, show_default=True, help="How often at most.")
+@click.option("--max-restarts", type=RESTARTS, default=100, show_default=True, help="How often at most.")
 def requeue(run_dir: Path, code: int, asked: bool, max_restarts: int) -> None:
     """Put this job back into the queue if its ranks were stopped; the last line of a job script.
 
@@ -130,7 +131,8 @@ def requeue(run_dir: Path, code: int, asked: bool, max_restarts: int) -> None:
     """
     from ddp_mlp.cluster.slurm.requeue import end_own_job
 
-    restarts = int(os.environ.get("SLURM_RESTART_COUNT") or 0)
+    count = os.environ.get("SLURM_RESTART_COUNT", "")
+    restarts = int(count) if re.fullmatch(r"[0-9]{1,9}", count) else 0
     code, line = end_own_job(run_dir, code, asked=asked, restarts=restarts, max_restarts=max_restarts)
     tell(line)
     sys.exit(code)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from ddp_mlp.cli.options import DURATION, json_option, pin_isa, print_result
+from ddp_mlp.cli.options import DURATION, THREADS, json_option, print_result, read_config
+from ddp_mlp.comm.launcher import is_rank_of_several
 from ddp_mlp.errors import StoppedError
 
 
@@ -25,7 +27,7 @@ from ddp_mlp.errors import StoppedError
 @click.option(
     "--threads-per-rank",
     "threads",
-    type=click.IntRange(min=1),
+    type=THREADS,
     default=1,
     show_default=True,
     envvar="DDP_MLP_THREADS_PER_RANK",
@@ -59,14 +61,17 @@ def train(
     same bits on any number of ranks up to [train] micro_batches.
     """
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.config import as_toml, load_config
+    from ddp_mlp.config import as_toml
     from ddp_mlp.training.signals import hold_stop_signals
 
     hold_stop_signals()
-    pin_isa(config, overrides)
+    read = read_config(config, overrides)
+    if dry_run and not is_rank_of_several(os.environ):  # it needs no other rank, be there one or not
+        click.echo(as_toml(read()), nl=False)
+        return
     with connect() as comm:
         with agreed(comm):
-            loaded = load_config(config, overrides)
+            loaded = read()
         if dry_run:
             click.echo(as_toml(loaded), nl=False)
             return

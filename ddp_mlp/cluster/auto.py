@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from ddp_mlp.cluster.launchers import find_launcher
 from ddp_mlp.cluster.subject import describe
 from ddp_mlp.cluster.trial import try_layout
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.config import load_config
+from ddp_mlp.config import MOST_MICRO_BATCHES, load_config
 from ddp_mlp.core.kernels.cache import cache_root
 from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import DdpMlpError, LaunchError
@@ -37,6 +38,11 @@ class Layout:
     ranks: int
     threads: int
     step_s: float
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a trial can have found it."""
+        return 0 < self.ranks <= MOST_MICRO_BATCHES >= self.threads > 0 and 0 < self.step_s < math.inf
 
     def __str__(self) -> str:
         return f"{self.ranks} x {self.threads}: {self.step_s * 1e6:,.0f} us"
@@ -168,10 +174,10 @@ def _memory_of(circumstances: dict[str, Any]) -> Path:
 def _recall(memory: Path) -> list[Layout]:
     """Return what was found before; nothing where the file is not there or not as it should be."""
     try:
-        rows = read_json(memory, list[tuple[int, int, float]]) or []
+        found = [Layout(*row) for row in read_json(memory, list[tuple[int, int, float]]) or []]
     except OSError:
         return []
-    return [Layout(*row) for row in rows]
+    return [layout for layout in found if layout.is_possible]
 
 
 def _remember(memory: Path, found: Sequence[Layout]) -> None:

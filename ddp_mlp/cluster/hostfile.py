@@ -10,12 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddp_mlp.errors import MissingInputError, UsageError
+from ddp_mlp.config import MOST_MICRO_BATCHES
+from ddp_mlp.errors import UsageError, literal
+from ddp_mlp.small_files import read_small
 
 #: Seconds that a machine has for letting somebody in.
 _PATIENCE_S = 10
 
-_LINE = re.compile(r"(?P<name>\w[\w.-]*)(?:(?::|\s+slots\s*=\s*)(?P<slots>[1-9]\d*))?(?:\s+max_slots\s*=\s*\d+)?")
+#: Of a host; more digits than that are no number of ranks.
+_SLOTS = r"[1-9][0-9]{0,5}"
+_LINE = re.compile(
+    rf"(?P<name>\w[\w.-]{{0,254}})(?:(?::|\s+slots\s*=\s*)(?P<slots>{_SLOTS}))?(?:\s+max_slots\s*=\s*{_SLOTS})?",
+    re.ASCII,
+)
+#: Twenty thousand hosts.
+_MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,9 @@ def parse_hosts(text: str, where: str) -> tuple[Host, ...]:
             continue
         found = _LINE.fullmatch(content)
         if not found:
-            raise UsageError(f"{where}, line {number}: {content!r} is no host; write name, name:4 or name slots=4")
+            raise UsageError(
+                f"{where}, line {number}: {literal(content)} is no host; write name, name:4 or name slots=4"
+            )
         slots[found["name"]] = slots.get(found["name"], 0) + int(found["slots"] or 1)
     if not slots:
         raise UsageError(f"{where}: names no host; write one a line: name, name:4 or name slots=4")
@@ -62,11 +73,13 @@ def read_hosts(path: Path) -> tuple[Host, ...]:
     ------
     MissingInputError
         If it cannot be read.
+    UsageError
+        If it is no list of hosts.
     """
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingInputError(f"hostfile {path}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+        text = read_small(path, _MOST_BYTES, "hostfile").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is no text, so no hostfile; write one host a line") from None
     return parse_hosts(text, str(path))
 
 
@@ -76,11 +89,13 @@ def ranks_on(hosts: Sequence[Host], wanted: int | None) -> int:
     Raises
     ------
     UsageError
-        If there are not so many slots.
+        If there are not so many slots, or more than any run has work for.
     """
     room = sum(host.slots for host in hosts)
     if wanted and wanted > room:
         raise UsageError(f"-n {wanted} is more than the {room} slots of the hostfile; fewer ranks, or more slots")
+    if (wanted or room) > MOST_MICRO_BATCHES:
+        raise UsageError(f"{wanted or room} ranks, but no run has work for more than {MOST_MICRO_BATCHES}; say -n less")
     return wanted or room
 
 

@@ -12,6 +12,7 @@ from ddp_mlp.cluster.job import StopRequests, run_job
 from ddp_mlp.cluster.launchers import Launcher, find_launcher
 from ddp_mlp.cluster.restarts import Tell, explain, run_with_restarts, train_command
 from ddp_mlp.cluster.sweep import sweep
+from ddp_mlp.comm.launcher import ranks_per_node, without_rank
 
 
 def launch_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str], hosts: Sequence[Host] = ()) -> list[str]:
@@ -41,8 +42,8 @@ def _on_hosts(launcher: Launcher, hosts: Sequence[Host]) -> list[str]:
 
 
 def launch_environment(launcher: Launcher, threads: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the ranks."""
-    chosen = dict(environment)
+    """Return the environment of the ranks; what makes this process a rank of another job is none of theirs."""
+    chosen = without_rank(environment)
     chosen["DDP_MLP_THREADS_PER_RANK"] = str(threads)
     if launcher.vendor == "openmpi":
         if os.geteuid() == 0:
@@ -79,7 +80,13 @@ def launch(
         the hosts that are gone.
     hosts : sequence of Host
         Where; none means this machine.
+
+    Raises
+    ------
+    UsageError
+        If the environment asks for nodes of no size.
     """
+    ranks_per_node(os.environ)  # said once, and not by each rank
     launcher = find_launcher() if n_ranks > 1 or hosts else None
     requests = StopRequests()
     is_first = True
@@ -94,7 +101,7 @@ def launch(
             environment = launch_environment(launcher, threads, os.environ)
         else:
             command = [sys.executable, "-m", "ddp_mlp", *arguments]
-            environment = {**os.environ, "DDP_MLP_THREADS_PER_RANK": str(threads)}
+            environment = {**without_rank(os.environ), "DDP_MLP_THREADS_PER_RANK": str(threads)}
         is_first = False
         code = explain(run_job(command, environment, requests), train_command(arguments), started, tell)
         if code:

@@ -16,6 +16,7 @@ from pathlib import Path
 from ddp_mlp.cluster.launch import launch_environment, ranks_command
 from ddp_mlp.cluster.launchers import find_launcher
 from ddp_mlp.comm import Communicator, agreed, connect
+from ddp_mlp.comm.launcher import without_rank
 from ddp_mlp.errors import DdpMlpError
 
 #: Seconds that a trial may take before something must be wrong.
@@ -25,7 +26,7 @@ _DEADLINE_S = 120
 def try_layout(ranks: int, threads: int, config: Path, overrides: Sequence[str]) -> float | None:
     """Start so many ranks and return the seconds of a step; None if they cannot be started."""
     arguments = ["-m", __name__, str(threads), str(config), *overrides]
-    command, environment = [sys.executable, *arguments], dict(os.environ)
+    command, environment = [sys.executable, *arguments], without_rank(os.environ)
     if ranks > 1:
         launcher = find_launcher()
         command = ranks_command(launcher, ranks, arguments)

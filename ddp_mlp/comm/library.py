@@ -6,18 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from ddp_mlp.comm.launcher import outside_any_job
 from ddp_mlp.errors import LaunchError
 
 #: How libraries call themselves; the offspring of MPICH speak its protocols.
 _SIGNS = {"openmpi": ("Open MPI",), "mpich": ("MPICH", "Intel(R) MPI", "MVAPICH")}
-
-#: Variables by which launchers tell a process that it is a rank.
-_LAUNCHERS_OWN = ("PMI_", "PMIX_", "OMPI_COMM_", "OMPI_UNIVERSE_", "PRTE_", "HYDI_", "HYDRA_", "MPI_LOCAL", "SLURM_")
 
 
 @dataclass(frozen=True)
@@ -42,15 +39,6 @@ def vendor_of(version: str) -> str:
     """
     found = [vendor for vendor, signs in _SIGNS.items() if any(sign in version for sign in signs)]
     return found[0] if found else ""
-
-
-def outside_any_job(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the variables that make a process a rank of this job."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if name == "SLURM_CONF" or not name.startswith(_LAUNCHERS_OWN)
-    }
 
 
 @cache

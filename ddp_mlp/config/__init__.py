@@ -1,8 +1,9 @@
 """The whole configuration: frozen structs, TOML in and out, all checks."""
 
-from ddp_mlp.config.checks import MOST_MICRO_BATCHES
 from ddp_mlp.config.loading import as_toml, from_builtins, load_config
 from ddp_mlp.config.schema import (
+    MOST_MICRO_BATCHES,
+    MOST_TRIALS,
     OPTIMIZER_DEFAULTS,
     AugmentConfig,
     CheckpointConfig,
@@ -14,9 +15,11 @@ from ddp_mlp.config.schema import (
     ScheduleConfig,
     TrainConfig,
 )
+from ddp_mlp.config.toml import parse_value
 
 __all__ = [
     "MOST_MICRO_BATCHES",
+    "MOST_TRIALS",
     "OPTIMIZER_DEFAULTS",
     "AugmentConfig",
     "CheckpointConfig",
@@ -30,4 +33,5 @@ __all__ = [
     "as_toml",
     "from_builtins",
     "load_config",
+    "parse_value",
 ]

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, get_args, get_origin
+from itertools import islice
+from typing import Any, get_args
 
 import msgspec
 
+from ddp_mlp.config.bounds import in_words, objection, words
 from ddp_mlp.config.model_checks import check_model
 from ddp_mlp.config.schema import is_table, keys, sections
 from ddp_mlp.config.update_checks import check_update, resolve_update
+from ddp_mlp.errors import literal
 
 Table = dict[str, Any]
 
-#: The plan of a step lists them; more than this would be of no use to any cluster.
-MOST_MICRO_BATCHES = 2**16
+#: Problems that a message lists; who has more has named another file.
+_MOST_PROBLEMS = 20
 
 
 def check_values(raw: Table) -> list[str]:
-    """Check every key and value on its own and return the problems found."""
-    problems = []
+    """Check every key and value on its own and return the first problems found."""
+    found = list(islice(_problems(raw), _MOST_PROBLEMS + 1))
+    return found if len(found) <= _MOST_PROBLEMS else [*found[:_MOST_PROBLEMS], "and more"]
+
+
+def _problems(raw: Table) -> Iterator[str]:
     known = sections()
     for section, table in raw.items():
         if section not in known:
-            problems.append(f"unknown section [{section}]{_suggest(section, known)}")
+            yield f"unknown section [{_name(section)}]{_suggest(section, known)}"
         elif not isinstance(table, dict):
-            problems.append(f"[{section}] must be a table of keys, not {table!r}")
+            yield f"[{section}] must be a table of keys, not {literal(table)}"
         else:
-            problems += _check_section(section, table, known[section])
+            yield from _check_section(section, table, known[section])
     data = raw.get("data", {})
     if isinstance(data, dict) and "train" not in data:
-        problems.append("[data] train is missing: name the HDF5 file to train on")
-    return problems
+        yield "[data] train is missing: name the HDF5 file to train on"
 
 
 def _check_section(section: str, table: Table, kind: type[msgspec.Struct]) -> Iterator[str]:
@@ -42,25 +47,18 @@ def _check_section(section: str, table: Table, kind: type[msgspec.Struct]) -> It
         if key in known and isinstance(value, dict) and is_table(known[key]):
             yield from _check_section(f"{section}.{key}", value, known[key])
         elif key not in known:
-            yield f"[{section}] {key}: unknown key{_suggest(key, known)}"
+            yield f"[{section}] {_name(key)}: unknown key{_suggest(key, known)}"
         elif problem := _check_value(value, known[key]):
-            yield f"[{section}] {key} = {_shown(value)}: {problem}"
+            yield f"[{section}] {key} = {literal(value)}: {problem}"
 
 
-def _check_value(value: Any, kind: Any) -> str | None:
-    values = value if isinstance(value, list) else [value]
-    if any(isinstance(v, float) and not math.isfinite(v) for v in values):
-        return "must be a finite number"
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        words = list(dict.fromkeys(_words(kind)))
-        wrong = [v for v in values if isinstance(v, str) and v not in words]
-        if words and wrong:
-            numbers = "a whole number or " if int in _parts(kind) else ""
-            return f"allowed are {numbers}{', '.join(words)}{_suggest(wrong[0], words)}"
-        return str(error).replace("`", "").split(" - at ")[0].lower()
-    return None
+def _check_value(value: Any, kind: Any) -> str:
+    problem, allowed = objection(value, kind), list(words(kind))
+    wrong = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str) and v not in allowed]
+    if not (problem and allowed and wrong):
+        return problem
+    choices = in_words(kind) if {int, float, bool} & {*_parts(kind)} else ", ".join(dict.fromkeys(allowed))
+    return f"allowed are {choices}{_suggest(wrong[0], allowed)}"
 
 
 def _parts(kind: Any) -> Iterator[Any]:
@@ -70,22 +68,13 @@ def _parts(kind: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def _words(kind: Any) -> Iterator[str]:
-    """Yield all words that a type allows, however deep its choices lie."""
-    if get_origin(kind) is Literal:
-        yield from get_args(kind)
-    else:
-        for part in get_args(kind):
-            yield from _words(part)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _name(text: str) -> str:
+    """Return a key of a file as it may stand in a message."""
+    return literal(text)[1:-1]
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word[:60], list(known), n=1)
     return f", did you mean {close[0]!r}?" if close else ""
 
 
@@ -125,5 +114,3 @@ def _check_train(train: Table) -> Iterator[str]:
     if isinstance(micro_batches, int) and micro_batches & (micro_batches - 1):
         larger = 1 << micro_batches.bit_length()
         yield f"[train] micro_batches = {micro_batches}: must be a power of two, such as {larger}"
-    elif isinstance(micro_batches, int) and micro_batches > MOST_MICRO_BATCHES:
-        yield f"[train] micro_batches = {micro_batches}: at most {MOST_MICRO_BATCHES} are allowed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,12 @@ import tomli_w
 
 from ddp_mlp.config.checks import check_consistency, check_values, resolve_defaults
 from ddp_mlp.config.schema import Config, is_table, keys, sections
-from ddp_mlp.errors import MissingInputError, UsageError
+from ddp_mlp.config.toml import Table, parse_toml, parse_value
+from ddp_mlp.errors import UsageError, literal
+from ddp_mlp.small_files import read_small
 
-Table = dict[str, Any]
+#: Holds class weights for more than ten thousand classes.
+MOST_BYTES = 2**19
 
 #: Keys of ``[data]`` that name files.
 _PATH_KEYS = ("train", "valid")
@@ -37,15 +39,15 @@ def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[
     Raises
     ------
     MissingInputError
-        If the file is not there.
+        If the file is not there, or no plain file.
     UsageError
-        If anything in it is unknown or impossible; the message lists every problem.
+        If anything in it is unknown or impossible; the message lists the problems.
     """
     raw = _read_toml(path)
     problems: list[str] = []
-    _make_absolute(raw, path.resolve().parent)
+    _make_absolute(raw, path.resolve().parent, problems)
     for source in (_from_environment(environment), _from_overrides(overrides, problems)):
-        _make_absolute(source, Path.cwd())
+        _make_absolute(source, Path(), problems)
         _merge(raw, source)
     return _build(raw, problems, str(path))
 
@@ -74,26 +76,13 @@ def _build(raw: Table, problems: list[str], origin: str) -> Config:
 
 
 def _read_toml(path: Path) -> Table:
+    content = read_small(path, MOST_BYTES, "configuration file")
     try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such configuration file") from None
-    except OSError as error:
-        raise MissingInputError(f"{path}: cannot read the configuration: {error.strerror}") from None
+        return parse_toml(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not a text file in UTF-8, so not a TOML configuration") from None
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from None
-
-
-def _value(text: str) -> Any:
-    """Read a TOML value, or take the text as it is where it is none."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _from_environment(environment: Mapping[str, str]) -> Table:
@@ -102,7 +91,7 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
     for name, text in sorted(environment.items()):
         section, _, key = name.removeprefix("DDP_MLP_").lower().partition("_")
         if name.startswith("DDP_MLP_") and section in known and key:
-            _set(table, section, key, _value(text), separator="_")
+            _set(table, section, key, parse_value(text), separator="_")
     return table
 
 
@@ -111,7 +100,10 @@ def _set(table: Table, section: str, key: str, value: Any, *, separator: str) ->
     inner, found, rest = key.partition(separator)
     keys_of_section = keys(sections()[section]) if section in sections() else {}
     if found and key not in keys_of_section and is_table(keys_of_section.get(inner)):
-        table.setdefault(section, {}).setdefault(inner, {})[rest] = value
+        within = table.setdefault(section, {})
+        if not isinstance(within.get(inner), dict):
+            within[inner] = {}  # what was assigned to the whole table is overridden
+        within[inner][rest] = value
     else:
         table.setdefault(section, {})[key] = value
 
@@ -122,18 +114,24 @@ def _from_overrides(overrides: Iterable[str], problems: list[str]) -> Table:
         name, equals, value = text.partition("=")
         section, dot, key = name.strip().partition(".")
         if not (equals and dot and key):
-            problems.append(f"--set {text!r} is not of the form SECTION.KEY=VALUE")
+            problems.append(f"--set {literal(text)} is not of the form SECTION.KEY=VALUE")
             continue
-        _set(table, section, key, _value(value.strip()), separator=".")
+        _set(table, section, key, parse_value(value.strip()), separator=".")
     return table
 
 
-def _make_absolute(raw: Table, base: Path) -> None:
+def _make_absolute(raw: Table, base: Path, problems: list[str]) -> None:
     data = raw.get("data")
-    if isinstance(data, dict):
-        for key in _PATH_KEYS:
-            if isinstance(data.get(key), str):
-                data[key] = str(base / Path(data[key]).expanduser())
+    if not isinstance(data, dict):
+        return
+    for key in _PATH_KEYS:
+        if isinstance(data.get(key), str) and data[key]:
+            try:
+                data[key] = str(base.absolute() / Path(data[key]).expanduser())
+            except RuntimeError:  # of `expanduser`
+                problems.append(f"[data] {key} = {literal(data[key])}: whose home that is is not known; write it out")
+            except OSError as error:
+                problems.append(f"[data] {key} = {literal(data[key])}: relative to a directory that is gone ({error})")
 
 
 def _merge(raw: Table, other: Table) -> None:

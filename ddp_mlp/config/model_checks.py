@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from ddp_mlp.errors import literal
+
 Table = dict[str, Any]
+
+#: Weights between hidden layers that no machine has memory for.
+_MOST_WEIGHTS = 10**13
 
 #: Stands where a configuration does not say; the same as in the schema.
 _HIDDEN = [128, 64]
@@ -16,10 +22,17 @@ def check_model(raw: Table) -> list[str]:
     model = raw.get("model", {})
     hidden, activation = model.get("hidden", _HIDDEN), model.get("activation", "relu")
     return [
+        *_check_size(hidden),
         *_check_lengths(model, len(hidden)),
         *(_check_tied(hidden, activation) if model.get("tied") else ()),
         *_check_targets(raw.get("data", {}), raw.get("loss", {})),
     ]
+
+
+def _check_size(hidden: list[int]) -> Iterator[str]:
+    n_weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(hidden))
+    if n_weights > _MOST_WEIGHTS:
+        yield f"[model] hidden = {literal(hidden)}: {n_weights:,} weights are more than any machine holds"
 
 
 def _check_lengths(model: Table, n_hidden: int) -> Iterator[str]:
@@ -38,8 +51,8 @@ def _check_lengths(model: Table, n_hidden: int) -> Iterator[str]:
 def _check_tied(hidden: list[int], activation: Any) -> Iterator[str]:
     if len(hidden) % 2 == 0 or hidden != hidden[::-1]:
         yield (
-            f"[model] tied with hidden = {hidden}: the decoder must mirror the encoder around one layer in the "
-            "middle, such as [64, 16, 64] or [32]"
+            f"[model] tied with hidden = {literal(hidden)}: the decoder must mirror the encoder around one layer "
+            "in the middle, such as [64, 16, 64] or [32]"
         )
     if "maxout" in (activation if isinstance(activation, list) else [activation]):
         yield "[model] tied does not go with activation = 'maxout', whose weights have no transpose that fits"

@@ -10,11 +10,33 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-PositiveInt = Annotated[int, Meta(ge=1)]
-Count = Annotated[int, Meta(ge=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
+from ddp_mlp.config.bounds import LEAST
+
+#: The plan of a step lists them; more than this would be of no use to any cluster.
+MOST_MICRO_BATCHES = 2**16
+#: Folds of a cross-validation, and trials of a search.
+MOST_TRIALS = 10**5
+#: Deeper networks than this are not trained without connections that skip layers.
+_MOST_LAYERS = 1000
+#: Longest path that Linux opens.
+_LONGEST_PATH = 4095
+
+# Bounds are generous: what a person could mean, and what the arithmetic behind it can hold.
+PositiveInt = Annotated[int, Meta(ge=1, le=10**9)]
+Count = Annotated[int, Meta(ge=0, le=10**9)]
+#: Steps over all epochs; exact as a number of float64 too.
+Steps = Annotated[int, Meta(ge=1, le=10**15)]
+StepCount = Annotated[int, Meta(ge=0, le=10**15)]
+#: Beyond these there is nothing in float32.
+PositiveFloat = Annotated[float, Meta(ge=1e-30, le=1e38)]
+NonNegativeFloat = Annotated[float, Meta(ge=0, le=1e38)]
+Width = Annotated[int, Meta(ge=1, le=10**7)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+#: Seconds, 0 for ever; the watchdog looks ten times a second.
+Timeout = Annotated[float, Meta(ge=0, le=1e7, extra={LEAST: 0.1})]
 ClosedFraction = Annotated[float, Meta(ge=0, lt=1)]
-NonNegativeFloat = Annotated[float, Meta(ge=0)]
+FilePath = Annotated[str, Meta(min_length=1, max_length=_LONGEST_PATH)]
+ArrayPaths = Annotated[str, Meta(min_length=1, max_length=2**16)]
 
 Normalize = Literal["auto", "none", "unit", "standard", "minmax"]
 Activation = Literal[
@@ -61,11 +83,11 @@ SCHEDULE_DEFAULTS: dict[str, dict[str, float | None]] = {
 class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[data.augment]``: how far training samples are changed at random; 0 is not at all."""
 
-    noise: NonNegativeFloat = 0.0
-    shift: NonNegativeFloat = 0.0
+    noise: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    shift: Annotated[float, Meta(ge=0, le=1e5)] = 0.0
     rotate_deg: Annotated[float, Meta(ge=0, le=180)] = 0.0
     scale: ClosedFraction = 0.0
-    brightness: NonNegativeFloat = 0.0
+    brightness: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
     @property
     def transforms_images(self) -> bool:
@@ -76,13 +98,13 @@ class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[data]``: where the samples come from and how they are normalised."""
 
-    train: str
-    valid: str | None = None
+    train: FilePath
+    valid: FilePath | None = None
     valid_fraction: ClosedFraction | None = None
-    folds: Annotated[int, Meta(ge=2)] | None = None
+    folds: Annotated[int, Meta(ge=2, le=MOST_TRIALS)] | None = None
     fold: Count | None = None
-    features: str | None = None
-    targets: str | None = None
+    features: ArrayPaths | None = None
+    targets: ArrayPaths | None = None
     normalize: Normalize = "auto"
     normalize_targets: Literal["none", "standard"] = "none"
     autoencode: bool = False
@@ -92,13 +114,13 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[model]``: the network between the features and the output unit."""
 
-    hidden: list[PositiveInt] = field(default_factory=lambda: [128, 64])
-    activation: Activation | list[Activation] = "relu"
+    hidden: Annotated[list[Width], Meta(max_length=_MOST_LAYERS)] = field(default_factory=lambda: [128, 64])
+    activation: Activation | Annotated[list[Activation], Meta(max_length=_MOST_LAYERS)] = "relu"
     output: Output = "auto"
     leaky_slope: NonNegativeFloat = 0.1
     elu_alpha: PositiveFloat = 1.0
-    maxout_pieces: Annotated[int, Meta(ge=2)] = 2
-    dropout: ClosedFraction | list[ClosedFraction] = 0.0
+    maxout_pieces: Annotated[int, Meta(ge=2, le=1024)] = 2
+    dropout: ClosedFraction | Annotated[list[ClosedFraction], Meta(max_length=_MOST_LAYERS + 1)] = 0.0
     tied: bool = False
     init: Init = "auto"
     init_scale: PositiveFloat = 0.05
@@ -121,11 +143,11 @@ class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: LossName = "auto"
     label_smoothing: ClosedFraction = 0.0
-    class_weights: list[NonNegativeFloat] | Literal["balanced"] | None = None
+    class_weights: Annotated[list[NonNegativeFloat], Meta(max_length=10**6)] | Literal["balanced"] | None = None
     l1: NonNegativeFloat = 0.0
     l2: NonNegativeFloat = 0.0
     lq: NonNegativeFloat = 0.0
-    q: Annotated[float, Meta(ge=1)] | None = None
+    q: Annotated[float, Meta(ge=1, le=100)] | None = None
 
 
 class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,7 +157,7 @@ class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: PositiveFloat = 0.1
     momentum: ClosedFraction | None = None
     momentum_final: ClosedFraction | None = None
-    momentum_steps: PositiveInt | None = None
+    momentum_steps: Steps | None = None
     beta1: ClosedFraction | None = None
     beta2: ClosedFraction | None = None
     rho: ClosedFraction | None = None
@@ -147,11 +169,11 @@ class ScheduleConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[schedule]``: how the learning rate goes on from ``optimizer.learning_rate``."""
 
     name: ScheduleName = "constant"
-    warmup_steps: Count = 0
-    steps: PositiveInt | None = None
+    warmup_steps: StepCount = 0
+    steps: Steps | None = None
     final_rate: NonNegativeFloat | None = None
-    every_steps: PositiveInt | None = None
-    factor: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    every_steps: Steps | None = None
+    factor: Annotated[float, Meta(ge=1e-30, lt=1)] | None = None
     patience: Count | None = None
     min_rate: NonNegativeFloat | None = None
 
@@ -161,19 +183,19 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     epochs: PositiveInt = 10
     global_batch_size: PositiveInt | Literal["full"] = 128
-    micro_batches: PositiveInt | Literal["auto"] = "auto"
-    seed: Count = 0
+    micro_batches: Annotated[int, Meta(ge=1, le=MOST_MICRO_BATCHES)] | Literal["auto"] = "auto"
+    seed: Seed = 0
     clip_norm: NonNegativeFloat = 0.0
     early_stopping_patience: Count = 0
     target_loss: NonNegativeFloat = 0.0
     log_layer_norms: bool = False
-    check_ranks_every: Count = 200
+    check_ranks_every: StepCount = 200
     shard_optimizer: bool | Literal["auto"] = "auto"
     overlap: bool | Literal["auto"] = "auto"
     on_nonfinite: Literal["stop", "skip"] = "stop"
     isa: Literal["native", "haswell", "skylake-avx512"] = "native"
     dtype: Literal["float32", "float64"] = "float32"
-    timeout_s: NonNegativeFloat = 600.0
+    timeout_s: Timeout = 600.0
 
 
 class CheckpointConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,8 +206,8 @@ class CheckpointConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     every_epochs: PositiveInt | None = None
-    every_steps: PositiveInt | None = None
-    every_minutes: PositiveFloat | None = None
+    every_steps: Steps | None = None
+    every_minutes: Annotated[float, Meta(ge=1e-3, le=1e6)] | None = None
     keep: PositiveInt = 3
 
 

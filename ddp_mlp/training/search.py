@@ -8,96 +8,21 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-import json
 import math
 import statistics
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
-from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.durable import write_whole
-from ddp_mlp.errors import NonFiniteError, UsageError
+from ddp_mlp.errors import NonFiniteError
+from ddp_mlp.training.choices import Assignment
 from ddp_mlp.training.run import Run, RunOptions
-
-#: An assignment ``SECTION.KEY=VALUE``, as on the command line.
-Assignment = str
 
 #: Columns that say how good a trial is, in the order in which one is looked for.
 _SCORES = ("valid_loss", "train_loss")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The values that one key may take: a list, or a range to draw from on a logarithmic scale."""
-
-    key: str
-    values: tuple[Any, ...] = ()
-    bounds: tuple[float, float] | None = None
-
-    def draw(self, trial: int, seed: int) -> Any:
-        """Return the value of a random trial; the same for the same numbers."""
-        random = float(stream_key("search", seed, self.key, trial)) / 2.0**64
-        if self.bounds is None:
-            return self.values[int(random * len(self.values))]
-        low, high = (math.log(bound) for bound in self.bounds)
-        return math.exp(low + random * (high - low))
-
-
-def parse_choice(text: str) -> Choice:
-    """Read ``KEY=[VALUE, ...]`` or ``KEY=LOW..HIGH``.
-
-    Raises
-    ------
-    UsageError
-        If it is neither.
-    """
-    key, _, value = text.partition("=")
-    low, dots, high = value.partition("..")
-    try:
-        if dots:
-            bounds = (float(low), float(high))
-            if 0 < bounds[0] < bounds[1] < math.inf:
-                return Choice(key.strip(), bounds=bounds)
-        else:
-            values = tomllib.loads(f"values = {value}")["values"]
-            if isinstance(values, list) and values and "." in key:
-                return Choice(key.strip(), values=tuple(values))
-    except (ValueError, tomllib.TOMLDecodeError):
-        pass
-    raise UsageError(f"--try {text!r}: give KEY=[VALUE, ...] in TOML, or KEY=LOW..HIGH with 0 < LOW < HIGH")
-
-
-def make_trials(choices: Sequence[Choice], n_random: int | None, seed: int) -> list[list[Assignment]]:
-    """Return the assignments of every trial: the whole grid, or `n_random` draws.
-
-    Raises
-    ------
-    UsageError
-        If a range is to be searched as a grid.
-    """
-    if n_random is not None:
-        drawn = [[choice.draw(trial, seed) for choice in choices] for trial in range(n_random)]
-    elif any(choice.bounds for choice in choices):
-        raise UsageError("a range KEY=LOW..HIGH has no end of values; say how many to draw with --random N")
-    else:
-        drawn = [list(values) for values in itertools.product(*(choice.values for choice in choices))]
-    return [[f"{c.key}={_toml(v)}" for c, v in zip(choices, values, strict=True)] for values in drawn]
-
-
-def _toml(value: Any) -> str:
-    # JSON and TOML write numbers, booleans, strings and lists of them alike.
-    return json.dumps(value)
-
-
-def fold_assignments(folds: int) -> list[list[Assignment]]:
-    """Return the assignments that make each fold validate once."""
-    return [[f"data.folds={folds}", f"data.fold={fold}"] for fold in range(folds)]
 
 
 #: Builds the configuration of a trial from its assignments.

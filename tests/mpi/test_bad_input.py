@@ -62,7 +62,7 @@ CASES = {
     "line search of parts": (2, ["--set", "optimizer.name=line_search"], 'global_batch_size = "full"'),
     "shifted without images": (2, ["--set", "data.augment.shift=1"], "image_shape"),
     "unknown option": (2, ["--bogus"], "--bogus"),
-    "layer beyond all memory": (2, ["--set", "model.hidden=[10000000000]"], "GiB at least, but this machine has"),
+    "layers beyond all memory": (2, ["--set", "model.hidden=[10000000,100000]"], "GiB at least, but this machine has"),
     "name that is no text": (2, ["--out", "a\x1b[2J\nb"], "use a name without line breaks"),
     "name without end": (73, ["--out", "x" * 10_000], "File name too long"),
     "output is a file": (73, ["--out", "file/run"], "file/run"),

@@ -123,8 +123,8 @@ def test_ranks_are_pinned_too(folder: Path, pinned: str) -> None:
 def test_the_environment_pins_nothing_that_is_loaded(folder: Path) -> None:
     """NumPy must come after the variables: nothing of the command line imports it before."""
     code = (
-        "import sys\nfrom pathlib import Path\nimport ddp_mlp.cli.train\nfrom ddp_mlp.cli.options import pin_isa\n"
-        "pin_isa(Path('c.toml'), ['train.isa=haswell'])\n"
+        "import sys\nfrom pathlib import Path\nimport ddp_mlp.cli.train\nfrom ddp_mlp.cli.options import read_config\n"
+        "read_config(Path('c.toml'), ['train.isa=haswell'])\n"
         "print(sorted({'numpy', 'numba', 'llvmlite', 'h5py', 'mpi4py'} & set(sys.modules)))\n"
         "from ddp_mlp.core.kernels.hardware import code_target\nprint(code_target()[0])"
     )

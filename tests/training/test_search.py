@@ -7,7 +7,6 @@ import math
 import pytest
 
 from ddp_mlp.core.sampling import fold_ids
-from ddp_mlp.errors import UsageError
 from tests.runs import ddp_mlp
 
 
@@ -19,48 +18,6 @@ def test_the_folds_part_the_rows():
         assert len(valid) in (3, 4)
         seen += valid.tolist()
     assert sorted(seen) == list(range(10))
-
-
-@pytest.fixture
-def search():
-    from ddp_mlp.training import search
-
-    return search
-
-
-def test_a_grid_is_every_combination(search):
-    choices = [search.parse_choice("model.hidden=[[8], [8, 4]]"), search.parse_choice("train.seed=[1, 2]")]
-    assert search.make_trials(choices, None, 0) == [
-        ["model.hidden=[8]", "train.seed=1"],
-        ["model.hidden=[8]", "train.seed=2"],
-        ["model.hidden=[8, 4]", "train.seed=1"],
-        ["model.hidden=[8, 4]", "train.seed=2"],
-    ]
-
-
-def test_random_draws_lie_in_the_range_and_depend_on_the_seed_only(search):
-    choices = [search.parse_choice("optimizer.learning_rate=1e-4..1e-1"), search.parse_choice('optimizer.name=["sgd"]')]
-    trials = search.make_trials(choices, 200, seed=1)
-    assert trials == search.make_trials(choices, 200, seed=1)
-    assert trials != search.make_trials(choices, 200, seed=2)
-    logs = [math.log10(float(rate.partition("=")[2])) for rate, _ in trials]
-    assert all(-4 <= value <= -1 for value in logs)
-    # The mean of 200 uniform draws from (-4, -1) has a standard deviation of 3 / sqrt(12 * 200) = 0.061.
-    assert abs(sum(logs) / 200 + 2.5) < 5 * 0.061
-    assert {name for _, name in trials} == {'optimizer.name="sgd"'}
-
-
-@pytest.mark.parametrize(
-    "text", ["model.hidden", "a=[1]", "a.b=[]", "a.b=3", "a.b=0..1", "a.b=2..1", "a.b=x..y", "a.b=["]
-)
-def test_a_choice_that_means_nothing_is_refused(search, text):
-    with pytest.raises(UsageError, match="--try"):
-        search.parse_choice(text)
-
-
-def test_a_range_needs_a_number_of_draws(search):
-    with pytest.raises(UsageError, match="--random"):
-        search.make_trials([search.parse_choice("a.b=1..2")], None, 0)
 
 
 CONFIG = '[data]\ntrain = "moons.h5"\n[model]\nhidden = [6]\n[train]\nepochs = 2\nmicro_batches = 2\n'

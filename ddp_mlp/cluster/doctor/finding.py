@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ddp_mlp.comm.library import outside_any_job
+from ddp_mlp.comm.launcher import outside_any_job
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ddp_mlp.errors import LaunchError, UsageError
+from ddp_mlp.errors import LaunchError, UsageError, literal
 
 
 def submit(script: Path) -> int:
@@ -18,12 +18,15 @@ def submit(script: Path) -> int:
     UsageError
         If Slurm refuses it.
     LaunchError
-        If there is no Slurm here.
+        If there is no Slurm here, or none that answers as it should.
     """
     done = _call(["sbatch", "--parsable", str(script)])
     if done.returncode != 0:
         raise UsageError(f"sbatch refused {script}: {_last_line(done.stderr)}")
-    return int(done.stdout.strip().partition(";")[0])
+    number = done.stdout.strip().partition(";")[0]
+    if not re.fullmatch(r"[0-9]{1,18}", number):
+        raise LaunchError(f"sbatch answered {literal(done.stdout)} where the number of a job should be; see: squeue")
+    return int(number)
 
 
 def show(job_id: str) -> dict[str, str]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ddp_mlp.cluster.slurm.starters import Starter
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import UsageError, literal
 
 #: Seconds before the time limit at which ranks are asked to stop, if the limit is long enough.
 _NOTICE_S = 180
+#: Numbers of nodes, of tasks of an array, and parts of a time, in as many digits as Slurm could mean.
+_NODES, _TASK, _TIME = r"[1-9][0-9]{0,5}", r"[0-9]{1,7}", r"[0-9]{1,7}"
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ def check_job(job: Job) -> Job:
         If not.
     """
     _check_lines(job)
-    if not re.fullmatch(r"[1-9]\d*(-[1-9]\d*)?", job.nodes):
-        raise UsageError(f"--nodes {job.nodes}: write a number, or a range such as 2-8")
-    if job.seeds and not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*(%\d+)?", job.seeds):
-        raise UsageError(f"--seeds {job.seeds}: write them as 0-4, or 1,3,7, or 0-99%10 for ten at a time")
+    if not re.fullmatch(rf"{_NODES}(-{_NODES})?", job.nodes):
+        raise UsageError(f"--nodes {literal(job.nodes)}: write a number, or a range such as 2-8")
+    if job.seeds and not re.fullmatch(rf"{_TASK}(-{_TASK})?(,{_TASK}(-{_TASK})?)*(%{_TASK})?", job.seeds):
+        raise UsageError(f"--seeds {literal(job.seeds)}: write them as 0-4, or 1,3,7, or 0-99%10 for ten at a time")
     if job.seeds and len(job.configs) > 1:
         raise UsageError("an array is over seeds or over configurations, not over both; leave one of them away")
     stems = [Path(config).stem for config in job.configs]
@@ -101,7 +103,7 @@ def check_job(job: Job) -> Job:
         raise UsageError(f"--notice {job.notice} is not less than the limit of {limit_s} s: it would stop at its start")
     for pair in job.sbatch:
         if not re.fullmatch(r"[a-z][a-z-]*(=.*)?", pair):
-            raise UsageError(f"--sbatch {pair}: write KEY=VALUE as for sbatch, such as constraint=haswell")
+            raise UsageError(f"--sbatch {literal(pair)}: write KEY=VALUE as for sbatch, such as constraint=haswell")
     return job
 
 
@@ -111,7 +113,7 @@ def _check_lines(job: Job) -> None:
         value = getattr(job, field.name)
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str) and {"\n", "\r", "\0"} & {*text}:
-                raise UsageError(f"{field.name}: {text!r} has a line end in it")
+                raise UsageError(f"{field.name}: {literal(text)} has a line end in it")
 
 
 def limit_seconds(text: str) -> int | None:
@@ -130,9 +132,8 @@ def limit_seconds(text: str) -> int | None:
     if text.upper() in ("UNLIMITED", "INFINITE"):
         return None
     days, _, rest = text.rpartition("-")
-    parts = rest.split(":")
-    if not re.fullmatch(r"\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2}", text):
-        raise UsageError(f"--time {text}: write it as Slurm does: minutes, H:M:S, D-H or D-H:M:S")
-    numbers = [int(part) for part in parts]
+    if not re.fullmatch(rf"{_TIME}-{_TIME}(:{_TIME}){{0,2}}|{_TIME}(:{_TIME}){{0,2}}", text):
+        raise UsageError(f"--time {literal(text)}: write it as Slurm does: minutes, H:M:S, D-H or D-H:M:S")
+    numbers = [int(part) for part in rest.split(":")]
     units = (3600, 60, 1) if days or len(numbers) == 3 else (60, 1)
     return int(days or 0) * 86400 + sum(n * unit for n, unit in zip(numbers, units, strict=False))

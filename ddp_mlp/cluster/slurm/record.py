@@ -14,6 +14,8 @@ from ddp_mlp.plain_files import read_json
 
 #: Numbers of jobs and tasks as Slurm writes them; what is none is not shown to it.
 _JOB = re.compile(r"[0-9]{1,20}(_[0-9]{1,20})?")
+#: Beyond any step that a run comes to.
+_MOST_STEPS = 2**53
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -63,4 +65,4 @@ def job_of(status: dict[str, object]) -> str:
 def step_of(status: dict[str, object]) -> int:
     """Return the step that ``status.json`` tells: of the last epoch, or of the end."""
     step = status.get("steps", status.get("step", 0))
-    return step if isinstance(step, int) else 0
+    return step if isinstance(step, int) and 0 <= step < _MOST_STEPS else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def job_status(run_directory: Path) -> JobStatus:
         job_id=job_id,
         job_state=job.get("JobState", ""),
         reason="" if job.get("Reason") in (None, "None") else job["Reason"],
-        restarts=int(job.get("Restarts", 0)),
+        restarts=int(job["Restarts"]) if re.fullmatch(r"[0-9]{1,9}", job.get("Restarts", "")) else 0,
         nodes="" if job.get("NodeList") in (None, "(null)") else job["NodeList"],
         time_left_s=_time_left(job),
         state=str(status.get("state", "")),
