@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numba.core import event
 
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.kernels.losses import LOSSES
@@ -72,6 +73,22 @@ def resident_of_bytes(x: Any, t: Any, offset: Any, scale: Any, dtype: str) -> Re
         targets=np.ascontiguousarray(t, dtype).reshape(len(x), -1),
         starts=(0, len(x)),
     )
+
+
+@contextmanager
+def compilations() -> Iterator[list[str]]:
+    """List the kernels that are compiled in the block."""
+    names: list[str] = []
+
+    class Names(event.Listener):
+        def on_start(self, event: Any) -> None:
+            names.append(event.data["dispatcher"].py_func.__name__)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Names()):
+        yield names
 
 
 @contextmanager

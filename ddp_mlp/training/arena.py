@@ -9,7 +9,7 @@ import numpy as np
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels import arena as fields
 from ddp_mlp.core.kernels.arena import TAIL_COLUMNS, Arena
-from ddp_mlp.core.kernels.arrays import check_types
+from ddp_mlp.core.kernels.arrays import check_memory
 from ddp_mlp.core.kernels.losses import LOSS_CODES
 from ddp_mlp.core.kernels.meeting import LAYER_WORDS
 from ddp_mlp.core.kernels.reduction import BLOCK, STACK_DEPTH
@@ -96,5 +96,5 @@ def make_arena(
         reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
         **updates,
     )
-    check_types(arena, dtype.name)
+    check_memory(arena, dtype.name)
     return arena

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
-from numba import from_dtype, typeof, types
+from numba import from_dtype, types
 from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Memory:
-    """How an array lies in memory; always writable and aligned.
+    """How an array lies in memory, writable and aligned.
 
     Attributes
     ----------
@@ -32,6 +32,9 @@ class Memory:
     dtype: str
     ndim: int
     layout: str = "C"
+
+    def __str__(self) -> str:
+        return f"{self.dtype} in {self.ndim} dimensions ({self.layout})"
 
 
 Bytes2 = Annotated[NDArray[np.uint8], Memory("uint8", 2)]
@@ -66,19 +69,29 @@ def _type_of(hint: Any, dtype: str) -> types.Type:
     return types.NamedTuple([_type_of(field, dtype) for field in fields], hint)
 
 
-def check_types(arrays: Any, dtype: str) -> None:
-    """Compare a named tuple of arrays with its annotations, where training is in `dtype`.
+def check_memory(arrays: Any, dtype: str) -> None:
+    """Compare the fields of a named tuple of arrays with their annotations, where training is in `dtype`.
+
+    Numba would refuse most of what does not fit, in pages of types; it does not see the order of bytes.
 
     Raises
     ------
     TypeError
-        If a kernel would have to be compiled for it; the message names each array that is to blame.
+        If kernels are not compiled for it; the message names each array that is to blame.
     """
-    wanted = _type_of(type(arrays), dtype)
+    hints = get_type_hints(type(arrays), include_extras=True)
+    found = {name: (_describe(array), get_args(hints[name])[1]) for name, array in arrays._asdict().items()}
     wrong = [
-        f"{name} is {typeof(value)} instead of {kind}"
-        for name, value, kind in zip(arrays._fields, arrays, wanted.types, strict=True)
-        if typeof(value) != kind
-    ]
+        f"{name} is {memory}, not {wanted}" for name, (memory, kind) in found.items()
+        if memory != (wanted := Memory(kind.dtype or dtype, kind.ndim, kind.layout))
+    ]  # fmt: skip
     if wrong:
         raise TypeError(f"kernels are not compiled for this memory: {'; '.join(wrong)}")
+
+
+def _describe(array: NDArray[Any]) -> Memory:
+    flags = array.flags
+    layout = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "A"
+    hindrance = "" if flags.writeable else ", read-only"
+    hindrance += "" if flags.aligned else ", not aligned"
+    return Memory(str(array.dtype), array.ndim, layout + hindrance)
