@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
-from ddp_mlp.errors import DataError, DdpMlpError, StorageError
+from ddp_mlp.errors import DataError, StorageError
 from ddp_mlp.training.run_writer import RunWriter
 from ddp_mlp.training.snapshot import Snapshot
 
@@ -90,7 +90,7 @@ class Recorder:
     def close(self, *, abandon: bool = False) -> None:
         """End the thread, after it has written what it can, or at once."""
         if not abandon:
-            with contextlib.suppress(DdpMlpError):
+            with contextlib.suppress(Exception):  # what ends the run has been raised already, and must not be hidden
                 self.finish()
         with self._changed:
             self._is_closed = True

@@ -32,6 +32,9 @@ from ddp_mlp.training.lock_owner import Owner, read_owner, start_of, this_proces
 BEAT_S = 5.0
 PATIENCE_S = 30.0
 
+#: Seconds that whoever takes over needs to write its name.
+_WRITING_S = 0.1
+
 #: What file systems without locks answer.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -107,6 +110,9 @@ class RunLock:
         """Return who holds the directory instead of us; empty if we do."""
         try:
             owner = read_json(self._path, Owner)
+            if owner is None:
+                time.sleep(_WRITING_S)
+                owner = read_json(self._path, Owner)
         except FileNotFoundError:
             return "a job that has ended"
         except NotPlainError as error:
