@@ -1,4 +1,4 @@
-"""What the package never does: run or unpickle what a file says, or hand text to a shell."""
+"""What the package never does: run or unpickle what a file says, hand text to a shell, or write files anywhere."""
 
 from __future__ import annotations
 
@@ -69,3 +69,61 @@ def test_the_scan_finds_it(source):
 
 def test_the_scan_lets_the_rest_pass():
     assert offences("np.load(f, allow_pickle=False)\nre.compile('x')\nmodel.eval()\n") == []
+
+
+#: Where files are changed: the one way to do it; what is no file of a user's run; and who has to do it by itself.
+WRITERS = {
+    "durable.py",
+    "plain_files.py",
+    "training/run_lock.py",  # a file that is locked stays the same file
+    "core/kernels/cache.py",  # a private directory that is renamed as a whole
+    "cli/main.py",  # the sink of what other ranks say
+    "cluster/sweep.py",
+    "cluster/doctor/storage.py",
+    "comm/leftovers.py",
+}
+CHANGING = {"write_text", "write_bytes", "unlink", "symlink_to", "hardlink_to", "touch", "rmtree", "mkstemp"}
+CHANGING_OF_OS = {"open", "replace", "rename", "remove", "truncate", "ftruncate", "link", "symlink"}
+
+
+def changes(source: str) -> list[str]:
+    """Return where a source text changes files by itself: to write, each opens what others may have put there."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner, name = node.func.value, node.func.attr
+        is_os = isinstance(owner, ast.Name) and owner.id == "os"
+        mode = next((str(a.value) for a in node.args if isinstance(a, ast.Constant)), "r") if name == "open" else ""
+        if name in CHANGING or (is_os and name in CHANGING_OF_OS) or (not is_os and set(mode) & set("wax+")):
+            found.append(f"line {node.lineno}: {name}")
+    return found
+
+
+def test_files_are_changed_in_one_place():
+    sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
+    found = {name: changes(text) for name, text in sources.items() if name not in WRITERS}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert all(changes(sources[name]) for name in WRITERS), "one that changes nothing needs no exception"
+
+
+def test_each_change_of_a_run_directory_is_checked():
+    """What a run writes is written by `RunDirectory`, which knows whether the run may."""
+    names = {"write_whole": 3, "append_lines": 3, "remove": 2, "under_way": 2}
+    unchecked = []
+    for path in (PACKAGE / "training").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                unchecked += [] if len(node.args) == names[node.func.id] else [path.name]
+    assert unchecked == ["search.py"], "which writes a table beside the runs"
+
+
+@pytest.mark.parametrize(
+    "source", ["path.open('w')", "os.open(x, y)", "p.unlink()", "path.write_text(t)", "os.rename(a, b)"]
+)
+def test_a_change_is_found(source):
+    assert len(changes(source)) == 1
+
+
+def test_reading_is_no_change():
+    assert changes("path.open('rb')\nfile.write(b'w')\nreplace(x, y)\ntext.replace('a', 'w')\npath.open()\n") == []

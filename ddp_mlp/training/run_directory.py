@@ -22,7 +22,7 @@ from typing import Any
 from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, write_whole
 from ddp_mlp.errors import OutputError, UsageError, printable
-from ddp_mlp.plain_files import leads_to_a_stranger
+from ddp_mlp.plain_files import leads_to_a_stranger, open_own
 from ddp_mlp.training.checkpoint import is_checkpoint_name, list_checkpoints, save_checkpoint
 from ddp_mlp.training.epoch_table import EpochTable
 
@@ -120,7 +120,8 @@ class RunDirectory:
         for directory in (self.path, self.checkpoints):
             for path in directory.glob(".*"):
                 if _TEMPORARY.fullmatch(path.name):
-                    with suppress(OSError):  # a directory of that name is none of ours
+                    with suppress(OSError):  # what is no plain file is none of ours
+                        os.close(open_own(path, os.O_RDONLY))
                         remove(path, self.check)
 
     def check_unused(self) -> None:

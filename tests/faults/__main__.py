@@ -13,6 +13,7 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from tests.faults.directories import hostile_directories
 from tests.faults.disks import damaged_caches, full_disks
 from tests.faults.files import mutations
 from tests.faults.ranks import failing_ranks
@@ -46,13 +47,15 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return failing_ranks(10 if is_long else 1)
     if name == "stops":
         return [stops(20 if is_long else 2, seed)]
+    if name == "directories":
+        return [hostile_directories(500 if is_long else 40, seed)]
     if name == "files":
         return mutations(10_000 if is_long else 200, seed)
     return [damaged_caches(4)]
 
 
 #: What there is; the caches are compiled anew each time, which takes minutes.
-NAMES = ("kills", "jobs", "calls", "bits", "disks", "ranks", "stops", "files", "caches")
+NAMES = ("kills", "jobs", "calls", "bits", "disks", "ranks", "stops", "files", "directories", "caches")
 
 
 def main() -> int:

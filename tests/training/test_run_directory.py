@@ -340,8 +340,11 @@ def test_what_killed_jobs_leave_is_removed_and_nothing_else(directory: RunDirect
         for name in (f".step-00000001.h5.{token}.tmp", f".now-{token}", ".writable-12", ".notes.tmp", "notes.tmp"):
             (place / name).write_text("")
         (place / f".a.{token}.tmp").mkdir()
+        (place / f".b.{token}.tmp").hardlink_to(place / "notes.tmp")
+        (place / f".c.{token}.tmp").symlink_to("notes.tmp")
+        os.mkfifo(place / f".d.{token}.tmp")
     directory.prepare()
-    left = [".notes.tmp", f".a.{token}.tmp", "notes.tmp"]
+    left = [".notes.tmp", *(f".{name}.{token}.tmp" for name in "abcd"), "notes.tmp"]
     assert sorted(path.name for path in directory.checkpoints.iterdir()) == sorted(left)
     assert sorted(path.name for path in directory.path.iterdir()) == sorted([*left, "checkpoints"])
 
