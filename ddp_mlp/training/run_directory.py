@@ -6,18 +6,15 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.errors import OutputError, StorageError, UsageError
 from ddp_mlp.training.checkpoint import list_checkpoints
-from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.sealed import write_atomically
 
 #: Names of files under way to their own: of `write_atomically`, of the lock, and of `create`.
@@ -103,22 +100,6 @@ class RunDirectory:
         }
         write_atomically(self.path / "status.json", (json.dumps(status, indent=1) + "\n").encode())
 
-    def append_metrics(self, history: list[dict[str, Any]]) -> None:
-        """Append the rows of epochs that ``metrics.csv`` does not have yet."""
-        self._metrics_table.append([_readable(row) for row in history])
-
-    def append_hashes(self, rows: list[dict[str, Any]]) -> None:
-        """Append the rows of epochs that ``hashes.csv`` does not have yet."""
-        self._hashes_table.append(rows)
-
-    @cached_property
-    def _metrics_table(self) -> EpochTable:
-        return EpochTable(self.metrics)
-
-    @cached_property
-    def _hashes_table(self) -> EpochTable:
-        return EpochTable(self.hashes)
-
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -127,8 +108,3 @@ class RunDirectory:
                 file.write(f"{stamp} {line}\n")
         except OSError as error:
             raise StorageError(f"{self.path / 'log.txt'}: cannot write: {error.strerror}") from None
-
-
-def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Shorten measured times; numbers that training computed keep all their digits."""
-    return {k: f"{v:.6g}" if isinstance(v, float) and k.endswith("_s") else v for k, v in row.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import os
 import uuid
 from collections.abc import Callable
@@ -112,6 +113,36 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise StorageError(f"{path}: cannot write: {error.strerror}") from None
+
+
+def write_sealed(path: Path, image: bytes) -> None:
+    """Put a sealed image at `path`, durably, and see that it reads back.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; what was there stays.
+    DataError
+        If it does not read back as it was written.
+    """
+    write_atomically(path, image)
+    try:
+        open_image(path).close()
+    except MissingInputError as error:
+        raise StorageError(f"{error}, just after it was written") from None
+
+
+def set_aside(path: Path) -> Path:
+    """Give what is at `path` another name beside it, and return that.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed.
+    """
+    names = (path.with_name(f"{path.stem}.set-aside-{n}{path.suffix}") for n in itertools.count(1))
+    free = next(name for name in names if not os.path.lexists(name))
+    return path.rename(free)
 
 
 def sync_directory(path: Path) -> None:

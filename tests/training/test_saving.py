@@ -178,11 +178,11 @@ def failing(monkeypatch: pytest.MonkeyPatch, fails: Any, number: int) -> list[in
     """Let saves of checkpoints fail for which `fails` (step) holds; return their steps."""
     save, failed = run_writer.save_checkpoint, []
 
-    def fail(directory: Path, image: bytes, step: int, keep: int) -> Path:
+    def fail(directory: Path, image: bytes, step: int) -> Path:
         if fails(step):
             failed.append(step)
             raise StorageError(f"{directory}: cannot write: {os.strerror(number)}")
-        return save(directory, image, step, keep)
+        return save(directory, image, step)
 
     monkeypatch.setattr(run_writer, "save_checkpoint", fail)
     monkeypatch.setattr("ddp_mlp.training.recorder.REST", 0.0)
@@ -247,7 +247,7 @@ def test_what_is_announced_is_on_disk(folder: Path, monkeypatch: pytest.MonkeyPa
         announced.append((fields.get("checkpoint") or "", list(durable)))
         status(self, state, **fields)
 
-    monkeypatch.setattr("ddp_mlp.training.checkpoint.write_atomically", note_write)
+    monkeypatch.setattr(sealed, "write_atomically", note_write)
     monkeypatch.setattr(RunDirectory, "write_status", note_status)
     train(folder, "announced", "checkpoint.every_steps=1")
     named = [(name, known) for name, known in announced if name]
