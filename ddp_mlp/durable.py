@@ -9,6 +9,7 @@ descriptor of the directory, so that nobody exchanges it in between.
 
 from __future__ import annotations
 
+import itertools
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -136,6 +137,26 @@ def append_lines(path: Path, lines: str, check: Check = unchecked, *, header: st
             _write_all(descriptor, (first + lines).encode(errors="backslashreplace"))
         finally:
             os.close(descriptor)
+
+
+def set_aside(path: Path, check: Check = unchecked) -> Path:
+    """Give what is at `path` another name beside it, and return that.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed.
+    """
+    names = (path.with_name(f"{path.stem}.set-aside-{n}{path.suffix}") for n in itertools.count(1))
+    free = next(name for name in names if not os.path.lexists(name))
+    check()
+    return path.rename(free)
+
+
+def sync_directory(path: Path) -> None:
+    """Force a directory's entries to disk."""
+    with _folder(path) as folder:
+        os.fsync(folder)
 
 
 def remove(path: Path, check: Check = unchecked) -> None:

@@ -29,14 +29,25 @@ def compare(run_a: Path, run_b: Path, as_json: bool) -> None:
 
 
 def _print(result: dict[str, Any]) -> None:
-    if result["same_bits"]:
-        click.echo(f"same bits, over {result['epochs_compared']} epochs")
-        return
-    first = result["first_difference"]
-    if first:
-        layers = printable(", ".join(first["layers"]))
-        click.echo(f"first difference after epoch {first['epoch']}, step {first['step']}: {layers}")
-    else:
-        click.echo(f"the {result['epochs_compared']} epochs that both have are the same bits; one run is longer")
+    click.echo(_verdict(result) + _gap(result["not_comparable"]))
     for layer in result["layers"]:
         click.echo(f"{layer['name']:<20}largest difference {layer['largest_difference']:.3g}")
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    first, compared = result["first_difference"], result["epochs_compared"]
+    if result["same_bits"]:
+        return f"same bits, over {compared} epochs"
+    if first:
+        layers = printable(", ".join(first["layers"]))
+        return f"first difference after epoch {first['epoch']}, step {first['step']}: {layers}"
+    if result["layers"] and result["not_comparable"]:
+        return f"the {compared} epochs that can be compared are the same bits, the last weights are not"
+    return f"the {compared} epochs that both have are the same bits; one run is longer"
+
+
+def _gap(epochs: list[int]) -> str:
+    """Return a part of a line about epochs of which one of the runs lacks the hashes."""
+    if not epochs:
+        return ""
+    return f"; not comparable from epoch {epochs[0]} to {epochs[-1]}: a hashes.csv lacks {len(epochs)} rows"

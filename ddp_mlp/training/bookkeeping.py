@@ -11,6 +11,7 @@ from typing import Any
 
 from ddp_mlp.config import Config, ScheduleConfig
 from ddp_mlp.training.engine import StepReport
+from ddp_mlp.training.history import cells_of, extended
 from ddp_mlp.training.state import Progress
 
 
@@ -33,10 +34,15 @@ def account_skipped(progress: Progress) -> None:
     progress.position += 1
     progress.step += 1
     progress.n_skipped += 1
+    progress.n_skipped_total += 1
 
 
-def begin_epoch(progress: Progress) -> None:
-    """Count the epoch that ended and start the sums anew."""
+def close_epoch(progress: Progress, row: dict[str, Any], *, improved: bool) -> None:
+    """Count the epoch that ended with its row of ``metrics.csv``, and start the sums anew."""
+    progress.last_row = row
+    if improved:
+        progress.best_row = row
+    progress.history_sha256 = extended(progress.history_sha256, cells_of(row))
     progress.epoch += 1
     progress.position = 0
     progress.loss_sum = progress.norm_sum = progress.penalty_sum = 0.0
@@ -79,11 +85,11 @@ def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig
 def status_of(progress: Progress, config: Config) -> str:
     """Return why the run is over, as `train --json` says it, or nothing while it goes on.
 
-    It depends on the finished epochs and the configuration alone, so other stopping rules
-    on a resume decide as if they had been there from the start.
+    It depends on where the run stands and the configuration alone. Epochs that are done stay
+    done: of stopping rules that would have ended the run before, `endings` tells.
     """
     train = config.train
-    if progress.history and progress.history[-1]["train_loss"] <= train.target_loss and train.target_loss > 0:
+    if progress.last_row and progress.last_row["train_loss"] <= train.target_loss and train.target_loss > 0:
         return "target-reached"
     if progress.is_stuck:
         return "early-stopped"
@@ -98,8 +104,6 @@ def final_row(progress: Progress, config: Config) -> dict[str, Any]:
     With early stopping these are the best ones, whichever rule ended the run. Before the end
     of the first epoch there is none, and the row is empty.
     """
-    if not progress.history:
-        return {}
     if config.train.early_stopping_patience and progress.best_epoch and status_of(progress, config):
-        return progress.history[progress.best_epoch - 1]
-    return progress.history[-1]
+        return progress.best_row
+    return progress.last_row

@@ -17,12 +17,20 @@ from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.schedules import ENDING
 from ddp_mlp.data.normalization import Normalization
-from ddp_mlp.durable import Check, remove, unchecked, write_whole
-from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, StorageError, printable
+from ddp_mlp.durable import Check, remove, unchecked
+from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, printable
 from ddp_mlp.plain_files import leads_to_a_stranger
-from ddp_mlp.training.model import Facts, read_description, read_parameters, write_description, write_parameters
-from ddp_mlp.training.progress import read_micro_batches, read_progress
-from ddp_mlp.training.sealed import make_image, open_image
+from ddp_mlp.training.history import Cells
+from ddp_mlp.training.model import (
+    CHECKPOINT_FORMAT,
+    Facts,
+    read_description,
+    read_parameters,
+    write_description,
+    write_parameters,
+)
+from ddp_mlp.training.progress import read_hashes, read_micro_batches, read_progress
+from ddp_mlp.training.sealed import make_image, write_sealed
 from ddp_mlp.training.state import Progress, TrainState
 from ddp_mlp.training.stored import reading
 
@@ -39,7 +47,14 @@ _FREE_KEYS = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint as read back."""
+    """A checkpoint as read back.
+
+    Attributes
+    ----------
+    metrics, hashes : tuple of dict
+        Rows of ``metrics.csv`` and ``hashes.csv`` that were not known to be on disk when it was
+        written. Format 1 holds all rows of ``metrics.csv``.
+    """
 
     path: Path
     state: TrainState
@@ -51,6 +66,8 @@ class Checkpoint:
     micro_batches: int
     written_by: dict[str, Any]
     targets: Normalization | None = None
+    metrics: tuple[Cells, ...] = ()
+    hashes: tuple[Cells, ...] = ()
 
 
 def checkpoint_name(step: int) -> str:
@@ -73,8 +90,11 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
         file.attrs["fingerprint"] = checkpoint.fingerprint
         file.attrs["micro_batches"] = checkpoint.micro_batches
         file.attrs["written_by"] = json.dumps(checkpoint.written_by)
-        # In a data set, since an attribute holds 64 KiB at most and the history grows.
+        # In data sets, since an attribute holds 64 KiB at most, and rows have a column for each layer.
         file["progress"] = json.dumps(asdict(state.progress))
+        if checkpoint.metrics or checkpoint.hashes:
+            file["rows"] = json.dumps({"metrics": checkpoint.metrics, "hashes": checkpoint.hashes})
+        file.attrs["format_version"] = CHECKPOINT_FORMAT
         write_description(file, checkpoint.config, checkpoint.facts, checkpoint.normalization, checkpoint.targets)
         write_parameters(file, checkpoint.network, state.parameters)
         for name, moment in zip(OPTIMIZERS[checkpoint.config.optimizer.name].moments, state.moments, strict=True):
@@ -106,14 +126,16 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
         for row, name in zip(moments, names, strict=True):
             row[:] = read_parameters(stored, network, dtype, f"moments/{name}")
         n_weights = sum(segment.name.endswith("weight") for segment in network.layout.segments())
-        progress = read_progress(stored, config, n_weights)
-        best = parameters.copy() if _ends_best_epoch(progress) else None
-        if stored.holds("best_parameters"):
-            best = read_parameters(stored, network, dtype, "best_parameters")
+        progress, rows = read_progress(stored, config, n_weights)
+        best = None
+        if progress.best_epoch:
+            is_own = _ends_best_epoch(progress)
+            best = parameters.copy() if is_own else read_parameters(stored, network, dtype, "best_parameters")
+        hashes = read_hashes(stored, progress, [part.name for part in network.layout.segments()])
         return Checkpoint(
             path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
             stored.attribute("fingerprint", str), read_micro_batches(stored),
-            msgspec.convert(stored.json("written_by"), dict[str, Any]), targets,
+            msgspec.convert(stored.json("written_by"), dict[str, Any]), targets, rows, hashes,
         )  # fmt: skip
 
 
@@ -143,12 +165,11 @@ def list_checkpoints(directory: Path) -> list[Path]:
         return []
     except OSError as error:
         raise MissingInputError(f"{directory}: cannot be read: {error.strerror}") from None
-    names.sort(key=lambda name: int(name.removeprefix("step-").removesuffix(".h5")), reverse=True)
-    return [directory / name for name in names]
+    return sorted((directory / name for name in names), key=step_of, reverse=True)
 
 
 def newest_good(directory: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Load the newest checkpoint that verifies.
+    """Load the newest checkpoint that verifies: by the step that it holds, whatever its name says.
 
     Returns
     -------
@@ -162,19 +183,33 @@ def newest_good(directory: Path) -> tuple[Checkpoint | None, list[str]]:
     DataError
         If there are checkpoints and none is good: starting afresh silently would lose work.
     """
+    found: Checkpoint | None = None
     passed_over: list[str] = []
     for path in list_checkpoints(directory):
+        if found and step_of(path) <= found.state.progress.step:
+            break
         try:
-            return load_checkpoint(path), passed_over
+            checkpoint = load_checkpoint(path)
         except DdpMlpError as error:
             passed_over.append(str(error))
-    if passed_over:
+            continue
+        if found:  # one of the two has the name of a later step
+            older, found = sorted((found, checkpoint), key=lambda each: each.state.progress.step)
+            passed_over.append(f"{older.path}: holds step {older.state.progress.step}, whatever its name says")
+        else:
+            found = checkpoint
+    if passed_over and not found:
         raise DataError(f"no good checkpoint in {directory}: {'; '.join(passed_over)}")
-    return None, []
+    return found, passed_over
 
 
-def save_checkpoint(directory: Path, image: bytes, step: int, keep: int, check: Check = unchecked) -> Path:
-    """Write a checkpoint, verify it on disk, then remove all but the newest `keep`.
+def step_of(path: Path) -> int:
+    """Return the step that the name of a checkpoint says."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def save_checkpoint(directory: Path, image: bytes, step: int, check: Check = unchecked) -> Path:
+    """Write a checkpoint and verify it on disk.
 
     Parameters
     ----------
@@ -189,15 +224,20 @@ def save_checkpoint(directory: Path, image: bytes, step: int, keep: int, check: 
         If it does not read back as it was written.
     """
     path = directory / checkpoint_name(step)
-    write_whole(path, image, check)
-    try:
-        open_image(path).close()
-    except MissingInputError as error:
-        raise StorageError(f"{error}, just after it was written") from None
-    with contextlib.suppress(OSError, MissingInputError, DataError):  # another save prunes again
-        for old in list_checkpoints(directory)[keep:]:
-            remove(old, check)
+    write_sealed(path, image, check)
     return path
+
+
+def prune_checkpoints(directory: Path, keep: int, step: int, spare: str = "", check: Check = unchecked) -> None:
+    """Remove all but the newest `keep` checkpoints of up to `step` steps, and the one that is named `spare`.
+
+    Later ones are of a run that went on from an earlier checkpoint, since they are damaged: they
+    do not count, and are overwritten in time.
+    """
+    with contextlib.suppress(OSError, MissingInputError, DataError):  # another save prunes again
+        for path in [path for path in list_checkpoints(directory) if step_of(path) <= step][keep:]:
+            if path.name != spare:
+                remove(path, check)
 
 
 def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ddp_mlp.core.layout import Floats, Layout, digest
-from ddp_mlp.errors import DataError, MissingInputError
-from ddp_mlp.plain_files import read_lines
+from ddp_mlp.errors import DataError, MissingInputError, printable
 from ddp_mlp.training.checkpoint import newest_good
+from ddp_mlp.training.history import Cells
 from ddp_mlp.training.model import load_model
 from ddp_mlp.training.run_directory import RunDirectory
+from ddp_mlp.training.table_lines import read_table
 
 #: Hexadecimal digits of a layer's hash in ``hashes.csv``.
 LAYER_DIGITS = 16
@@ -25,64 +26,81 @@ def hash_row(epoch: int, step: int, layout: Layout, parameters: Floats) -> dict[
     return {"epoch": epoch, "step": step, "weights_sha256": digest(parameters), **layers}
 
 
+@dataclass(frozen=True)
+class _Run:
+    """What a run left to compare: rows of ``hashes.csv`` by epoch, epochs done, and the last weights."""
+
+    rows: dict[int, Cells]
+    epochs: int
+    layout: Layout
+    parameters: Floats
+
+
 def compare_runs(first: Path, second: Path) -> dict[str, Any]:
     """Compare the hashes that two runs kept, and the weights they ended with.
 
     Returns
     -------
     dict
-        ``same_bits``; ``epochs_compared``; ``first_difference`` (epoch, step, layers) or
-        None; ``layers``: those whose last weights differ, with the largest difference.
+        ``same_bits``: of the last weights, and of all epochs of which both have the hashes;
+        ``epochs_compared``; ``not_comparable``: epochs of which one of them lacks the hashes
+        although both have done them; ``first_difference`` (epoch, step, layers) or None;
+        ``layers``: those whose last weights differ, with the largest difference.
 
     Raises
     ------
     MissingInputError, DataError
         If one of them is no run, or the networks are of different shape.
     """
-    rows = [_hash_rows(path) for path in (first, second)]
-    common = sorted(set(rows[0]) & set(rows[1]))
-    differing = [step for step in common if rows[0][step] != rows[1][step]]
-    layers = _differing_layers(first, second)
+    left, right = _load(first), _load(second)
+    common = sorted(set(left.rows) & set(right.rows))
+    differing = [epoch for epoch in common if left.rows[epoch] != right.rows[epoch]]
+    if left.layout != right.layout:
+        sizes = left.layout.sizes, right.layout.sizes
+        raise DataError(f"{first} has layers of {sizes[0]}, {second} of {sizes[1]}: nothing to compare")
+    layers = _differing_layers(left, right)
     return {
-        "same_bits": not differing and not layers and set(rows[0]) == set(rows[1]),
+        "same_bits": not differing and not layers and left.epochs == right.epochs,
         "epochs_compared": len(common),
-        "first_difference": _difference(rows[0][differing[0]], rows[1][differing[0]]) if differing else None,
+        "not_comparable": sorted(set(range(1, min(left.epochs, right.epochs) + 1)) - set(common)),
+        "first_difference": _difference(left.rows[differing[0]], right.rows[differing[0]]) if differing else None,
         "layers": layers,
     }
 
 
-def _hash_rows(run: Path) -> dict[int, dict[str, str]]:
-    path = RunDirectory(run).hashes
+def _load(path: Path) -> _Run:
+    directory = RunDirectory(path)
+    if not directory.hashes.exists():
+        raise MissingInputError(f"{path}: no hashes.csv, so no run directory whose history could be compared")
+    rows = _hash_rows(directory.hashes)
+    checkpoint, _ = newest_good(directory.checkpoints)
+    if not checkpoint:
+        model = load_model(path)
+        return _Run(rows, max(rows, default=0), model.network.layout, model.parameters)
+    # Of later epochs a run that was killed may have rows, but no weights that it could go on from.
+    done = max(checkpoint.state.progress.epoch, max(rows, default=0))
+    return _Run(rows, done, checkpoint.network.layout, checkpoint.state.parameters)
+
+
+def _hash_rows(path: Path) -> dict[int, Cells]:
     try:
-        rows = [row for row in csv.DictReader(read_lines(path)) if None not in row and None not in row.values()]
-        return {int(row["step"]): row for row in rows if int(row["epoch"])}
-    except FileNotFoundError:
-        raise MissingInputError(f"{run}: no hashes.csv, so no run directory whose history could be compared") from None
+        rows = list(read_table(path))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    except (KeyError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: not the hashes that a run writes ({error})") from None
+        raise MissingInputError(f"{path}: cannot read: {error.strerror}") from None
+    if rows and not {"epoch", "step", "weights_sha256"} <= set(rows[0]):
+        raise DataError(f"{path}: not a table of hashes, but of {printable(', '.join(rows[0]))[:80]}")
+    return {int(row["epoch"]): row for row in rows if row["step"].isdigit()}
 
 
-def _difference(left: dict[str, str], right: dict[str, str]) -> dict[str, Any]:
+def _difference(left: Cells, right: Cells) -> dict[str, Any]:
     layers = [name for name in left if "." in name and left[name] != right.get(name)]
     return {"epoch": int(left["epoch"]), "step": int(left["step"]), "layers": layers}
 
 
-def _last_weights(run: Path) -> tuple[Layout, Floats]:
-    checkpoint, _ = newest_good(RunDirectory(run).checkpoints)
-    if checkpoint:
-        return checkpoint.network.layout, checkpoint.state.parameters
-    model = load_model(run)
-    return model.network.layout, model.parameters
-
-
-def _differing_layers(first: Path, second: Path) -> list[dict[str, Any]]:
-    (layout, left), (other, right) = _last_weights(first), _last_weights(second)
-    if layout != other:
-        raise DataError(f"{first} has layers of {layout.sizes}, {second} of {other.sizes}: nothing to compare")
+def _differing_layers(left: _Run, right: _Run) -> list[dict[str, Any]]:
+    views = ((part.name, part.view(left.parameters), part.view(right.parameters)) for part in left.layout.segments())
     return [
-        {"name": part.name, "largest_difference": float(np.abs(part.view(left) - part.view(right)).max())}
-        for part in layout.segments()
-        if digest(part.view(left)) != digest(part.view(right))
+        {"name": name, "largest_difference": float(np.abs(one - other).max())}
+        for name, one, other in views
+        if digest(one) != digest(other)
     ]

@@ -21,7 +21,9 @@ from ddp_mlp.plain_files import is_directory
 from ddp_mlp.training.sealed import make_image
 from ddp_mlp.training.stored import Stored, reading
 
-FORMAT_VERSION = 1
+MODEL_FORMAT = 1
+#: Format 1 holds the whole history of the run.
+CHECKPOINT_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,6 @@ def write_description(
     file: Any, config: Config, facts: Facts, normalization: Normalization, targets: Normalization | None
 ) -> None:
     """Write what models and checkpoints have in common into an open HDF5 file."""
-    file.attrs["format_version"] = FORMAT_VERSION
     file.attrs["config"] = json.dumps(msgspec.to_builtins(config))
     file.attrs["data"] = json.dumps(facts.as_dict())
     file.attrs["normalization_kind"] = normalization.kind
@@ -127,9 +128,9 @@ def read_description(stored: Stored) -> tuple[Config, Facts, Normalization, Netw
         If it was written by a newer version of the format.
     """
     version = stored.attribute("format_version", int)
-    if version > FORMAT_VERSION:
+    if version > CHECKPOINT_FORMAT:
         raise DataError(
-            f"{stored.path}: format {version}, but this program reads up to {FORMAT_VERSION}; update ddp-mlp"
+            f"{stored.path}: format {version}, but this program reads up to {CHECKPOINT_FORMAT}; update ddp-mlp"
         )
     config = from_builtins(stored.json("config"), str(stored.path))
     facts = Facts.from_dict(stored.json("data"))
@@ -157,12 +158,24 @@ def model_image(model: Model) -> bytes:
     """Return a model as the bytes of its file."""
 
     def fill(file: Any) -> None:
-        file.attrs["format"] = "ddp-mlp-model"
+        file.attrs["format"], file.attrs["format_version"] = "ddp-mlp-model", MODEL_FORMAT
         file.attrs["epoch"], file.attrs["step"] = model.epoch, model.step
         write_description(file, model.config, model.facts, model.normalization, model.targets)
         write_parameters(file, model.network, model.parameters)
 
     return make_image(fill)
+
+
+def is_same(model: Model, other: Model) -> bool:
+    """Tell whether two models give the same answers and say the same of themselves."""
+
+    def told(each: Model) -> tuple[Any, ...]:
+        fitted = [each.normalization] + ([each.targets] if each.targets else [])
+        arrays = [each.parameters, *(array for f in fitted for array in (f.offset, f.scale))]
+        kinds = [f.kind for f in fitted]
+        return each.config, each.facts, each.epoch, each.step, kinds, [array.tobytes() for array in arrays]
+
+    return told(model) == told(other)
 
 
 def locate_model(location: Path) -> Path:

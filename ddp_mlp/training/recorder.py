@@ -13,7 +13,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from time import monotonic
 
 from ddp_mlp.errors import DataError, StorageError
@@ -42,7 +41,6 @@ class Recorder:
         self._changed = threading.Condition()  # guards what follows
         self._rows: list[Snapshot] = []
         self._waiting: deque[Snapshot] = deque(maxlen=keep)
-        self._best: Snapshot | None = None
         self._is_busy = self._is_hurried = self._is_finishing = self._is_closed = False
         self._last: Snapshot | None = None
         self._failure: BaseException | None = None
@@ -65,8 +63,6 @@ class Recorder:
             self._rows.append(snapshot)
             if snapshot.moments is not None:
                 self._waiting.append(snapshot)
-            if snapshot.improved:
-                self._best = snapshot
             if is_first:
                 self._changed.notify_all()
         self._raise_failure()
@@ -86,6 +82,7 @@ class Recorder:
         with self._changed:
             self._hurry(lambda: not self._is_pending() and not self._is_busy)
         self._raise_failure()
+        self._writer.end()
 
     def close(self, *, abandon: bool = False) -> None:
         """End the thread, after it has written what it can, or at once."""
@@ -103,7 +100,7 @@ class Recorder:
         return held == 0 or held + snapshot.n_bytes <= ROOM_BYTES
 
     def _is_pending(self) -> bool:
-        return bool(self._rows or self._waiting or self._best)
+        return bool(self._rows or self._waiting)
 
     def _hurry(self, until: Callable[[], bool]) -> None:
         """Let the thread work without rest until something holds."""
@@ -130,40 +127,38 @@ class Recorder:
 
     def _next_task(self) -> Callable[[], None] | None:
         now = monotonic()
-        if self._rows and (self._is_hurried or now >= self._looks_at):
-            rows, self._rows = self._rows, []
-            self._looks_at = now + LOOK_EVERY_S
-            return partial(self._tabulate, rows)
-        if (self._waiting or self._best) and (self._is_hurried or now >= self._rests_until):
+        if self._waiting and (self._is_hurried or now >= self._rests_until):
             return self._take_turn
+        if self._rows and (self._is_hurried or now >= self._looks_at):
+            self._looks_at = now + LOOK_EVERY_S
+            return self._tabulate
         return None
 
     def _take_turn(self) -> None:
-        """Write the newest checkpoint and the best model that wait, and rest."""
+        """Write all rows and the newest checkpoint that wait, and rest."""
         with self._changed:
-            newest = self._waiting.pop() if self._waiting else None
-            best, self._best = self._best, None
+            newest = self._waiting.pop()
         started = monotonic()
         try:
-            self._writer.save(newest, best)
+            self._tabulate()
+            self._writer.save(newest)
         except (StorageError, DataError) as error:
             with self._changed:
                 if not self._is_finishing:
-                    self._best = self._best or best  # there may be no better one
                     self._writer.warn(error)
-                elif best or newest is self._last:
+                elif newest is self._last:
                     self._failure = self._failure or error
         finally:
             self._rests_until = monotonic() + REST * (monotonic() - started)
 
-    def _tabulate(self, rows: list[Snapshot]) -> None:
-        """Append rows to the tables."""
+    def _tabulate(self) -> None:
+        """Append the rows that wait to the tables; what cannot be written now comes with the next checkpoint."""
+        with self._changed:
+            rows, self._rows = self._rows, []
         try:
             self._writer.tabulate(rows)
         except StorageError as error:
-            if self._is_finishing:
-                self._failure = self._failure or error
-            else:
+            if not self._is_finishing:
                 self._writer.warn(error)
 
     def _do(self, task: Callable[[], None]) -> None:
@@ -173,5 +168,5 @@ class Recorder:
         except BaseException as error:
             with self._changed:
                 self._failure = error
-                self._rows, self._best = [], None
+                self._rows = []
                 self._waiting.clear()

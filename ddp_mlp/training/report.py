@@ -20,8 +20,6 @@ class Report:
         Of the last step.
     finished_epoch : dict or None
         The row of ``metrics.csv`` if an epoch has just ended.
-    improved : bool
-        The epoch that ended is the best so far.
     stop : bool
         A rank asked to stop: this is the last report.
     skipped : tuple of int
@@ -33,6 +31,5 @@ class Report:
     steps_left: int
     learning_rate: float
     finished_epoch: dict[str, Any] | None = None
-    improved: bool = False
     stop: bool = False
     skipped: tuple[int, ...] = ()

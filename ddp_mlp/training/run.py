@@ -15,14 +15,15 @@ import numpy as np
 
 from ddp_mlp import __version__
 from ddp_mlp.comm import Communicator, agreed, known_to_all
-from ddp_mlp.config import Config, as_toml
+from ddp_mlp.config import Config
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.kernels.hardware import check_isa, describe_hardware
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, UsageError
-from ddp_mlp.training.checkpoint import Checkpoint, check_resumable, newest_good
+from ddp_mlp.training.checkpoint import Checkpoint, check_resumable, checkpoint_name, newest_good
 from ddp_mlp.training.compilation import ready_kernels
+from ddp_mlp.training.endings import too_late
 from ddp_mlp.training.machines import mixed_hardware, other_hardware
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.replicas import check_replicas, check_starts
@@ -64,7 +65,7 @@ class Run:
         self._lock = RunLock(options.directory, tell)
         self._directory = RunDirectory(options.directory, self._lock.check)
         self._hardware: dict[str, str] = {}
-        self._last_good = ""
+        self._writer: RunWriter | None = None
         self._stop_reason = "a request on another rank"
 
     def execute(self, listen: Listener) -> dict[str, Any]:
@@ -110,9 +111,9 @@ class Run:
             comm.standing.at("while preparing the first step")
             checkpoint = self._restore(problem)
             micro_batches = self._micro_batches(checkpoint)
-            state = checkpoint.state if checkpoint else self._begin(problem)
+            state = checkpoint.state if checkpoint else self._start(problem)
             check_replicas(comm, problem.network.layout, state)
-            self._note_start(state)
+            self._begin_files(Imprint(self._config, problem, micro_batches, self._written_by()), state, checkpoint)
             self._train(problem, state, micro_batches, listen)
         except DdpMlpError as failure:
             reason, code = str(failure), failure.exit_code
@@ -128,7 +129,7 @@ class Run:
         }
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
         with agreed(comm):
-            self._on_root(lambda: self._directory.write_status(summary["status"], exit_code=code, **summary))
+            self._on_root(lambda: self._write_status(summary["status"], exit_code=code, **summary))
         if code:
             self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
@@ -136,6 +137,11 @@ class Run:
     def _note_timeout(self, reason: str) -> None:
         """Let the status tell of a collective that timed out; on whichever rank can."""
         self._directory.note_failure(CollectiveTimeoutError.exit_code, reason, within_s=1)
+
+    def _write_status(self, state: str, **fields: Any) -> None:
+        """Say how the run ended, and which checkpoint is there."""
+        checkpoint = self._writer.last_good if self._writer else ""
+        self._directory.write_status(state, **fields, **({"checkpoint": checkpoint} if checkpoint else {}))
 
     def _on_root(self, write: Callable[[], object]) -> None:
         if self._comm.rank == 0:
@@ -158,14 +164,11 @@ class Run:
             checkpoint, passed_over = newest_good(self._directory.checkpoints)
             if checkpoint:
                 check_resumable(checkpoint, self._config, problem.fingerprint)
-        self._last_good = checkpoint.path.name if checkpoint else ""
         if checkpoint and (change := other_hardware(checkpoint.written_by, self._hardware)):
             self._tell(f"warning: {change}")
         for reason in passed_over:
             self._tell(f"warning: passed over a checkpoint: {reason}")
-        if checkpoint:
-            self._tell(f"going on from {checkpoint.path.name}")
-        else:
+        if not checkpoint:
             self._tell(f"no checkpoint in {self._directory.checkpoints} yet: starting from the beginning")
         return checkpoint
 
@@ -188,26 +191,27 @@ class Run:
             )
         return chosen
 
-    def _begin(self, problem: Problem) -> TrainState:
+    def _start(self, problem: Problem) -> TrainState:
         train, model = self._config.train, self._config.model
         parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
         n_moments = len(OPTIMIZERS[self._config.optimizer.name].moments)
         return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
 
-    def _note_start(self, state: TrainState) -> None:
-        def write() -> None:
-            self._directory.write_config(as_toml(self._config))
-            self._directory.append_metrics(state.progress.history)
-            progress = state.progress
-            self._directory.write_status("running", epoch=progress.epoch, step=progress.step)
-
+    def _begin_files(self, imprint: Imprint, state: TrainState, checkpoint: Checkpoint | None) -> None:
+        """Collective. Bring the run directory to the state that the run goes on from, then say so."""
         with agreed(self._comm):
-            self._on_root(write)
+            if self._comm.rank == 0:
+                self._writer = RunWriter(self._directory, imprint, self._tell)
+                self._writer.begin(state, checkpoint)
+        if checkpoint:
+            name, step = checkpoint.path.name, state.progress.step
+            self._tell(f"going on from {name}" + (f", of step {step}" if name != checkpoint_name(step) else ""))
+            if self._comm.rank == 0 and (line := too_late(self._directory.metrics, state.progress, self._config)):
+                self._tell(f"warning: {line}")
 
     def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
         """Collective. Train to the end, recording what the rules ask for."""
-        layout, writer = problem.network.layout, self._writer(problem, micro_batches)
-        with Saving(self._config, self._comm, layout, state, writer) as saving:
+        with Saving(self._config, self._comm, problem.network.layout, state, self._writer) as saving:
             trainer = Trainer(
                 self._config,
                 problem,
@@ -231,13 +235,6 @@ class Run:
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
                         request("--max-time")
-
-    def _writer(self, problem: Problem, micro_batches: int) -> RunWriter | None:
-        """Return what writes the run, on rank 0."""
-        if self._comm.rank != 0:
-            return None
-        imprint = Imprint(self._config, problem, micro_batches, self._written_by())
-        return RunWriter(self._directory, imprint, self._tell, self._last_good)
 
     def _written_by(self) -> dict[str, Any]:
         return {

@@ -10,11 +10,9 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -23,8 +21,7 @@ from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, write_whole
 from ddp_mlp.errors import OutputError, UsageError, printable
 from ddp_mlp.plain_files import leads_to_a_stranger, open_own
-from ddp_mlp.training.checkpoint import is_checkpoint_name, list_checkpoints, save_checkpoint
-from ddp_mlp.training.epoch_table import EpochTable
+from ddp_mlp.training.checkpoint import is_checkpoint_name, list_checkpoints
 
 #: Files of a run beside its checkpoints: those that are replaced as a whole, and those that grow.
 _REPLACED = ("config.toml", "status.json", "model.h5")
@@ -160,36 +157,7 @@ class RunDirectory:
             writing.start()
             writing.join(within_s)
 
-    def write_model(self, image: bytes) -> None:
-        """Replace ``model.h5``."""
-        write_whole(self.model, image, self.check)
-
-    def save_checkpoint(self, image: bytes, step: int, keep: int) -> Path:
-        """Write a checkpoint, and remove all but the newest `keep`."""
-        return save_checkpoint(self.checkpoints, image, step, keep, self.check)
-
-    def append_metrics(self, history: list[dict[str, Any]]) -> None:
-        """Append the rows of epochs that ``metrics.csv`` does not have yet."""
-        self._metrics_table.append([_readable(row) for row in history])
-
-    def append_hashes(self, rows: list[dict[str, Any]]) -> None:
-        """Append the rows of epochs that ``hashes.csv`` does not have yet."""
-        self._hashes_table.append(rows)
-
-    @cached_property
-    def _metrics_table(self) -> EpochTable:
-        return EpochTable(self.metrics, self.check)
-
-    @cached_property
-    def _hashes_table(self) -> EpochTable:
-        return EpochTable(self.hashes, self.check)
-
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         append_lines(self.path / "log.txt", f"{stamp} {printable(line)}\n", self.check)
-
-
-def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Shorten measured times; numbers that training computed keep all their digits."""
-    return {k: f"{v:.6g}" if isinstance(v, float) and k.endswith("_s") else v for k, v in row.items()}

@@ -77,9 +77,9 @@ class Saving:
             self._comm.standing.at(f"while saving step {report.step}")
             moments = copy_moments() if due else None
             with agreed(self._comm):
-                self._hand_over(report, moments, ends_epoch=ends_epoch, ends_run=ends_run)
+                self._hand_over(moments, ends_epoch=ends_epoch, ends_run=ends_run)
 
-    def _hand_over(self, report: Report, moments: Floats | None, *, ends_epoch: bool, ends_run: bool) -> None:
+    def _hand_over(self, moments: Floats | None, *, ends_epoch: bool, ends_run: bool) -> None:
         if self._recorder:
-            snapshot = Snapshot.of(self._state, moments, ends_epoch=ends_epoch, improved=report.improved)
+            snapshot = Snapshot.of(self._state, moments, ends_epoch=ends_epoch)
             (self._recorder.finish if ends_run else self._recorder.record)(snapshot)

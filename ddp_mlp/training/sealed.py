@@ -16,7 +16,8 @@ from typing import Any
 
 from ddp_mlp.data.guard import load_h5py
 from ddp_mlp.data.heaps import check_heaps_of
-from ddp_mlp.errors import DataError, MissingInputError, printable
+from ddp_mlp.durable import Check, unchecked, write_whole
+from ddp_mlp.errors import DataError, MissingInputError, StorageError, printable
 from ddp_mlp.plain_files import NotPlainError, open_plain
 
 USER_BLOCK = 512
@@ -107,3 +108,20 @@ def _read(path: Path, *, follow: bool) -> bytes:
         raise DataError(f"{path}: {error.strerror}, not a file of its own; name what you mean by itself") from None
     except OSError as error:
         raise MissingInputError(f"{path}: cannot read: {error.strerror}") from None
+
+
+def write_sealed(path: Path, image: bytes, check: Check = unchecked) -> None:
+    """Put a sealed image at `path`, durably, and see that it reads back.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written; what was there stays.
+    DataError
+        If it does not read back as it was written.
+    """
+    write_whole(path, image, check)
+    try:
+        open_image(path).close()
+    except MissingInputError as error:
+        raise StorageError(f"{error}, just after it was written") from None

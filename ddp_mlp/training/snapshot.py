@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,8 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.training.checkpoint import Checkpoint, checkpoint_image
 from ddp_mlp.training.comparison import hash_row
-from ddp_mlp.training.model import Model, model_image
+from ddp_mlp.training.history import Cells, cells_of
+from ddp_mlp.training.model import Model
 from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.state import Progress, TrainState
 
@@ -21,34 +23,24 @@ class Snapshot:
 
     Attributes
     ----------
-    progress : Progress
-        Its history is the live one, to which training only appends; `n_rows` of it belong here.
     moments : ndarray or None
         None where no checkpoint is asked for.
-    ends_epoch, improved : bool
-        Whether an epoch ends here, and whether it is the best so far.
+    best : ndarray or None
+        Parameters after the best epoch so far, which training replaces and never changes.
+    ends_epoch : bool
+        Whether an epoch ends here, of which `progress` holds the row.
     """
 
     parameters: Floats
     moments: Floats | None
     best: Floats | None
     progress: Progress
-    n_rows: int
     ends_epoch: bool
-    improved: bool
 
     @classmethod
-    def of(cls, state: TrainState, moments: Floats | None, *, ends_epoch: bool, improved: bool) -> Self:
+    def of(cls, state: TrainState, moments: Floats | None, *, ends_epoch: bool) -> Self:
         """Copy a state between two steps; of the moments, whole, take over a copy."""
-        return cls(
-            state.parameters.copy(),
-            moments,
-            state.best,
-            replace(state.progress),
-            len(state.progress.history),
-            ends_epoch,
-            improved,
-        )
+        return cls(state.parameters.copy(), moments, state.best, replace(state.progress), ends_epoch)
 
     @property
     def step(self) -> int:
@@ -60,11 +52,6 @@ class Snapshot:
         """Memory of the vectors."""
         return self.parameters.nbytes + (0 if self.moments is None else self.moments.nbytes)
 
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """The rows of all epochs up to here."""
-        return self.progress.history[: self.n_rows]
-
 
 @dataclass(frozen=True)
 class Imprint:
@@ -75,27 +62,25 @@ class Imprint:
     micro_batches: int
     written_by: dict[str, Any]
 
-    def checkpoint(self, snapshot: Snapshot) -> bytes:
-        """Return the bytes of a checkpoint."""
+    def checkpoint(self, snapshot: Snapshot, metrics: Sequence[Cells], hashes: Sequence[Cells]) -> bytes:
+        """Return the bytes of a checkpoint; it carries rows that the tables may lack."""
         assert snapshot.moments is not None  # noqa: S101 - asked for with the snapshot
-        problem, progress = self.problem, replace(snapshot.progress, history=snapshot.history)
-        state = TrainState(snapshot.parameters, snapshot.moments, progress, snapshot.best)
+        problem = self.problem
+        state = TrainState(snapshot.parameters, snapshot.moments, snapshot.progress, snapshot.best)
         checkpoint = Checkpoint(
             Path(), state, self.config, problem.facts, problem.normalization, problem.network,
-            problem.fingerprint, self.micro_batches, self.written_by, problem.targets,
+            problem.fingerprint, self.micro_batches, self.written_by, problem.targets, tuple(metrics), tuple(hashes),
         )  # fmt: skip
         return checkpoint_image(checkpoint)
 
-    def model(self, snapshot: Snapshot) -> bytes:
-        """Return the bytes of a model."""
-        problem, progress = self.problem, snapshot.progress
-        model = Model(
+    def model(self, best: Floats, row: Mapping[str, Any]) -> Model:
+        """Return the model of the epoch that a row of ``metrics.csv`` belongs to."""
+        problem = self.problem
+        return Model(
             self.config, problem.facts, problem.network, problem.normalization,
-            snapshot.parameters, progress.epoch, progress.step, problem.targets,
+            best, row["epoch"], row["step"], problem.targets,
         )  # fmt: skip
-        return model_image(model)
 
-    def hashes(self, snapshot: Snapshot) -> dict[str, Any]:
-        """Return the row of ``hashes.csv``."""
-        progress = snapshot.progress
-        return hash_row(progress.epoch, progress.step, self.problem.network.layout, snapshot.parameters)
+    def hashes(self, row: Mapping[str, Any], parameters: Floats) -> Cells:
+        """Return the row of ``hashes.csv`` of the epoch that a row of ``metrics.csv`` belongs to."""
+        return cells_of(hash_row(row["epoch"], row["step"], self.problem.network.layout, parameters))

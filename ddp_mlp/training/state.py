@@ -30,12 +30,14 @@ class Progress:
     plateau_factor, plateau_wait
         What plateaus have left of the learning rate, and for how many epochs nothing
         became better since the last one.
-    n_skipped : int
-        Steps of the epoch whose update was left out.
+    n_skipped, n_skipped_total : int
+        Steps whose update was left out: of the epoch, and of the whole run.
     is_stuck : bool
         A line search found no decrease.
-    history : list of dict
-        One row for each finished epoch.
+    last_row, best_row : dict
+        Rows of ``metrics.csv`` of the last finished epoch and of the best one; empty before.
+    history_sha256 : str
+        Hash of the rows of all finished epochs, see `history`; empty before the first.
     """
 
     epoch: int = 0
@@ -53,7 +55,10 @@ class Progress:
     plateau_wait: int = 0
     is_stuck: bool = False
     n_skipped: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    n_skipped_total: int = 0
+    last_row: dict[str, Any] = field(default_factory=dict)
+    best_row: dict[str, Any] = field(default_factory=dict)
+    history_sha256: str = ""
 
 
 @dataclass

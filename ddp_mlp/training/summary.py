@@ -8,7 +8,7 @@ from typing import Any
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.training.bookkeeping import final_row, status_of
-from ddp_mlp.training.state import Progress, TrainState
+from ddp_mlp.training.state import TrainState
 
 #: Steps that a line lists one by one.
 _SHOWN = 5
@@ -25,17 +25,12 @@ def summarize(state: TrainState, config: Config, layout: Layout) -> dict[str, An
         "train_loss": last.get("train_loss"),
         **{name: value for name, value in last.items() if name == "penalty"},
         **{name: value if value != "" else None for name, value in last.items() if name.startswith("valid_")},
-        **({"skipped_steps": _skipped_steps(progress)} if config.train.on_nonfinite == "skip" else {}),
+        **({"skipped_steps": progress.n_skipped_total} if config.train.on_nonfinite == "skip" else {}),
         "best_epoch": progress.best_epoch,
         "weights_sha256": digest(state.parameters),
         "samples_per_s": round(last.get("samples_per_s", 0.0), 1),
         "n_parameters": layout.n_parameters,
     }
-
-
-def _skipped_steps(progress: Progress) -> int:
-    """Return how many updates of the run were left out."""
-    return sum(int(row["skipped_steps"]) for row in progress.history) + progress.n_skipped
 
 
 def skipped_text(steps: Sequence[int]) -> str:

@@ -19,7 +19,7 @@ from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, global_batch_size, steps_per_epoch
 from ddp_mlp.core.schedules import learning_rate_at, momentum_at, resolve_schedule
 from ddp_mlp.errors import DdpMlpError, NonFiniteError
-from ddp_mlp.training.bookkeeping import account, account_skipped, begin_epoch, norm_columns, note_validation, status_of
+from ddp_mlp.training.bookkeeping import account, account_skipped, close_epoch, norm_columns, note_validation, status_of
 from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.training.evaluation import Evaluator
 from ddp_mlp.training.line_search import search
@@ -192,12 +192,12 @@ class Trainer:
             return self._searched_rate
         return self._rate_at(max(0, self._progress.step - 1))
 
-    def _report(self, row: dict[str, Any] | None = None, *, improved: bool = False) -> Report:
+    def _report(self, row: dict[str, Any] | None = None) -> Report:
         progress = self._progress
         done = progress.epoch * self._steps_per_epoch + progress.position
         left = self._config.train.epochs * self._steps_per_epoch - done
         skipped = tuple(self._skipped)
-        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, improved, self._stop, skipped)
+        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, self._stop, skipped)
 
     def _finish_epoch(self, started: float, data_s: float, before: tuple[float, float], n_steps: int) -> Report:
         """Collective. Validate, close the books of the epoch, and report it."""
@@ -226,9 +226,8 @@ class Trainer:
         improved = note_validation(progress, watched, self._config.schedule)
         if improved and self._comm.local_rank == 0:
             self._state.best = self._engine.parameters.copy()
-        progress.history.append(row)
-        begin_epoch(progress)
-        return self._report(row, improved=improved)
+        close_epoch(progress, row, improved=improved)
+        return self._report(row)
 
     def _validate(self) -> dict[str, Any]:
         """Collective. Return the validation columns of ``metrics.csv``; empty cells without validation."""

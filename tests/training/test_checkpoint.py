@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +28,21 @@ from ddp_mlp.training.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     newest_good,
+    prune_checkpoints,
     save_checkpoint,
+    step_of,
 )
+from ddp_mlp.training.history import cells_of, extended
 from ddp_mlp.training.model import Facts, Model, load_model, model_image
 from ddp_mlp.training.sealed import make_image, open_image
 from ddp_mlp.training.state import Progress, TrainState
 
 FACTS = Facts("multiclass", 3, 4, ("a", "b", "ü"), None, ("w", "x", "y", "z"), (3, 1))
+
+HISTORY = [
+    {"epoch": 1, "step": 20, "train_loss": 0.1 + 0.2, "valid_loss": 1e-300, "wall_s": 2.5},
+    {"epoch": 2, "step": 40, "train_loss": 1 / 3, "valid_loss": "", "wall_s": 2.25},
+]
 
 
 def config_of(**tables: dict[str, Any]) -> Config:
@@ -48,13 +58,15 @@ def checkpoint_of(step: int = 40, dtype: str = "float32", optimizer: str = "adam
     config = config_of(optimizer={"name": optimizer}, train=train, **tables)
     network = build_network(config.model, config.loss, FACTS.task, FACTS.n_features, FACTS.n_outputs)
     n_parameters, n_moments = network.layout.n_parameters, len(OPTIMIZERS[optimizer].moments)
-    history = [{"epoch": 1, "step": 20, "train_loss": 0.1 + 0.2, "valid_loss": 1e-300, "wall_s": 2.5}]
-    history += [{"epoch": 2, "step": 40, "train_loss": 1 / 3, "valid_loss": "", "wall_s": 2.25}]
     state = TrainState(
         rng.normal(size=n_parameters).astype(dtype),
         rng.normal(size=(n_moments, n_parameters)).astype(dtype),
-        Progress(2, 3, step, 0.1, 96, 1 / 7, 0.25, best_epoch=1, history=history),
-    )
+        Progress(
+            2, 3, step, 0.1, 96, 1 / 7, 0.25,
+            best_epoch=1, best_row=HISTORY[0], last_row=HISTORY[1], history_sha256="0a" * 32,
+        ),
+        rng.normal(size=n_parameters).astype(dtype),
+    )  # fmt: skip
     return Checkpoint(
         path=Path(checkpoint_name(step)),
         state=state,
@@ -68,8 +80,8 @@ def checkpoint_of(step: int = 40, dtype: str = "float32", optimizer: str = "adam
     )
 
 
-def save(directory: Path, *steps: int, keep: int = 99) -> list[Path]:
-    return [save_checkpoint(directory, checkpoint_image(checkpoint_of(step)), step, keep) for step in steps]
+def save(directory: Path, *steps: int) -> list[Path]:
+    return [save_checkpoint(directory, checkpoint_image(checkpoint_of(step)), step) for step in steps]
 
 
 def damage(path: Path) -> None:
@@ -82,13 +94,14 @@ def damage(path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_everything_comes_back(tmp_path: Path, dtype: str, optimizer: str) -> None:
     written = checkpoint_of(40, dtype, optimizer)
-    path = save_checkpoint(tmp_path, checkpoint_image(written), 40, keep=1)
+    path = save_checkpoint(tmp_path, checkpoint_image(written), 40)
     assert path == tmp_path / "step-00000040.h5"
     read = load_checkpoint(path)
     assert read.path == path
     for found, expected in [
         (read.state.parameters, written.state.parameters),
         (read.state.moments, written.state.moments),
+        (read.state.best, written.state.best),
         (read.normalization.offset, written.normalization.offset),
         (read.normalization.scale, written.normalization.scale),
     ]:
@@ -103,18 +116,57 @@ def test_everything_comes_back(tmp_path: Path, dtype: str, optimizer: str) -> No
 def test_best_loss_may_still_be_infinite(tmp_path: Path) -> None:
     written = checkpoint_of()
     written.state.progress.best_loss = float("inf")
-    path = save_checkpoint(tmp_path, checkpoint_image(written), 40, keep=1)
+    path = save_checkpoint(tmp_path, checkpoint_image(written), 40)
     assert load_checkpoint(path).state.progress.best_loss == float("inf")
 
 
-def test_a_long_history_fits(tmp_path: Path) -> None:
-    """100 000 epochs: more than the 64 KiB that an attribute holds."""
+def test_rows_that_the_tables_lack_come_back(tmp_path: Path) -> None:
+    """100 columns, 1000 epochs: far more than the 64 KiB that an attribute holds."""
     written = checkpoint_of()
-    told = written.state.progress
-    told.epoch, told.position, told.step = 100_000, 0, 300_000
-    told.history = [{"epoch": i, "step": 3 * i, "train_loss": 1 / i, "valid_loss": ""} for i in range(1, 100_001)]
-    path = save_checkpoint(tmp_path, checkpoint_image(written), 40, keep=1)
-    assert load_checkpoint(path).state.progress.history == written.state.progress.history
+    written.state.progress.epoch, written.state.progress.position = 1000, 0
+    layers = [part.name for part in written.network.layout.segments()]
+    row = {**HISTORY[1], **{f"grad_norm_layer{k}.weight": 1 / (k + 1) for k in range(100)}, "epoch": 1000}
+    written.state.progress.last_row, written.state.progress.best_row = row, {**row, "epoch": 1}
+    metrics = tuple(cells_of({**row, "epoch": epoch}) for epoch in range(1, 1001))
+    hashes = ({"epoch": "7", "step": "9", "weights_sha256": "ab" * 32} | dict.fromkeys(layers, "ab" * 8),)
+    image = checkpoint_image(replace(written, metrics=metrics, hashes=hashes))
+    read = load_checkpoint(save_checkpoint(tmp_path, image, 40))
+    assert (read.metrics, read.hashes) == (metrics, hashes)
+    assert len(checkpoint_image(read)) == len(image)
+
+
+def as_format_1(checkpoint: Checkpoint, history: list[dict[str, Any]]) -> bytes:
+    """Return a checkpoint as it was before: with the whole history, and nothing that is remembered of it."""
+
+    def fill(file: Any) -> None:
+        with h5py.File(io.BytesIO(checkpoint_image(checkpoint))) as new:
+            for name in new:
+                new.copy(name, file)
+            file.attrs.update(new.attrs)
+        told = json.loads(file["progress"].asstr()[()])
+        for name in ("last_row", "best_row", "history_sha256", "n_skipped_total"):
+            del told[name]
+        del file["progress"]
+        file["progress"] = json.dumps(told | {"history": history})
+        file.attrs["format_version"] = 1
+
+    return make_image(fill)
+
+
+def test_format_1_is_read(tmp_path: Path) -> None:
+    written = checkpoint_of()
+    history = [{**row, "skipped_steps": 2} for row in HISTORY]
+    written.state.progress.n_skipped = 1
+    path = tmp_path / checkpoint_name(40)
+    path.write_bytes(as_format_1(written, history))
+    read = load_checkpoint(path)
+    progress = read.state.progress
+    assert (progress.last_row, progress.best_row, progress.n_skipped_total) == (history[1], history[0], 5)
+    assert read.metrics == tuple(map(cells_of, history))
+    assert progress.history_sha256 == extended(extended("", read.metrics[0]), read.metrics[1])
+    again = tmp_path / "again.h5"
+    again.write_bytes(checkpoint_image(read))
+    assert load_checkpoint(again).state.progress == progress
 
 
 def test_loading_again_writes_the_same_file(tmp_path: Path) -> None:
@@ -157,7 +209,7 @@ def test_newer_format_is_refused(tmp_path: Path) -> None:
         file.attrs["format_version"] = 99
 
     path.write_bytes(make_image(fill))
-    with pytest.raises(DataError, match=r"format 99, but this program reads up to 1; update"):
+    with pytest.raises(DataError, match=r"format 99, but this program reads up to 2; update"):
         load_checkpoint(path)
 
 
@@ -223,24 +275,52 @@ def test_no_checkpoint_is_no_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [1, 2, 5])
 def test_prune_keeps_the_newest(tmp_path: Path, keep: int) -> None:
-    save(tmp_path, 10, 20, 30, 40, keep=keep)
-    assert [p.name for p in list_checkpoints(tmp_path)] == [checkpoint_name(s) for s in (40, 30, 20, 10)[:keep]]
+    save(tmp_path, 10, 20, 30, 40)
+    prune_checkpoints(tmp_path, keep, 40)
+    assert steps(tmp_path) == [40, 30, 20, 10][:keep]
 
 
-def test_nothing_is_pruned_for_a_checkpoint_that_does_not_read_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk that takes bytes and returns others must not cost the good ones."""
-    import ddp_mlp.training.checkpoint as module
+def steps(directory: Path) -> list[int]:
+    return [step_of(path) for path in list_checkpoints(directory)]
+
+
+def test_prune_spares_what_was_told_of_and_does_not_count_what_is_not_reached(tmp_path: Path) -> None:
+    """A damaged one of step 40 was passed over: it must not be the reason that the newest good one goes."""
+    save(tmp_path, 10, 20, 25, 40)
+    prune_checkpoints(tmp_path, 1, 25, spare=checkpoint_name(10))
+    assert steps(tmp_path) == [40, 25, 10]
+
+
+def test_what_does_not_read_back_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that takes bytes and returns others."""
+    from ddp_mlp.training import sealed
 
     save(tmp_path, 10, 20)
-    write = module.write_whole
-    monkeypatch.setattr(module, "write_whole", lambda path, image, check: write(path, image[:-1] + b"\1", check))
+    write = sealed.write_whole
+    monkeypatch.setattr(sealed, "write_whole", lambda path, image, check: write(path, image[:-1] + b"\1", check))
     with pytest.raises(DataError):
-        save(tmp_path, 30, keep=1)
+        save(tmp_path, 30)
     found, _ = newest_good(tmp_path)
     assert found is not None
     assert found.state.progress.step == 20
+
+
+def test_a_checkpoint_is_what_it_says_inside(tmp_path: Path) -> None:
+    """Renamed, copied, and a damaged one in between: the newest by content is found, and names are told of."""
+    paths = save(tmp_path, 10, 20, 30)
+    shutil.copy(paths[0], tmp_path / checkpoint_name(99))
+    shutil.copy(paths[1], tmp_path / checkpoint_name(98))
+    (tmp_path / checkpoint_name(97)).write_bytes(b"")
+    found, passed_over = newest_good(tmp_path)
+    assert found is not None
+    assert (found.path, found.state.progress.step) == (paths[2], 30)
+    assert [text.split(": ")[0] for text in passed_over] == [str(tmp_path / checkpoint_name(n)) for n in (99, 97, 98)]
+    assert "holds step 10, whatever its name says" in passed_over[0]
+    paths[2].rename(tmp_path / checkpoint_name(100))
+    found, passed_over = newest_good(tmp_path)
+    assert found is not None
+    assert (found.path.name, found.state.progress.step) == (checkpoint_name(100), 30)
+    assert len(passed_over) == 3
 
 
 def test_what_fits_is_resumed() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import itertools
 import json
@@ -12,15 +11,15 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ddp_mlp.errors import DataError, OutputError, StorageError, UsageError
-from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints
+from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints, save_checkpoint
+from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.run_directory import RunDirectory
 from ddp_mlp.training.run_lock import RunLock
-from ddp_mlp.training.sealed import make_image
+from ddp_mlp.training.sealed import make_image, write_sealed
 from tests.hostile import STRANGER, THINGS
 
 
@@ -36,15 +35,25 @@ def tree(folder: Path) -> dict[str, tuple[object, ...]]:
 
 
 EPOCHS = itertools.count(1)
+
+
+def append_row(path: Path, directory: RunDirectory) -> None:
+    """Append the row of the next epoch to a table, as a start that knows those before."""
+    epoch = next(EPOCHS)
+    EpochTable(path, lambda _: None, epoch=epoch - 1, check=directory.check).append([{"epoch": str(epoch)}])
+
+
 #: What writes each file of a run.
 WRITES: dict[str, Callable[[RunDirectory], object]] = {
     "config.toml": lambda directory: directory.write_config("[data]"),
     "status.json": lambda directory: directory.write_status("running"),
     "log.txt": lambda directory: directory.log("a line"),
-    "metrics.csv": lambda directory: RunDirectory(directory.path, directory.check).append_metrics([row(next(EPOCHS))]),
-    "hashes.csv": lambda directory: RunDirectory(directory.path, directory.check).append_hashes([row(next(EPOCHS))]),
-    "model.h5": lambda directory: directory.write_model(b"model"),
-    "checkpoints/step-00000008.h5": lambda directory: directory.save_checkpoint(make_image(lambda _: None), 8, 3),
+    "metrics.csv": lambda directory: append_row(directory.metrics, directory),
+    "hashes.csv": lambda directory: append_row(directory.hashes, directory),
+    "model.h5": lambda directory: write_sealed(directory.model, make_image(lambda _: None), directory.check),
+    "checkpoints/step-00000008.h5": lambda directory: save_checkpoint(
+        directory.checkpoints, make_image(lambda _: None), 8, directory.check
+    ),
 }
 APPENDED = ("log.txt", "metrics.csv", "hashes.csv")
 
@@ -55,21 +64,6 @@ def directory(tmp_path: Path) -> RunDirectory:
     made.create()
     made.prepare()
     return made
-
-
-def row(epoch: int, **changed: Any) -> dict[str, Any]:
-    return {
-        "epoch": epoch,
-        "step": epoch * 10,
-        "train_loss": 1 / (epoch + 2),
-        "valid_loss": "",
-        "wall_s": 1 / 3,
-    } | changed
-
-
-def rows_of(directory: RunDirectory) -> list[dict[str, str]]:
-    with directory.metrics.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_places(tmp_path: Path) -> None:
@@ -142,57 +136,11 @@ def test_status_says_who_and_when(directory: RunDirectory) -> None:
     }
 
 
-def test_metrics_grow_by_what_is_new(directory: RunDirectory) -> None:
-    directory.append_metrics([])
-    assert not directory.metrics.exists(), "no header before there is a row to name the columns"
-    directory.append_metrics([row(1)])
-    directory.append_metrics([row(1), row(2), row(3)])
-    directory.append_metrics([row(1), row(2), row(3)])
-    lines = directory.metrics.read_text().splitlines()
-    assert lines[0] == "epoch,step,train_loss,valid_loss,wall_s"
-    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3"]
-
-
-def test_an_epoch_computed_twice_keeps_its_first_row(directory: RunDirectory) -> None:
-    """Killed after the row and before the checkpoint: the same numbers come again, at another speed."""
-    directory.append_metrics([row(1), row(2, wall_s=5.0)])
-    directory.append_metrics([row(1), row(2, wall_s=7.0), row(3)])
-    assert [(r["epoch"], r["wall_s"]) for r in rows_of(directory)] == [("1", "0.333333"), ("2", "5"), ("3", "0.333333")]
-
-
-def test_computed_numbers_keep_all_digits(directory: RunDirectory) -> None:
-    directory.append_metrics([row(1)])
-    (found,) = rows_of(directory)
-    assert float(found["train_loss"]) == 1 / 3
-    assert found["wall_s"] == "0.333333"
-    assert found["valid_loss"] == ""
-
-
-def test_an_empty_file_gets_its_header(directory: RunDirectory) -> None:
-    """A disk that was full when the first row came leaves an empty file; the run that is resumed goes on in it."""
-    directory.metrics.write_text("")
-    directory.append_metrics([row(1)])
-    directory.append_metrics([row(1), row(2)])
-    assert [r["epoch"] for r in rows_of(directory)] == ["1", "2"]
-
-
-def test_a_row_cut_short_does_not_spoil_the_next(directory: RunDirectory) -> None:
-    """Killed or out of space in the middle of a row: what follows is a line of its own."""
-    directory.append_metrics([row(1), row(2)])
-    content = directory.metrics.read_text()
-    directory.metrics.write_text(content[: content.rindex(",0.25") + 3])
-    directory.append_metrics([row(1), row(2), row(3)])
-    assert [r["epoch"] for r in rows_of(directory)][-1] == "3"
-    assert rows_of(directory)[-1]["step"] == "30"
-
-
 def test_full_disk_is_a_storage_error(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(StorageError, match=r"metrics\.csv: cannot write: No space left on device"):
-        directory.append_metrics([row(1)])
     with pytest.raises(StorageError, match=r"log\.txt: cannot write: No space left on device"):
         directory.log("a line")
 

@@ -17,6 +17,7 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import CheckpointConfig, load_config
 from ddp_mlp.durable import Check, write_whole
 from ddp_mlp.errors import NonFiniteError, OutputError, StorageError, UsageError
+from ddp_mlp.training import run_writer, sealed
 from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
 from ddp_mlp.training.run import Run, RunOptions
 from ddp_mlp.training.run_directory import RunDirectory
@@ -177,15 +178,15 @@ def test_short_epochs_are_not_spent_on_the_disk(folder: Path, monkeypatch: pytes
 
 def failing(monkeypatch: pytest.MonkeyPatch, fails: Any, number: int) -> list[int]:
     """Let saves of checkpoints fail for which `fails` (step) holds; return their steps."""
-    save, failed = RunDirectory.save_checkpoint, []
+    save, failed = run_writer.save_checkpoint, []
 
-    def fail(directory: RunDirectory, image: bytes, step: int, keep: int) -> Path:
+    def fail(directory: Path, image: bytes, step: int, check: Any) -> Path:
         if fails(step):
             failed.append(step)
-            raise StorageError(f"{directory.path}: cannot write: {os.strerror(number)}")
-        return save(directory, image, step, keep)
+            raise StorageError(f"{directory}: cannot write: {os.strerror(number)}")
+        return save(directory, image, step, check)
 
-    monkeypatch.setattr(RunDirectory, "save_checkpoint", fail)
+    monkeypatch.setattr(run_writer, "save_checkpoint", fail)
     monkeypatch.setattr("ddp_mlp.training.recorder.REST", 0.0)
     monkeypatch.setattr("ddp_mlp.training.recorder.LOOK_EVERY_S", 0.001)
     return failed
@@ -225,7 +226,7 @@ def test_what_nobody_expects_in_the_thread_that_writes_ends_the_run(
     def fail(*_: Any) -> Path:
         raise MemoryError("injected")
 
-    monkeypatch.setattr(RunDirectory, "save_checkpoint", fail)
+    monkeypatch.setattr(run_writer, "save_checkpoint", fail)
     with pytest.raises(MemoryError, match="injected"):
         train(folder, "unexpected")
     assert saved_steps(folder, "unexpected") == []
@@ -245,7 +246,7 @@ def test_what_is_announced_is_on_disk(folder: Path, monkeypatch: pytest.MonkeyPa
         announced.append((fields.get("checkpoint") or "", list(durable)))
         status(self, state, **fields)
 
-    monkeypatch.setattr("ddp_mlp.training.checkpoint.write_whole", note_write)
+    monkeypatch.setattr(sealed, "write_whole", note_write)
     monkeypatch.setattr(RunDirectory, "write_status", note_status)
     train(folder, "announced", "checkpoint.every_steps=1")
     named = [(name, known) for name, known in announced if name]

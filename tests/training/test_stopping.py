@@ -195,14 +195,15 @@ def config_of(**train: Any) -> Config:
 
 
 def test_rules_decide_from_the_finished_epochs_alone() -> None:
-    progress = Progress(epoch=5, best_epoch=2, history=[{"train_loss": 0.5 - k / 10, "epoch": k} for k in range(5)])
+    row, best = {"train_loss": 0.1, "epoch": 5}, {"train_loss": 0.4, "epoch": 2}
+    progress = Progress(epoch=5, best_epoch=2, last_row=row, best_row=best)
     assert status_of(progress, config_of(epochs=9)) == ""
     assert status_of(progress, config_of(epochs=5)) == "finished"
     assert status_of(progress, config_of(epochs=9, early_stopping_patience=4)) == ""
     assert status_of(progress, config_of(epochs=9, early_stopping_patience=3)) == "early-stopped"
     assert status_of(progress, config_of(epochs=5, target_loss=0.11)) == "target-reached"
-    assert final_row(progress, config_of(epochs=5))["epoch"] == 4
-    assert final_row(progress, config_of(epochs=5, early_stopping_patience=3))["epoch"] == 1
+    assert final_row(progress, config_of(epochs=5))["epoch"] == 5
+    assert final_row(progress, config_of(epochs=5, early_stopping_patience=3))["epoch"] == 2
     assert final_row(Progress(), config_of()) == {}
 
 
