@@ -65,6 +65,7 @@ def open_streams() -> Output:
     """Make standard output and error forgiving, and return what is below standard output.
 
     Closed ones become /dev/null: else the next file that is opened takes the place, and the prints.
+    Streams that somebody has put in their place stay.
     """
     for descriptor in range(3):
         try:
@@ -72,17 +73,28 @@ def open_streams() -> Output:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     below = Output(1)
-    sys.stdout = _text(below, sys.stdout)
-    sys.stderr = _text(Output(2), sys.stderr)
+    if _is_on(1, sys.stdout):
+        sys.stdout = _text(below, sys.stdout)
+    if _is_on(2, sys.stderr):
+        sys.stderr = _text(Output(2), sys.stderr)
     return below
 
 
+def _is_on(descriptor: int, stream: TextIO | None) -> bool:
+    """Tell whether a stream is the one that the interpreter has opened; it opens none where it was closed."""
+    try:
+        return stream is None or stream.fileno() == descriptor
+    except (OSError, ValueError):
+        return False
+
+
 def _text(below: Output, former: TextIO | None) -> io.TextIOWrapper:
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        former.flush()  # type: ignore[union-attr]
+    with contextlib.suppress(OSError, ValueError):
+        if former:
+            former.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(below),
-        encoding=getattr(former, "encoding", None) or "utf-8",
+        encoding=former.encoding if former else "utf-8",
         errors="backslashreplace",
         line_buffering=True,
         write_through=True,
