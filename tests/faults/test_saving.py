@@ -20,6 +20,7 @@ from ddp_mlp.config import load_config
 from ddp_mlp.training.checkpoint import (
     list_checkpoints,
     newest_good,
+    prune_checkpoints,
     save_checkpoint,
 )
 from ddp_mlp.training.run import Run, RunOptions
@@ -171,12 +172,13 @@ def test_every_call_of_a_save_leaves_the_state_before_or_after(tmp_path: Path, i
         directory = tmp_path / str(n)
         directory.mkdir()
         for step in (1, 2, 3):
-            save_checkpoint(directory, images[step - 1], step, keep=3)
+            save_checkpoint(directory, images[step - 1], step)
         before = {path.name: path.read_bytes() for path in directory.iterdir()}
 
         def save(_writer: int, directory: Path = directory, n: int = n) -> int:
             with failing_at(n, act, after=after):
-                save_checkpoint(directory, images[3], 4, keep=3)
+                save_checkpoint(directory, images[3], 4)
+                prune_checkpoints(directory, 3, 4)
             return 0
 
         outcome = in_child(save).code

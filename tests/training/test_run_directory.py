@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ddp_mlp.errors import DataError, OutputError, StorageError, UsageError
-from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints, save_checkpoint
+from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints, prune_checkpoints, save_checkpoint
 from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.run_directory import RunDirectory
 from ddp_mlp.training.run_lock import RunLock
@@ -266,9 +266,10 @@ def test_old_checkpoints_of_a_lost_directory_stay(directory: RunDirectory) -> No
             raise OutputError("taken over")
 
     image = make_image(lambda _: None)
-    directory.save_checkpoint(image, 1, keep=1)
+    save_checkpoint(directory.checkpoints, image, 1)
+    save_checkpoint(directory.checkpoints, image, 2, lost_after_the_write)
     with pytest.raises(OutputError, match="taken over"):
-        RunDirectory(directory.path, lost_after_the_write).save_checkpoint(image, 2, keep=1)
+        prune_checkpoints(directory.checkpoints, 1, 2, check=lost_after_the_write)
     assert [path.name for path in list_checkpoints(directory.checkpoints)] == ["step-00000002.h5", "step-00000001.h5"]
 
 

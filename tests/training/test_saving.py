@@ -135,8 +135,9 @@ def test_minutes_are_counted_from_the_last_save(monkeypatch: pytest.MonkeyPatch)
     assert due == [False, False, True, False, False, True]
 
 
-def test_minutes_save_within_an_epoch(folder: Path) -> None:
-    train(folder, "minutes", "checkpoint.every_minutes=1e-9", "train.epochs=1")
+def test_minutes_save_within_an_epoch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ddp_mlp.training.save_schedule.monotonic", itertools.count(0, 1000).__next__)
+    train(folder, "minutes", "checkpoint.every_minutes=1", "train.epochs=1")
     assert saved_steps(folder, "minutes")[-1] == PER_EPOCH
     assert len(saved_steps(folder, "minutes")) > 1
 

@@ -191,7 +191,7 @@ CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "newer": (replaced("format_version", 99), "format 99"),
     "no JSON": (replaced("config", "{"), "cannot be read"),
     "JSON of another kind": (replaced("config", "[1]"), "not what this program writes"),
-    "huge layer": (replaced("config", json.dumps({"data": {"train": "x"}, "model": {"hidden": [10**9]}})), "says"),
+    "huge layer": (replaced("config", json.dumps({"data": {"train": "x"}, "model": {"hidden": [10**7]}})), "says"),
     "unknown normalisation": (replaced("normalization_kind", "\x1b[2Jx"), "\\x1b[2Jx"),
 }
 
