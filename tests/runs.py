@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,9 +145,53 @@ def _inside(words: list[str], cwd: Path, environment: dict[str, str]) -> Finishe
     return Finished(code, *said)
 
 
+def make_data(folder: Path, name: str, samples: int | None = None, seed: int = 0, out: str = "") -> None:
+    """Make a data set, NAME.h5 or `out`, in a folder."""
+    size = [] if samples is None else ["--samples", str(samples)]
+    made = ddp_mlp(
+        "data", "make", name, *size, "--seed", str(seed), "--out", out or f"{name}.h5", "--force", cwd=folder
+    )
+    assert made.code == 0, made.err
+
+
+def prepare(folder: Path, config: str, data: str, samples: int | None = None, seed: int = 0) -> Path:
+    """Make a data set, and ``c.toml`` beside it; return the folder."""
+    make_data(folder, data, samples, seed)
+    (folder / "c.toml").write_text(config)
+    return folder
+
+
+def train_here(
+    folder: Path,
+    name: str,
+    *overrides: str,
+    told: list[str] | None = None,
+    at_report: Callable[[], object] = lambda: None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Train as ``c.toml`` of a folder says, below the command line, where errors are exceptions.
+
+    Parameters
+    ----------
+    told : list of str
+        Gets the lines for the user.
+    at_report : callable
+        Called at each report of progress.
+    options : dict
+        Of `RunOptions`.
+    """
+    from ddp_mlp.comm import SingleProcess
+    from ddp_mlp.config import load_config
+    from ddp_mlp.training.run import Run, RunOptions
+
+    config = load_config(folder / "c.toml", overrides, {})
+    tell = (told if told is not None else []).append
+    return Run(config, RunOptions(folder / name, **options), SingleProcess(), tell).execute(lambda _: at_report())
+
+
 def make_long_run(folder: Path, epochs: int) -> None:
     """Write ``spirals.h5`` and ``c.toml``, to be disturbed: 150 epochs take about ten seconds on two ranks."""
-    assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=folder).code == 0
+    make_data(folder, "spirals", 6000)
     write_long_config(folder / "c.toml", epochs)
 
 
