@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Finished:
         return [line for line in self.err.splitlines() if line.startswith("error")]
 
 
-def run(command: list[str], cwd: Path, **environment: str) -> Finished:
+def run(command: list[str], cwd: Path, keep: socket.socket | None = None, **environment: str) -> Finished:
     """Run a command in a process group of its own; kill all of it at the deadline."""
     process = subprocess.Popen(
         command,
@@ -69,6 +70,7 @@ def run(command: list[str], cwd: Path, **environment: str) -> Finished:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        pass_fds=[keep.fileno()] if keep else [],
     )
     try:
         out, err = process.communicate(timeout=DEADLINE_S)
@@ -89,6 +91,7 @@ def ddp_mlp(
     threads: int = 1,
     launched: bool = False,
     fault: Sequence[str] = (),
+    keep: socket.socket | None = None,
     **environment: str,
 ) -> Finished:
     """Run ``ddp-mlp ARGUMENTS`` and return how it ended.
@@ -101,13 +104,15 @@ def ddp_mlp(
         the same: not for what is chosen when a process starts or a library is loaded.
     fault : sequence of str
         Of `tests/mpi/faulty.py`, for ranks that stay.
+    keep : socket
+        One that a process of its own inherits.
     """
     words = [str(argument) for argument in arguments]
     if launched or _needs_processes(words, ranks, environment):
         assert not fault
         launch = ["launch", "-n", str(ranks), "--threads-per-rank", str(threads)]
         prefix = launch if ranks > 1 or threads > 1 else []
-        return run([sys.executable, "-m", "ddp_mlp", *prefix, *words], cwd, **environment)
+        return run([sys.executable, "-m", "ddp_mlp", *prefix, *words], cwd, keep, **environment)
     environment = {"DDP_MLP_PROGRESS": "none", "DDP_MLP_THREADS_PER_RANK": str(threads), **environment}
     if ranks > 1 or fault:
         job = Job("ddp_mlp.cli.main:run", words, str(cwd), ranks, environment, fault)
@@ -138,16 +143,60 @@ def _needs_processes(words: list[str], ranks: int, environment: dict[str, str]) 
 def _inside(words: list[str], cwd: Path, environment: dict[str, str]) -> Finished:
     from ddp_mlp.cli.main import run as main
 
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with set_up_like_a_process(words, cwd, {**clean_environment(), **environment}, out, err):
-        code = exit_code(main)
-    said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
-    return Finished(code, *said)
+    with tempfile.TemporaryDirectory(prefix="ddp-mlp-said-") as name:
+        out, err = Path(name) / "out", Path(name) / "err"
+        with set_up_like_a_process(words, cwd, {**clean_environment(), **environment}, out, err):
+            code = exit_code(main)
+        return Finished(code, out.read_text(), err.read_text())
+
+
+def make_data(folder: Path, name: str, samples: int | None = None, seed: int = 0, out: str = "") -> None:
+    """Make a data set, NAME.h5 or `out`, in a folder."""
+    size = [] if samples is None else ["--samples", str(samples)]
+    made = ddp_mlp(
+        "data", "make", name, *size, "--seed", str(seed), "--out", out or f"{name}.h5", "--force", cwd=folder
+    )
+    assert made.code == 0, made.err
+
+
+def prepare(folder: Path, config: str, data: str, samples: int | None = None, seed: int = 0) -> Path:
+    """Make a data set, and ``c.toml`` beside it; return the folder."""
+    make_data(folder, data, samples, seed)
+    (folder / "c.toml").write_text(config)
+    return folder
+
+
+def train_here(
+    folder: Path,
+    name: str,
+    *overrides: str,
+    told: list[str] | None = None,
+    at_report: Callable[[], object] = lambda: None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Train as ``c.toml`` of a folder says, below the command line, where errors are exceptions.
+
+    Parameters
+    ----------
+    told : list of str
+        Gets the lines for the user.
+    at_report : callable
+        Called at each report of progress.
+    options : dict
+        Of `RunOptions`.
+    """
+    from ddp_mlp.comm import SingleProcess
+    from ddp_mlp.config import load_config
+    from ddp_mlp.training.run import Run, RunOptions
+
+    config = load_config(folder / "c.toml", overrides, {})
+    tell = (told if told is not None else []).append
+    return Run(config, RunOptions(folder / name, **options), SingleProcess(), tell).execute(lambda _: at_report())
 
 
 def make_long_run(folder: Path, epochs: int) -> None:
     """Write ``spirals.h5`` and ``c.toml``, to be disturbed: 150 epochs take about ten seconds on two ranks."""
-    assert ddp_mlp("data", "make", "spirals", "--samples", "6000", "--out", "spirals.h5", cwd=folder).code == 0
+    make_data(folder, "spirals", 6000)
     write_long_config(folder / "c.toml", epochs)
 
 

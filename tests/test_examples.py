@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, make_data
 
 EXAMPLES = Path(__file__).parents[1] / "launch"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name, samples in (("xor", "4"), ("noisy-xor", "400"), ("sine", "4000")):
-        assert ddp_mlp("data", "make", name, "--samples", samples, "--out", f"{name}.h5", cwd=tmp_path).code == 0
+    for name, samples in (("xor", 4), ("noisy-xor", 400), ("sine", 4000)):
+        make_data(tmp_path, name, samples)
     for example in EXAMPLES.glob("*.toml"):
         (tmp_path / example.name).write_text(example.read_text())
     return tmp_path

@@ -11,16 +11,14 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, make_data
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("commands")
-    for name, samples in (("xor", "4"), ("sine", "200"), ("digits", None)):
-        extra = ["--samples", samples] if samples else []
-        made = ddp_mlp("data", "make", name, *extra, "--out", f"{name}.h5", cwd=path)
-        assert made.code == 0, made.err
+    for name, samples in (("xor", 4), ("sine", 200), ("digits", None)):
+        make_data(path, name, samples)
     (path / "digits.toml").write_text('[data]\ntrain = "digits.h5"\n[model]\nhidden = [16]\n[train]\nepochs = 3\n')
     (path / "sine.toml").write_text('[data]\ntrain = "sine.h5"\n[model]\nhidden = [8]\n[train]\nepochs = 2\n')
     return path

@@ -50,6 +50,7 @@ def test_1_no_mpi_library(tmp_path):
     assert "pip install" in findings["mpi library"]["fix"]
 
 
+@pytest.mark.thorough
 def test_2_the_launcher_of_another_mpi_first_on_path(tmp_path):
     here = run([*DOCTOR], tmp_path)
     vendor = "openmpi" if "Open MPI" in here.out else "mpich"
@@ -71,6 +72,7 @@ def test_3_processes_that_each_think_they_are_alone(tmp_path):
     assert (silent.code, silent.out, silent.err) == (1, "", "")
 
 
+@pytest.mark.thorough
 @pytest.mark.mpi
 def test_4_ranks_that_cannot_meet(tmp_path):
     """Here because every child that is a rank dies; on clusters, because of firewalls."""
@@ -82,53 +84,47 @@ def test_4_ranks_that_cannot_meet(tmp_path):
     assert "hostname" in findings["two ranks"]["fix"]
 
 
-def test_5_a_library_that_cannot_be_imported(tmp_path):
-    (tmp_path / "h5py.py").write_text("raise ImportError('libhdf5.so.310: cannot open shared object file')\n")
-    findings = examine(tmp_path, PYTHONPATH=str(tmp_path))
-    assert findings["h5py"]["level"] == "error"
-    assert "libhdf5.so.310" in findings["h5py"]["found"]
-    assert "PYTHONPATH" in findings["h5py"]["fix"]
-
-
-def test_6_more_threads_than_cores(tmp_path):
-    findings = examine(tmp_path, DDP_MLP_THREADS_PER_RANK="4096")
-    assert findings["cores"]["level"] == "warning"
-    assert "--threads-per-rank" in findings["cores"]["fix"]
-
-
-def test_7_a_cache_that_others_may_write_to(tmp_path):
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    cache.chmod(0o777)
-    findings = examine(tmp_path, DDP_MLP_CACHE_DIR=str(cache))
-    assert findings["kernel cache"]["level"] == "warning"
-    assert f"chmod 700 {cache}" in findings["kernel cache"]["fix"]
-
-
+@pytest.mark.thorough
 def test_8_a_cache_that_is_not_verified(tmp_path):
     done = run(DOCTOR, tmp_path, NUMBA_CACHE_DIR=str(tmp_path))
     finding = next(f for f in json.loads(done.out)["findings"] if f["name"] == "kernel cache")
     assert (finding["level"], "unset NUMBA_CACHE_DIR" in finding["fix"]) == ("warning", True)
 
 
-def test_10_a_run_directory_that_cannot_be_written(tmp_path):
+def test_5_to_11_of_several_faults_each_is_found(tmp_path):
+    """A library that cannot be imported, more threads than cores, a cache that others may write to, a run directory
+    that cannot be written, and a cluster whose controller is away."""
+    (tmp_path / "h5py.py").write_text("raise ImportError('libhdf5.so.310: cannot open shared object file')\n")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
     (tmp_path / "file").write_text("")
-    findings = examine(tmp_path, "--run-dir", "file")
-    assert findings["run directory"]["level"] == "error"
-    assert "--out" in findings["run directory"]["fix"]
-
-
-def test_11_a_cluster_whose_controller_is_away(tmp_path):
     (tmp_path / "slurm.conf").write_text("")
     for name in ("sbatch", "scontrol"):
         script(tmp_path / name, "echo 'Slurmctld(primary) at head is DOWN'; exit 1")
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    findings = examine(tmp_path, PATH=path, SLURM_CONF=str(tmp_path / "slurm.conf"))
-    assert findings["slurm"]["level"] == "error"
-    assert "is DOWN" in findings["slurm"]["found"]
-    assert "SLURM_CONF" in findings["slurm"]["fix"]
+    findings = examine(
+        tmp_path,
+        "--run-dir",
+        "file",
+        PYTHONPATH=str(tmp_path),
+        DDP_MLP_THREADS_PER_RANK="4096",
+        DDP_MLP_CACHE_DIR=str(cache),
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+        SLURM_CONF=str(tmp_path / "slurm.conf"),
+    )
+    for name, level, found, fix in (
+        ("h5py", "error", "libhdf5.so.310", "PYTHONPATH"),
+        ("cores", "warning", "", "--threads-per-rank"),
+        ("kernel cache", "warning", "", f"chmod 700 {cache}"),
+        ("run directory", "error", "", "--out"),
+        ("slurm", "error", "is DOWN", "SLURM_CONF"),
+    ):
+        assert (name, findings[name]["level"]) == (name, level)
+        assert found in findings[name]["found"]
+        assert fix in findings[name]["fix"]
 
 
+@pytest.mark.thorough
 def test_12_no_room_for_shared_memory(tmp_path):
     mount = "mount -t tmpfs -o size=8m tmpfs /dev/shm"
     if not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], check=False).returncode != 0:

@@ -7,16 +7,13 @@ import shutil
 
 import pytest
 
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, prepare
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("inspecting")
-    assert ddp_mlp("data", "make", "moons", "--samples", "80", "--out", "moons.h5", cwd=path).code == 0
-    (path / "c.toml").write_text(
-        '[data]\ntrain = "moons.h5"\n[model]\nhidden = [6]\n[train]\nepochs = 3\nmicro_batches = 2\n'
-    )
+    config = '[data]\ntrain = "moons.h5"\n[model]\nhidden = [6]\n[train]\nepochs = 3\nmicro_batches = 2\n'
+    path = prepare(tmp_path_factory.mktemp("inspecting"), config, "moons", 80)
     for name, extra in (
         ("a", []),
         ("b", []),

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, make_data
 
 CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 PERCEPTRON = """
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
         with h5py.File(path / f"{name}.h5", "w") as file:
             file["train/features"], file["train/targets"] = CORNERS, np.array(labels)
         (path / f"{name}.toml").write_text(PERCEPTRON.format(name=name))
-    assert ddp_mlp("data", "make", "spirals", "--samples", "200", "--out", "spirals.h5", cwd=path).code == 0
+    make_data(path, "spirals", 200)
     (path / "spirals.toml").write_text(
         '[data]\ntrain = "spirals.h5"\n[model]\nhidden = [8]\nactivation = "tanh"\n[train]\nepochs = 2\n'
     )

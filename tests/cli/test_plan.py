@@ -6,7 +6,7 @@ import click
 import pytest
 
 from ddp_mlp.cli.plan import RankCounts, busy
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, prepare
 
 
 def test_dots_stand_for_powers_of_two():
@@ -29,11 +29,8 @@ def test_a_busy_machine_is_worth_a_warning():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("plan")
-    made = ddp_mlp("data", "make", "moons", "--samples", "300", "--out", "moons.h5", cwd=path)
-    assert made.code == 0, made.err
-    (path / "c.toml").write_text('[data]\ntrain = "moons.h5"\n[model]\nhidden = [16]\n')
-    return path
+    config = '[data]\ntrain = "moons.h5"\n[model]\nhidden = [16]\n'
+    return prepare(tmp_path_factory.mktemp("plan"), config, "moons", 300)
 
 
 GIVEN = ("--ranks", "1,2,4,8", "--ranks-per-node", "2", "--latency-us", "1000", "--bandwidth-gb-s", "1")

@@ -10,7 +10,7 @@ import pytest
 from ddp_mlp.cluster import auto
 from ddp_mlp.cluster.auto import Layout, candidates, choose, choose_layout
 from ddp_mlp.errors import LaunchError
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, prepare
 
 
 def test_every_candidate_fits_the_cores_and_the_micro_batches():
@@ -32,10 +32,7 @@ def test_the_fastest_is_taken_and_among_equals_the_smallest():
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    made = ddp_mlp("data", "make", "moons", "--samples", "100", "--out", "moons.h5", cwd=tmp_path)
-    assert made.code == 0, made.err
-    path = tmp_path / "c.toml"
-    path.write_text('[data]\ntrain = "moons.h5"\n')
+    path = prepare(tmp_path, '[data]\ntrain = "moons.h5"\n', "moons", 100) / "c.toml"
     monkeypatch.setattr(auto, "cache_root", lambda: tmp_path / "cache")
     monkeypatch.setattr(auto, "ready_kernels", lambda *_: None)
     monkeypatch.setattr(auto, "_has_mpi", lambda: True)
@@ -86,6 +83,7 @@ def test_where_nothing_can_be_started_it_says_so(config):
     assert not list(auto.cache_root().glob("*"))
 
 
+@pytest.mark.thorough
 @pytest.mark.mpi
 def test_launch_auto_trains_and_says_what_it_chose(config, tmp_path):
     cache = {"DDP_MLP_CACHE_DIR": str(tmp_path / "own-cache")}

@@ -13,7 +13,7 @@ from ddp_mlp.cluster.launch import launch_command
 from ddp_mlp.cluster.launchers import Launcher
 from ddp_mlp.comm.library import loaded_library
 from ddp_mlp.errors import UsageError
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, make_data
 
 HOSTS = (Host("n1", 4), Host("n2", 2))
 
@@ -87,7 +87,7 @@ def test_ranks_of_two_hosts_work_together(tmp_path):
     ssh.chmod(0o755)
     (tmp_path / "hosts").write_text("node-a slots=1\nnode-b:1\n")
     (tmp_path / "c.toml").write_text('[data]\ntrain = "m.h5"\n[train]\nepochs = 2\nmicro_batches = 2\n')
-    assert ddp_mlp("data", "make", "moons", "--samples", "400", "--out", "m.h5", cwd=tmp_path).code == 0
+    make_data(tmp_path, "moons", 400, out="m.h5")
     path = f"{ssh.parent}:{os.environ['PATH']}"
     if loaded_library().vendor == "openmpi":  # it does not believe that one machine is two
         done = ddp_mlp("launch", "--hostfile", "hosts", "train", "--help", cwd=tmp_path, PATH=path)

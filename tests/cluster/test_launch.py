@@ -36,6 +36,7 @@ def processes_with(marker):
     return [line for line in listed.splitlines() if marker in line and " ps " not in line]
 
 
+@pytest.mark.thorough
 @pytest.mark.mpi
 def test_a_terminated_launch_leaves_no_rank_behind(tmp_path):
     (tmp_path / "c.toml").write_text('[data]\ntrain = "m.h5"\n[train]\nepochs = 1000000\n')

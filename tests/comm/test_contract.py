@@ -33,5 +33,6 @@ def test_alone() -> None:
     ],
 )
 def test_ranks(tmp_path: Path, ranks: int, per_node: int, nodes: list[int]) -> None:
-    done = on_ranks("tests.comm.contract", cwd=tmp_path, ranks=ranks, DDP_MLP_RANKS_PER_NODE=str(per_node))
+    emulated = {"DDP_MLP_RANKS_PER_NODE": str(per_node)} if per_node else {}
+    done = on_ranks("tests.comm.contract", cwd=tmp_path, ranks=ranks, **emulated)
     assert (done.code, done.out) == (0, f"kept by {ranks} ranks on nodes of {nodes}\n"), done.err

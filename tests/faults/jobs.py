@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.runs import ddp_mlp
+from tests.runs import prepare
 
 #: Seconds after which a job is killed and the case fails.
 DEADLINE_S = 120
@@ -72,10 +72,7 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 def make_folder(path: Path) -> Path:
     """Fill a folder with a small data set and the configuration of an endless run."""
-    made = ddp_mlp("data", "make", "moons", "--samples", "2000", "--out", "moons.h5", cwd=path)
-    assert made.code == 0, made.err
-    (path / "c.toml").write_text(_CONFIG)
-    return path
+    return prepare(path, _CONFIG, "moons", 2000)
 
 
 def processes_marked(mark: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, prepare
 from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
@@ -42,10 +42,7 @@ early_stopping_patience = 50
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("resume")
-    assert ddp_mlp("data", "make", "spirals", "--samples", "1000", "--out", "spirals.h5", cwd=path).code == 0
-    (path / "c.toml").write_text(CONFIG)
-    return path
+    return prepare(tmp_path_factory.mktemp("resume"), CONFIG, "spirals", 1000)
 
 
 @pytest.fixture(scope="module")

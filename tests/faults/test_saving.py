@@ -15,17 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddp_mlp.comm import SingleProcess
-from ddp_mlp.config import load_config
 from ddp_mlp.training.checkpoint import (
     list_checkpoints,
     newest_good,
     prune_checkpoints,
     save_checkpoint,
 )
-from ddp_mlp.training.run import Run, RunOptions
 from tests.faults.forks import in_child
-from tests.runs import ddp_mlp
+from tests.runs import prepare, train_here
 
 CONFIG = """
 [data]
@@ -46,10 +43,7 @@ keep = 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("saving")
-    assert ddp_mlp("data", "make", "moons", "--samples", "80", "--out", "moons.h5", cwd=path).code == 0
-    (path / "c.toml").write_text(CONFIG)
-    return path
+    return prepare(tmp_path_factory.mktemp("saving"), CONFIG, "moons", 80)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +53,8 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 def train(folder: Path, name: str, *overrides: str, resume: bool = True, writer: int | None = None) -> dict[str, Any]:
     """Train in this process; a byte to `writer` says that the first step is done."""
-    config = load_config(folder / "c.toml", overrides, {})
-    run = Run(config, RunOptions(folder / name, resume=resume), SingleProcess(), lambda _: None)
-    return run.execute(lambda _: None if writer is None else (os.write(writer, b"."), None)[1])
+    at_report = (lambda: None) if writer is None else (lambda: os.write(writer, b"."))
+    return train_here(folder, name, *overrides, resume=resume, at_report=at_report)
 
 
 def announced(run: Path) -> int:

@@ -65,7 +65,7 @@ def train(folder: Path, name: str, comm: Any) -> dict[str, Any]:
     from ddp_mlp.training.run import Run, RunOptions
 
     named = [] if any(text.startswith("optimizer.name") for text in RUNS[name]) else [f"optimizer.name={name}"]
-    config = load_config(folder / "config.toml", [*named, *RUNS[name]], os.environ)
+    config = load_config(folder / "c.toml", [*named, *RUNS[name]], os.environ)
     directory = folder / sys.argv[2] / name
     rows: list[dict[str, Any]] = []
     run = Run(config, RunOptions(directory), comm, lambda _: None)

@@ -10,7 +10,7 @@ from ddp_mlp.core.network import layer_table
 from ddp_mlp.core.sharding import defers_weights
 from tests.building import network_of
 from tests.faults.jobs import left_by_mpi
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, make_data
 
 pytestmark = pytest.mark.mpi
 
@@ -47,8 +47,7 @@ SHARDED = {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("bits")
-    made = ddp_mlp("data", "make", "spirals", "--samples", "500", "--seed", "3", "--out", "spirals.h5", cwd=path)
-    assert made.code == 0, made.err
+    make_data(path, "spirals", 500, seed=3)
     for name, optimizer, dtype, hidden, batch in CONFIGS:
         config = CONFIG.format(optimizer=optimizer, dtype=dtype, hidden=hidden, batch=batch)
         (path / f"{name}.toml").write_text(config)
@@ -157,8 +156,7 @@ def test_predictions_do_not_depend_on_ranks(folder, alone):
 
 
 def test_fewer_samples_than_ranks_and_batches_than_micro_batches(folder):
-    made = ddp_mlp("data", "make", "xor", "--out", "xor.h5", cwd=folder)
-    assert made.code == 0, made.err
+    make_data(folder, "xor")
     (folder / "tiny.toml").write_text(
         '[data]\ntrain = "xor.h5"\nvalid_fraction = 0.25\n[model]\nhidden = [4]\n'
         "[train]\nepochs = 3\nglobal_batch_size = 2\nmicro_batches = 8\n"

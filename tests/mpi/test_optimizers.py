@@ -10,7 +10,7 @@ import pytest
 
 from ddp_mlp.config import OPTIMIZER_DEFAULTS
 from tests.mpi.optimizer_runs import CONFIG, RUNS
-from tests.runs import ddp_mlp, on_ranks
+from tests.runs import on_ranks, prepare
 from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.mpi
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("optimizers")
-    made = ddp_mlp("data", "make", "spirals", "--samples", "200", "--seed", "3", "--out", "spirals.h5", cwd=path)
-    assert made.code == 0, made.err
-    (path / "config.toml").write_text(CONFIG)
-    return path
+    return prepare(path, CONFIG, "spirals", 200, seed=3)
 
 
 def found(folder: Path, ranks: int, **environment: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, make_data
 
 pytestmark = pytest.mark.mpi
 
@@ -31,8 +31,7 @@ shard_optimizer = true
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("overlap")
-    made = ddp_mlp("data", "make", "spirals", "--samples", "400", "--seed", "3", "--out", "spirals.h5", cwd=path)
-    assert made.code == 0, made.err
+    make_data(path, "spirals", 400, seed=3)
     for optimizer in ("nesterov", "lamb"):
         (path / f"{optimizer}.toml").write_text(CONFIG.format(optimizer=optimizer))
     return path

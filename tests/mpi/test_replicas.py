@@ -13,7 +13,7 @@ from ddp_mlp.errors import LaunchError, NonFiniteError
 from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
 from ddp_mlp.training.replicas import check_finite
 from ddp_mlp.training.state import Progress, TrainState
-from tests.runs import Finished, ddp_mlp
+from tests.runs import Finished, ddp_mlp, make_data
 
 pytestmark = pytest.mark.mpi
 
@@ -36,10 +36,7 @@ check_ranks_every = 4
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("replicas")
     for name, seed in (("moons", 0), ("others", 1)):
-        made = ddp_mlp(
-            "data", "make", "moons", "--samples", "100", "--seed", str(seed), "--out", f"{name}.h5", cwd=path
-        )
-        assert made.code == 0, made.err
+        make_data(path, "moons", 100, seed, f"{name}.h5")
     (path / "c.toml").write_text(CONFIG)
     return path
 

@@ -10,11 +10,11 @@ What ends a rank for good ends this world; whoever asked then sees how, and star
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import itertools
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -52,12 +52,9 @@ def run_job(folder: Path, number: int, rank: int, job: dict[str, Any]) -> None:
     size = "OMPI_COMM_WORLD_SIZE" if "OMPI_COMM_WORLD_SIZE" in os.environ else "PMI_SIZE"
     environment = {**os.environ, **job["environment"], size: str(job["ranks"])}
     paths = [folder / f"{name}-{number}-{rank}" for name in ("out", "err")]
-    with contextlib.ExitStack() as stack:
-        out, err = (stack.enter_context(path.open("w", buffering=1)) for path in paths)
-        stack.enter_context(set_up_like_a_process(job["arguments"], Path(job["cwd"]), environment, out, err))
-        with with_fault(job["fault"], rank):
-            module, _, function = job["program"].partition(":")
-            code = exit_code(getattr(importlib.import_module(module), function))
+    module, _, function = job["program"].partition(":")
+    with set_up_like_a_process(job["arguments"], Path(job["cwd"]), environment, *paths), with_fault(job["fault"], rank):
+        code = exit_code(getattr(importlib.import_module(module), function))
     partial = folder / f".code-{number}-{rank}"
     partial.write_text(str(code))
     partial.rename(folder / f"code-{number}-{rank}")
@@ -70,6 +67,7 @@ def wait_for_job(folder: Path, number: int, parent: int) -> dict[str, Any] | Non
         if (folder / "end").exists():
             return None
         if not Path(f"/proc/{parent}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
             os._exit(0)
         time.sleep(LOOK_EVERY_S)
     job: dict[str, Any] = json.loads(path.read_text())

@@ -23,7 +23,7 @@ from ddp_mlp.training import run_lock
 from ddp_mlp.training.lock_owner import Owner, this_process
 from ddp_mlp.training.run_lock import RunLock
 from tests.hostile import THINGS
-from tests.runs import ddp_mlp, run
+from tests.runs import ddp_mlp, make_data, run
 
 HOLD = """
 import sys, time
@@ -318,7 +318,7 @@ def test_a_pipe_that_takes_the_place_of_the_lock(tmp_path: Path) -> None:
 @pytest.mark.mpi
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_second_run_is_refused_and_the_first_goes_on(tmp_path: Path, ranks: int) -> None:
-    assert ddp_mlp("data", "make", "moons", "--samples", "60", "--out", "moons.h5", cwd=tmp_path).code == 0
+    make_data(tmp_path, "moons", 60)
     (tmp_path / "c.toml").write_text('[data]\ntrain = "moons.h5"\n[model]\nhidden = [4]\n[train]\nmicro_batches = 2\n')
     (tmp_path / "run").mkdir()
     holder = subprocess.Popen([sys.executable, "-c", HOLD, "run"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)

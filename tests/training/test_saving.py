@@ -19,15 +19,15 @@ from ddp_mlp.durable import Check, write_whole
 from ddp_mlp.errors import NonFiniteError, OutputError, StorageError, UsageError
 from ddp_mlp.training import run_writer, sealed
 from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
-from ddp_mlp.training.run import Run, RunOptions
 from ddp_mlp.training.run_directory import RunDirectory
 from ddp_mlp.training.save_schedule import SaveSchedule
 from ddp_mlp.training.state import Progress
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, prepare
+from tests.runs import train_here as train
 
 CONFIG = """
 [data]
-train = "data.h5"
+train = "moons.h5"
 valid_fraction = 0.2
 [model]
 hidden = [8]
@@ -47,21 +47,7 @@ PER_EPOCH = 8
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("saving")
-    made = ddp_mlp("data", "make", "moons", "--samples", "80", "--seed", "1", "--out", "data.h5", cwd=path)
-    assert made.code == 0, made.err
-    (path / "c.toml").write_text(CONFIG)
-    return path
-
-
-def train(
-    folder: Path, name: str, *overrides: str, told: list[str] | None = None, pause_s: float = 0.0, **options: Any
-) -> dict[str, Any]:
-    config = load_config(folder / "c.toml", overrides, {})
-    tell = (told if told is not None else []).append
-    return Run(config, RunOptions(folder / name, **options), SingleProcess(), tell).execute(
-        lambda _: time.sleep(pause_s)
-    )
+    return prepare(tmp_path_factory.mktemp("saving"), CONFIG, "moons", 80, seed=1)
 
 
 def saved_steps(folder: Path, name: str) -> list[int]:
@@ -199,7 +185,7 @@ def test_a_periodic_save_that_fails_costs_one_line(folder: Path, monkeypatch: py
     calls = itertools.count(1)
     failed = failing(monkeypatch, lambda _: 3 <= next(calls) <= 6, number)
     name = f"survives-{number}"
-    summary = train(folder, name, "train.epochs=100", told=told, pause_s=0.02)
+    summary = train(folder, name, "train.epochs=100", told=told, at_report=lambda: time.sleep(0.02))
     warnings = [line for line in told if line.startswith("warning")]
     assert len(failed) == 4
     assert len(warnings) == 1

@@ -10,15 +10,14 @@ import h5py
 import numpy as np
 import pytest
 
-from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import load_config
 from ddp_mlp.core.sampling import epoch_order
 from ddp_mlp.errors import NonFiniteError, UsageError
 from ddp_mlp.training.bookkeeping import norm_columns
 from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
-from ddp_mlp.training.run import Run, RunOptions
 from ddp_mlp.training.state import Progress
 from tests.runs import ddp_mlp
+from tests.runs import train_here as train
 
 N_SAMPLES, BATCH, BAD = 60, 6, 17
 PER_EPOCH = N_SAMPLES // BATCH
@@ -57,12 +56,6 @@ def bad_steps(epochs: int, seed: int = 0) -> list[int]:
     """Return the steps whose batch holds the large sample, counted from 1."""
     order = [epoch_order(np.arange(N_SAMPLES), seed, epoch).tolist() for epoch in range(epochs)]
     return [epoch * PER_EPOCH + ids.index(BAD) // BATCH + 1 for epoch, ids in enumerate(order)]
-
-
-def train(folder: Path, name: str, *overrides: str, told: list[str] | None = None, **options: Any) -> dict[str, Any]:
-    config = load_config(folder / "c.toml", overrides, {})
-    tell = (told if told is not None else []).append
-    return Run(config, RunOptions(folder / name, **options), SingleProcess(), tell).execute(lambda _: None)
 
 
 @pytest.fixture(scope="module")

@@ -11,20 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddp_mlp.comm import SingleProcess
-from ddp_mlp.config import Config, ScheduleConfig, load_config
+from ddp_mlp.config import Config, ScheduleConfig
 from ddp_mlp.core.layout import digest
 from ddp_mlp.errors import CheckpointError
 from ddp_mlp.training.bookkeeping import final_row, note_validation, status_of
 from ddp_mlp.training.checkpoint import load_checkpoint
 from ddp_mlp.training.model import load_model
-from ddp_mlp.training.run import Run, RunOptions
 from ddp_mlp.training.state import Progress
-from tests.runs import ddp_mlp
+from tests.runs import prepare
+from tests.runs import train_here as train
 
 CONFIG = """
 [data]
-train = "data.h5"
+train = "moons.h5"
 valid_fraction = 0.3
 [model]
 hidden = [20]
@@ -43,17 +42,7 @@ keep = 100
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("stopping")
-    made = ddp_mlp("data", "make", "moons", "--samples", "80", "--seed", "1", "--out", "data.h5", cwd=path)
-    assert made.code == 0, made.err
-    (path / "run.toml").write_text(CONFIG)
-    return path
-
-
-def train(folder: Path, name: str, *overrides: str, resume: bool = False) -> dict[str, Any]:
-    config = load_config(folder / "run.toml", overrides, {})
-    run = Run(config, RunOptions(folder / name, resume=resume), SingleProcess(), lambda _: None)
-    return run.execute(lambda _: None)
+    return prepare(tmp_path_factory.mktemp("stopping"), CONFIG, "moons", 80, seed=1)
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -128,12 +117,14 @@ def test_target_loss_ends_the_run(folder: Path) -> None:
 
 @pytest.fixture
 def downhill(tmp_path: Path) -> dict[str, Any]:
-    made = ddp_mlp("data", "make", "moons", "--samples", "60", "--seed", "1", "--out", "data.h5", cwd=tmp_path)
-    assert made.code == 0, made.err
-    (tmp_path / "run.toml").write_text(
-        '[data]\ntrain = "data.h5"\nvalid_fraction = 0.0\n[model]\nhidden = []\n[loss]\nl2 = 0.1\n'
+    prepare(
+        tmp_path,
+        '[data]\ntrain = "moons.h5"\nvalid_fraction = 0.0\n[model]\nhidden = []\n[loss]\nl2 = 0.1\n'
         '[optimizer]\nname = "line_search"\nlearning_rate = 8.0\n'
-        '[train]\nepochs = 2000\nglobal_batch_size = "full"\nmicro_batches = 2\n'
+        '[train]\nepochs = 2000\nglobal_batch_size = "full"\nmicro_batches = 2\n',
+        "moons",
+        60,
+        seed=1,
     )
     summary = train(tmp_path, "run")
     return {"summary": summary, "rows": rows(tmp_path, "run"), "again": train(tmp_path, "run", resume=True)}

@@ -11,27 +11,19 @@ import h5py
 import numpy as np
 import pytest
 
-from ddp_mlp.cli.main import cli
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.checkpoint import load_checkpoint
 from ddp_mlp.training.model import load_model
 from ddp_mlp.training.sealed import USER_BLOCK, seal
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, prepare, train_here
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """A checkpoint of a small run."""
-    from click.testing import CliRunner
-
-    folder = tmp_path_factory.mktemp("stored")
-    (folder / "c.toml").write_text('[data]\ntrain = "m.h5"\n[model]\nhidden = [4]\n[train]\nepochs = 1\n')
-    for arguments in (
-        ["data", "make", "moons", "--samples", "200", "--out", str(folder / "m.h5")],
-        ["train", str(folder / "c.toml"), "--out", str(folder / "run"), "--progress", "none"],
-    ):
-        done = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
-        assert done.exit_code == 0, done.output
+    config = '[data]\ntrain = "moons.h5"\n[model]\nhidden = [4]\n[train]\nepochs = 1\n'
+    folder = prepare(tmp_path_factory.mktemp("stored"), config, "moons", 200)
+    train_here(folder, "run")
     return next((folder / "run" / "checkpoints").glob("*.h5"))
 
 
