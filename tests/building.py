@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
-from ddp_mlp.comm import SingleProcess
+from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.core.kernels.losses import LOSSES
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
@@ -102,13 +102,16 @@ def engine_of(
     threads: int = 1,
     batch: int | None = None,
     rules: UpdateRules = UpdateRules(),  # noqa: B008 - frozen
+    comm: Communicator | None = None,
+    shards: bool = False,
+    overlaps: bool = False,
 ) -> Iterator[Engine]:
-    """Run an engine of one process over all rows in their order."""
+    """Run an engine over all rows in their order, of one process or as one of several ranks."""
     n_rows = len(resident.targets)
     engine = Engine(
-        network, optimizer, resident, SingleProcess(),
-        micro_batches=micro_batches, threads=threads, n_train=n_rows,
-        global_batch_size=batch or n_rows, start=start, rules=rules,
+        network, optimizer, resident, comm or SingleProcess(),
+        micro_batches=micro_batches, threads=threads, n_train=n_rows, global_batch_size=batch or n_rows,
+        start=start, rules=rules, sharding=shards, overlap=overlaps,
     )  # fmt: skip
     engine.order[:] = np.arange(n_rows)
     try:

@@ -1,4 +1,4 @@
-"""One contract for every communicator: a single process, ranks of MPI, on one node and on several."""
+"""One contract for every communicator: a single process, threads, ranks of MPI, on one node and on several."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import pytest
 from ddp_mlp.comm import SingleProcess
 from tests.comm.contract import keep_contract
 from tests.runs import on_ranks
+from tests.thread_world import run_ranks
 from tests.tiers import thorough
 
 
 def test_alone() -> None:
     keep_contract(SingleProcess())
+
+
+@pytest.mark.parametrize("node_sizes", [(1,), (3,), (1, 1), (2, 1), (1, 3, 3)])
+def test_threads(node_sizes: tuple[int, ...]) -> None:
+    run_ranks(node_sizes, keep_contract)
 
 
 @pytest.mark.mpi

@@ -7,8 +7,14 @@ import time
 import numpy as np
 import pytest
 
+from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.core.kernels.meeting import LAYER_WORDS, READY
+from ddp_mlp.core.layout import Layout, digest
+from ddp_mlp.core.network import Network
+from ddp_mlp.training import engine as engines
 from ddp_mlp.training.overlap import LayerSender, OverlapChoice
+from tests.building import engine_of, network_of, parameters_of, resident_of
+from tests.thread_world import run_ranks
 
 DEADLINE_S = 20.0
 
@@ -93,3 +99,30 @@ def test_a_trial_takes_what_is_faster(without_s: float, with_s: float, is_on: bo
 def test_what_is_configured_is_not_tried(said: bool) -> None:
     choice = OverlapChoice(said)
     assert (choice.is_on, choice.is_decided) == (said, True)
+
+
+#: Several groups of layers, and a network whose weights are complete at the end only.
+NETWORKS = {
+    "several groups": network_of((9, 5, 2, 5, 9)),
+    "tied": Network(Layout((9, 5, 2, 5, 9), tied=True), ("tanh",) * 3 + ("identity",), "mse", "linear"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("node_sizes", [(1, 1), (2, 1), (1, 3)])
+def test_layers_that_travel_by_themselves_change_no_bit(
+    node_sizes: tuple[int, ...], name: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of nodes whose workers are left with one sum, or with several, after one micro-batch or more of each."""
+    network, x = NETWORKS[name], rng.normal(0, 1, (50, 9))
+    theta = parameters_of(network, rng)
+    monkeypatch.setattr(engines, "GROUP_BYTES", 200)
+
+    def trained(comm: Communicator, *, overlaps: bool) -> str:
+        how = {"micro_batches": 8, "batch": 20, "comm": comm, "shards": True, "overlaps": overlaps}
+        with engine_of(network, resident_of(x, x), theta, "momentum", **how) as engine:
+            engine.run([(0, 20), (20, 40), (40, 43), (43, 50)], [(0.1, 0.9)] * 4)
+            return digest(engine.parameters)
+
+    found = run_ranks(node_sizes, lambda comm: trained(comm, overlaps=True))
+    assert set(found) == {trained(SingleProcess(), overlaps=False)}

@@ -33,7 +33,7 @@ from ddp_mlp.core.kernels.augmentation import augment
 from ddp_mlp.core.kernels.intrinsics import inlined, jit
 from ddp_mlp.core.kernels.layers import N_OUT, OUTPUT_AT, has_shared_weights
 from ddp_mlp.core.kernels.losses import loss_and_delta
-from ddp_mlp.core.kernels.meeting import Meeting
+from ddp_mlp.core.kernels.meeting import Meeting, hand_in_all
 from ddp_mlp.core.kernels.network import backward, forward, gather
 from ddp_mlp.core.kernels.reduction import copy, merge
 from ddp_mlp.core.kernels.spans import FROM, TO, WORKER, count_fitting, edge, write_spans
@@ -58,7 +58,8 @@ def gradient(arena, worker, step):
         write_spans(batch, micro_batches, worker, m, spans)
         first, stop = edge(batch, micro_batches, m), edge(batch, micro_batches, m + n)
         m += n
-        n_workers = arena.runs.shape[0] if choices[BY_LAYERS] != 0 and m == last else 0
+        meets = choices[BY_LAYERS] != 0 and m == last
+        n_workers = arena.runs.shape[0] if meets and not is_tied else 0
         gather(arena.features, choices[STORED], arena.offset, arena.scale, arena.order, first, stop, work)
         if arena.augmentation.shape[0] > 0:
             key = arena.streams[AUGMENTATION_STREAM]
@@ -102,6 +103,9 @@ def gradient(arena, worker, step):
             if is_tied:
                 merge(arena.own, row, merges[i], 0, n_parameters)
             row += 1 - merges[i]
+    if is_tied and choices[BY_LAYERS] != 0:
+        meeting = Meeting(arena.layer_words, arena.runs.shape[0], arena.rows, arena.merges, stack)
+        hand_in_all(arena.layers.shape[0], n_parameters, arena.own, meeting)
 
 
 @jit

@@ -41,3 +41,10 @@ def hand_in(layer, start, stop, nodes, meeting):
         for first in range(start, stop, BLOCK):
             fold_in_place(nodes, meeting.rows, meeting.merges, first, min(first + BLOCK, stop), meeting.stack)
     atomic_add(meeting.words, word + READY, 1)
+
+
+@jit
+def hand_in_all(n_layers, n_parameters, nodes, meeting):
+    """Say that this worker's sums of all layers are complete, where those of a single one were not before."""
+    for layer in range(n_layers - 1, -1, -1):
+        hand_in(layer, 0, n_parameters if layer == 0 else 0, nodes, meeting)
