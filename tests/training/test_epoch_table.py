@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ddp_mlp.errors import StorageError
+from ddp_mlp.errors import OutputError, StorageError
 from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.history import Cells, cells_of, extended
 from ddp_mlp.training.table_lines import read_table
@@ -220,7 +220,7 @@ def test_measured_times_are_no_part_of_the_hash(path: Path, told: list[str]) -> 
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "pipe", "nowhere"])
-def test_what_is_no_file_is_set_aside_and_not_touched(path: Path, told: list[str], kind: str) -> None:
+def test_what_is_no_file_is_refused_and_not_touched(path: Path, told: list[str], kind: str) -> None:
     target = path.parent / "precious"
     target.write_text("mine")
     if kind == "directory":
@@ -229,11 +229,11 @@ def test_what_is_no_file_is_set_aside_and_not_touched(path: Path, told: list[str
         os.mkfifo(path)
     else:
         path.symlink_to(target if kind == "link" else path.parent / "absent")
-    resumed(path, told, 1).append(rows(2, first=2))
-    assert epochs(path) == [1, 2]
+    with pytest.raises(OutputError, match="where a plain file of yours belongs"):
+        resumed(path, told, 1).append(rows(2, first=2))
     assert target.read_text() == "mine"
     assert not (path.parent / "absent").exists()
-    assert len(told) == 1
+    assert told == []
 
 
 def test_a_file_that_is_removed_or_cut_while_it_grows(path: Path, told: list[str]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ddp_mlp.errors import DataError, OutputError, StorageError, UsageError
-from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints, save_checkpoint
+from ddp_mlp.training.checkpoint import checkpoint_name, list_checkpoints, prune_checkpoints, save_checkpoint
 from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.run_directory import RunDirectory
 from ddp_mlp.training.run_lock import RunLock
@@ -259,16 +259,13 @@ def test_whoever_has_lost_a_directory_changes_nothing_in_it(directory: RunDirect
 
 
 def test_old_checkpoints_of_a_lost_directory_stay(directory: RunDirectory) -> None:
-    passes = iter([True, True])
+    def lost() -> None:
+        raise OutputError("taken over")
 
-    def lost_after_the_write() -> None:
-        if not next(passes, False):
-            raise OutputError("taken over")
-
-    image = make_image(lambda _: None)
-    directory.save_checkpoint(image, 1, keep=1)
+    for step in (1, 2):
+        save_checkpoint(directory.checkpoints, make_image(lambda _: None), step)
     with pytest.raises(OutputError, match="taken over"):
-        RunDirectory(directory.path, lost_after_the_write).save_checkpoint(image, 2, keep=1)
+        prune_checkpoints(directory.checkpoints, 1, 2, check=lost)
     assert [path.name for path in list_checkpoints(directory.checkpoints)] == ["step-00000002.h5", "step-00000001.h5"]
 
 

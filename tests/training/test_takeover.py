@@ -18,6 +18,8 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import load_config
 from ddp_mlp.data.importing import make_dataset
 from ddp_mlp.errors import NonFiniteError, OutputError, StorageError
+from ddp_mlp.training import run_writer
+from ddp_mlp.training.epoch_table import EpochTable
 from ddp_mlp.training.lock_owner import this_process
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.run import Run, RunOptions
@@ -116,7 +118,7 @@ def fail(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Path, "unlink"), (RunDirectory, "write_status"), (RunDirectory, "append_hashes"), (os, "utime")],
+    [(Path, "unlink"), (RunDirectory, "write_status"), (EpochTable, "append"), (os, "utime")],
 )
 def test_a_failure_while_failing_does_not_hide_the_first(
     folder: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str
@@ -134,13 +136,13 @@ def test_a_failure_while_failing_does_not_hide_the_first(
 
 def test_a_line_that_cannot_be_said_does_not_end_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard error may lead to the disk that is full, of which it is to tell."""
-    save = RunDirectory.save_checkpoint
+    save = run_writer.save_checkpoint
 
-    def fail_at_first(directory: RunDirectory, image: bytes, step: int, keep: int) -> Path:
-        monkeypatch.setattr(RunDirectory, "save_checkpoint", save)
+    def fail_at_first(*_: object) -> Path:
+        monkeypatch.setattr(run_writer, "save_checkpoint", save)
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(RunDirectory, "save_checkpoint", fail_at_first)
+    monkeypatch.setattr(run_writer, "save_checkpoint", fail_at_first)
     config = load_config(folder / "c.toml", [], {})
     run = Run(config, RunOptions(folder / "run"), SingleProcess(), fail)  # type: ignore[arg-type]
     assert run.execute(lambda _: time.sleep(0.05))["status"] == "finished"
