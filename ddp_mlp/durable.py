@@ -107,14 +107,13 @@ def destination(path: Path) -> Path:
     return path.resolve()
 
 
-def append_lines(path: Path, lines: str, check: Check = unchecked, *, header: str = "") -> None:
+def append_lines(path: Path, lines: str, check: Check = unchecked) -> None:
     """Append to a text file, which is made if need be; what is appended is not forced to disk.
 
     Parameters
     ----------
-    lines, header : str
-        Lines with their ends; `header` comes first in an empty file. A last line that a crash or
-        a full disk has cut short is ended before.
+    lines : str
+        Lines with their ends. A last line that a crash or a full disk has cut short is ended before.
     check : callable
         Called before the file is made, and again directly before it grows.
 
@@ -131,10 +130,9 @@ def append_lines(path: Path, lines: str, check: Check = unchecked, *, header: st
         descriptor = open_own(path.name, os.O_RDWR | os.O_APPEND | os.O_CREAT, folder)
         try:
             size = os.fstat(descriptor).st_size
-            ended = size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
-            first = header if size == 0 else "" if ended else "\n"
+            is_cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             check()
-            _write_all(descriptor, (first + lines).encode(errors="backslashreplace"))
+            _write_all(descriptor, ("\n" * is_cut + lines).encode(errors="backslashreplace"))
         finally:
             os.close(descriptor)
 

@@ -161,7 +161,7 @@ def test_nothing_is_written_through_what_is_no_plain_file(tmp_path: Path, kind: 
     THINGS[kind](path, target)
     before = tree(tmp_path)
     writes: list[Callable[[], None]] = [
-        lambda: append_lines(path, "line\n", header="head\n"),
+        lambda: append_lines(path, "a line\n"),
         lambda: refuse_at(path, grows=True),
     ]
     if kind != "hard link":  # of which the other name stays as it is
@@ -257,14 +257,13 @@ def test_the_rename_follows_the_check_at_once(tmp_path: Path, monkeypatch: pytes
 
 def test_lines_are_appended_after_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
-    append_lines(path, "1\n", header="n\n")
-    append_lines(path, "2\n", header="n\n")
-    assert path.read_text() == "n\n1\n2\n"
-    path.write_text("n\n1\n2")
-    append_lines(path, "3\n", header="n\n")
-    assert path.read_text() == "n\n1\n2\n3\n"
+    append_lines(path, "1\n")
+    append_lines(path, "2\n")
+    assert path.read_text() == "1\n2\n"
+    path.write_text("1\n2")
+    append_lines(path, "3\n")
     append_lines(path, "name \udcff, ü\n")
-    assert path.read_text() == "n\n1\n2\n3\nname \\udcff, ü\n"
+    assert path.read_text() == "1\n2\n3\nname \\udcff, ü\n"
 
 
 def test_removing_follows_no_link(tmp_path: Path) -> None:

@@ -8,13 +8,12 @@ name, and its whole rows go into a new one.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ddp_mlp.durable import Check, set_aside, sync_directory, unchecked, writing_errors
+from ddp_mlp.durable import Check, set_aside, sync_directory, unchecked, under_way, writing_errors
 from ddp_mlp.plain_files import open_own
 from ddp_mlp.training.history import Cells, computed, extended
 from ddp_mlp.training.table_lines import Line, Survey, good_lines, lines_of, row_of, survey
@@ -167,18 +166,10 @@ class EpochTable:
         """Set the file aside, with its whole rows in a new one, and return where it is."""
         if not has_rows:
             return set_aside(self._path, self._check)
-        temporary = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}.tmp")
-        try:
+        with under_way(self._path, self._check) as temporary:
             with _open(self._path) as old, _open(temporary) as new:
                 new.writelines(line.content for n, line in good_lines(old, columns, self._epoch) if n >= 0)
-                new.flush()
-                os.fsync(new.fileno())
-            aside = set_aside(self._path, self._check)
-            self._check()
-            temporary.replace(self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return aside
+            return set_aside(self._path, self._check)
 
     def _misses(self, found: Survey) -> str:
         """Return what is wrong with the rows that are done, those included that are about to be written."""

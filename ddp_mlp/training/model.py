@@ -190,8 +190,13 @@ def locate_model(location: Path) -> Path:
     return path
 
 
-def load_model(location: Path) -> Model:
+def load_model(location: Path, *, follow: bool = True) -> Model:
     """Load a run directory's best model, a checkpoint or a model file.
+
+    Parameters
+    ----------
+    follow : bool
+        Whether `location` may be a link to a file, as it may if a user has named it.
 
     Raises
     ------
@@ -201,7 +206,7 @@ def load_model(location: Path) -> Model:
         If it is damaged or nothing of this program.
     """
     path = locate_model(location)
-    with reading(path, follow=path == location) as stored:  # a link that a user has named leads where they mean
+    with reading(path, follow=follow and path == location) as stored:
         config, facts, fitted, network, targets = read_description(stored)
         parameters = read_parameters(stored, network, config.train.dtype)
         epoch, step = stored.attribute("epoch", int), stored.attribute("step", int)

@@ -67,7 +67,7 @@ class ModelFile:
     def _compare(self, model: Model) -> tuple[str, bool]:
         """Return why what is there has not the weights of a model, and whether it is that model in all."""
         try:
-            found = load_model(self._path)
+            found = load_model(self._path, follow=False)
         except DdpMlpError as error:
             return str(error), False
         if (found.epoch, found.parameters.tobytes()) != (model.epoch, model.parameters.tobytes()):

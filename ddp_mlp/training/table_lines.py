@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from ddp_mlp.plain_files import open_plain
 from ddp_mlp.training.history import Cells, extended
 
 #: Bytes of a line that is still read whole: a row of 40,000 columns.
 _MOST_LINE = 2**20
+#: Pieces of this length after which a line has no end: a hole may be long, and takes no room on disk.
+_MOST_PIECES = 64
 _CELL = re.compile(r"[0-9A-Za-z+.-]{0,64}")
 #: What is left of a row; after a power cut the end may be zeros.
 _CUT = re.compile(rb"[0-9A-Za-z+.,_ \r-]*\0*")
@@ -25,13 +28,13 @@ class Line(NamedTuple):
 
 
 def lines_of(file: BinaryIO) -> Iterator[Line]:
-    """Yield the lines of a file, endless ones in pieces."""
-    begins = True
-    while content := file.readline(_MOST_LINE):
+    """Yield the lines of a file, long ones in pieces, up to one without end."""
+    n_pieces = 0
+    while n_pieces < _MOST_PIECES and (content := file.readline(_MOST_LINE)):
         ends = content.endswith(b"\n")
-        cells = content.rstrip(b"\r\n").decode("latin-1").split(",") if begins and ends else ()
+        cells = content.rstrip(b"\r\n").decode("latin-1").split(",") if ends and n_pieces == 0 else ()
         yield Line(content, tuple(cells))
-        begins = ends
+        n_pieces = 0 if ends else n_pieces + 1
 
 
 def _epoch_of(line: Line, n_columns: int) -> int:
@@ -55,7 +58,7 @@ def read_table(path: Path) -> Iterator[Cells]:
     OSError
         If it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         lines = lines_of(file)
         columns = next(lines, Line(b"", ())).cells
         last = 0

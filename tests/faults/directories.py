@@ -117,14 +117,17 @@ def _make_removable(remove: Callable[[str], None], path: str, _: object) -> None
 
 
 def look(where: Place, *, may_be_read: bool) -> dict[str, tuple[int, ...]]:
-    """Return what writing anywhere beside the run would change, and unless that may be, reading too."""
+    """Return what writing anywhere beside the run would change; unless that may be, reading and linking too."""
     found = {}
     for path in where.path.rglob("*"):
         if where.run not in (path, *path.parents) and path.name != "said":
             s = path.lstat()
             is_watched = where.outside in path.parents and not stat.S_ISDIR(s.st_mode) and not may_be_read
-            facts = (s.st_ino, s.st_mode, s.st_nlink, s.st_uid, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
-            found[str(path.relative_to(where.path))] = (*facts, s.st_atime_ns if is_watched else 0)
+            facts = (s.st_ino, s.st_mode, s.st_uid, s.st_size, s.st_mtime_ns)
+            found[str(path.relative_to(where.path))] = (
+                *facts,
+                *(s.st_nlink, s.st_ctime_ns, s.st_atime_ns) * is_watched,
+            )
     return found
 
 
@@ -155,7 +158,10 @@ def _execute(where: Place, words: str, writer: int) -> int:
     os.environ["DDP_MLP_PROGRESS"] = "none"
     os.dup2(writer, 2)
     os.dup2(os.open(where.path / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), 1)
-    sys.stdout, sys.stderr = io.TextIOWrapper(io.FileIO(1, "w")), io.TextIOWrapper(io.FileIO(2, "w"))
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(io.FileIO(1, "w", closefd=False)),
+        io.TextIOWrapper(io.FileIO(2, "w", closefd=False)),
+    )
     sys.argv = ["ddp-mlp", *words.replace("RUN", "run").split()]
     try:
         run()

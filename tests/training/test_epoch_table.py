@@ -220,7 +220,7 @@ def test_measured_times_are_no_part_of_the_hash(path: Path, told: list[str]) -> 
 
 
 @pytest.mark.parametrize("kind", ["link", "directory", "pipe", "nowhere"])
-def test_what_is_no_plain_file_is_refused_and_not_touched(path: Path, told: list[str], kind: str) -> None:
+def test_what_is_no_file_is_refused_and_not_touched(path: Path, told: list[str], kind: str) -> None:
     target = path.parent / "precious"
     target.write_text("mine")
     if kind == "directory":

@@ -259,17 +259,13 @@ def test_whoever_has_lost_a_directory_changes_nothing_in_it(directory: RunDirect
 
 
 def test_old_checkpoints_of_a_lost_directory_stay(directory: RunDirectory) -> None:
-    passes = iter([True, True])
+    def lost() -> None:
+        raise OutputError("taken over")
 
-    def lost_after_the_write() -> None:
-        if not next(passes, False):
-            raise OutputError("taken over")
-
-    image = make_image(lambda _: None)
-    save_checkpoint(directory.checkpoints, image, 1)
-    save_checkpoint(directory.checkpoints, image, 2, lost_after_the_write)
+    for step in (1, 2):
+        save_checkpoint(directory.checkpoints, make_image(lambda _: None), step)
     with pytest.raises(OutputError, match="taken over"):
-        prune_checkpoints(directory.checkpoints, 1, 2, check=lost_after_the_write)
+        prune_checkpoints(directory.checkpoints, 1, 2, check=lost)
     assert [path.name for path in list_checkpoints(directory.checkpoints)] == ["step-00000002.h5", "step-00000001.h5"]
 
 

@@ -17,7 +17,6 @@ import pytest
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import load_config
 from ddp_mlp.data.importing import make_dataset
-from ddp_mlp.durable import Check
 from ddp_mlp.errors import NonFiniteError, OutputError, StorageError
 from ddp_mlp.training import run_writer
 from ddp_mlp.training.epoch_table import EpochTable
@@ -139,7 +138,7 @@ def test_a_line_that_cannot_be_said_does_not_end_a_run(folder: Path, monkeypatch
     """Standard error may lead to the disk that is full, of which it is to tell."""
     save = run_writer.save_checkpoint
 
-    def fail_at_first(directory: Path, image: bytes, step: int, check: Check) -> Path:
+    def fail_at_first(*_: object) -> Path:
         monkeypatch.setattr(run_writer, "save_checkpoint", save)
         raise StorageError("the disk is full")
 
