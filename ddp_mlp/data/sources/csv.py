@@ -40,6 +40,8 @@ AUTO_CLASSES = 20
 #: ... if each has so many rows on average.
 AUTO_ROWS_PER_CLASS = 10
 MAX_TEXTS = 1000
+#: Columns that a message names, and characters of each.
+_MOST_NAMED = 40
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _feature_names(table: CsvTable, targets: Sequence[str], drop: Sequence[str])
     _require_names(path, header, drop, "--drop")
     if not targets:
         rest = [name for name in header if name not in drop]
-        raise UsageError(f"{path}: no target named; choose with --target one of {', '.join(rest)}")
+        raise UsageError(f"{path}: no target named; choose with --target one of {_listed(rest)}")
     if both := set(targets) & set(drop):
         raise UsageError(f"{path}: column {both.pop()!r} is both --target and --drop; choose one")
     if len(set(targets)) != len(targets):
@@ -110,8 +112,14 @@ def _require_names(path: Path, header: Sequence[str], names: Sequence[str], opti
     for name in names:
         if name not in header:
             close = difflib.get_close_matches(name, header, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {', '.join(header)}"
+            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {_listed(header)}"
             raise UsageError(f"{path}: no column {name!r} for {option}; {hint}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names for a message, which has room for some."""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(name[:_MOST_NAMED] for name in names[:_MOST_NAMED]) + more
 
 
 def _expanded(path: Path, name: str, facts: ColumnFacts) -> list[str]:

@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 import zlib
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO, cast
+from itertools import chain
+from typing import TYPE_CHECKING, TextIO
 
 from ddp_mlp.data.sources.csv_columns import ColumnLearner, is_number
+from ddp_mlp.data.sources.packed import open_unpacked
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import Self
 
     from ddp_mlp.data.sources.csv_columns import ColumnFacts
 
 _DELIMITERS = ",;\t|"
 # Few enough that the cells of a block stay in the cache while its columns are converted.
 _BLOCK_ROWS = 512
+_BLOCK_CELLS = 2**18
+#: Characters of a row: a million columns, and no file without an end of line.
+_MOST_OF_A_ROW = 2**24
+_SHOWN = 60
+
+
+class _Lines:
+    """The lines of a text; those of one row may not become more than a row can mean.
+
+    Attributes
+    ----------
+    row : int
+        Characters since the last row; set to 0 by whoever has got one.
+    """
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self.row = 0
+        self._path = path
+        self._file = file
+        self._number = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(_MOST_OF_A_ROW + 1)
+        self._number += 1
+        self.row += len(line)
+        if self.row > _MOST_OF_A_ROW:
+            raise DataError(
+                f"{self._path}: line {self._number}: a row of more than {_MOST_OF_A_ROW} characters; is it a table, and"
+                " are all quotes closed?"
+            )
+        if not line:
+            raise StopIteration
+        return line
 
 
 @dataclass(frozen=True)
@@ -84,20 +124,24 @@ class CsvTable:
         DataError
             If a row has another length than the header, or the file is damaged.
         """
-        index = [(name, self.header.index(name)) for name in names]
+        places = {name: place for place, name in enumerate(self.header)}
+        index = [(name, places[name]) for name in names]
+        block_rows = max(1, min(_BLOCK_ROWS, _BLOCK_CELLS // len(self.header)))
         lines: list[int] = []
         rows: list[list[str]] = []
         with _plain_errors(self.path), _open_text(self.path) as file:
-            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
+            text = _Lines(self.path, file)
+            reader = csv.reader(text, delimiter=self.delimiter, strict=True)
             next(reader)
             for row in reader:
+                text.row = 0
                 if len(row) != len(self.header):
                     if not row:
                         continue
                     raise self._ragged(reader.line_num, len(row))
                 lines.append(reader.line_num)
                 rows.append(row)
-                if len(rows) == _BLOCK_ROWS:
+                if len(rows) == block_rows:
                     yield Block(lines, {name: [r[i] for r in rows] for name, i in index})
                     lines, rows = [], []
         if rows:
@@ -119,28 +163,24 @@ def open_table(path: Path) -> CsvTable:
         If there is no header, or a name is there twice.
     """
     with _plain_errors(path), _open_text(path) as file:
-        first = file.readline()
+        text = _Lines(path, file)
+        first = next(text, "")
         delimiter = max(_DELIMITERS, key=first.count)
-        file.seek(0)
-        cells = next(csv.reader(file, delimiter=delimiter, strict=True), [])
+        cells = next(csv.reader(chain([first], text), delimiter=delimiter, strict=True), [])
     header = tuple(cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells))
     if len(header) < 2:
         raise DataError(f"{path}: the first line has {len(header)} column; a header with two or more is needed")
     if all(is_number(cell) for cell in cells):
         raise DataError(f"{path}: line 1 holds numbers only; add a line with the names of the columns before it")
-    if doubles := [name for name in header if header.count(name) > 1]:
-        raise DataError(f"{path}: the column name {doubles[0]!r} appears twice in line 1; rename one")
+    if doubles := [name for name, times in Counter(header).items() if times > 1]:
+        raise DataError(f"{path}: the column name {doubles[0][:_SHOWN]!r} appears twice in line 1; rename one")
     unnamed = frozenset(f"column {i + 1}" for i, cell in enumerate(cells) if not cell.strip())
     return CsvTable(path, delimiter, header, unnamed)
 
 
 def _open_text(path: Path) -> TextIO:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
     # The signature of UTF-8 that spreadsheets put first is skipped by "utf-8-sig".
-    if packed:
-        return cast("TextIO", gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
-    return path.open(encoding="utf-8-sig", newline="")
+    return io.TextIOWrapper(open_unpacked(path), encoding="utf-8-sig", newline="")
 
 
 @contextmanager

@@ -8,15 +8,15 @@ Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "Fil
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ddp_mlp.data.sources.packed import is_packed, open_unpacked, unpacked_limit
 from ddp_mlp.data.sources.source import BLOCK_ROWS
 from ddp_mlp.errors import DataError
 
@@ -30,6 +30,8 @@ DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E:
 
 _READ_ERRORS = (OSError, EOFError, zlib.error)
 _MAX_ITEM_BYTES = 2**30
+#: Of a block of rows, unless a single one has more.
+_BLOCK_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ class IdxFile:
             If the file has fewer or more values than its header says, or is damaged.
         """
         try:
-            with _open(self.path) as file:
+            with open_unpacked(self.path) as file:
                 file.read(4 + 4 * len(self.shape))
-                for start in range(0, self.shape[0], BLOCK_ROWS):
-                    n = min(BLOCK_ROWS, self.shape[0] - start)
+                block_rows = max(1, min(BLOCK_ROWS, _BLOCK_BYTES // self.item_bytes))
+                for start in range(0, self.shape[0], block_rows):
+                    n = min(block_rows, self.shape[0] - start)
                     yield self._decode(file.read(n * self.item_bytes), start, n)
                 if file.read(1):
                     raise DataError(
@@ -86,12 +89,6 @@ class IdxFile:
         return values.astype(self.dtype.newbyteorder("="), copy=False)
 
 
-def _open(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb")
-
-
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: cannot be read ({error}); the file is damaged, fetch it again")
 
@@ -99,7 +96,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 def is_idx(path: Path) -> bool:
     """Tell whether a file begins as an IDX file does."""
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             magic = file.read(4)
     except _READ_ERRORS:
         return False
@@ -117,7 +114,7 @@ def read_header(path: Path) -> IdxFile:
     if not is_idx(path):
         raise DataError(f"{path}: not an IDX file (it does not begin with 00 00, a type and a dimension)")
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             magic = file.read(4)
             sizes = file.read(4 * magic[3])
     except _READ_ERRORS as error:
@@ -127,4 +124,10 @@ def read_header(path: Path) -> IdxFile:
     header = IdxFile(path, np.dtype(DTYPES[magic[2]]), struct.unpack(f">{magic[3]}I", sizes))
     if 0 in header.shape or header.item_bytes > _MAX_ITEM_BYTES:
         raise DataError(f"{path}: shape {header.shape}; at least one row and at most 1 GiB a row are allowed")
+    declared = header.item_bytes * header.shape[0]
+    if declared > (unpacked_limit(path) if is_packed(path) else path.stat().st_size):
+        raise DataError(
+            f"{path}: its header says {header.shape[0]} rows of {header.item_bytes} bytes, which are not there; the"
+            " file is truncated, fetch it again"
+        )
     return header
