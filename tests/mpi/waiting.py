@@ -28,7 +28,8 @@ from tests.inside import exit_code, set_up_like_a_process
 from tests.mpi.faulty import with_fault
 
 MPI = communicator.MPI
-LOOK_EVERY_S = 0.003
+#: How often they look for the next job at first, and when none has come for a while.
+LOOK_EVERY_S, SELDOM_S = 0.003, 0.03
 
 
 class SomeRanks:
@@ -62,14 +63,15 @@ def run_job(folder: Path, number: int, rank: int, job: dict[str, Any]) -> None:
 
 def wait_for_job(folder: Path, number: int, parent: int) -> dict[str, Any] | None:
     """Return the next job, or nothing when there will be none."""
-    path = folder / f"job-{number}.json"
+    path, pause_s = folder / f"job-{number}.json", LOOK_EVERY_S
     while not path.exists():
         if (folder / "end").exists():
             return None
         if not Path(f"/proc/{parent}").exists():
             shutil.rmtree(folder, ignore_errors=True)
             os._exit(0)
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(pause_s)
+        pause_s = min(1.1 * pause_s, SELDOM_S)
     job: dict[str, Any] = json.loads(path.read_text())
     return job
 
