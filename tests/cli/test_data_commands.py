@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import h5py
@@ -69,6 +70,22 @@ def test_mistakes_are_errors_of_this_program(tmp_path: Path) -> None:
     assert CliRunner().invoke(data, ["make", "sine"]).exit_code == 2
     assert CliRunner().invoke(data, ["import", "--out", "x.h5"]).exit_code == 2
     assert CliRunner().invoke(data, ["import", "a.csv", "--out", "x.h5", "--task", "magic"]).exit_code == 2
+
+
+def test_where_the_output_may_lead(tmp_path: Path) -> None:
+    """Wherever its user's link leads; nothing waits for a pipe, and nothing takes its place."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.h5").symlink_to("disk/made.h5")
+    for force in ([], ["--force"]):
+        run("make", "xor", "--out", tmp_path / "link.h5", *force)
+        assert (tmp_path / "link.h5").is_symlink()
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["made.h5"]
+    with pytest.raises(OutputError, match="--force"):
+        run("make", "xor", "--out", tmp_path / "link.h5")
+    os.mkfifo(tmp_path / "pipe.h5")
+    with pytest.raises(OutputError, match="a named pipe; give the name of a file"):
+        run("make", "xor", "--out", tmp_path / "pipe.h5", "--force")
+    assert (tmp_path / "pipe.h5").is_fifo()
 
 
 def test_inspect_prints_what_it_can_and_then_fails(tmp_path: Path) -> None:
