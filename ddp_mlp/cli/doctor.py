@@ -32,10 +32,11 @@ def doctor(run_dir: Path, as_json: bool) -> None:
     from ddp_mlp.comm.launcher import launcher_rank
 
     findings = list(check_world())
-    if launcher_rank(os.environ) == 0 or not _is_fit(findings):  # who has met no other rank may be alone
+    is_first = launcher_rank(os.environ) == 0
+    if is_first or not _is_fit(findings):  # who has met no other rank is not silent
         if not as_json:
             _print(findings)
-        for finding in diagnose(run_dir):
+        for finding in diagnose(run_dir) if is_first else ():
             findings.append(finding)
             if not as_json:
                 _print([finding])

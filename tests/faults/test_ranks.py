@@ -68,7 +68,7 @@ def test_a_rank_that_is_gone_ends_the_job(folder, action):
         assert "sitecustomize.py" in ended.err
 
 
-@pytest.mark.parametrize(("rank", "ranks", "per_node"), [(1, 2, "0"), thorough(0, 3, "0"), thorough(2, 3, "1")])
+@pytest.mark.parametrize(("rank", "ranks", "per_node"), [(1, 2, ""), thorough(0, 3, ""), thorough(2, 3, "1")])
 def test_a_stopped_rank_is_named_and_killed(folder, rank, ranks, per_node):
     ended = run_with_fault(folder, f"{rank}|step 40|stop", ranks=ranks, DDP_MLP_RANKS_PER_NODE=per_node)
     assert ended.code == 80, ended.err

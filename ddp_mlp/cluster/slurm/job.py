@@ -90,9 +90,9 @@ def check_job(job: Job) -> Job:
     """
     _check_lines(job)
     if not re.fullmatch(rf"{_NODES}(-{_NODES})?", job.nodes):
-        raise UsageError(f"--nodes {literal(job.nodes)}: write a number, or a range such as 2-8")
+        raise UsageError(f"--nodes {job.nodes}: write a number, or a range such as 2-8")
     if job.seeds and not re.fullmatch(rf"{_TASK}(-{_TASK})?(,{_TASK}(-{_TASK})?)*(%{_TASK})?", job.seeds):
-        raise UsageError(f"--seeds {literal(job.seeds)}: write them as 0-4, or 1,3,7, or 0-99%10 for ten at a time")
+        raise UsageError(f"--seeds {job.seeds}: write them as 0-4, or 1,3,7, or 0-99%10 for ten at a time")
     if job.seeds and len(job.configs) > 1:
         raise UsageError("an array is over seeds or over configurations, not over both; leave one of them away")
     stems = [Path(config).stem for config in job.configs]
@@ -103,7 +103,7 @@ def check_job(job: Job) -> Job:
         raise UsageError(f"--notice {job.notice} is not less than the limit of {limit_s} s: it would stop at its start")
     for pair in job.sbatch:
         if not re.fullmatch(r"[a-z][a-z-]*(=.*)?", pair):
-            raise UsageError(f"--sbatch {literal(pair)}: write KEY=VALUE as for sbatch, such as constraint=haswell")
+            raise UsageError(f"--sbatch {pair}: write KEY=VALUE as for sbatch, such as constraint=haswell")
     return job
 
 
@@ -133,7 +133,7 @@ def limit_seconds(text: str) -> int | None:
         return None
     days, _, rest = text.rpartition("-")
     if not re.fullmatch(rf"{_TIME}-{_TIME}(:{_TIME}){{0,2}}|{_TIME}(:{_TIME}){{0,2}}", text):
-        raise UsageError(f"--time {literal(text)}: write it as Slurm does: minutes, H:M:S, D-H or D-H:M:S")
+        raise UsageError(f"--time {text}: write it as Slurm does: minutes, H:M:S, D-H or D-H:M:S")
     numbers = [int(part) for part in rest.split(":")]
     units = (3600, 60, 1) if days or len(numbers) == 3 else (60, 1)
     return int(days or 0) * 86400 + sum(n * unit for n, unit in zip(numbers, units, strict=False))
