@@ -44,7 +44,7 @@ def read_code(dtype: str) -> bytes | None:
     """Return what `keep_code` has kept, or None where there is nothing that is whole and can be trusted."""
     name = _name(dtype)
     for directory in _directories():
-        if _is_private(directory):
+        if is_private(directory):
             code = _read(directory / name)
             if code is not None:
                 return code
@@ -56,7 +56,7 @@ def keep_code(dtype: str, code: bytes) -> Path | None:
     for directory in _directories():
         with suppress(OSError):  # a full or read-only disk costs the next start its time, not this one its run
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if _is_private(directory):
+            if is_private(directory):
                 path = directory / _name(dtype)
                 _write(path, code)
                 _sweep(directory)
@@ -72,7 +72,7 @@ def _directories() -> Iterator[Path]:
         yield Path(tempfile.gettempdir()).resolve() / f"ddp-mlp-{os.getuid()}"
 
 
-def _is_private(directory: Path) -> bool:
+def is_private(directory: Path) -> bool:
     """Tell whether only this user, or root, can write there: others could have this process run their code."""
     try:
         status = directory.lstat()  # in /tmp, others can make links
