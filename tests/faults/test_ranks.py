@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.faults.jobs import TIMEOUT_S, job, make_folder, run_with_fault
@@ -145,9 +143,8 @@ def test_compiling_may_take_longer_than_the_time_out(folder):
 def test_a_rank_that_is_stopped_while_it_compiles_is_named(folder):
     with job(folder, "1|step 1000000|kill", **APART) as started:
         started.wait_for("compiling", lambda: "compiling kernels" in started.err)
-        stopped = started.stop_rank(1)
+        started.stop_rank(1)
         ended = started.end()
     assert (ended.code, len(ended.error_lines)) == (80, 1), ended.err
     assert "while the kernels are compiled; rank 1 on " in ended.error_lines[0]
-    assert time.monotonic() - stopped < LATEST_S
     assert ended.leftovers == ()
