@@ -10,8 +10,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "ddp_mlp"
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "code", "runpy"}
 CALLS = {"eval", "exec", "compile", "__import__"}
-ATTRIBUTES = {("os", "system"), ("os", "popen"), ("torch", "load"), ("np", "fromregex"), ("yaml", "load")}
+ATTRIBUTES = {
+    ("serialize", "loads"),
+    ("os", "system"),
+    ("os", "popen"),
+    ("torch", "load"),
+    ("np", "fromregex"),
+    ("yaml", "load"),
+}
 KEYWORDS = {"allow_pickle", "shell"}
+
+
+#: Numba's form of machine code is a pickle. It is read from a private directory of the user, and from no other place.
+UNPICKLES = {"core/kernels/machine_code.py": 1}
 
 
 def offences(source: str) -> list[str]:
@@ -45,13 +56,14 @@ def _of_call(call: ast.Call) -> list[str]:
 def test_no_pickle_no_eval_no_shell():
     found = {str(path.relative_to(PACKAGE)): offences(path.read_text()) for path in PACKAGE.rglob("*.py")}
     assert len(found) > 100
-    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert {name: len(lines) for name, lines in found.items() if lines} == UNPICKLES
 
 
 @pytest.mark.parametrize(
     "source",
     [
         "import pickle",
+        "serialize.loads(code)",
         "from pickle import loads",
         "import joblib.numpy_pickle",
         "eval(x)",

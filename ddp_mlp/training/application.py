@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +16,9 @@ from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
 from ddp_mlp.data.resident import Treatment, load_resident
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.training.compilation import ready_kernels
+from ddp_mlp.training.evaluation import Evaluator
 from ddp_mlp.training.model import Facts, Model, load_model
 from ddp_mlp.training.shared import SharedAllocations
-
-if TYPE_CHECKING:
-    from ddp_mlp.training.evaluation import Evaluator
 
 #: Tried in this order where no split is named.
 _PREFERRED = ("test", "valid", "train")
@@ -63,8 +61,6 @@ def apply_model(
         model = load_model(location)
     dtype = model.parameters.dtype.name
     ready_kernels(dtype, comm, tell)
-    from ddp_mlp.training.evaluation import Evaluator
-
     with agreed(comm):
         file = open_dataset(data, features=model.config.data.features, targets=model.config.data.targets)
     with file:

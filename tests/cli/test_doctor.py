@@ -22,7 +22,7 @@ def script(path, text):
 
 
 def examine(cwd, *options, command=DOCTOR, **environment):
-    done = run([*command, *options], cwd, NUMBA_CACHE_DIR="", **environment)
+    done = run([*command, *options], cwd, **environment)
     report = json.loads(done.out)
     findings = {finding["name"]: finding for finding in report["findings"]}
     assert report["fit"] == (done.code == 0) == all(f["level"] != "error" for f in findings.values())
@@ -83,13 +83,6 @@ def test_4_ranks_that_cannot_meet(tmp_path):
     findings = examine(tmp_path, PYTHONPATH=str(tmp_path))
     assert findings["two ranks"]["level"] == "error"
     assert "hostname" in findings["two ranks"]["fix"]
-
-
-@pytest.mark.thorough
-def test_8_a_cache_that_is_not_verified(tmp_path):
-    done = run(DOCTOR, tmp_path, NUMBA_CACHE_DIR=str(tmp_path))
-    finding = next(f for f in json.loads(done.out)["findings"] if f["name"] == "kernel cache")
-    assert (finding["level"], "unset NUMBA_CACHE_DIR" in finding["fix"]) == ("warning", True)
 
 
 def test_5_to_11_of_several_faults_each_is_found(tmp_path):

@@ -80,14 +80,13 @@ def damaged_caches(n: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-") as name:
         folder, cache = make_folder(Path(name)), Path(name) / "cache"
         train = [sys.executable, "-m", "ddp_mlp", "train", "c.toml", "--set", "train.epochs=1", "--json", "--out"]
-        environment = {k: v for k, v in clean_environment().items() if k != "NUMBA_CACHE_DIR"}
         hashes = set()
         for i in range(n + 1):
             damage(cache, i)
             done = subprocess.run(
                 [*train, f"run-{i}"],
                 cwd=folder,
-                env={**environment, "DDP_MLP_CACHE_DIR": str(cache)},
+                env=clean_environment(DDP_MLP_CACHE_DIR=str(cache)),
                 capture_output=True,
                 text=True,
                 timeout=600,
@@ -103,17 +102,13 @@ def damaged_caches(n: int) -> Row:
 
 def damage(cache: Path, kind: int) -> None:
     """Damage a cache in one of several ways, the first of which is that there is none yet."""
-    files = sorted(path for path in cache.rglob("*.nb*") if path.is_file())
-    if not files:
-        return
-    largest = max(files, key=lambda path: path.stat().st_size)
-    content = largest.read_bytes()
-    if kind % 4 == 1:
-        largest.write_bytes(content[: len(content) // 2])
-    elif kind % 4 == 2:
-        largest.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
-    elif kind % 4 == 3:
-        for path in files:
+    for path in cache.glob("kernels-*"):
+        content = path.read_bytes()
+        if kind % 4 == 1:
+            path.write_bytes(content[: len(content) // 2])
+        elif kind % 4 == 2:
+            path.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
+        elif kind % 4 == 3:
             path.write_bytes(b"")
-    else:
-        files[0].unlink()
+        else:
+            path.unlink()

@@ -157,6 +157,13 @@ class Job:
             assert time.monotonic() < until, f"no {what}: {self.err}"
             time.sleep(0.01)
 
+    def stop_rank(self, rank: int) -> None:
+        """Stop the process of a rank."""
+        for line in processes_marked(self.mark):
+            with contextlib.suppress(OSError):
+                if f"PMI_RANK={rank}".encode() in Path(f"/proc/{line.split()[1]}/environ").read_bytes().split(b"\0"):
+                    os.kill(int(line.split()[1]), signal.SIGSTOP)
+
     def end(self) -> Ended:
         """Wait for the end, and look at what stays behind."""
         self.process.wait(timeout=DEADLINE_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.jobs import TIMEOUT_S, make_folder, run_with_fault
+from tests.faults.jobs import TIMEOUT_S, job, make_folder, run_with_fault
 from tests.tiers import thorough
 
 pytestmark = pytest.mark.mpi
@@ -127,3 +127,24 @@ def test_a_rank_that_never_starts(folder, action):
     assert ended.leftovers == ()
     if action == "sleep":
         assert "in the start of MPI at the start; some rank did not start" in ended.err
+
+
+APART = {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TEST_COMPILE_S": f"{TIMEOUT_S:g}"}
+
+
+def test_compiling_may_take_longer_than_the_time_out(folder):
+    """Here once and twice as long, on two nodes; the fault never comes."""
+    ended = run_with_fault(folder, "0|step 1000000|kill", "--set", "train.epochs=1", **APART)
+    assert (ended.code, ended.error_lines) == (0, []), ended.err
+    assert "warning" not in ended.err
+    assert ended.err.count("compiling kernels") == 1
+
+
+def test_a_rank_that_is_stopped_while_it_compiles_is_named(folder):
+    with job(folder, "1|step 1000000|kill", **APART) as started:
+        started.wait_for("compiling", lambda: "compiling kernels" in started.err)
+        started.stop_rank(1)
+        ended = started.end()
+    assert (ended.code, len(ended.error_lines)) == (80, 1), ended.err
+    assert "while the kernels are compiled; rank 1 on " in ended.error_lines[0]
+    assert ended.leftovers == ()

@@ -38,8 +38,9 @@ def test_every_optimizer_is_here() -> None:
     assert OPTIMIZER_DEFAULTS.keys() <= RUNS.keys()
 
 
-#: Nodes of one and of two ranks that share out the optimiser.
+#: Nodes of one and of two ranks that share out the optimiser, and five of which most own nothing of a tiny network.
 SHARDED = {"DDP_MLP_RANKS_PER_NODE": "2", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true"}
+APART = {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true"}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ SHARDED = {"DDP_MLP_RANKS_PER_NODE": "2", "DDP_MLP_TRAIN_SHARD_OPTIMIZER": "true
         (4, SHARDED),
         thorough(3, {"DDP_MLP_RANKS_PER_NODE": "2"}),
         thorough(3, SHARDED),
-        thorough(5, {}),
+        thorough(5, APART),
         thorough(8, {}),
     ],
 )

@@ -6,14 +6,13 @@ import errno
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
 from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Finding
-from ddp_mlp.core.kernels.cache import cache_root
+from ddp_mlp.core.kernels.cache import cache_root, is_private
 
 _LEAST_FREE_BYTES = 2**30
 _SLOW_FSYNC_S = 1.0
@@ -21,28 +20,24 @@ _SLOW_FSYNC_S = 1.0
 
 def check_kernel_cache() -> Iterator[Finding]:
     """Look at where compiled kernels are kept."""
-    if managed := os.environ.get("NUMBA_CACHE_DIR"):
-        fix = "unset NUMBA_CACHE_DIR: the cache of ddp-mlp is verified before use, Numba's own is not"
-        yield Finding("kernel cache", WARNING, f"NUMBA_CACHE_DIR={managed} takes its place", fix)
-        return
     yield judge_cache(cache_root())
 
 
 def judge_cache(root: Path) -> Finding:
     """Judge a directory for compiled kernels: it must be private and writable."""
-    name, fix = "kernel cache", "set DDP_MLP_CACHE_DIR to a directory of your own; until then each start compiles anew"
+    name, fix = "kernel cache", "set DDP_MLP_CACHE_DIR to a directory of your own; until then one in /tmp is used"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = root.stat()
+        root = root.resolve()
     except OSError as error:
         return Finding(name, WARNING, f"{root}: {error.strerror}", fix)
-    if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if not is_private(root):
         return Finding(
             name, WARNING, f"{root}: others may write there, so it is not used", f"chmod 700 {root}; or {fix}"
         )
-    if not os.access(root, os.W_OK | os.X_OK):
-        return Finding(name, WARNING, f"{root}: cannot be written to", fix)
     n_ready = len(list(root.glob("kernels-*")))
+    if not os.access(root, os.W_OK | os.X_OK):
+        return Finding(name, WARNING, f"{root}, {n_ready} ready: cannot be written to", fix)
     return Finding(name, OK, f"{root}, {n_ready} ready" if n_ready else f"{root}, empty: the first start compiles")
 
 

@@ -20,15 +20,17 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from ddp_mlp.durable import under_way
+from ddp_mlp.plain_files import open_plain
+
 #: Files of other versions and machines that are kept beside the one in use.
 _KEEP = 16
 #: Age at which a temporary file is one of a process that was killed, whose clock may go wrong by hours.
 _STALE_S = 86_400
 #: More than any machine code of ours.
 _MOST_BYTES = 2**28
-_TEMPORARY = ".kernels-"
-#: What earlier versions left behind when they were killed: directories to compile in.
-_LEFTOVERS = (f"{_TEMPORARY}*", ".staging-*", ".damaged-*")
+#: Names of those, and of the directories in which earlier versions compiled.
+_LEFTOVERS = (".kernels-*", ".staging-*", ".damaged-*")
 #: Settings of Numba that machine code does not depend on, by a word in their names.
 _NO_MATTER = ("CACHE", "CUDA", "THREADS")
 
@@ -44,7 +46,7 @@ def read_code(dtype: str) -> bytes | None:
     """Return what `keep_code` has kept, or None where there is nothing that is whole and can be trusted."""
     name = _name(dtype)
     for directory in _directories():
-        if _is_private(directory):
+        if is_private(directory):
             code = _read(directory / name)
             if code is not None:
                 return code
@@ -56,7 +58,7 @@ def keep_code(dtype: str, code: bytes) -> Path | None:
     for directory in _directories():
         with suppress(OSError):  # a full or read-only disk costs the next start its time, not this one its run
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if _is_private(directory):
+            if is_private(directory):
                 path = directory / _name(dtype)
                 _write(path, code)
                 _sweep(directory)
@@ -72,7 +74,7 @@ def _directories() -> Iterator[Path]:
         yield Path(tempfile.gettempdir()).resolve() / f"ddp-mlp-{os.getuid()}"
 
 
-def _is_private(directory: Path) -> bool:
+def is_private(directory: Path) -> bool:
     """Tell whether only this user, or root, can write there: others could have this process run their code."""
     try:
         status = directory.lstat()  # in /tmp, others can make links
@@ -113,10 +115,9 @@ def _seal(path: Path, code: bytes) -> bytes:
 def _read(path: Path) -> bytes | None:
     """Return the machine code in a file, or None where it is not there, not ours, or not as it was written."""
     try:
-        # A pipe must not keep us waiting.
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        with open_plain(path) as file:
             status = os.fstat(file.fileno())
-            if not (stat.S_ISREG(status.st_mode) and _is_ours(status) and status.st_size <= _MOST_BYTES):
+            if not _is_ours(status) or status.st_size > _MOST_BYTES:
                 return None
             seal, code = file.read(32), file.read()
     except OSError:
@@ -129,17 +130,13 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, code: bytes) -> None:
-    """Put machine code, or nothing, in the place of a file."""
-    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-    try:
+    """Put machine code in the place of whatever is there, for this user alone, whatever the umask says."""
+    if path.is_dir():
+        _remove(path)
+    with under_way(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(_seal(path, code) + code)
-        if path.is_dir():
-            _remove(path)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _sweep(directory: Path) -> None:

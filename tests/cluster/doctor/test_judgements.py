@@ -8,7 +8,7 @@ from ddp_mlp.cluster.doctor import ERROR, OK, WARNING
 from ddp_mlp.cluster.doctor import slurm as doctor_of_slurm
 from ddp_mlp.cluster.doctor.machine import cpu_quota, judge_cores, judge_shared_memory
 from ddp_mlp.cluster.doctor.slurm import judge_types
-from ddp_mlp.cluster.doctor.storage import judge_run_directory
+from ddp_mlp.cluster.doctor.storage import judge_cache, judge_run_directory
 from ddp_mlp.comm.library import MpiLibrary
 
 GIB = 2**30
@@ -48,6 +48,19 @@ def test_file_systems(tmp_path):
         finding = judge_run_directory(tmp_path, **{**good, **fault})
         assert finding.level == WARNING
         assert finding.fix
+
+
+def test_kernel_caches(tmp_path):
+    cache = tmp_path / "cache"
+    assert (judge_cache(cache).level, "empty" in judge_cache(cache).found) == (OK, True)
+    (cache / "kernels-float32-0").write_bytes(b"")
+    assert (judge_cache(cache).level, "1 ready" in judge_cache(cache).found) == (OK, True)
+    cache.chmod(0o770)
+    (tmp_path / "file").write_text("")
+    for bad in (cache, tmp_path / "file", tmp_path / "file" / "below"):
+        finding = judge_cache(bad)
+        assert finding.level == WARNING
+        assert "DDP_MLP_CACHE_DIR" in finding.fix
 
 
 def test_shared_memory_that_is_not_there(tmp_path):

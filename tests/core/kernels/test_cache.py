@@ -145,15 +145,15 @@ def test_where_the_cache_cannot_be_there_is_one_in_tmp(
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
         monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
     else:
-        make = tempfile.mkstemp
+        under_way = cache.under_way
         number = {"read-only": errno.EROFS, "full": errno.ENOSPC}[obstacle]
 
-        def refusing(**options: Any) -> tuple[int, str]:
-            if options["dir"] == root:
+        def refusing(path: Path) -> Any:
+            if path.parent == root:
                 raise OSError(number, os.strerror(number))
-            return make(**options)
+            return under_way(path)
 
-        monkeypatch.setattr(tempfile, "mkstemp", refusing)
+        monkeypatch.setattr(cache, "under_way", refusing)
     path = kept()
     assert path.parent == tmp_path / f"ddp-mlp-{os.getuid()}"
     assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -176,22 +176,25 @@ def test_a_trap_in_tmp_is_not_used(root: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_disk_that_becomes_full_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def __init__(self, descriptor: int, _mode: str) -> None:
-            os.close(descriptor)
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def write(self, _content: bytes) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fdopen", Full)
-    assert cache.keep_code("float32", CODE) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert cache.keep_code("float32", CODE) is None
     assert list(root.iterdir()) == []
+    assert cache.read_code("float32") is None
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o077])
+def test_no_umask_opens_or_closes_it(root: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        path = kept()
+    finally:
+        os.umask(before)
+    assert (root.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+    assert cache.read_code("float32") == CODE
 
 
 def test_leftovers_of_killed_processes_go_when_nobody_can_use_them_any_more(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 ``DDP_MLP_TEST_FAULT="1|step 40|sleep"``: rank 1, as soon as it stands at step 40 or later, sleeps.
 The place is "start" (before anything else), "step N", or a part of a phrase of `Standing.at`.
+``DDP_MLP_TEST_COMPILE_S=6``: no kernels are kept, and compiling takes rank 0 so many seconds, rank 1 twice as many.
 With ``DDP_MLP_TEST_FAULT_COUNT=FILE`` each fault takes a byte from that file, and without one none comes.
 """
 
@@ -77,11 +78,23 @@ def _arm(place: str, action: str) -> None:
     standing.at, standing.at_step = fail_at, fail_at_step
 
 
+def _compile_slowly(seconds: float) -> None:
+    from ddp_mlp.core.kernels import cache, machine_code
+
+    read, rank = cache.read_code, int(os.environ.get("PMI_RANK", "0"))
+
+    def compile_kernels(dtype: str) -> bytes | None:
+        time.sleep(seconds * (1 + rank))
+        return read(dtype)
+
+    patched: Any = (cache, machine_code)
+    patched[0].read_code = lambda _dtype: None
+    patched[1].compile_kernels = compile_kernels
+
+
 def _install() -> None:
     rank, place, action = os.environ["DDP_MLP_TEST_FAULT"].split("|")
     if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")) != rank:
-        return
-    if "ddp_mlp" not in " ".join(sys.orig_argv) or "launch" in sys.orig_argv:
         return
     if place == "start":
         _act(action)
@@ -89,5 +102,8 @@ def _install() -> None:
         _arm(place, action)
 
 
-if "DDP_MLP_TEST_FAULT" in os.environ:
-    _install()
+if "ddp_mlp" in " ".join(sys.orig_argv) and "launch" not in sys.orig_argv:
+    if "DDP_MLP_TEST_COMPILE_S" in os.environ:
+        _compile_slowly(float(os.environ["DDP_MLP_TEST_COMPILE_S"]))
+    if "DDP_MLP_TEST_FAULT" in os.environ:
+        _install()
