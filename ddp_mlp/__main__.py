@@ -6,9 +6,12 @@ import contextlib
 import faulthandler
 import os
 
+from ddp_mlp.comm.lifeline import end_with_launcher
+
 
 def main() -> None:
     """Run the command line."""
+    end_with_launcher()  # first, since all that follows takes time
     with contextlib.suppress(OSError):  # where standard error is closed
         faulthandler.enable(2)  # a crash in compiled code shows where Python was
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's would start a thread for each core when it is loaded

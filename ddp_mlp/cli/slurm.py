@@ -90,6 +90,7 @@ def submit(as_json: bool, **options: Any) -> None:
     from ddp_mlp.cluster.slurm.record import Record, write_record
     from ddp_mlp.cluster.slurm.script import script_text
     from ddp_mlp.durable import write_whole
+    from ddp_mlp.errors import DdpMlpError
 
     job = _job(**options)
     directory = Path(job.run_directory)
@@ -97,7 +98,10 @@ def submit(as_json: bool, **options: Any) -> None:
     file = directory / "job.sbatch"
     write_whole(file, script_text(job).encode())
     job_id = controller.submit(file)
-    write_record(directory, Record(str(job_id)))
+    try:
+        write_record(directory, Record(str(job_id)))
+    except DdpMlpError as error:  # it is in the queue all the same, and only its number leads to it
+        tell(f"warning: job {job_id} is submitted, but `slurm status` does not know it: {error}")
     if as_json:
         print_json({"job_id": job_id, "run_dir": job.run_directory, "script": str(file)})
     else:

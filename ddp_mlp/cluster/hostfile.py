@@ -104,7 +104,10 @@ def still_there(hosts: Sequence[Host]) -> tuple[Host, ...]:
     ssh = shutil.which("ssh")
     if not ssh:
         return tuple(hosts)
-    asked = [(host, _knock(ssh, host.name)) for host in hosts]
+    try:
+        asked = [(host, _knock(ssh, host.name)) for host in hosts]
+    except OSError:  # no more processes to ask with
+        return tuple(hosts)
     found = tuple(host for host, answer in asked if answer is None or _opens(answer))
     return found or tuple(hosts)
 

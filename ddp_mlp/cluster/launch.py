@@ -9,10 +9,14 @@ from collections.abc import Mapping, Sequence
 
 from ddp_mlp.cluster.hostfile import Host, ranks_on, still_there
 from ddp_mlp.cluster.job import StopRequests, run_job
+from ddp_mlp.cluster.keeper import kept
 from ddp_mlp.cluster.launchers import Launcher, find_launcher
+from ddp_mlp.cluster.orphans import end_orphans
+from ddp_mlp.cluster.processes import sees_all_processes
 from ddp_mlp.cluster.restarts import Tell, explain, run_with_restarts, train_command
 from ddp_mlp.cluster.sweep import sweep
 from ddp_mlp.comm.launcher import ranks_per_node, without_rank
+from ddp_mlp.errors import LaunchError, StoppedError
 
 
 def launch_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str], hosts: Sequence[Host] = ()) -> list[str]:
@@ -87,25 +91,46 @@ def launch(
         If the environment asks for nodes of no size.
     """
     ranks_per_node(os.environ)  # said once, and not by each rank
-    launcher = find_launcher() if n_ranks > 1 or hosts else None
     requests = StopRequests()
-    is_first = True
+    with kept():
+        _clear_up_after_others(tell)
+        launcher = find_launcher() if n_ranks > 1 or hosts else None
+        is_first = True
 
-    def start(arguments: Sequence[str]) -> int:
-        nonlocal is_first
-        started = time.time()
-        if launcher:
-            left = hosts if is_first else _without_the_gone(hosts, tell)
-            ranks = min(n_ranks, ranks_on(left, None)) if hosts else n_ranks
-            command = launch_command(launcher, ranks, arguments, left)
-            environment = launch_environment(launcher, threads, os.environ)
-        else:
-            command = [sys.executable, "-m", "ddp_mlp", *arguments]
-            environment = {**without_rank(os.environ), "DDP_MLP_THREADS_PER_RANK": str(threads)}
-        is_first = False
-        code = explain(run_job(command, environment, requests), train_command(arguments), started, tell)
-        if code:
-            sweep(started)
-        return code
+        def start(arguments: Sequence[str]) -> int:
+            nonlocal is_first
+            if requests.wait(0):
+                return StoppedError.exit_code
+            started = time.time()
+            if launcher:
+                left = hosts if is_first else _without_the_gone(hosts, tell)
+                ranks = min(n_ranks, ranks_on(left, None)) if hosts else n_ranks
+                command = launch_command(launcher, ranks, arguments, left)
+                environment = launch_environment(launcher, threads, os.environ)
+            else:
+                command = [sys.executable, "-m", "ddp_mlp", *arguments]
+                environment = {**without_rank(os.environ), "DDP_MLP_THREADS_PER_RANK": str(threads)}
+            is_first = False
+            code = explain(_code_of(command, environment, requests, tell), train_command(arguments), started, tell)
+            if code:
+                sweep(started)
+            return code
 
-    return run_with_restarts(start, arguments, max_restarts, requests, tell)
+        return run_with_restarts(start, arguments, max_restarts, requests, tell)
+
+
+def _code_of(command: Sequence[str], environment: Mapping[str, str], requests: StopRequests, tell: Tell) -> int:
+    """Run a job and return its exit code, that of an error where it cannot be started."""
+    try:
+        return run_job(command, environment, requests)
+    except LaunchError as error:
+        tell(f"error: {error}")
+        return error.exit_code
+
+
+def _clear_up_after_others(tell: Tell) -> None:
+    """End and remove what earlier starts on this machine have left that were killed together with their keepers."""
+    if ended := end_orphans():
+        tell(f"ended {ended} processes of a job whose launcher had been killed")
+    if sees_all_processes():
+        sweep(0.0)

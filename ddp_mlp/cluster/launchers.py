@@ -55,7 +55,9 @@ def find_launcher() -> Launcher:
 def identify(path: str) -> Launcher | None:
     """Ask a launcher for its vendor; None if it does not answer or is of no known one."""
     try:
-        shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, timeout=30)
+        shown = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, errors="replace", check=False, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     said = shown.stdout + shown.stderr

@@ -1,41 +1,40 @@
-"""Processes that a job leaves when its launcher is killed: they come to this process, which ends them."""
+"""Ending the processes of a job, wherever they hang in the tree of processes, and whether they run or are stopped."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import signal
-import sys
 import time
-from collections.abc import Set
-from pathlib import Path
+from collections.abc import Collection
+from contextlib import suppress
 
-_PR_SET_CHILD_SUBREAPER = 36
+from ddp_mlp.cluster.processes import Mark, left_by_the_dead, marked
+
 _LONGEST_S = 10.0
+_PAUSE_S = 0.005
 
 
-def adopt_orphans() -> frozenset[int]:
-    """Let processes below this one whose parents end become its children; return those it has already.
+def end_processes(mark: Mark) -> None:
+    """Kill all processes that were started under this mark, and return when they are gone.
 
-    Only Linux knows that; elsewhere they are left to the system.
+    After a while it returns in any case: one that hangs in a call of the system cannot be waited for.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    return frozenset(_children())
-
-
-def end_orphans(but: Set[int]) -> None:
-    """Kill all children of this process but those; return when they are gone, and theirs too."""
     until = time.monotonic() + _LONGEST_S
-    while (orphans := _children() - but) and time.monotonic() < until:
-        for process in orphans:
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
+    while (left := marked(mark)) and time.monotonic() < until:
+        _kill(left)
 
 
-def _children() -> set[int]:
-    """Return the processes whose parent is this one."""
-    lists = Path("/proc/self/task").glob("*/children")
-    return {int(process) for path in lists for process in path.read_text().split()}
+def end_orphans() -> int:
+    """Kill the processes on this machine whose starter is gone, and return how many there were."""
+    until, ended = time.monotonic() + _LONGEST_S, set[int]()
+    while (left := left_by_the_dead()) and time.monotonic() < until:
+        ended |= left
+        _kill(left)
+    return len(ended)
+
+
+def _kill(processes: Collection[int]) -> None:
+    for process in processes:
+        with suppress(OSError):  # it has ended, or may not be killed
+            os.kill(process, signal.SIGKILL)
+    time.sleep(_PAUSE_S)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from time import perf_counter
 
+from ddp_mlp.cluster.job import ask_job
 from ddp_mlp.cluster.launch import launch_environment, ranks_command
 from ddp_mlp.cluster.launchers import find_launcher
 from ddp_mlp.comm import Communicator, connect
@@ -22,6 +23,7 @@ from ddp_mlp.errors import LaunchError
 _SMALL, _ROUNDS = 64, 15
 #: Bytes of the large message, at least and at most: a shorter one tells no bandwidth, a longer one is no faster.
 _LARGE = 1_000_000, 16_000_000
+_DEADLINE_S = 120
 
 
 def exchange_s(comm: Communicator, n_bytes: int) -> float:
@@ -50,14 +52,20 @@ def measure_network(n_bytes: int, environment: Mapping[str, str] = os.environ) -
     launcher = find_launcher()
     chosen = {**launch_environment(launcher, 1, environment), "DDP_MLP_RANKS_PER_NODE": "1"}
     command = ranks_command(launcher, 2, ["-m", __name__, str(n_bytes)])
-    done = subprocess.run(command, env=chosen, capture_output=True, text=True, check=False, timeout=120)
+    try:
+        done = ask_job(command, chosen, _DEADLINE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(str(error)) from None
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise LaunchError(
-            f"two ranks for measuring the exchange failed ({last}); give --latency-us and --bandwidth-gb-s"
-        )
+        raise _failed((done.stderr.strip().splitlines() or ["no message"])[-1])
     found = json.loads(done.stdout)
     return float(found["latency_s"]), float(found["bytes_per_s"])
+
+
+def _failed(reason: str) -> LaunchError:
+    return LaunchError(
+        f"two ranks for measuring the exchange failed ({reason}); give --latency-us and --bandwidth-gb-s"
+    )
 
 
 def main() -> None:

@@ -50,10 +50,10 @@ class TrainCommand:
         return self.arguments if "--resume" in self.arguments else (*self.arguments, "--resume")
 
     def saved_step(self) -> int:
-        """Return the step of the newest checkpoint, -1 without any."""
+        """Return the step of the newest checkpoint, -1 without any that can be seen."""
         from ddp_mlp.training.checkpoint import list_checkpoints  # with NumPy and h5py, which a start can do without
 
-        with suppress(DdpMlpError):  # the ranks will say what is wrong with it
+        with suppress(DdpMlpError, OSError):  # the ranks will say what is wrong with it
             newest = list_checkpoints(self.run_directory / "checkpoints")[:1]
             return int(newest[0].stem.removeprefix("step-")) if newest else -1
         return -1

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ddp_mlp.cluster.job import ask_job
 from ddp_mlp.cluster.launch import launch_environment, ranks_command
 from ddp_mlp.cluster.launchers import find_launcher
 from ddp_mlp.comm import Communicator, agreed, connect
@@ -33,10 +34,10 @@ def try_layout(ranks: int, threads: int, config: Path, overrides: Sequence[str])
         environment = launch_environment(launcher, threads, os.environ)
     environment["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's threads would start when it is loaded
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=_DEADLINE_S)
-    except (subprocess.SubprocessError, OSError):
+        done = ask_job(command, environment, _DEADLINE_S)
+        return float(json.loads(done.stdout)["step_s"]) if done.returncode == 0 else None
+    except (subprocess.TimeoutExpired, OSError, ValueError):
         return None
-    return float(json.loads(done.stdout)["step_s"])
 
 
 def time_steps(comm: Communicator, threads: int, config_path: Path, overrides: Sequence[str]) -> float:

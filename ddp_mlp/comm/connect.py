@@ -6,19 +6,24 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from ddp_mlp.comm.agreement import agreed, is_agreed
 from ddp_mlp.comm.launcher import Place, place_of, ranks_per_node
+from ddp_mlp.comm.lifeline import end_with_launcher
 from ddp_mlp.comm.protocol import Communicator
 from ddp_mlp.comm.single import SingleProcess
-from ddp_mlp.comm.watchdog import DEFAULT_TIMEOUT_S
+from ddp_mlp.comm.watchdog import DEFAULT_TIMEOUT_S, within
 from ddp_mlp.errors import DdpMlpError, LaunchError, UsageError, printable
 from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 
 _SAID = "said by rank 0"
+#: Seconds for a report that nobody may read.
+_LAST_WORDS_S = 2.0
 
 
 def _join(environment: Mapping[str, str]) -> Communicator:
+    end_with_launcher(environment)
     place = place_of(environment)
     if place is None:
         return SingleProcess()
@@ -96,15 +101,16 @@ def connect(environment: Mapping[str, str] = os.environ) -> Iterator[Communicato
         with agreed(comm):
             ranks_per_node(environment)
         yield comm
+        comm.close()
     except BaseException as error:
         if comm.world_size > 1 and not is_agreed(error):
-            _report_alone(comm, error)
+            within(_LAST_WORDS_S, partial(_report_alone, comm, error))
             comm.abort(plain_error(error).exit_code)
         if comm.rank != 0:
             error.add_note(_SAID)
-        comm.close()
+        with suppress(Exception):  # the first error is the one to tell
+            comm.close()
         raise
-    comm.close()
 
 
 def is_said_by_rank_0(error: BaseException) -> bool:

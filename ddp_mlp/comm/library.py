@@ -16,6 +16,9 @@ from ddp_mlp.errors import LaunchError
 #: How libraries call themselves; the offspring of MPICH speak its protocols.
 _SIGNS = {"openmpi": ("Open MPI",), "mpich": ("MPICH", "Intel(R) MPI", "MVAPICH")}
 
+#: Seconds in which a library must be loaded, on a busy machine and a slow file system too.
+_PATIENCE_S = 60
+
 
 @dataclass(frozen=True)
 class MpiLibrary:
@@ -50,10 +53,13 @@ def loaded_library() -> MpiLibrary:
     LaunchError
         If it can load none.
     """
-    child = subprocess.run(
-        [sys.executable, "-m", "ddp_mlp.comm.library"],
-        env=outside_any_job(os.environ), capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "ddp_mlp.comm.library"], env=outside_any_job(os.environ),
+            capture_output=True, text=True, errors="replace", check=False, timeout=_PATIENCE_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LaunchError(f"cannot find out which MPI library mpi4py loads: {error}; see ddp-mlp doctor") from None
     if child.returncode != 0:
         said = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
         raise LaunchError(

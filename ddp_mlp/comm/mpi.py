@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -30,6 +31,8 @@ from ddp_mlp.comm.transfer import MpiTransfer  # noqa: E402
 
 #: Launchers that are told to end a job may drop what its ranks have just said.
 _LAST_WORDS_S = 0.2
+#: After how many seconds the system ends a rank that MPI does not end.
+_LAST_RESORT_S = 2
 
 
 def _start_mpi() -> bool:
@@ -43,6 +46,11 @@ def _start_mpi() -> bool:
     library.MPI_Init_thread(None, None, ctypes.c_int(MPI.THREAD_MULTIPLE), ctypes.byref(provided))
     MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)  # mpi4py makes exceptions of them
     return provided.value == MPI.THREAD_MULTIPLE
+
+
+def _end_mpi() -> None:
+    """Collective. End MPI; as in `_start_mpi`, a rank that does not come does not hold up the watchdog."""
+    ctypes.CDLL(MPI.__file__).MPI_Finalize()
 
 
 class MpiCommunicator:
@@ -63,6 +71,7 @@ class MpiCommunicator:
         """
         self._world = MPI.COMM_WORLD
         self._windows: list[MPI.Win] = []
+        self._is_closing = False
         self.standing = Standing()
         self._watchdog = Watchdog(self.standing, rank, world_size, self.abort)
         self._watchdog.start(timeout_s)
@@ -168,8 +177,10 @@ class MpiCommunicator:
 
     def abort(self, exit_code: int) -> None:
         """End all ranks at once; for a rank that fails alone."""
+        signal.alarm(_LAST_RESORT_S)
         time.sleep(_LAST_WORDS_S)
-        if MPI.Is_initialized():
+        self._watchdog.wake_launcher()
+        if MPI.Is_initialized() and not self._is_closing:
             self._world.Abort(exit_code)
         os._exit(exit_code)  # the launcher ends the others
 
@@ -179,8 +190,10 @@ class MpiCommunicator:
             self.release_shared()
             self._node.Free()
             self._world.Barrier()
+            self._is_closing = True
+            self._watchdog.part()
+            _end_mpi()
         self._watchdog.stop()
-        MPI.Finalize()
 
 
 def _gather_rows(comm: MPI.Comm, table: NDArray[Any], counts: Sequence[int]) -> None:

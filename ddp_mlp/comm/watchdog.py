@@ -10,15 +10,16 @@ no interpreter. A rank whose launcher is gone ends itself.
 from __future__ import annotations
 
 import faulthandler
-import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from ddp_mlp.comm.lifeline import Lifeline
 from ddp_mlp.comm.standing import Standing
-from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError
+from ddp_mlp.errors import CollectiveTimeoutError
 
 #: Seconds that a collective may wait where nobody says otherwise.
 DEFAULT_TIMEOUT_S = 600.0
@@ -67,12 +68,13 @@ class Watchdog:
         self._timeout_s = DEFAULT_TIMEOUT_S
         self._on_timeout: Callable[[str], None] = lambda _: None
         self._roll_call: RollCall | None = None
+        self._looking = threading.Lock()
         self._hosts: Sequence[str] = ()
         self._progress = standing.progress
         self._since = time.monotonic()
         self._has_warned = False
         self._armed_at = 0.0
-        self._launcher = os.getppid()
+        self._lifeline = Lifeline()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -104,20 +106,33 @@ class Watchdog:
         """Use this to learn of the other ranks, and these names of their hosts."""
         self._hosts, self._roll_call = hosts, roll_call
 
+    def part(self) -> None:
+        """Watch on, but use MPI no longer, which is about to end."""
+        with self._looking:
+            self._roll_call = None
+            self._lifeline.forget_socket()
+
+    def wake_launcher(self) -> None:
+        """Let the launcher go on if it is stopped, so that it can end the other ranks."""
+        self._lifeline.wake_launcher()
+
     def _watch(self) -> None:
         while not self._stopped.wait(_POLL_S):
             now = time.monotonic()
             if now - self._armed_at >= min(_REARM_S, self._timeout_s / 4):
                 self._arm(now)
+            with self._looking:
+                self._lifeline.look(now)
+                self._serve()
+                self.look(now)
+
+    def _serve(self) -> None:
+        """Answer the other ranks; where MPI fails since they are gone, there is nobody to answer any more."""
+        try:
             if self._roll_call:
                 self._roll_call.serve()
-            self.look(now)
-            self._follow_launcher()
-
-    def _follow_launcher(self) -> None:
-        """End this rank if the process that started it is gone: it has no hearer, and nobody else would end it."""
-        if os.getppid() != self._launcher:
-            os._exit(DdpMlpError.exit_code)
+        except Exception:
+            self._roll_call = None
 
     def _arm(self, now: float) -> None:
         """Have the stacks printed by a timer that needs no interpreter, unless this is called again in time."""
@@ -153,14 +168,17 @@ class Watchdog:
             return
         reason = f"{self._finding(answers, self._timeout_s)}; if that can be right, raise [train] timeout_s"
         self._say(f"error {self._header()}: {reason}")
-        self._on_timeout(reason)
+        within(_ANSWER_S, lambda: self._on_timeout(reason))  # where the file system is what is stuck
         busy = [rank for rank, text in answers.items() if not text]
-        if self._roll_call and busy:
-            self._roll_call.ask_stacks(busy, _ANSWER_S)
+        with suppress(Exception):  # nothing may keep the job from ending
+            if self._roll_call and busy:
+                self._roll_call.ask_stacks(busy, _ANSWER_S)
         self._abort(CollectiveTimeoutError.exit_code)
 
     def _call(self) -> dict[int, str]:
-        return self._roll_call.call(_ANSWER_S) if self._roll_call else {}
+        with suppress(Exception):  # MPI fails where ranks are gone
+            return self._roll_call.call(_ANSWER_S) if self._roll_call else {}
+        return {}
 
     def _speaks(self, answers: dict[int, str]) -> bool:
         """Tell whether this is the lowest rank that waits, and still does."""
@@ -188,4 +206,20 @@ class Watchdog:
         return f"rank {rank} on {self._hosts[rank]} never entered it ({state})"
 
     def _say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        within(_ANSWER_S, lambda: print(line, file=sys.stderr, flush=True))  # noqa: T201
+
+
+def within(seconds: float, action: Callable[[], None]) -> None:
+    """Do something that may fail, or wait for a disk or a reader that is gone, and go on without it in time."""
+
+    def do() -> None:
+        with suppress(Exception):
+            action()
+
+    doing = threading.Thread(target=do, daemon=True)
+    try:
+        doing.start()
+    except RuntimeError:  # no more threads for this user
+        do()
+    else:
+        doing.join(seconds)

@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from tests.faults.directories import hostile_directories
 from tests.faults.disks import damaged_caches, full_disks
 from tests.faults.files import mutations
+from tests.faults.orphans import outliving
 from tests.faults.ranks import failing_ranks
 from tests.faults.saves import bit_flips, kills, system_calls, truncations
 from tests.faults.stops import killed_jobs, stops
@@ -45,6 +46,8 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return full_disks()
     if name == "ranks":
         return failing_ranks(10 if is_long else 1)
+    if name == "orphans":
+        return outliving(100 if is_long else 8, seed)
     if name == "stops":
         return [stops(20 if is_long else 2, seed)]
     if name == "directories":
@@ -55,7 +58,7 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
 
 
 #: What there is; the caches are compiled anew each time, which takes minutes.
-NAMES = ("kills", "jobs", "calls", "bits", "disks", "ranks", "stops", "files", "directories", "caches")
+NAMES = ("kills", "jobs", "calls", "bits", "disks", "ranks", "orphans", "stops", "files", "directories", "caches")
 
 
 def main() -> int:

@@ -75,20 +75,26 @@ def make_folder(path: Path) -> Path:
     return prepare(path, _CONFIG, "moons", 2000)
 
 
-def processes_marked(mark: str) -> list[str]:
-    """Return the processes that a job has left, by the mark in their environment."""
+def marked_processes(mark: str) -> list[int]:
+    """Return the processes of a job, by the mark in their environment; what has ended has none."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if f"{_MARK}={mark}".encode() in (directory / "environ").read_bytes():
-                found.append(f"process {directory.name} {(directory / 'cmdline').read_bytes()[:60]!r}")
+                found.append(int(directory.name))
     return found
 
 
+def _described(process: int) -> str:
+    with contextlib.suppress(OSError):
+        return f"process {process} {Path(f'/proc/{process}/cmdline').read_bytes()[:60]!r}"
+    return f"process {process}"
+
+
 def _kill_marked(mark: str) -> None:
-    for line in processes_marked(mark):
+    for process in marked_processes(mark):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(line.split()[1]), signal.SIGKILL)
+            os.kill(process, signal.SIGKILL)
 
 
 def _mapped() -> str:
@@ -103,12 +109,22 @@ def _mapped() -> str:
 def left_by_mpi() -> set[str]:
     """Return what MPI libraries have left on this machine.
 
-    What a process uses belongs to a living job, and short names to one without a launcher.
+    What a process uses belongs to a living job, and short names to one without a launcher. Files
+    that launchers write for their ranks do not say whose they are, while others are at work.
     """
     mapped = _mapped()
     of_mpi = re.compile(r"mpich_shm_[0-9a-f]{7,8}_\d+|(sm|vader)_segment\..*|ucx_shm.*")
-    segments = [p for p in _SHARED.glob("*") if of_mpi.fullmatch(p.name) and p.name not in mapped]
-    return {str(path) for path in [*segments, *Path("/tmp").glob("hydra_hwloc*")]}  # noqa: S108
+    found = [p for p in _SHARED.glob("*") if of_mpi.fullmatch(p.name) and p.name not in mapped]
+    if not any(map(_is_proxy, Path("/proc").glob("[0-9]*"))):
+        found += Path("/tmp").glob("hydra_hwloc*")  # noqa: S108
+    return {str(path) for path in found}
+
+
+def _is_proxy(process: Path) -> bool:
+    with contextlib.suppress(OSError):
+        name, _, fields = (process / "stat").read_text(errors="replace").rpartition(")")
+        return "(hydra_pmi_proxy" in name and fields.split()[0] != "Z"
+    return False
 
 
 def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
@@ -118,7 +134,8 @@ def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
     """
     until = time.monotonic() + 5
     while True:
-        found = processes_marked(mark) + sorted(left_by_mpi() - before) + [str(p) for p in temporary.glob("*")]
+        found = [*map(_described, marked_processes(mark)), *sorted(left_by_mpi() - before)]
+        found += map(str, temporary.glob("*"))
         if not found or time.monotonic() > until:
             return tuple(found)
         time.sleep(0.1)
@@ -159,16 +176,20 @@ class Job:
 
     def stop_rank(self, rank: int) -> None:
         """Stop the process of a rank."""
-        for line in processes_marked(self.mark):
+        for process in marked_processes(self.mark):
             with contextlib.suppress(OSError):
-                if f"PMI_RANK={rank}".encode() in Path(f"/proc/{line.split()[1]}/environ").read_bytes().split(b"\0"):
-                    os.kill(int(line.split()[1]), signal.SIGSTOP)
+                if f"PMI_RANK={rank}".encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
+                    os.kill(process, signal.SIGSTOP)
+
+    def files_left(self) -> tuple[str, ...]:
+        """Return what stays behind of a job that has ended."""
+        return leftovers(self.mark, self.temporary, self._before)
 
     def end(self) -> Ended:
         """Wait for the end, and look at what stays behind."""
         self.process.wait(timeout=DEADLINE_S)
         ended = time.time()
-        left = leftovers(self.mark, self.temporary, self._before)
+        left = self.files_left()
         failed = re.search(r"fault \w+ at ([\d.]+)", self.err)
         status = self.run / "status.json"
         return Ended(

@@ -81,6 +81,7 @@ def main() -> None:
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
     is_concurrent = communicator._start_mpi()
     communicator._start_mpi = lambda: is_concurrent
+    communicator._end_mpi = lambda: communicator.MPI.Finalize()
     communicator.unlink_shared_memory()
     rank = MPI.COMM_WORLD.rank
     for dtype in ("float32", "float64"):

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ddp_mlp.cluster.job import ask_job
 from ddp_mlp.comm.launcher import outside_any_job
 
 OK, WARNING, ERROR = "ok", "warning", "error"
@@ -35,10 +36,7 @@ def ask(command: Sequence[str], timeout_s: float = 60.0) -> tuple[int, str, str]
     A command that is not there or does not end is exit code -1.
     """
     try:
-        child = subprocess.run(
-            command, env=outside_any_job(os.environ), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=timeout_s,
-        )  # fmt: skip
+        child = ask_job(command, outside_any_job(os.environ), timeout_s)
     except OSError as error:
         return -1, "", error.strerror or str(error)
     except subprocess.TimeoutExpired:

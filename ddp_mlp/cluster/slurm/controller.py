@@ -61,9 +61,11 @@ def requeue(job_id: str) -> str:
 
 def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)
     except FileNotFoundError:
         raise LaunchError(f"{command[0]} is not on PATH; run this on a login node of a cluster with Slurm") from None
+    except OSError as error:
+        raise LaunchError(f"{command[0]} cannot be started: {error.strerror}") from None
     except subprocess.TimeoutExpired:
         raise LaunchError(f"{command[0]} did not answer within 60 s; see: scontrol ping") from None
 

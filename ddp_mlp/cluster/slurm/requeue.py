@@ -93,11 +93,15 @@ def end_own_job(run_directory: Path, code: int, *, asked: bool, restarts: int, m
     reason = why_not(ending, max_restarts) or _decided_already(job)
     if reason:
         return code or errors.DdpMlpError.exit_code, f"job {job_id} is not requeued: {reason}"
-    write_record(run_directory, Record(job_id, steps))
+    try:
+        write_record(run_directory, Record(job_id, steps))
+        unwritten = ""
+    except errors.DdpMlpError as error:  # it goes on all the same; a next start may look like the first one
+        unwritten = f" ({error})"
     code = errors.StoppedError.exit_code
     if denied := controller.requeue(job_id):
-        return code, f"job {job_id} cannot be requeued ({denied}); go on by hand: {_by_hand(run_directory)}"
-    return code, f"job {job_id} is requeued at step {steps[-1]}"
+        return code, f"job {job_id} cannot be requeued ({denied}); go on by hand: {_by_hand(run_directory)}{unwritten}"
+    return code, f"job {job_id} is requeued at step {steps[-1]}{unwritten}"
 
 
 def _decided_already(job: dict[str, str]) -> str:

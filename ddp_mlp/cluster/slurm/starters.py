@@ -63,7 +63,9 @@ def choose_starter(kind: str, mpi_type: str | None) -> Starter:
 def mpi_types() -> tuple[str, ...]:
     """Return the names that ``srun --mpi=`` takes here; empty without an srun that answers."""
     try:
-        shown = subprocess.run(["srun", "--mpi=list"], capture_output=True, text=True, check=False, timeout=30)
+        shown = subprocess.run(
+            ["srun", "--mpi=list"], capture_output=True, text=True, errors="replace", check=False, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return parse_types(shown.stdout + shown.stderr) if shown.returncode == 0 else ()
