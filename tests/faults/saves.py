@@ -28,6 +28,7 @@ from ddp_mlp.training.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     newest_good,
+    prune_checkpoints,
     save_checkpoint,
 )
 from ddp_mlp.training.sealed import verify_image
@@ -42,6 +43,12 @@ _CALLS = (
     "openat,write,fsync,fdatasync,close,rename,renameat,renameat2,unlink,unlinkat,read,pread64,lseek,fstat,"
     "newfstatat,statx,getdents64,mkdir,ioctl,fcntl"
 )
+
+
+def save_and_prune(directory: Path, image: bytes, step: int) -> None:
+    """Write a checkpoint, and then remove what is too old, as a run does."""
+    save_checkpoint(directory, image, step)
+    prune_checkpoints(directory, KEEP, step)
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Store:
 
     def save(self, step: int) -> None:
         """Save one as a run does."""
-        save_checkpoint(self.path, self.image(step), step, KEEP)
+        save_and_prune(self.path, self.image(step), step)
 
     def newest(self) -> int:
         """Return the step that a start would find, as a new process would read it."""
@@ -156,7 +163,7 @@ def _save_and_say(store: Store, step: int, writer: int) -> int:
     """Save, and say what came of it in one write; 98 marks an exception that is not for the user."""
     try:
         image = store.image(step)
-        save_checkpoint(store.path, image, step, KEEP)
+        save_and_prune(store.path, image, step)
     except (StorageError, DataError) as error:
         os.write(writer, f"error {error}".encode())
         return 74
