@@ -36,10 +36,14 @@ _NO_MATTER = ("CACHE", "CUDA", "THREADS")
 
 
 def cache_root() -> Path:
-    """Return the directory of all that is kept: ``DDP_MLP_CACHE_DIR``, else the user's cache."""
+    """Return the directory of all that is kept: ``DDP_MLP_CACHE_DIR``, else the user's cache, else one in ``/tmp``."""
     if chosen := os.environ.get("DDP_MLP_CACHE_DIR"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ddp-mlp"
+    with suppress(RuntimeError):  # a user without a home
+        caches = [Path(os.environ.get("XDG_CACHE_HOME", "")), Path.home() / ".cache"]
+        if absolute := [path for path in caches if path.is_absolute()]:  # of the others the XDG standard says: ignore
+            return absolute[0] / "ddp-mlp"
+    return _for_lack_of_home()
 
 
 def read_code(dtype: str) -> bytes | None:
@@ -68,10 +72,16 @@ def keep_code(dtype: str, code: bytes) -> Path | None:
 
 def _directories() -> Iterator[Path]:
     """Yield the cache, and where that cannot be used, such as on nodes that may not write to homes, one in ``/tmp``."""
-    with suppress(RuntimeError, OSError):  # no home, or a link to itself
+    with suppress(RuntimeError, OSError):  # a link to itself
         yield cache_root().resolve()
-    with suppress(OSError):
-        yield Path(tempfile.gettempdir()).resolve() / f"ddp-mlp-{os.getuid()}"
+    yield _for_lack_of_home()
+
+
+def _for_lack_of_home() -> Path:
+    directory = Path("/tmp")  # noqa: S108 - private by `_is_private`
+    with suppress(OSError):  # nothing can be written anywhere
+        directory = Path(tempfile.gettempdir()).resolve()
+    return directory / f"ddp-mlp-{os.getuid()}"
 
 
 def is_private(directory: Path) -> bool:
