@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ddp_mlp.training.checkpoint import list_checkpoints, newest_good, save_checkpoint
+from ddp_mlp.training.checkpoint import list_checkpoints, newest_good, prune_checkpoints, save_checkpoint
 from tests.training.test_checkpoint import checkpoint_image, checkpoint_of
 
 KEEP = 3
@@ -39,7 +39,7 @@ def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any], bytes]:
     It did operations, and forced to disk what had a name. HDF5 notes the second, so no other image is the same.
     """
     for step in range(1, KEEP + 1):
-        save_checkpoint(tmp_path, checkpoint_image(checkpoint_of(step)), step, KEEP)
+        save_checkpoint(tmp_path, checkpoint_image(checkpoint_of(step)), step)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     done: list[Any] = []
     write, fsync, rename, unlink = os.write, os.fsync, os.rename, os.unlink
@@ -71,7 +71,8 @@ def saved(tmp_path: Path) -> tuple[dict[str, bytes], list[Any], bytes]:
         patched.setattr(os, "fsync", note_fsync)
         patched.setattr(os, "rename", note_rename)
         patched.setattr(os, "unlink", note_unlink)
-        save_checkpoint(tmp_path, image, KEEP + 1, KEEP)
+        save_checkpoint(tmp_path, image, KEEP + 1)
+        prune_checkpoints(tmp_path, KEEP, KEEP + 1)
     return before, done, image
 
 
