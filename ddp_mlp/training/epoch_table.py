@@ -96,6 +96,7 @@ class EpochTable:
         """
         if self._n_written == 0:
             return
+        self._check()
         with self._failing(), _open(self._path) as file:
             os.fsync(file.fileno())
             sync_directory(self._path.parent)

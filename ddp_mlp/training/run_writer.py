@@ -42,7 +42,7 @@ class RunWriter:
         self._model = ModelFile(directory.model, imprint, tell, directory.check)
         self._metrics = EpochTable(directory.metrics, tell, check=directory.check)
         self._hashes = EpochTable(directory.hashes, tell, check=directory.check)
-        self._newest_step = 0
+        self._newest_step = self._told_step = 0
         self._status_at = monotonic()
         self._is_failing = False
 
@@ -60,7 +60,7 @@ class RunWriter:
         if checkpoint:
             self.last_good = checkpoint.path.name
             self._restore_tables(checkpoint)
-        self._newest_step = state.progress.step
+        self._newest_step = self._told_step = state.progress.step
         self._model.restore(state.progress, state.best)
         self._write_status(state.progress)
 
@@ -84,14 +84,15 @@ class RunWriter:
         """
         with suppress(StorageError):  # the checkpoint carries the rows that the tables lack
             self._sync()
-        epoch, is_newest = snapshot.progress.epoch, snapshot.step >= self._newest_step
+        epoch = snapshot.progress.epoch
         image = self._imprint.checkpoint(snapshot, self._metrics.waiting(epoch), self._hashes.waiting(epoch))
         path = save_checkpoint(self._directory.checkpoints, image, snapshot.step, self._directory.check)
         self._newest_step = max(self._newest_step, snapshot.step)
         try:
-            if is_newest:
+            if snapshot.step >= self._told_step:  # else a newer one has been told of, with its model
                 self._model.keep(snapshot.progress, snapshot.best)
                 self._write_status(snapshot.progress, path.name)
+                self._told_step = snapshot.step
             self._directory.log(f"saved {path.name}")
         finally:
             keep = self._imprint.config.checkpoint.keep

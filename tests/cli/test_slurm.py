@@ -36,7 +36,7 @@ def test_a_type_that_is_named_needs_no_launcher(slurm):
         (("script", "none.toml"), 66, "none.toml"),
         (("script", "c.toml", "--set", "train.epoch=3"), 2, "epochs"),
         (("script", "c.toml", "--nodes", "4", "--cpus-per-task", "2"), 2, "8 workers"),
-        (("script", "c.toml", "--time", "4h"), 2, "--time '4h'"),
+        (("script", "c.toml", "--time", "4h"), 2, "--time 4h"),
         (("script", "c.toml", "--launcher", "srun"), 2, "no srun"),
         (("submit", "c.toml", "--nodes", "2"), 76, "sbatch is not on PATH"),
         (("status", "runs/c"), 66, "holds no run"),

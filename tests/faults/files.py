@@ -17,7 +17,7 @@ from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.training.checkpoint import load_checkpoint
 from ddp_mlp.training.sealed import USER_BLOCK, seal
 from tests.faults.forks import ESCAPED, in_child
-from tests.faults.saves import filled_store
+from tests.faults.stores import filled_store
 from tests.faults.table import Row
 
 _MEMORY_BYTES = 3 * 2**30  # of address space, of which libraries take one; a bomb would take more

@@ -16,91 +16,22 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ddp_mlp.errors import DataError, StorageError
-from ddp_mlp.training.checkpoint import (
-    Checkpoint,
-    checkpoint_image,
-    list_checkpoints,
-    load_checkpoint,
-    newest_good,
-    prune_checkpoints,
-    save_checkpoint,
-)
+from ddp_mlp.training.checkpoint import list_checkpoints, newest_good
+from ddp_mlp.training.run_writer import RunWriter
 from ddp_mlp.training.sealed import verify_image
 from tests.faults.forks import in_child
-from tests.faults.jobs import make_folder
+from tests.faults.stores import KEEP, Store, filled_store
 from tests.faults.table import Row
-from tests.runs import ddp_mlp
 
-KEEP = 3
 #: System calls of a save that touch a file.
 _CALLS = (
     "openat,write,fsync,fdatasync,close,rename,renameat,renameat2,unlink,unlinkat,read,pread64,lseek,fstat,"
     "newfstatat,statx,getdents64,mkdir,ioctl,fcntl"
 )
-
-
-def save_and_prune(directory: Path, image: bytes, step: int) -> None:
-    """Write a checkpoint, and then remove what is too old, as a run does."""
-    save_checkpoint(directory, image, step)
-    prune_checkpoints(directory, KEEP, step)
-
-
-@dataclass(frozen=True)
-class Store:
-    """A directory of checkpoints that faults happen to, and the image they are made of."""
-
-    path: Path
-    template: Checkpoint
-
-    def image(self, step: int) -> bytes:
-        """Return a checkpoint after `step` steps."""
-        state = self.template.state
-        return checkpoint_image(
-            replace(self.template, state=replace(state, progress=replace(state.progress, step=step)))
-        )
-
-    def save(self, step: int) -> None:
-        """Save one as a run does."""
-        save_and_prune(self.path, self.image(step), step)
-
-    def newest(self) -> int:
-        """Return the step that a start would find, as a new process would read it."""
-        found, _ = newest_good(self.path)
-        assert found is not None
-        assert found.path.name == f"step-{found.state.progress.step:08d}.h5"
-        return found.state.progress.step
-
-    def n_good(self) -> int:
-        """Return how many checkpoints verify."""
-        count = 0
-        for path in list_checkpoints(self.path):
-            try:
-                verify_image(path.read_bytes(), path.name)
-                count += 1
-            except DataError:
-                pass
-        return count
-
-
-@contextmanager
-def filled_store(where: Path | None = None) -> Iterator[Store]:
-    """Provide a store that holds steps 1 to `KEEP`."""
-    with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-", dir=where) as name:
-        folder = make_folder(Path(name))
-        trained = ddp_mlp("train", "c.toml", "--set", "train.epochs=1", "--out", "run", cwd=folder)
-        assert trained.code == 0, trained.err
-        [path] = list_checkpoints(folder / "run" / "checkpoints")
-        store = Store(folder / "store", load_checkpoint(path))
-        store.path.mkdir()
-        for step in range(1, KEEP + 1):
-            store.save(step)
-        yield store
 
 
 def _fast_disk() -> Path | None:
@@ -118,9 +49,10 @@ def kills(n: int, seed: int = 0) -> Row:
         for _ in range(n):
 
             def save_for_ever(out: int, first: int = last + 1) -> int:
+                writer = store.start()
                 os.write(out, b"ready\n")
                 for step in range(first, first + 10_000):
-                    store.save(step)
+                    store.save(writer, step)
                     os.write(out, f"saved {step}\n".encode())
                 return 0
 
@@ -132,6 +64,7 @@ def kills(n: int, seed: int = 0) -> Row:
             row.check(good=child.code == -9, otherwise=f"the child ended by itself: {child}")
             row.check(good=found >= max([last, *announced]), otherwise=f"announced {announced[-1:]}, found {found}")
             row.check(good=(n := store.n_good()) >= KEEP, otherwise=f"only {n} good checkpoints")
+            store.check(row, f"step {found}")
             last = found
         row.note += f", {saved_while_killed} saves between the kills"
     return row
@@ -139,12 +72,13 @@ def kills(n: int, seed: int = 0) -> Row:
 
 def _trace(store: Store, step: int, options: list[str]) -> tuple[int, str, str]:
     """Save once under strace; return exit code, what the child said, and the trace."""
+    files = store.start()
     reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     pid = os.fork()
     if pid == 0:
         signal.sigwait({signal.SIGUSR1})  # until strace is there; it must not be a call that strace counts
-        os._exit(_save_and_say(store, step, writer))
+        os._exit(_save_and_say(store, files, step, writer))
     os.close(writer)
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-strace-") as folder:
         log = Path(folder) / "log"
@@ -159,11 +93,10 @@ def _trace(store: Store, step: int, options: list[str]) -> tuple[int, str, str]:
         return os.waitstatus_to_exitcode(status), said, log.read_text(errors="replace")
 
 
-def _save_and_say(store: Store, step: int, writer: int) -> int:
+def _save_and_say(store: Store, files: RunWriter, step: int, writer: int) -> int:
     """Save, and say what came of it in one write; 98 marks an exception that is not for the user."""
     try:
-        image = store.image(step)
-        save_and_prune(store.path, image, step)
+        store.save(files, step)
     except (StorageError, DataError) as error:
         os.write(writer, f"error {error}".encode())
         return 74
@@ -212,14 +145,21 @@ def system_calls(stride: int = 1) -> Row:
 
 def _count_calls(store: Store) -> Counter[str]:
     """Return how often a save makes each call, but the last write, which tells of it."""
-    _, _, trace = _trace(store, store.newest() + 1, [])
+    _, _, trace = _trace(store, _odd(store) + 1, [])
     counts = Counter(re.findall(r"^(\w+)\(", trace, re.MULTILINE))
     counts["write"] -= 1
     return counts
 
 
+def _odd(store: Store) -> int:
+    """Return the newest step, after a save if need be, so that the next one has a better model."""
+    if store.newest() % 2 == 0:
+        store.save(store.start(), store.newest() + 1)
+    return store.newest()
+
+
 def _inject(row: Row, store: Store, call: str, n: int, fault: str) -> None:
-    before = store.newest()
+    before = _odd(store)
     code, said, _ = _trace(store, before + 1, ["-e", f"inject={call}:{fault}:when={n}"])
     case = f"{call} {n} {fault}"
     after = store.newest()
@@ -231,10 +171,9 @@ def _inject(row: Row, store: Store, call: str, n: int, fault: str) -> None:
     row.check(good=code == -9 if killed else code in (0, 74), otherwise=f"{case}: exit code {code}, {said}")
     if said.startswith("error"):
         row.check(good="\n" not in said, otherwise=f"{case}: {said}")
-    left = [p.name for p in store.path.iterdir() if p.name.endswith(".tmp")]
+    left = [path.name for path in store.path.rglob(".*.tmp")]
     row.check(good=killed or not left or call.startswith("unlink"), otherwise=f"{case}: {left} stay behind")
-    for name in left:
-        (store.path / name).unlink()
+    store.check(row, case)
 
 
 def bit_flips(n: int, seed: int = 0) -> Row:
@@ -260,14 +199,14 @@ def truncations(parts: int = 64) -> Row:
     """Cut the newest checkpoint, swap its blocks, append to it: a start takes the one before."""
     row = Row("newest checkpoint cut at each 1/64, swapped, appended to")
     with filled_store() as store:
-        path = list_checkpoints(store.path)[0]
+        path = list_checkpoints(store.checkpoints)[0]
         image, step = path.read_bytes(), store.newest()
         swapped = image[:4096] + image[8192:12288] + image[4096:8192] + image[12288:]
         damaged = [image[: len(image) * part // parts] for part in range(parts)]
         damaged += [image[:1], image[:511], image[:512], image[:-1], image + b"\0", swapped]
         for content in damaged:
             path.write_bytes(content)
-            found, passed_over = newest_good(store.path)
+            found, passed_over = newest_good(store.checkpoints)
             row.trials += 1
             good = found is not None and found.state.progress.step == step - 1 and len(passed_over) == 1
             row.check(good=good, otherwise=f"{len(content)} of {len(image)} bytes: {found and found.path.name}")
@@ -277,12 +216,12 @@ def truncations(parts: int = 64) -> Row:
 
 
 def small_disk(directory: Path) -> Row:
-    """Save until a real file system is full, by and by: what is there stays as it was."""
+    """Save until a real file system is full, by and by: what is there stays as it was, and a start puts it right."""
     row = Row("saves on a full tmpfs")
     with filled_store() as store:
         own = replace(store, path=directory / "store")
-        own.path.mkdir()
-        own.save(1)
+        writer = own.start()
+        own.save(writer, 1)
         filler = directory / "filler"
         with filler.open("wb", buffering=0) as file:
             try:
@@ -291,16 +230,18 @@ def small_disk(directory: Path) -> Row:
             except OSError as error:
                 row.check(good=error.errno == errno.ENOSPC, otherwise=str(error))
         size = filler.stat().st_size
-        for freed in range(0, len(store.image(2)) + 8192, 4096):
+        for freed in range(0, 2 * len(store.image(2)) + 16384, 4096):
             os.truncate(filler, size - freed)
-            before = own.newest()
+            before = own.announced()
             row.trials += 1
             try:
-                own.save(before + 1)
-                row.check(good=own.newest() == before + 1, otherwise=f"{freed} bytes free: said saved, is not")
+                own.save(writer, before + 1)
+                row.check(good=own.announced() == before + 1, otherwise=f"{freed} bytes free: said saved, is not")
             except StorageError as error:
                 row.check(good="No space left" in str(error), otherwise=str(error))
-                row.check(good=own.newest() == before, otherwise=f"{freed} bytes free: step {before} is lost")
-            row.check(good=not list(own.path.glob(".*.tmp")), otherwise=f"{freed} bytes free: temporary file left")
-        row.check(good=own.newest() > 1, otherwise="nothing could be saved with room enough")
+                row.check(good=own.newest() >= before, otherwise=f"{freed} bytes free: step {before} is lost")
+            row.check(good=not list(own.path.rglob(".*.tmp")), otherwise=f"{freed} bytes free: temporary file left")
+        row.check(good=own.announced() > 1, otherwise="nothing could be saved with room enough")
+        filler.unlink()
+        own.check(row, "with room enough")
     return row

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,17 @@ import pytest
 
 from ddp_mlp.training.checkpoint import (
     list_checkpoints,
+    load_checkpoint,
     newest_good,
-    prune_checkpoints,
-    save_checkpoint,
 )
+from ddp_mlp.training.model import load_model
+from ddp_mlp.training.run_writer import RunWriter
+from ddp_mlp.training.table_lines import read_table
 from tests.faults.forks import in_child
+from tests.faults.stores import Store
+from tests.faults.table import Row
 from tests.runs import prepare, train_here
+from tests.tiers import thorough
 
 CONFIG = """
 [data]
@@ -101,7 +108,8 @@ def test_kills_at_random_times_lose_nothing_that_was_announced(
     assert not list((run / "checkpoints").glob(".*.tmp")), "what dead jobs leave is taken away by the next"
 
 
-CALLS = [(os, "open"), (os, "write"), (os, "fsync"), (os, "close"), (Path, "replace"), (Path, "unlink")]
+CALLS = [(os, name) for name in ("open", "write", "fsync", "close", "rename", "unlink", "ftruncate")]
+CALLS += [(Path, "rename"), (Path, "replace"), (Path, "unlink")]
 
 
 @contextmanager
@@ -146,45 +154,87 @@ FAULTS = {
     "no space": (error(errno.ENOSPC), False),
     "I/O error": (error(errno.EIO), False),
 }
+CASES = ["killed before", thorough("killed after"), "no space", thorough("I/O error")]
+#: Exit code of a child whose failed call cost nothing.
+SURVIVED = 5
 
 
 @pytest.fixture(scope="module")
-def images(folder: Path) -> list[bytes]:
-    """Four checkpoints that follow each other."""
-    train(folder, "source", "train.epochs=1", "checkpoint.keep=100", resume=False)
-    return [path.read_bytes() for path in list_checkpoints(folder / "source" / "checkpoints")][::-1][:4]
+def store(folder: Path) -> Store:
+    """A run directory of three saves; the next one has a better model."""
+    train(folder, "source", "train.epochs=1", resume=False)
+    filled = Store(folder / "filled", load_checkpoint(list_checkpoints(folder / "source" / "checkpoints")[0]))
+    writer = filled.start()
+    for step in (1, 2, 3):
+        filled.save(writer, step)
+    return filled
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_call_of_a_save_leaves_the_state_before_or_after(tmp_path: Path, images: list[bytes], fault: str) -> None:
-    """As SQLite tests itself: the n-th call fails, for n = 1, 2, ... until a save gets through."""
+@pytest.mark.parametrize("fault", CASES)
+def test_every_call_of_a_save_leaves_the_state_before_or_after(tmp_path: Path, store: Store, fault: str) -> None:
+    """As SQLite tests itself: the n-th call fails, for n = 1, 2, ... until there are no more."""
     act, after = FAULTS[fault]
     n = 0
     while True:
         n += 1
-        directory = tmp_path / str(n)
-        directory.mkdir()
-        for step in (1, 2, 3):
-            save_checkpoint(directory, images[step - 1], step)
-        before = {path.name: path.read_bytes() for path in directory.iterdir()}
+        own = replace(store, path=tmp_path / str(n))
+        shutil.copytree(store.path, own.path)
+        writer = own.start()
+        before = {path.name: path.read_bytes() for path in own.checkpoints.iterdir()}
 
-        def save(_writer: int, directory: Path = directory, n: int = n) -> int:
-            with failing_at(n, act, after=after):
-                save_checkpoint(directory, images[3], 4)
-                prune_checkpoints(directory, 3, 4)
-            return 0
+        def save(_writer: int, own: Store = own, writer: RunWriter = writer, n: int = n) -> int:
+            with failing_at(n, act, after=after) as made:
+                own.save(writer, 4)
+            return SURVIVED if len(made) >= n else 0
 
         outcome = in_child(save).code
-        found, passed_over = newest_good(directory)
+        found, passed_over = newest_good(own.checkpoints)
         assert found is not None
         assert passed_over == []
-        assert found.state.progress.step in (3, 4)
-        assert len(list_checkpoints(directory)) >= 3, "one was pruned before the new one was good"
-        if found.state.progress.step == 3:
-            kept = {name: (directory / name).read_bytes() for name in before}
-            assert kept == before
-        if outcome == 0 and found.state.progress.step == 4 and len(list_checkpoints(directory)) == 3:
+        step = found.state.progress.step
+        assert step in (3, 4)
+        assert step == 4 or outcome not in (0, SURVIVED)
+        n_left = len(list_checkpoints(own.checkpoints))
+        assert n_left >= 3, "one was pruned before the new one was good"
+        if step == 3:
+            assert {name: (own.checkpoints / name).read_bytes() for name in before} == before
+        row = Row(fault)
+        own.check(row, f"call {n}")
+        assert row.failures == []
+        if outcome == 0:
+            assert n_left == 3
             break
-        assert n < 100
+        assert n < 200
     print(f"{fault}: {n - 1} calls")  # noqa: T201
-    assert n > 6
+    assert n > 20
+
+
+@pytest.mark.parametrize("fault", CASES)
+def test_every_call_of_a_start_can_be_the_last_one(tmp_path: Path, store: Store, fault: str) -> None:
+    """All that a start puts right is wrong, and it is killed or fails at its n-th call: the next one puts it right."""
+    act, after = FAULTS[fault]
+    n = 0
+    while True:
+        n += 1
+        own = replace(store, path=tmp_path / str(n))
+        shutil.copytree(store.path, own.path)
+        (own.path / "model.h5").write_bytes(b"damaged")
+        (own.path / "hashes.csv").unlink()
+        (own.path / "status.json").unlink()
+        table = own.path / "metrics.csv"
+        table.write_bytes(table.read_bytes()[:-9] + b"\nnotes\n")
+
+        def start(_writer: int, own: Store = own, n: int = n) -> int:
+            with failing_at(n, act, after=after) as made:
+                own.start()
+            return SURVIVED if len(made) >= n else 0
+
+        outcome = in_child(start).code
+        own.start()
+        assert load_model(own.path).epoch == 2
+        assert [row["epoch"] for row in read_table(table)] in (["1", "2", "3"], ["2", "3"])
+        assert own.announced() == 3
+        if outcome == 0:
+            break
+        assert n < 200
+    assert n > 20
