@@ -139,3 +139,67 @@ def test_a_change_is_found(source):
 
 def test_reading_is_no_change():
     assert changes("path.open('rb')\nfile.write(b'w')\nreplace(x, y)\ntext.replace('a', 'w')\npath.open()\n") == []
+
+
+#: The modules that may ask h5py for what is in a file: they look before, and within bounds.
+DOOR = {f"data/{name}.py" for name in ("guard", "nodes", "arrays", "attributes", "chunks", "number_types")}
+
+
+def reads_of_hdf5(source: str) -> list[str]:
+    """Return where a source text reads from HDF5, with its line: opens a file for more than writing, or asks it."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            names = [module for module in modules if module.split(".")[0] == "h5py"]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            names = _of_hdf5_call(node, node.func.attr)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            is_attribute = isinstance(node.value, ast.Attribute) and node.value.attr == "attrs"
+            is_whole = isinstance(node.slice, ast.Tuple) and not node.slice.elts
+            names = ["attrs[...]"] * is_attribute + ["[()]"] * is_whole
+        elif isinstance(node, ast.Attribute) and node.attr in {"handle", "_id"}:
+            names = [f".{node.attr}"]
+        found += [f"line {node.lineno}: {name}" for name in names]
+    return found
+
+
+def _of_hdf5_call(call: ast.Call, name: str) -> list[str]:
+    if name == "File":
+        modes = [a.value for a in (*call.args[1:2], *(k.value for k in call.keywords)) if isinstance(a, ast.Constant)]
+        return [] if {"w", "x"} & set(modes) else ["File("]
+    of_attributes = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Attribute)
+    is_read = of_attributes and call.func.value.attr == "attrs" and name in {"get", "items", "values", "pop"}  # type: ignore[attr-defined]
+    return [name] if is_read or name in {"asstr", "astype_str", "read_direct", "read_direct_chunk"} else []
+
+
+def test_hdf5_is_read_through_one_door():
+    sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in PACKAGE.rglob("*.py")}
+    found = {name: reads_of_hdf5(text) for name, text in sources.items() if name not in DOOR}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert set(sources) >= DOOR
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import h5py",
+        "from h5py import File",
+        "load_h5py().File(path)",
+        "h5py.File(path, 'r')",
+        "h5py.File(path, mode='a')",
+        "x = file.attrs['name']",
+        "file.attrs.get('name')",
+        "file['text'].asstr()",
+        "value = data[()]",
+        "file.handle",
+        "group._id",
+    ],
+)
+def test_the_scan_finds_a_read(source):
+    assert len(reads_of_hdf5(source)) == 1
+
+
+def test_the_scan_lets_writers_pass():
+    assert reads_of_hdf5("with h5py.File(path, 'w') as file:\n    file.attrs['a'] = 1\n    file['x'] = y\n") == []

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.guard import plain_errors
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from ddp_mlp.data.arrays import Array
 
 _EXACT_LIMIT = 2**53
 
@@ -23,33 +24,26 @@ class Column:
 
     Attributes
     ----------
-    dataset : h5py.Dataset
-        Has passed `guard.check_array`.
+    array : Array
     field : str or None
         Name of the field where the array is compound.
     where : str
         ``FILE:/path`` for messages.
     """
 
-    dataset: Any
+    array: Array
     field: str | None
     where: str
 
     @property
     def name(self) -> str:
         """Name of the field or of the array, without its path."""
-        return printable(self.field or str(self.dataset.name).rpartition("/")[2])
-
-    @property
-    def stored(self) -> np.dtype[Any]:
-        """Stored dtype; of one field where the array is compound."""
-        dtype = self.dataset.dtype
-        return np.dtype(dtype if self.field is None else dtype.fields[self.field][0])
+        return printable(self.field or self.array.name.rpartition("/")[2])
 
     @property
     def item_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
-        return tuple(self.dataset.shape[1:]) + self.stored.shape
+        return self.array.shape[1:] + self.array.numbers(self.field).dims
 
     @property
     def width(self) -> int:
@@ -89,12 +83,8 @@ class Matrix:
 
 
 def _read_column(column: Column, start: int, stop: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    source = column.dataset if column.field is None else column.dataset.fields(column.field)
-    with plain_errors(column.where):
-        values = np.asarray(source[start:stop]).reshape(stop - start, column.width)
-    values = as_exact(values, dtype, column.where)
-    # `view` drops what h5py attaches to a dtype (the names of an enumeration).
-    return np.ascontiguousarray(values).view(dtype)
+    values = column.array.read(start, stop, column.field).reshape(stop - start, column.width)
+    return np.ascontiguousarray(as_exact(values, dtype, column.where))
 
 
 def as_exact(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[Any]:
@@ -123,20 +113,8 @@ def native_dtype(column: Column) -> np.dtype[Any]:
     DataError
         If it holds anything but booleans, integers or float16, float32, float64.
     """
-    with plain_errors(column.where):
-        base = column.stored.base
-    if base.kind == "b" or base.kind in "iu" or (base.kind == "f" and base.itemsize in (2, 4, 8)):
-        return np.dtype("?") if base.kind == "b" else np.dtype(f"{base.kind}{base.itemsize}")
-    fields = f" with the fields {', '.join(map(printable, base.names))}" if base.names else ""
-    raise DataError(
-        f"{column.where}: dtype {_dtype_name(base)}{fields}; allowed are booleans, integers, float16, float32"
-        " and float64, store numbers or leave it out"
-    )
-
-
-def _dtype_name(dtype: np.dtype[Any]) -> str:
-    names = {"O": "of strings or objects", "S": "of strings", "U": "of strings", "V": "compound or opaque"}
-    return names.get(dtype.kind, str(dtype))
+    numbers = column.array.numbers(column.field)
+    return np.dtype("?") if numbers.is_bool else numbers.dtype.newbyteorder("=")
 
 
 def matrix_of(columns: tuple[Column, ...]) -> Matrix:
@@ -149,11 +127,11 @@ def matrix_of(columns: tuple[Column, ...]) -> Matrix:
     """
     dtype = np.result_type(*(native_dtype(c) for c in columns))
     for column in columns:
-        if not column.dataset.shape:
+        if not column.array.shape:
             raise DataError(f"{column.where}: a single value; an array with one row per sample is needed")
         if column.width == 0:
-            raise DataError(f"{column.where}: shape {tuple(column.dataset.shape)} has no columns; write at least one")
-    lengths = {c.dataset.shape[0]: c.where for c in columns}
+            raise DataError(f"{column.where}: shape {column.array.shape} has no columns; write at least one")
+    lengths = {c.array.shape[0]: c.where for c in columns}
     if len(lengths) > 1:
         found = ", ".join(f"{where} has {n}" for n, where in lengths.items())
         raise DataError(f"columns of different length: {found} rows; all must have one row per sample")

@@ -23,7 +23,8 @@ import numpy as np
 
 from ddp_mlp.data.columns import Matrix, as_exact
 from ddp_mlp.data.fingerprints import fingerprint
-from ddp_mlp.data.guard import follow, load_h5py, open_readonly
+from ddp_mlp.data.guard import OpenFile, open_readonly
+from ddp_mlp.data.nodes import Group, root
 from ddp_mlp.data.rows import Rows, Task
 from ddp_mlp.data.structure import Structure, read_structure
 from ddp_mlp.data.validation import Checks, check_rows
@@ -137,7 +138,7 @@ class DatasetFile:
     image_shape: tuple[int, ...] | None
     source: str
     splits: dict[str, Split]
-    _file: Any
+    _file: OpenFile
 
     def fingerprint(self) -> str:
         """Hash the content: task, shapes, dtypes and the bytes of the rows.
@@ -205,8 +206,8 @@ def open_dataset(location: str | Path, *, features: str | None = None, targets: 
             raise UsageError(f"{role} is {text!r}; give the path of an array in {path}, or leave it out")
     file = open_readonly(path)
     try:
-        base = follow(file, group, path)
-        if not isinstance(base, load_h5py().Group):
+        base = root(file).follow(group)
+        if not isinstance(base, Group):
             raise DataError(f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it")
         structure = read_structure(path, base, explicit)
         return _dataset_file(path, group, structure, file)
@@ -225,12 +226,19 @@ def split_location(location: str | Path) -> tuple[Path, str]:
     """
     text = str(location)
     path, colon, group = text.rpartition(":/")
-    if not colon or Path(text).exists():
+    if not colon or _exists(text):
         return Path(text), "/"
     return Path(path), "/" + group.strip("/")
 
 
-def _dataset_file(path: Path, group: str, structure: Structure, file: Any) -> DatasetFile:
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
+
+
+def _dataset_file(path: Path, group: str, structure: Structure, file: OpenFile) -> DatasetFile:
     splits = {}
     for name, matrices in structure.splits.items():
         checks = structure.checks(name)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.guard import follow, load_h5py, open_readonly
+from ddp_mlp.data.guard import open_readonly
 from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset, split_location
+from ddp_mlp.data.nodes import Group, root
 from ddp_mlp.data.tree import Entry, list_tree
 from ddp_mlp.data.validation import count_non_finite
 from ddp_mlp.errors import DataError, DdpMlpError
@@ -104,12 +105,11 @@ def inspect_dataset(location: str | Path, *, features: str | None = None, target
         If the file itself cannot be opened. What is wrong inside of it becomes `problem`.
     """
     path, group = split_location(location)
-    file = open_readonly(path)
-    with file:
-        base = follow(file, group, path)
-        if not isinstance(base, load_h5py().Group):
+    with open_readonly(path) as file:
+        base = root(file).follow(group)
+        if not isinstance(base, Group):
             raise DataError(f"{path}:{group}: no such group in the file")
-        tree = list_tree(base, path)
+        tree = list_tree(base)
     bare = Inspection(str(path), group, path.stat().st_size, tree)
     try:
         with open_dataset(location, features=features, targets=targets) as dataset:

@@ -16,15 +16,17 @@ arrays or fields become the columns of a matrix, in the order of the list.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import field as dataclass_field
+from typing import TYPE_CHECKING, Literal
 
+from ddp_mlp.data.arrays import Array, Found
 from ddp_mlp.data.columns import Column
-from ddp_mlp.data.guard import check_array, follow, load_h5py, plain_errors
+from ddp_mlp.data.nodes import Group, root
 from ddp_mlp.data.tree import list_tree, tree_lines
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 Role = Literal["features", "targets", "weights"]
@@ -39,6 +41,7 @@ SPLITS: Mapping[str, tuple[str, ...]] = {
     "valid": ("valid", "val", "validation", "dev"),
     "test": ("test", "testing"),
 }
+_SHOWN_NAMES = 20
 _OWN_NAMES: Mapping[Role, tuple[str, ...]] = {r: (r,) for r in ALIASES}
 
 
@@ -56,7 +59,7 @@ class _Place:
     """A group that may hold one split, and how names are written there."""
 
     split: str
-    group: Any
+    group: Group
     patterns: tuple[str, ...] = ("{name}",)
 
 
@@ -68,7 +71,7 @@ class Search:
     ----------
     file_path : Path
         For messages.
-    base : h5py.Group
+    base : Group
         Where to look.
     explicit : dict
         Names that the user gave, by role.
@@ -77,9 +80,10 @@ class Search:
     """
 
     file_path: Path
-    base: Any
+    base: Group
     explicit: Mapping[Role, str]
     own: bool
+    _accepted: dict[str, Array] = dataclass_field(default_factory=dict)
 
     def find(self) -> dict[str, SplitColumns]:
         """Return the columns of each split; there is always a "train".
@@ -107,12 +111,11 @@ class Search:
         yield [_Place("train", self.base)]
 
     def _group_places(self) -> list[_Place]:
-        h5py = load_h5py()
         places = []
         for split, aliases in SPLITS.items():
             for alias in aliases:
-                node = follow(self.base, alias, self.file_path) if alias in _names(self.base) else None
-                if isinstance(node, h5py.Group):
+                node = self.base.follow(alias)
+                if isinstance(node, Group):
                     places.append(_Place(split, node))
                     break
         return places
@@ -125,7 +128,7 @@ class Search:
 
     def _split_at(self, place: _Place) -> SplitColumns:
         targets = self._columns(place, "targets", frozenset())
-        taken = frozenset((str(c.dataset.name), c.field) for c in targets)
+        taken = frozenset((c.array.name, c.field) for c in targets)
         return SplitColumns(
             self._columns(place, "features", taken), targets, self._columns(place, "weights", frozenset())
         )
@@ -138,15 +141,14 @@ class Search:
             found = self._by_path(place, item)
             if found is None:
                 return ()
-            columns += [c for c in found if (str(c.dataset.name), c.field) not in taken]
+            columns += [c for c in found if (c.array.name, c.field) not in taken]
         return tuple(columns)
 
     def _by_alias(self, place: _Place, role: Role) -> tuple[Column, ...]:
         aliases = _OWN_NAMES[role] if self.own else ALIASES[role]
         candidates = [pattern.format(name=alias) for alias in aliases for pattern in place.patterns]
-        here = _names(place.group)
-        nodes = {name: follow(place.group, name, self.file_path) for name in candidates if name in here}
-        arrays = {name: node for name, node in nodes.items() if _is_array(node)}
+        nodes = {name: place.group.follow(name) for name in candidates}
+        arrays = {name: node for name, node in nodes.items() if isinstance(node, Found)}
         if len(arrays) > 1:
             raise DataError(
                 f"{self.file_path}:{place.group.name}: {' and '.join(arrays)} could each be the {role};"
@@ -156,21 +158,21 @@ class Search:
 
     def _by_path(self, place: _Place, item: str) -> list[Column] | None:
         path, _, field = item.partition(":")
-        start = place.group.file if path.startswith("/") else place.group
-        node = follow(start, path, self.file_path)
-        return self._accept(node, field or None) if _is_array(node) else None
+        start = root(place.group.file) if path.startswith("/") else place.group
+        node = start.follow(path)
+        return self._accept(node, field or None) if isinstance(node, Found) else None
 
-    def _accept(self, dataset: Any, field: str | None) -> list[Column]:
-        check_array(dataset, self.file_path)
-        where = f"{self.file_path}:{printable(str(dataset.name))}"
-        with plain_errors(where):
-            fields = dataset.dtype.names
+    def _accept(self, found: Found, field: str | None) -> list[Column]:
+        # Each array is checked once, however many of its fields are named.
+        array = self._accepted.get(found.name) or found.accept()
+        self._accepted[found.name] = array
+        where, fields = found.where, array.fields
         if field is None:
-            return [Column(dataset, f, f"{where}:{printable(f)}" if f else where) for f in fields or (None,)]
-        if field not in (fields or ()):
-            allowed = f"its fields are {', '.join(map(printable, fields))}" if fields else "it has no fields"
+            return [Column(array, f, f"{where}:{printable(f)}" if f else where) for f in fields or (None,)]
+        if field not in fields:
+            allowed = f"its fields are {_listed(fields)}" if fields else "it has no fields"
             raise DataError(f"{where}: no field {field!r}, {allowed}; write PATH or PATH:FIELD")
-        return [Column(dataset, field, f"{where}:{printable(field)}")]
+        return [Column(array, field, f"{where}:{printable(field)}")]
 
     def _refuse_halves(self, found: Mapping[str, SplitColumns]) -> None:
         for split, columns in found.items():
@@ -183,7 +185,7 @@ class Search:
 
     def _not_found(self) -> str:
         """Explain what was looked for, and show what there is instead."""
-        lines = tree_lines(list_tree(self.base, self.file_path))
+        lines = tree_lines(list_tree(self.base))
         where = f"{self.file_path}:{self.base.name}" if self.base.name != "/" else str(self.file_path)
         if self.own:
             problem = "/train/features or /train/targets is missing; write the data set again"
@@ -200,11 +202,6 @@ class Search:
         return "\n".join([f"{where}: {problem}", *lines])
 
 
-def _names(group: Any) -> frozenset[str]:
-    """Names of the links in a group, read without following any."""
-    with plain_errors(str(group.name)):
-        return frozenset(group)
-
-
-def _is_array(node: Any) -> bool:
-    return isinstance(node, load_h5py().Dataset)
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(map(printable, names[:_SHOWN_NAMES])) + more

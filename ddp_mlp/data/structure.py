@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ddp_mlp.data.attributes import read_attribute, read_int, read_ints, read_names, read_text
+from ddp_mlp.data.arrays import check_sizes
+from ddp_mlp.data.attributes import MAX_NAMES, read_image_shape, read_int, read_names, read_text
 from ddp_mlp.data.columns import Matrix, column_names, matrix_of
-from ddp_mlp.data.guard import check_sizes
 from ddp_mlp.data.layouts import Role, Search, SplitColumns
 from ddp_mlp.data.rows import MAX_CLASSES, Task, n_outputs, require_task, task_of_classes
 from ddp_mlp.data.validation import Checks
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from ddp_mlp.data.nodes import Group
+
+Value = TypeVar("Value")
 
 FORMAT = "ddp-mlp-dataset"
 FORMAT_VERSION = 1
 _SCAN_ROWS = 1 << 20
+_ANY_VERSION = 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +73,7 @@ def _where(matrix: Matrix) -> str:
     return matrix.columns[0].where + (f" and {more} more" if more else "")
 
 
-def read_structure(path: Path, base: Any, explicit: Mapping[Role, str]) -> Structure:
+def read_structure(path: Path, base: Group, explicit: Mapping[Role, str]) -> Structure:
     """Find the arrays of a data set and check that they fit together.
 
     Raises
@@ -78,7 +84,7 @@ def read_structure(path: Path, base: Any, explicit: Mapping[Role, str]) -> Struc
     own = _is_own(path, base) and not explicit
     found = Search(path, base, explicit, own).find()
     columns = [c for s in found.values() for c in (*s.features, *s.targets, *s.weights)]
-    check_sizes({str(c.dataset.name): c.dataset for c in columns}.values(), path)
+    check_sizes({c.array.name: c.array.found for c in columns}.values())
     splits = {name: _matrices(name, split) for name, split in found.items()}
     _require_same_widths(splits)
     task, n_classes, class_names = _task(path, base, splits)
@@ -86,20 +92,20 @@ def read_structure(path: Path, base: Any, explicit: Mapping[Role, str]) -> Struc
     return Structure(
         task,
         n_classes,
-        _names(train.features, splits["train"].features.width),
-        _names(train.targets, splits["train"].targets.width),
+        _names(train.features, splits["train"].features.width, own=own),
+        _names(train.targets, splits["train"].targets.width, own=own),
         class_names,
-        _image_shape(splits["train"].features),
-        read_text(base, "source") or "",
+        _image_shape(splits["train"].features, own=own),
+        printable(_convenience(partial(read_text, base, "source"), own=own) or ""),
         splits,
     )
 
 
-def _is_own(path: Path, base: Any) -> bool:
+def _is_own(path: Path, base: Group) -> bool:
     """Tell whether the group is in this program's layout, and refuse newer versions of it."""
-    if read_attribute(base, "format") != FORMAT:
+    if _convenience(partial(read_text, base, "format"), own=False) != FORMAT:
         return False
-    version = read_int(base, "format_version")
+    version = read_int(base, "format_version", 1, _ANY_VERSION)
     if version is None or version > FORMAT_VERSION:
         raise DataError(
             f"{path}: format_version is {version}, this program reads up to {FORMAT_VERSION}; update it or"
@@ -143,11 +149,11 @@ def _require_same_widths(splits: Mapping[str, SplitMatrices]) -> None:
 
 
 def _task(
-    path: Path, base: Any, splits: Mapping[str, SplitMatrices]
+    path: Path, base: Group, splits: Mapping[str, SplitMatrices]
 ) -> tuple[Task, int | None, tuple[str, ...] | None]:
     """Return task, number of classes and their names."""
     targets = splits["train"].targets
-    stated = read_attribute(base, "task")
+    stated = read_text(base, "task")
     looks_like_labels = targets.width == 1 and targets.dtype.kind in "iub"
     if stated is None and not looks_like_labels:
         return "regression", None, None
@@ -156,9 +162,14 @@ def _task(
         return "regression", None, None
     if targets.width != 1:
         raise DataError(f"{_where(targets)}: {targets.width} columns for the task {task}; store labels as (N,)")
-    attrs = targets.columns[0].dataset
-    class_names = read_names(attrs, "class_names", None)
-    n_classes = len(class_names) if class_names else read_int(attrs, "n_classes")
+    labels = targets.columns[0].array.found
+    class_names = read_names(labels, "class_names", MAX_CLASSES)
+    n_classes = read_int(labels, "n_classes", 1, MAX_CLASSES)
+    if class_names and n_classes not in {None, len(class_names)}:
+        raise DataError(
+            f"{_where(targets)}: {len(class_names)} class_names, but n_classes = {n_classes}; both must agree"
+        )
+    n_classes = len(class_names) if class_names else n_classes
     n_classes = n_classes or _count_classes(splits)
     task = task or task_of_classes(n_classes)
     if task == "binary" and n_classes > 2:
@@ -184,18 +195,28 @@ def _count_classes(splits: Mapping[str, SplitMatrices]) -> int:
     return largest + 1
 
 
-def _names(columns: tuple[Any, ...], width: int) -> tuple[str, ...] | None:
+def _convenience(read: Callable[[], Value | None], *, own: bool) -> Value | None:
+    """Read an attribute that no data set needs; in the files of others the name may mean something else."""
+    try:
+        return read()
+    except DataError:
+        if own:
+            raise
+        return None
+
+
+def _names(columns: tuple[Any, ...], width: int, *, own: bool) -> tuple[str, ...] | None:
     """Return names of columns: the attribute ``names``, or the names of several arrays or fields."""
     if len(columns) == 1 and columns[0].field is None:
-        return read_names(columns[0].dataset, "names", width)
+        found = columns[0].array.found
+        return _convenience(partial(read_names, found, "names", MAX_NAMES, width), own=own)
     return column_names(columns)
 
 
-def _image_shape(features: Matrix) -> tuple[int, ...] | None:
+def _image_shape(features: Matrix, *, own: bool) -> tuple[int, ...] | None:
     if len(features.columns) != 1:
         return None
     column = features.columns[0]
     if len(column.item_shape) > 1:
         return column.item_shape
-    shape = read_ints(column.dataset, "image_shape")
-    return shape if shape and math.prod(shape) == features.width else None
+    return _convenience(partial(read_image_shape, column.array.found, "image_shape", features.width), own=own)

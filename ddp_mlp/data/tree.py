@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from ddp_mlp.data.guard import ALLOWED_FILTERS, link_kind, load_h5py, plain_errors
+from ddp_mlp.data.arrays import Found
+from ddp_mlp.data.chunks import ALLOWED_FILTERS
 from ddp_mlp.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from ddp_mlp.data.nodes import Group
 
 _MAX_ENTRIES = 200
 _MAX_DEPTH = 12
+#: Names of one group; of more, any so many are shown.
+_MAX_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Entry:
     stored_bytes: int = 0
 
 
-def list_tree(group: Any, file_path: Path) -> list[Entry]:
+def list_tree(group: Group) -> list[Entry]:
     """List what is below `group`, depth first, at most 200 objects.
 
     Raises
@@ -55,59 +59,42 @@ def list_tree(group: Any, file_path: Path) -> list[Entry]:
     DataError
         If the file is damaged.
     """
-    entries: list[Entry] = []
-    with plain_errors(str(file_path)):
-        for entry in _walk(group, 0):
-            entries.append(entry)
-            if len(entries) == _MAX_ENTRIES:
-                entries.append(Entry("...", "other"))
-                break
-    return entries
+    entries = list(islice(_walk(group, 0), _MAX_ENTRIES + 1))
+    return entries if len(entries) <= _MAX_ENTRIES else [*entries[:-1], Entry("...", "other")]
 
 
-def _walk(group: Any, depth: int) -> Iterator[Entry]:
-    h5py = load_h5py()
-    for name in group:
+def _walk(group: Group, depth: int) -> Iterator[Entry]:
+    for name in group.names(_MAX_NAMES):
         path = printable(f"{group.name.rstrip('/')}/{name}")
-        kind = link_kind(group, name)
+        kind = group.link_kind(name)
         if kind != "hard":
             yield Entry(path, f"{kind} link")
             continue
-        node = group[name]
-        if isinstance(node, h5py.Dataset):
+        node = group.child(name)
+        if isinstance(node, Found):
             yield _array_entry(node, path)
-        elif isinstance(node, h5py.Group):
+        elif node is None:
+            yield Entry(path, "other")
+        else:
             yield Entry(path, "group")
             # Hard links can form a circle, so the depth is bounded.
             if depth < _MAX_DEPTH:
                 yield from _walk(node, depth + 1)
-        else:
-            yield Entry(path, "other")
 
 
-def _array_entry(dataset: Any, path: str) -> Entry:
-    plist = dataset.id.get_create_plist()
-    if plist.get_layout() == load_h5py().h5d.VIRTUAL:
+def _array_entry(found: Found, path: str) -> Entry:
+    if found.storage == "virtual array":
         return Entry(path, "virtual array")
-    numbers = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-    shape = dataset.shape
     return Entry(
         path,
-        "array in external storage" if plist.get_external_count() else "array",
-        shape=shape,
-        chunks=dataset.chunks,
-        dtype=_dtype_text(dataset.dtype),
-        filters=tuple(ALLOWED_FILTERS.get(n, str(n)) for n in numbers),
-        declared_bytes=math.prod(shape or (0,)) * dataset.dtype.itemsize,
-        stored_bytes=dataset.id.get_storage_size(),
+        found.storage,
+        shape=found.shape,
+        chunks=found.chunks,
+        dtype=found.type_name,
+        filters=tuple(ALLOWED_FILTERS.get(n, str(n)) for n in found.filters),
+        declared_bytes=found.declared_bytes,
+        stored_bytes=found.stored_bytes,
     )
-
-
-def _dtype_text(dtype: Any) -> str:
-    if dtype.names:
-        fields = (f"{printable(name)} {dtype.fields[name][0]}" for name in dtype.names)
-        return f"fields {', '.join(fields)}"
-    return "strings or objects" if dtype.kind == "O" else str(dtype)
 
 
 def tree_lines(entries: list[Entry], *, storage: bool = False) -> list[str]:

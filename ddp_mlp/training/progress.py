@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +41,7 @@ def read_progress(stored: Stored, config: Config, n_weights: int) -> tuple[Progr
     DataError
         If no run can have come to it.
     """
-    told = msgspec.convert(json.loads(stored.text("progress")), dict[str, Any])
+    told = msgspec.convert(stored.long_json("progress"), dict[str, Any])
     history = msgspec.convert(told.pop("history", None), list[dict[str, Any]] | None)
     progress = msgspec.convert(told, Progress)
     reasons = [_impossible(progress, n_weights)]
@@ -70,7 +69,7 @@ def read_hashes(stored: Stored, progress: Progress, layers: Sequence[str]) -> tu
 def _read_rows(stored: Stored, name: str, progress: Progress, columns: Sequence[str]) -> tuple[Cells, ...]:
     if not stored.holds("rows"):
         return ()
-    tables = msgspec.convert(json.loads(stored.text("rows")), dict[str, tuple[Cells, ...]])
+    tables = msgspec.convert(stored.long_json("rows"), dict[str, tuple[Cells, ...]])
     rows = tables.get(name, ())
     _refuse(stored, "rows", _impossible_cells(rows, progress.epoch, columns))
     return rows

@@ -14,8 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ddp_mlp.data.guard import load_h5py
-from ddp_mlp.data.heaps import check_heaps_of
+from ddp_mlp.data.guard import OpenFile, load_h5py, open_content
 from ddp_mlp.durable import Check, unchecked, write_whole
 from ddp_mlp.errors import DataError, MissingInputError, StorageError, printable
 from ddp_mlp.plain_files import NotPlainError, open_plain
@@ -44,8 +43,8 @@ def seal(image: bytes) -> bytes:
     return _header(memoryview(image)[USER_BLOCK:]) + image[USER_BLOCK:]
 
 
-def open_image(path: Path, *, follow: bool = False) -> Any:
-    """Verify a sealed file and return it as an open ``h5py.File`` in memory.
+def open_image(path: Path, *, follow: bool = False) -> OpenFile:
+    """Verify a sealed file and open what it holds, from memory.
 
     Parameters
     ----------
@@ -59,11 +58,20 @@ def open_image(path: Path, *, follow: bool = False) -> Any:
     DataError
         If it is not a sealed file, not a plain one, is cut short, or one bit of it has changed.
     """
+    return open_content(read_verified(path, follow=follow), path)
+
+
+def read_verified(path: Path, *, follow: bool = False) -> bytes:
+    """Return the content of a sealed file, which is whole and unchanged.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        As `open_image`.
+    """
     image = _read(path, follow=follow)
-    h5py = load_h5py()
     verify_image(image, str(path))
-    check_heaps_of(image, USER_BLOCK, str(path))
-    return h5py.File(io.BytesIO(image), "r")
+    return image
 
 
 def _header(body: memoryview) -> bytes:
@@ -108,6 +116,8 @@ def _read(path: Path, *, follow: bool) -> bytes:
         raise DataError(f"{path}: {error.strerror}, not a file of its own; name what you mean by itself") from None
     except OSError as error:
         raise MissingInputError(f"{path}: cannot read: {error.strerror}") from None
+    except MemoryError:
+        raise DataError(f"{path}: larger than the memory of this machine; not a checkpoint or model") from None
 
 
 def write_sealed(path: Path, image: bytes, check: Check = unchecked) -> None:
@@ -122,6 +132,6 @@ def write_sealed(path: Path, image: bytes, check: Check = unchecked) -> None:
     """
     write_whole(path, image, check)
     try:
-        open_image(path).close()
+        read_verified(path)
     except MissingInputError as error:
         raise StorageError(f"{error}, just after it was written") from None

@@ -13,53 +13,73 @@ import msgspec
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ddp_mlp.data.guard import check_array, check_sizes, follow, plain_errors
+from ddp_mlp.data.arrays import Found
+from ddp_mlp.data.attributes import read_single
+from ddp_mlp.data.guard import plain_errors
+from ddp_mlp.data.memory_limit import MemoryLimit, limited_memory
+from ddp_mlp.data.nodes import Group, root
+from ddp_mlp.data.watched import most_bytes
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.training.sealed import open_image
 
 Kind = TypeVar("Kind")
+
+# A row of the history has more than four columns.
+_CHARACTERS_PER_BRACKET = 40
+_TIMES_ITS_TEXT = 32
 
 
 @dataclass(frozen=True)
 class Stored:
     """An open sealed file, of which nothing is believed."""
 
-    file: Any
+    root: Group
     path: Path
+    limit: MemoryLimit
 
     def attribute(self, name: str, kind: type[Kind]) -> Kind:
         """Return an attribute of the file that is a number or a text."""
-        value = self.file.attrs[name]
-        return msgspec.convert(value.item() if isinstance(value, np.generic) else value, kind)
+        value = read_single(self.root, name)
+        if value is None:
+            raise DataError(f"{self.path}: attribute {name} is missing; the file is not what this program writes")
+        return msgspec.convert(value.decode() if isinstance(value, bytes) else value, kind)
 
     def json(self, name: str) -> Any:
-        """Return an attribute that holds JSON."""
-        return json.loads(self.attribute(name, str))
+        """Return what an attribute of JSON says."""
+        return self._parsed(self.attribute(name, str))
 
-    def text(self, name: str) -> str:
-        """Return a data set that holds a text."""
-        return str(self._find(name).asstr()[()])
+    def long_json(self, name: str) -> Any:
+        """Return what a data set of JSON says."""
+        return self._parsed(self._find(name).text())
+
+    def _parsed(self, text: str) -> Any:
+        """Parse JSON.
+
+        A list of lists without anything in them takes twenty times the memory of its text, which the bound for the file
+        ends. What has few brackets for its length takes less; it may be a history of many epochs.
+        """
+        if (text.count("[") + text.count("{")) * _CHARACTERS_PER_BRACKET < len(text):
+            self.limit.allow(_TIMES_ITS_TEXT * len(text))
+        return json.loads(text)
 
     def holds(self, name: str) -> bool:
         """Tell whether there is a data set or group of that name, behind hard links only."""
-        return follow(self.file, name, self.path) is not None
+        return self.root.follow(name) is not None
 
     def vector(self, name: str, length: int, dtype: DTypeLike) -> NDArray[Any]:
         """Return a data set as an array of this length and type; others are refused before they are read."""
-        data = self._find(name)
-        check_array(data, self.path)
-        check_sizes([data], self.path)
-        if data.shape != (length,) or data.dtype != np.dtype(dtype):
+        found = self._find(name)
+        array = found.accept()
+        if array.shape != (length,) or found.type_name != np.dtype(dtype).name:
             raise DataError(
-                f"{self.path}:/{name}: {data.shape} {data.dtype}, but its configuration says "
+                f"{self.path}:/{name}: {array.shape} {found.type_name}, but its configuration says "
                 f"({length},) {np.dtype(dtype)}; the file is not what this program writes"
             )
-        values: NDArray[Any] = data[:]
-        return values
+        return array.read(0, length)
 
-    def _find(self, name: str) -> Any:
-        found = follow(self.file, name, self.path)
-        if found is None:
+    def _find(self, name: str) -> Found:
+        found = self.root.follow(name)
+        if not isinstance(found, Found):
             raise DataError(f"{self.path}: /{name} is missing; the file is not what this program writes")
         return found
 
@@ -76,9 +96,20 @@ def reading(path: Path, *, follow: bool = False) -> Iterator[Stored]:
         If it is damaged, or does not hold what it should.
     """
     try:
-        with plain_errors(str(path)), open_image(path, follow=follow) as file:
-            yield Stored(file, path)
+        with (
+            plain_errors(str(path)),
+            limited_memory(most_bytes(_size(path))) as limit,
+            open_image(path, follow=follow) as file,
+        ):
+            yield Stored(root(file), path, limit)
     except UsageError as error:  # of the configuration that is kept in the file
         raise DataError(str(error)) from None
     except (AttributeError, AssertionError, RecursionError, msgspec.MsgspecError) as error:
         raise DataError(f"{path}: its content is not what this program writes ({error})") from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # as will be said when it is opened
+        return 0

@@ -17,11 +17,12 @@ ESCAPED = 99
 
 @dataclass(frozen=True)
 class Child:
-    """How a child ended: its exit code, or minus the signal; what it wrote; whether it was too slow."""
+    """How a child ended: its exit code, or minus the signal; what it wrote; if it was too slow; its most memory."""
 
     code: int
     said: str
     timed_out: bool
+    peak_bytes: int = 0
 
 
 def in_child(
@@ -52,8 +53,8 @@ def in_child(
     os.close(writer)
     said, timed_out = _listen(pid, reader, kill_after_s, deadline_s)
     os.close(reader)
-    _, status = os.waitpid(pid, 0)
-    return Child(os.waitstatus_to_exitcode(status), said, timed_out)
+    _, status, usage = os.wait4(pid, 0)
+    return Child(os.waitstatus_to_exitcode(status), said, timed_out, usage.ru_maxrss * 1024)
 
 
 def _run(action: Callable[[int], int], writer: int, memory_bytes: int) -> int:

@@ -177,7 +177,7 @@ CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "external storage": (raw_storage, "external storage is not allowed"),
     "virtual data set": (virtual, "virtual data sets are not allowed"),
     "shape bomb": (bomb, "GiB declared"),
-    "pickle": (pickled, "cannot be read"),
+    "pickle": (pickled, "attribute config is opaque"),
     "no parameters": (without("parameters"), "/parameters is missing"),
     "other type": (replaced("format_version", "new"), "cannot be read"),
     "newer": (replaced("format_version", 99), "format 99"),
