@@ -144,12 +144,12 @@ class DatasetFile:
         """Hash the content: task, shapes, dtypes and the bytes of the rows.
 
         The same for the same content, whatever the path, the chunks and the compression.
-        Up to 256 MiB every byte counts, beyond that evenly spaced blocks of rows.
+        Every byte counts.
 
         Returns
         -------
         str
-            SHA-256, 64 hexadecimal digits.
+            Hexadecimal digits; see `fingerprints`.
 
         Raises
         ------

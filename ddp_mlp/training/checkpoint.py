@@ -16,6 +16,7 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.schedules import ENDING
+from ddp_mlp.data.fingerprints import is_same_content
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.durable import Check, remove, unchecked
 from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, printable
@@ -258,7 +259,7 @@ def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) ->
     micro_batches = config.train.micro_batches
     if micro_batches not in ("auto", checkpoint.micro_batches):
         differing.append(f"[train] micro_batches: {checkpoint.micro_batches} in the checkpoint, {micro_batches} now")
-    if fingerprint != checkpoint.fingerprint:
+    if not is_same_content(checkpoint.fingerprint, fingerprint):
         differing.append("the content of the data files")
     if differing:
         raise CheckpointError(

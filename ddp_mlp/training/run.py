@@ -166,6 +166,8 @@ class Run:
                 check_resumable(checkpoint, self._config, problem.fingerprint)
         if checkpoint and (change := other_hardware(checkpoint.written_by, self._hardware)):
             self._tell(f"warning: {change}")
+        if checkpoint and checkpoint.fingerprint != problem.fingerprint:
+            self._tell("warning: the checkpoint knows its data by samples of their rows only; these have not changed")
         for reason in passed_over:
             self._tell(f"warning: passed over a checkpoint: {reason}")
         if not checkpoint:

@@ -551,15 +551,42 @@ def test_the_fingerprint_is_of_the_content(path: Path, tmp_path: Path) -> None:
     assert len(prints | {first}) == len(different) + 1
 
 
-def test_large_data_are_sampled(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprints, "FULL_BYTES", 10_000)
+#: What version 0.1 found for the rows below: all of them, and samples of them.
+ALL_ROWS = "fed50bd542169ed563725235e481dc60d44d89c3b363fd93a638a555b0452f7a"
+SAMPLES = "7ba6c9bd82453b22c818465d87a33d1ae95fbcf48e18f60923e95209a242dc60"
+
+
+def test_large_data_are_hashed_to_the_last_row(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.arange(8000.0).reshape(2000, 4)
+    assert fingerprint(write(path, {"X": values, "y": np.arange(2000.0)})) == ALL_ROWS
+    monkeypatch.setattr(fingerprints, "SMALL_BYTES", 10_000)
     monkeypatch.setattr(fingerprints, "_BLOCK_BYTES", 1_000)
-    values = np.zeros((2000, 4))
-    first = fingerprint(write(path, {"X": values, "y": np.zeros(2000)}))
-    for row in (0, 1999):
+    first = fingerprint(path)
+    assert fingerprint(path) == first
+    sampled, _, whole = first.partition(".")
+    assert (sampled, len(whole)) == (SAMPLES, 64)
+    for row in range(0, 2000, 97):
         changed = values.copy()
-        changed[row, 0] = 1.0
-        assert fingerprint(write(path, {"X": changed, "y": np.zeros(2000)})) != first
+        changed[row, 3] += 1.0
+        other = fingerprint(write(path, {"X": changed, "y": np.arange(2000.0)}))
+        assert other.partition(".")[2] != whole
+        assert not fingerprints.is_same_content(first, other)
+
+
+def test_what_an_earlier_version_kept_is_compared_as_it_was_taken() -> None:
+    same = fingerprints.is_same_content
+    assert same("aa", "aa.bb")
+    assert same("aa+cc", "aa.bb+cc")
+    assert same("aa.bb", "aa.bb")
+    for stored, found in (
+        ("aa.bb", "aa.bc"),
+        ("aa.bb", "aa"),
+        ("ab", "aa.bb"),
+        ("aa", "aa+aa"),
+        ("aa+aa", "aa"),
+        ("", "aa"),
+    ):
+        assert not same(stored, found)
 
 
 # --- writing ------------------------------------------------------------------------------
