@@ -14,7 +14,9 @@ import mpi4py
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.comm.agreement import agreed
 from ddp_mlp.comm.leftovers import unlink_shared_memory
+from ddp_mlp.comm.shared_memory import check_room
 from ddp_mlp.comm.standing import Standing
 from ddp_mlp.comm.watchdog import Watchdog
 
@@ -154,7 +156,16 @@ class MpiCommunicator:
         return [everything[stop - size : stop].tobytes().decode() for size, stop in zip(sizes, stops, strict=True)]
 
     def node_shared(self, n_bytes: int, *, zeroed: bool = True) -> Bytes:
-        """Collective. Return memory that all ranks of a node see, 64-byte aligned."""
+        """Collective. Return memory that all ranks of a node see, 64-byte aligned.
+
+        Raises
+        ------
+        StorageError
+            If memory that is to be zeroed, and so written, cannot be had.
+        """
+        with agreed(self):
+            if zeroed and self.local_rank == 0 and self.local_size > 1:
+                check_room(n_bytes, self.host)
         size = n_bytes + 64 if self.local_rank == 0 else 0
         with self.standing.waiting("an allocation of shared memory"):
             window = MPI.Win.Allocate_shared(size, 1, comm=self._node)

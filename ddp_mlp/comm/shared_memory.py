@@ -1,0 +1,34 @@
+"""Whether the file system behind shared memory has room: to write beyond it is SIGBUS, which says nothing."""
+
+from __future__ import annotations
+
+import os
+
+from ddp_mlp.errors import StorageError
+
+#: Where MPI libraries on Linux keep what the ranks of a node share.
+_PLACE = "/dev/shm"  # noqa: S108
+
+
+def check_room(n_bytes: int, host: str) -> None:
+    """Raise StorageError if so many bytes of shared memory cannot be had on this machine.
+
+    Parameters
+    ----------
+    n_bytes : int
+        That are about to be written.
+    host : str
+        Name of the machine, for the message.
+    """
+    try:
+        found = os.statvfs(_PLACE)
+    except OSError:  # another system, where it is kept elsewhere
+        return
+    free = found.f_bavail * found.f_frsize
+    if n_bytes > free:
+        raise StorageError(
+            f"the ranks on {host} need {n_bytes / 2**20:.4g} MiB more of shared memory, and {_PLACE} has"
+            f" {free / 2**20:.4g} of {found.f_blocks * found.f_frsize / 2**20:.4g} MiB left; enlarge it (docker and"
+            " podman: --shm-size, else: mount -o remount,size=... on it), remove what others left in it, or use threads"
+            " instead of ranks: launch -n 1 --threads-per-rank"
+        )

@@ -1,0 +1,51 @@
+"""Shared memory that is not there is told of before it is written, which would be SIGBUS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ddp_mlp.comm.shared_memory import check_room
+from ddp_mlp.errors import StorageError
+from tests.runs import clean_environment, ddp_mlp
+
+
+def test_the_message_says_how_much_is_needed_and_what_to_do(monkeypatch):
+    blocks = os.statvfs_result((4096, 4096, 16384, 2048, 2048, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: blocks)
+    check_room(8 * 2**20, "n1")
+    with pytest.raises(StorageError, match=r"on n1 need 9 MiB more .* /dev/shm has 8 of 64 MiB left.*--shm-size"):
+        check_room(9 * 2**20, "n1")
+
+
+def test_a_system_without_that_place_is_not_judged(monkeypatch):
+    def missing(_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "statvfs", missing)
+    check_room(2**60, "n1")
+
+
+@pytest.mark.mpi
+@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="a file system of its own needs root")
+def test_a_small_one_is_one_line_and_74_under_the_launcher(tmp_path: Path):
+    made = ddp_mlp("data", "make", "teacher", "--samples", "200000", "--out", "t.h5", cwd=tmp_path)
+    assert made.code == 0, made.err
+    (tmp_path / "c.toml").write_text('[data]\ntrain = "t.h5"\n')
+    train = f"{sys.executable} -m ddp_mlp launch -n 2 train c.toml --out run --progress none"
+    script = f"mount -t tmpfs -o size=12m none /dev/shm && exec {train}"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script],
+        cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+    if "permission denied" in done.stderr.lower():
+        pytest.skip("this machine lets nobody mount")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert (done.returncode, len(lines)) == (74, 1), done.stderr
+    assert "MiB left" in lines[0]
+    assert "Bus error" not in done.stderr
