@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from tests.faults.directories import hostile_directories
 from tests.faults.disks import damaged_caches, full_disks
 from tests.faults.files import mutations
+from tests.faults.models import killed_models
 from tests.faults.orphans import outliving
 from tests.faults.ranks import failing_ranks
 from tests.faults.saves import bit_flips, kills, system_calls, truncations
@@ -38,6 +39,8 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return [kills(1000 if is_long else 40, seed)]
     if name == "jobs":
         return [killed_jobs(40 if is_long else 4, seed)]
+    if name == "models":
+        return [killed_models(500 if is_long else 6, seed)]
     if name == "calls":
         return [system_calls(1 if is_long else 5)]
     if name == "bits":
@@ -58,7 +61,20 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
 
 
 #: What there is; the caches are compiled anew each time, which takes minutes.
-NAMES = ("kills", "jobs", "calls", "bits", "disks", "ranks", "orphans", "stops", "files", "directories", "caches")
+NAMES = (
+    "kills",
+    "jobs",
+    "models",
+    "calls",
+    "bits",
+    "disks",
+    "ranks",
+    "orphans",
+    "stops",
+    "files",
+    "directories",
+    "caches",
+)
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ DEADLINE_S = 120
 #: `[train] timeout_s` of the jobs.
 TIMEOUT_S = 3.0
 
-_INJECT = Path(__file__).parent / "inject"
+INJECT = Path(__file__).parent / "inject"
 _MARK = "DDP_MLP_TEST_MARK"
 _SHARED = Path("/dev/shm")  # noqa: S108 - looked into, not written
 _CONFIG = f"""
@@ -91,7 +91,8 @@ def _described(process: int) -> str:
     return f"process {process}"
 
 
-def _kill_marked(mark: str) -> None:
+def kill_marked(mark: str) -> None:
+    """Kill all processes of a job."""
     for process in marked_processes(mark):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -144,8 +145,8 @@ def leftovers(mark: str, temporary: Path, before: set[str]) -> tuple[str, ...]:
 class Job:
     """A training job that has been started, with a mark in the environment of all its processes."""
 
-    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
-        mark, name = uuid.uuid4().hex, f"run-{uuid.uuid4().hex[:8]}"
+    def __init__(self, folder: Path, command: list[str], environment: dict[str, str], name: str = "") -> None:
+        mark, name = uuid.uuid4().hex, name or f"run-{uuid.uuid4().hex[:8]}"
         self.mark, self.run = mark, folder / name
         self.temporary = folder / f"tmp-{mark[:8]}"
         self.temporary.mkdir()
@@ -217,11 +218,11 @@ def job(
     """
     launcher = ["launch", "-n", str(ranks), *launch] if ranks else []
     command = [sys.executable, "-m", "ddp_mlp", *launcher, "train", "c.toml", *arguments]
-    started = Job(folder, command, {"PYTHONPATH": str(_INJECT), "DDP_MLP_TEST_FAULT": fault, **environment})
+    started = Job(folder, command, {"PYTHONPATH": str(INJECT), "DDP_MLP_TEST_FAULT": fault, **environment})
     try:
         yield started
     finally:
-        _kill_marked(started.mark)
+        kill_marked(started.mark)
         started.process.wait()
 
 

@@ -18,7 +18,14 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
 
 
 @pytest.mark.parametrize(
-    "name", ["kills", "bits", "files", "directories", *(thorough(name) for name in ("jobs", "calls", "disks", "stops"))]
+    "name",
+    [
+        "kills",
+        "bits",
+        "files",
+        "directories",
+        *(thorough(name) for name in ("jobs", "models", "calls", "disks", "stops")),
+    ],
 )
 def test_nothing_is_lost(name):
     command = [sys.executable, "-m", "tests.faults", name, "--json"]
