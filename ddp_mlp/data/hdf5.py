@@ -125,6 +125,8 @@ class DatasetFile:
         What the file says about its origin, "" if nothing.
     splits : dict of str to Split
         Always "train"; "valid" and "test" where the file has them.
+    selection : tuple of str or None
+        The group, and the names that were given for features and targets.
     """
 
     path: Path
@@ -138,6 +140,7 @@ class DatasetFile:
     image_shape: tuple[int, ...] | None
     source: str
     splits: dict[str, Split]
+    selection: tuple[str, str | None, str | None]
     _file: OpenFile
 
     def fingerprint(self) -> str:
@@ -157,6 +160,10 @@ class DatasetFile:
             If the file is damaged.
         """
         return fingerprint(self.task, self.n_outputs, self.splits)
+
+    def identity(self) -> tuple[int, ...]:
+        """Return device, number, length, and the times of change of the file, in nanoseconds."""
+        return self._file.watched.identity()
 
     def close(self) -> None:
         """Close the file; its splits can no longer be read."""
@@ -210,7 +217,7 @@ def open_dataset(location: str | Path, *, features: str | None = None, targets: 
         if not isinstance(base, Group):
             raise DataError(f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it")
         structure = read_structure(path, base, explicit)
-        return _dataset_file(path, group, structure, file)
+        return _dataset_file(path, structure, (group, features, targets), file)
     except BaseException:
         file.close()
         raise
@@ -238,7 +245,9 @@ def _exists(text: str) -> bool:
         return False
 
 
-def _dataset_file(path: Path, group: str, structure: Structure, file: OpenFile) -> DatasetFile:
+def _dataset_file(
+    path: Path, structure: Structure, selection: tuple[str, str | None, str | None], file: OpenFile
+) -> DatasetFile:
     splits = {}
     for name, matrices in structure.splits.items():
         checks = structure.checks(name)
@@ -247,6 +256,6 @@ def _dataset_file(path: Path, group: str, structure: Structure, file: OpenFile) 
             name, features.n_rows, features.dtype, features, matrices.targets, matrices.weights, checks
         )
     return DatasetFile(
-        path, group, structure.task, structure.n_features, structure.n_outputs, structure.feature_names,
-        structure.target_names, structure.class_names, structure.image_shape, structure.source, splits, file,
+        path, selection[0], structure.task, structure.n_features, structure.n_outputs, structure.feature_names,
+        structure.target_names, structure.class_names, structure.image_shape, structure.source, splits, selection, file,
     )  # fmt: skip

@@ -50,6 +50,7 @@ class WatchedFile:
         self._left = 0
         self._blocks = BlockChecks(self.content, where)
         self._close: Callable[[], object] = lambda: None
+        self._status: Callable[[], os.stat_result | None] = lambda: None
 
     @classmethod
     def of_descriptor(cls, descriptor: int, where: str) -> Self:
@@ -60,6 +61,7 @@ class WatchedFile:
 
         watched = cls(where, os.fstat(descriptor).st_size, fill)
         watched._close = weakref.finalize(watched, os.close, descriptor)
+        watched._status = lambda: os.fstat(descriptor)
         return watched
 
     @classmethod
@@ -85,6 +87,13 @@ class WatchedFile:
     def allow(self) -> None:
         """Begin a new question, for which `most_bytes` may be read."""
         self._left = self.most_bytes
+
+    def identity(self) -> tuple[int, ...]:
+        """Return device, number, length, and the times of change in nanoseconds; nothing for what is in memory."""
+        status = self._status()
+        if status is None:
+            return ()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def close(self) -> None:
         """Close the file."""

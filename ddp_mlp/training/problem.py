@@ -14,6 +14,7 @@ from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.sampling import fold_ids, split_ids
 from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
+from ddp_mlp.data.known_files import known_fingerprint
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.errors import DataError
@@ -86,7 +87,7 @@ def prepare(config: Config, comm: Communicator) -> Problem:
         fingerprint = described = ""
         with agreed(comm):
             if comm.local_rank == 0:  # nodes may read copies of their own
-                fingerprint = "+".join(file.fingerprint() for file in files)
+                fingerprint = "+".join(map(known_fingerprint, files))
             if comm.rank == 0:
                 described = f"{fingerprint} {fit_treatment(config, facts, splits[0], train_ids)}"
         content = {"the content of the data files": fingerprint} if fingerprint else None
