@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -77,7 +78,9 @@ def _describe() -> MpiLibrary:
     from mpi4py import MPI
 
     version = MPI.Get_library_version().splitlines()[0].strip("\0 ")
-    mapped = {line.split(maxsplit=5)[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
+    mapped: set[str] = set()
+    with suppress(OSError):  # without /proc its file stays unknown
+        mapped = {line.split(maxsplit=5)[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
     paths = sorted(path for path in mapped if Path(path).name.startswith(("libmpi.so", "libmpich", "libmpi_")))
     return MpiLibrary(vendor_of(version), " ".join(version.split()), paths[0] if paths else "")
 

@@ -44,7 +44,7 @@ def read_progress(stored: Stored, config: Config, n_weights: int) -> tuple[Progr
     told = msgspec.convert(stored.long_json("progress"), dict[str, Any])
     history = msgspec.convert(told.pop("history", None), list[dict[str, Any]] | None)
     progress = msgspec.convert(told, Progress)
-    reasons = [_impossible(progress, n_weights)]
+    reasons = [_impossible(progress, n_weights), _impossible_rate(progress, config)]
     if history is not None:  # format 1
         reasons.append(_impossible_history(history, progress, config))
     _refuse(stored, "progress", itertools.chain(*reasons))
@@ -113,6 +113,13 @@ def _impossible(progress: Progress, n_weights: int) -> Iterator[str]:
     for name in _SUMS:  # a norm or a loss of finite numbers may still be beyond all of them
         if math.isnan(getattr(progress, name)):
             yield f"{name} = {getattr(progress, name)}"
+    for name in ("norm_sum", "penalty_sum"):
+        if getattr(progress, name) < 0:
+            yield f"{name} = {getattr(progress, name)}"
+    if progress.best_loss == -math.inf:
+        yield f"best_loss = {progress.best_loss}"
+    if any(not norm >= 0 for norm in progress.layer_norm_sums):
+        yield "layer norms that are no norms"
     if progress.best_epoch > progress.epoch:
         yield f"best_epoch = {progress.best_epoch} after {progress.epoch} epochs"
     if not progress.n_skipped <= progress.position <= progress.step:
@@ -121,6 +128,13 @@ def _impossible(progress: Progress, n_weights: int) -> Iterator[str]:
         yield f"weight_sum = {progress.weight_sum} of losses {progress.loss_sum}"
     if len(progress.layer_norm_sums) not in (0, n_weights):
         yield f"{len(progress.layer_norm_sums)} layer norms, but there are {n_weights} weights"
+
+
+def _impossible_rate(progress: Progress, config: Config) -> Iterator[str]:
+    """Yield what plateaus cannot have left of the learning rate."""
+    least = 0.0 if config.schedule.name == "plateau" else 1.0
+    if not least <= progress.plateau_factor <= 1.0:
+        yield f"plateau_factor = {progress.plateau_factor} with [schedule] name = {config.schedule.name!r}"
 
 
 def _impossible_rows(progress: Progress, config: Config) -> Iterator[str]:

@@ -37,6 +37,7 @@ from ddp_mlp.training.snapshot import Imprint
 from ddp_mlp.training.state import Progress, TrainState
 from ddp_mlp.training.summary import skipped_text, summarize
 from ddp_mlp.training.trainer import Trainer
+from ddp_mlp.unforeseen import plain_error, traceback_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,9 @@ class Run:
             reason, code = str(failure), failure.exit_code
             self._on_root(lambda: self._directory.note_failure(code, reason, within_s=60))
             raise
+        except Exception as failure:  # of this rank alone
+            self._note_unforeseen(failure)
+            raise
         summary = {
             **summarize(state, self._config, problem.network.layout),
             "wall_s": round(perf_counter() - started, 3),
@@ -133,6 +137,15 @@ class Run:
         if code:
             self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
+
+    def _note_unforeseen(self, failure: Exception) -> None:
+        """Keep where a failure that nobody has foreseen came from; its user gets one line."""
+        with suppress(DdpMlpError):
+            for line in traceback_of(failure).split("\n"):
+                self._directory.log(line)
+            failure.add_note(f"traceback in {self._directory.path / 'log.txt'}")
+        error = plain_error(failure)
+        self._directory.note_failure(error.exit_code, str(error), within_s=1)
 
     def _note_timeout(self, reason: str) -> None:
         """Let the status tell of a collective that timed out; on whichever rank can."""

@@ -22,6 +22,7 @@ from tests.faults.ranks import failing_ranks
 from tests.faults.saves import bit_flips, kills, system_calls, truncations
 from tests.faults.stops import killed_jobs, stops
 from tests.faults.table import Row, as_table
+from tests.faults.values import hostile_values
 
 #: What one machine with two cores cannot show, and why; docs/reliability-cases.md has all cases.
 LEFT_OUT = (
@@ -57,6 +58,8 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return [hostile_directories(500 if is_long else 40, seed)]
     if name == "files":
         return mutations(10_000 if is_long else 200, seed)
+    if name == "values":
+        return [hostile_values(2000 if is_long else 80, seed)]
     return [damaged_caches(4)]
 
 
@@ -73,6 +76,7 @@ NAMES = (
     "stops",
     "files",
     "directories",
+    "values",
     "caches",
 )
 

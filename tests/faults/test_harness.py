@@ -24,6 +24,7 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
         "bits",
         "files",
         "directories",
+        "values",
         *(thorough(name) for name in ("jobs", "models", "calls", "disks", "stops")),
     ],
 )
