@@ -26,13 +26,10 @@ from tests.runs import ddp_mlp
 
 _EPOCHS = 1200
 #: A rate so small that the best epoch keeps changing.
-_RULES = (
-    "--set",
-    f"train.epochs={_EPOCHS}",
-    "--set",
-    "checkpoint.every_steps=1",
-    "--set",
-    "optimizer.learning_rate=0.001",
+_RULES = tuple(
+    word
+    for rule in (f"train.epochs={_EPOCHS}", "checkpoint.every_steps=1", "optimizer.learning_rate=0.001")
+    for word in ("--set", rule)
 )
 #: Seconds in which nothing of a job that was killed may be left.
 _GONE_S = 5.0
