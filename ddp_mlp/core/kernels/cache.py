@@ -108,7 +108,10 @@ def _name(dtype: str) -> str:
     text += [
         f"{name}={value}"
         for name, value in sorted(vars(config).items())
-        if name.isupper() and isinstance(value, str | int | float) and not any(word in name for word in _NO_MATTER)
+        if name.isupper()
+        and name[0] != "_"  # facts about the environment, such as whether there is YAML
+        and isinstance(value, str | int | float)
+        and not any(word in name for word in _NO_MATTER)
     ]
     digest = hashlib.sha256("\n".join(text).encode())
     here = Path(__file__).parent
