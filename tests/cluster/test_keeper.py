@@ -77,8 +77,8 @@ def test_a_killed_starter_leaves_neither_processes_nor_files(tmp_path):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(starter.pid, number)
-        wait_until(lambda: not Path(f"/proc/{below}/exe").exists(), 5.0)
-        wait_until(lambda: [path.name for path in sessions.iterdir()] == ["mine"], 5.0)
+        wait_until(lambda: not Path(f"/proc/{below}/exe").exists(), 30.0)
+        wait_until(lambda: [path.name for path in sessions.iterdir()] == ["mine"], 30.0)
         starter.stdin.close()
 
 
