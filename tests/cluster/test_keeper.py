@@ -78,7 +78,7 @@ def test_a_killed_starter_leaves_neither_processes_nor_files(tmp_path):
             with suppress(ProcessLookupError):
                 os.killpg(starter.pid, number)
         wait_until(lambda: not Path(f"/proc/{below}/exe").exists(), 30.0)
-        assert (sessions / "mine").exists()  # what it sweeps up beside a living launcher is told in test_sweep
+        wait_until(lambda: [path.name for path in sessions.iterdir()] == ["mine"], 30.0)
         starter.stdin.close()
 
 
