@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -51,14 +51,8 @@ def open_plain(path: Path, *, follow: bool = False) -> Iterator[BinaryIO]:
     OSError
         If it cannot be opened.
     """
-    descriptor = _open(path, os.O_RDONLY | (CAREFULLY & ~os.O_NOFOLLOW if follow else CAREFULLY))
-    try:
-        refuse(kind_of(os.fstat(descriptor)))
-        file = os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    with file:
+    flags = os.O_RDONLY | (CAREFULLY & ~os.O_NOFOLLOW if follow else CAREFULLY)
+    with os.fdopen(_open_unless(kind_of, path, flags), "rb") as file:
         yield file
 
 
@@ -106,14 +100,11 @@ def open_own(name: str | Path, flags: int, folder: int | None = None) -> int:
     OSError
         If it cannot be opened.
     """
-    descriptor = _open(name, flags | CAREFULLY, folder)
-    try:
-        status = os.fstat(descriptor)
-        refuse(kind_of(status) or foreign(status, folder) or linked(status))
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+
+    def reason(status: os.stat_result) -> str:
+        return kind_of(status) or foreign(status, folder) or linked(status)
+
+    return _open_unless(reason, name, flags | CAREFULLY, folder)
 
 
 def refuse(reason: str) -> None:
@@ -173,6 +164,19 @@ def _owner_of_new_files(folder: int | None) -> int:
             os.unlink(name, dir_fd=folder)
     except OSError:
         return -1
+
+
+def _open_unless(
+    reason: Callable[[os.stat_result], str], name: str | Path, flags: int, folder: int | None = None
+) -> int:
+    """Open a file and return its descriptor, unless there is a reason against what it turns out to be."""
+    descriptor = _open(name, flags, folder)
+    try:
+        refuse(reason(os.fstat(descriptor)))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _open(name: str | Path, flags: int, folder: int | None = None) -> int:

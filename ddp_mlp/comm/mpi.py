@@ -163,9 +163,10 @@ class MpiCommunicator:
         StorageError
             If memory that is to be zeroed, and so written, cannot be had.
         """
-        with agreed(self):
-            if zeroed and self.local_rank == 0 and self.local_size > 1:
-                check_room(n_bytes, self.host)
+        if zeroed:
+            with agreed(self):
+                if self.local_rank == 0 and self.local_size > 1:
+                    check_room(n_bytes, self.host)
         size = n_bytes + 64 if self.local_rank == 0 else 0
         with self.standing.waiting("an allocation of shared memory"):
             window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
