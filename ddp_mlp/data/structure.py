@@ -174,7 +174,9 @@ def _task(
     task = task or task_of_classes(n_classes)
     if task == "binary" and n_classes > 2:
         raise DataError(f"{_where(targets)}: {n_classes} classes for the task binary; use 0 and 1, or multiclass")
-    return task, 2 if task == "binary" else n_classes, class_names
+    n_classes = 2 if task == "binary" else n_classes
+    # Of one class only, the name says nothing.
+    return task, n_classes, class_names if class_names and len(class_names) == n_classes else None
 
 
 def _count_classes(splits: Mapping[str, SplitMatrices]) -> int:

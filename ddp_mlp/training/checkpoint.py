@@ -117,9 +117,9 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
     import numpy as np
 
     with reading(path, follow=follow) as stored:
-        kind = stored.attribute("format", str)
+        kind = stored.word("format")
         if kind != "ddp-mlp-checkpoint":
-            raise DataError(f"{path}: a {printable(kind)}, not a checkpoint")
+            raise DataError(f"{path}: a {printable(kind)[:80]}, not a checkpoint")
         config, facts, fitted, network, targets = read_description(stored)
         dtype, names = config.train.dtype, OPTIMIZERS[config.optimizer.name].moments
         parameters = read_parameters(stored, network, dtype)
@@ -135,7 +135,7 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
         hashes = read_hashes(stored, progress, [part.name for part in network.layout.segments()])
         return Checkpoint(
             path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
-            stored.attribute("fingerprint", str), read_micro_batches(stored),
+            stored.word("fingerprint"), read_micro_batches(stored),
             msgspec.convert(stored.json("written_by"), dict[str, Any]), targets, rows, hashes,
         )  # fmt: skip
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +18,7 @@ from ddp_mlp.core.layout import Floats, digest
 from ddp_mlp.core.network import Network, build_network
 from ddp_mlp.data.hdf5 import DatasetFile
 from ddp_mlp.data.normalization import KINDS, Normalization
+from ddp_mlp.data.rows import TASKS
 from ddp_mlp.errors import DataError, MissingInputError
 from ddp_mlp.plain_files import is_directory
 from ddp_mlp.training.sealed import make_image
@@ -55,6 +58,20 @@ class Facts:
     def n_targets(self) -> int:
         """Columns of the targets in memory: T, and 1 for labels."""
         return self.n_outputs if self.task == "regression" else 1
+
+    def contradictions(self) -> Iterator[str]:
+        """Say what cannot be of any data set; a stranger may have written the facts."""
+        if self.task not in TASKS:
+            yield f"the task is {self.task!r:.80}"
+        if self.n_features < 1 or self.n_outputs < 1 or (self.task == "binary" and self.n_outputs != 1):
+            yield f"{self.n_features} features and {self.n_outputs} outputs"
+        n_classes = 2 if self.task == "binary" else self.n_outputs
+        counts = {"feature": self.n_features, "target": self.n_targets, "class": n_classes}
+        for kind, names in zip(counts, (self.feature_names, self.target_names, self.class_names), strict=True):
+            if names is not None and len(names) != counts[kind]:
+                yield f"{len(names)} {kind} names where there are {counts[kind]}"
+        if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
+            yield f"an image shape of {len(self.image_shape)} numbers that is not one of {self.n_features} features"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the facts as plain values."""
@@ -134,7 +151,9 @@ def read_description(stored: Stored) -> tuple[Config, Facts, Normalization, Netw
         )
     config = from_builtins(stored.json("config"), str(stored.path))
     facts = Facts.from_dict(stored.json("data"))
-    kind = stored.attribute("normalization_kind", str)
+    for reason in facts.contradictions():
+        raise DataError(f"{stored.path}: data: {reason}; the file is not what this program writes")
+    kind = stored.word("normalization_kind")
     network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
     fitted = _read_normalization(stored, "normalization", kind, facts.n_features)
     has_targets = stored.holds("target_normalization")
@@ -144,7 +163,7 @@ def read_description(stored: Stored) -> tuple[Config, Facts, Normalization, Netw
 
 def _read_normalization(stored: Stored, group: str, kind: str, length: int) -> Normalization:
     if kind not in KINDS:
-        raise DataError(f"{stored.path}: the normalisation {kind!r} is none of {', '.join(KINDS)}")
+        raise DataError(f"{stored.path}: the normalisation {kind!r:.80} is none of {', '.join(KINDS)}")
     offset, scale = (stored.vector(f"{group}/{name}", length, np.float64) for name in ("offset", "scale"))
     return Normalization(kind, offset, scale)
 

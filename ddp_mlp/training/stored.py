@@ -27,6 +27,7 @@ Kind = TypeVar("Kind")
 # A row of the history has more than four columns.
 _CHARACTERS_PER_BRACKET = 40
 _TIMES_ITS_TEXT = 32
+_LONGEST_WORD = 1000
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Stored:
         if value is None:
             raise DataError(f"{self.path}: attribute {name} is missing; the file is not what this program writes")
         return msgspec.convert(value.decode() if isinstance(value, bytes) else value, kind)
+
+    def word(self, name: str) -> str:
+        """Return an attribute that is a short text."""
+        text = self.attribute(name, str)
+        if len(text) > _LONGEST_WORD:
+            raise DataError(f"{self.path}: attribute {name} has {len(text)} characters; not what this program writes")
+        return text
 
     def json(self, name: str) -> Any:
         """Return what an attribute of JSON says."""

@@ -161,3 +161,13 @@ def test_names_beyond_64_kib_are_read(tmp_path):
         file["y"].attrs.create("class_names", np.array(names, object), dtype=h5py.string_dtype())
     with open_dataset(path) as dataset:
         assert dataset.class_names == tuple(names)
+
+
+def test_the_name_of_a_single_class_says_nothing(tmp_path):
+    """A binary answer names its second class."""
+    path = tmp_path / "d.h5"
+    with h5py.File(path, "w") as file:
+        file["X"], file["y"] = np.zeros((4, 2)), np.zeros(4, int)
+        file["y"].attrs["class_names"] = ["only"]
+    with open_dataset(path) as dataset:
+        assert (dataset.task, dataset.class_names) == ("binary", None)

@@ -72,7 +72,19 @@ def test_deep_trees_of_common_programs_are_read(tmp_path, rng, libver, user_bloc
         assert len(root(file).names(10)) == 10
 
 
-@pytest.mark.parametrize(("at", "value"), [(10, b"\0\0"), (6, bytes(4)), (6, b"\xff" * 4), (12, b"\xff\xff")])
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (10, b"\0\0"),
+        (10, b"\x0c"),
+        (5, b"\0"),
+        (5, b"\7"),
+        (5, b"\xff"),
+        (6, bytes(4)),
+        (6, b"\xff" * 4),
+        (12, b"\xff\xff"),
+    ],
+)
 def test_trees_with_nodes_of_no_possible_size_are_refused(tmp_path, at, value):
     """libhdf5 would divide by zero."""
     path = tmp_path / "d.h5"
@@ -119,3 +131,38 @@ def test_addresses_of_other_sizes_are_refused(tmp_path, size):
     h5py.h5f.create(bytes(tmp_path / "d.h5"), fcpl=plist).close()
     with pytest.raises(DataError, match="not of 8 bytes"):
         open_dataset(tmp_path / "d.h5")
+
+
+def with_attributes(path: Path, n: int) -> tuple[bytearray, list[tuple[int, int]]]:
+    with h5py.File(path, "w", libver="latest") as file:
+        file["X"], file["y"] = np.zeros((4, 2)), np.array([0, 1, 0, 1])
+        for i in range(n):
+            file["y"].attrs[f"a{i}"] = i
+    return bytearray(path.read_bytes()), checked_spans(path.read_bytes())
+
+
+@pytest.mark.parametrize(("n", "magic"), [(12, b"BTLF"), (200, b"BTLF"), (200, b"BTIN")])
+def test_attributes_that_are_shared_with_nobody_are_refused(tmp_path, n, magic):
+    """libhdf5 would look for them in a heap that the file does not have."""
+    path = tmp_path / "d.h5"
+    content, spans = with_attributes(path, n)
+    for node in positions(content, (magic,)):
+        if content[node + 5] == 8:  # attributes by name
+            content[node + 6 + 8] |= 2
+    path.write_bytes(mended(content, spans))
+    with pytest.raises(DataError, match="shared with another object"):
+        open_dataset(path)
+
+
+def test_branches_of_newer_trees_that_grow_together_are_refused(tmp_path):
+    path = tmp_path / "d.h5"
+    content, spans = with_attributes(path, 200)
+    leaves = [at for at in positions(content, (b"BTLF",)) if content[at + 5] == 8]
+    [inner] = [at for at in positions(content, (b"BTIN",)) if content[at + 5] == 8]
+    for leaf in leaves:
+        place = content.find(leaf.to_bytes(8, "little"), inner, inner + 512)
+        if place >= 0:
+            content[place : place + 8] = leaves[0].to_bytes(8, "little")
+    path.write_bytes(mended(content, spans))
+    with pytest.raises(DataError, match="grow together"):
+        open_dataset(path)

@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tests.faults.directories import hostile_directories
 from tests.faults.disks import damaged_caches, full_disks
-from tests.faults.files import mutations
+from tests.faults.files import hostile_files
 from tests.faults.models import killed_models
 from tests.faults.orphans import outliving
 from tests.faults.ranks import failing_ranks
@@ -57,7 +57,7 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
     if name == "directories":
         return [hostile_directories(500 if is_long else 40, seed)]
     if name == "files":
-        return mutations(10_000 if is_long else 200, seed)
+        return hostile_files(2_000 if is_long else 150, seed)
     if name == "values":
         return [hostile_values(2000 if is_long else 80, seed)]
     return [damaged_caches(4)]

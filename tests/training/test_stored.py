@@ -76,6 +76,15 @@ def replaced(name: str, value: Any) -> Callable[[Any], None]:
     return change
 
 
+def redescribed(**changes: Any) -> Callable[[Any], None]:
+    """Change what a model says of its data."""
+
+    def change(file: Any) -> None:
+        file.attrs["data"] = json.dumps({**json.loads(file.attrs["data"]), **changes})
+
+    return change
+
+
 def without(name: str) -> Callable[[Any], None]:
     def change(file: Any) -> None:
         del file[name]
@@ -190,6 +199,14 @@ CASES: dict[str, tuple[Callable[[Any], object], str]] = {
     "no JSON": (replaced("config", "{"), "cannot be read"),
     "JSON of another kind": (replaced("config", "[1]"), "not what this program writes"),
     "huge layer": (replaced("config", json.dumps({"data": {"train": "x"}, "model": {"hidden": [10**7]}})), "says"),
+    "a normalisation without end": (replaced("normalization_kind", "x" * 60_000), "60000 characters"),
+    "another task": (redescribed(task="x" * 1000), "data: the task is 'xxx"),
+    "no features": (redescribed(n_features=0), "0 features and 1 outputs"),
+    "fewer outputs than none": (redescribed(n_outputs=-1), "2 features and -1 outputs"),
+    "names of other features": (redescribed(feature_names=["a"] * 5), "5 feature names where there are 2"),
+    "names of other classes": (redescribed(class_names=["a"]), "1 class names where there are 2"),
+    "names of other targets": (redescribed(target_names=[]), "0 target names where there are 1"),
+    "another image": (redescribed(image_shape=[2**62, 2**62]), "an image shape of 2 numbers"),
     "unknown normalisation": (replaced("normalization_kind", "\x1b[2Jx"), "\\x1b[2Jx"),
 }
 
