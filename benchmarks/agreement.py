@@ -58,7 +58,7 @@ def train_ours(network: Network, name: str, keys: dict[str, float], start: np.nd
     from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
     from ddp_mlp.core.optimizers import OPTIMIZERS
     from ddp_mlp.data.resident import Resident
-    from ddp_mlp.training.engine import Engine
+    from ddp_mlp.engine.engine import Engine
 
     x, t = problem()
     resident = Resident(x.view(np.uint8).reshape(N_ROWS, -1), 0, 0 * x[0], 0 * x[0] + 1, t, (0, N_ROWS))
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> None:
     from ddp_mlp.core.initializers import initial_parameters
     from ddp_mlp.core.layout import Layout
     from ddp_mlp.core.network import Network
-    from ddp_mlp.training.compilation import ready_kernels
+    from ddp_mlp.engine.compilation import ready_kernels
 
     ready_kernels("float64", SingleProcess(), partial(print, file=sys.stderr))
     network = Network(Layout(SIZES), (*("tanh",) * (len(SIZES) - 2), "identity"), "cross_entropy", "softmax")

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 
 from benchmarks.works import WORKS
-from ddp_mlp.core.kernels.products import multiply
+from ddp_mlp.core.kernels.gemm.gemm import multiply
 
 #: Size of the products whose rate is taken: large enough for each to reach its best.
 _N = 768

@@ -26,7 +26,7 @@ WITHIN = 0.15
 
 def job_of(work: Work, optimizer: str, micro_batches: int | None):
     """Return the `Job` of a work."""
-    from ddp_mlp.cluster.plan import Job
+    from ddp_mlp.cluster.plan.cost_model import Job
     from ddp_mlp.core.layout import Layout
     from ddp_mlp.core.network import Network, layer_table
     from ddp_mlp.core.optimizers import OPTIMIZERS
@@ -58,7 +58,7 @@ def bound(work: Work, optimizer: str, ranks: int, threads: int, micro_batches: i
 
 def main(arguments: Sequence[str]) -> None:
     """Measure, print and save the table."""
-    from ddp_mlp.cluster.plan import memory
+    from ddp_mlp.cluster.plan.cost_model import memory
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks memory", description=__doc__)
     parser.add_argument("work", nargs="?", default="XL", choices=list(WORKS))

@@ -72,7 +72,7 @@ def network(rate: str) -> Iterator[None]:
 
 def time_way(work: str, optimizer: str, sharding: str, overlap: str) -> Any:
     """Return the figures of `benchmarks.ours` on two ranks, each in its namespace."""
-    from ddp_mlp.cluster.launchers import find_launcher
+    from ddp_mlp.cluster.launch.launchers import find_launcher
 
     rank_in_namespace = f'exec ip netns exec {_NODES[0][:-1]}$PMI_RANK "$@"'
     program = [sys.executable, "-m", "benchmarks.ours", work, "--optimizer", optimizer]

@@ -22,7 +22,7 @@ from ddp_mlp.core.sharding import Choice
 from ddp_mlp.data.resident import Resident
 
 if TYPE_CHECKING:
-    from ddp_mlp.training.engine import Engine
+    from ddp_mlp.engine.engine import Engine
 
 #: Seconds of stepping behind each figure.
 SECONDS = 0.4
@@ -43,7 +43,7 @@ def main(measure: Callable[[Namespace, Communicator], object]) -> None:
     parser.add_argument("--overlap", choices=list(_CHOICES), default="auto")
     options = parser.parse_args()
     with connect() as comm:
-        from ddp_mlp.training.compilation import ready_kernels
+        from ddp_mlp.engine.compilation import ready_kernels
 
         ready_kernels("float32", comm, lambda line: print(line, file=sys.stderr))
         result = measure(options, comm)
@@ -69,7 +69,7 @@ def make_engine(work: Work, options: Namespace, comm: Communicator) -> Engine:
     """Collective. Build the engine that trains a work."""
     from ddp_mlp.core.initializers import initial_parameters
     from ddp_mlp.core.layout import Layout
-    from ddp_mlp.training.engine import Engine
+    from ddp_mlp.engine.engine import Engine
 
     hidden = ("relu",) * (len(work.sizes) - 2)
     network = Network(Layout(work.sizes), (*hidden, "identity"), "cross_entropy", "softmax")
@@ -96,7 +96,7 @@ class Stepper:
     def __init__(self, work: Work, options: Namespace, comm: Communicator, *, n_steps: int = 0) -> None:
         """Collective. Choose `n_steps` by a short trial, unless it is given."""
         from ddp_mlp.core.optimizers import OPTIMIZERS
-        from ddp_mlp.training.engine import STEPS_AT_ONCE
+        from ddp_mlp.engine.engine import STEPS_AT_ONCE
 
         self.engine = make_engine(work, options, comm)
         config = OptimizerConfig(name=options.optimizer, **OPTIMIZER_DEFAULTS[options.optimizer])  # type: ignore[arg-type]

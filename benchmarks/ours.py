@@ -16,7 +16,7 @@ from ddp_mlp.comm import Communicator
 
 def time_steps(name: str, options: Namespace, comm: Communicator) -> dict[str, object]:
     """Collective. Return microseconds a step: the median and all rounds."""
-    from ddp_mlp.training.engine import STEPS_AT_ONCE
+    from ddp_mlp.engine.engine import STEPS_AT_ONCE
 
     stepper = Stepper(WORKS[name], options, comm)
     if len(comm.node_sizes) > 1:  # what has to be tried is tried before

@@ -32,9 +32,9 @@ def predictions(work: Work, optimizer: str) -> list[float]:
     """Return the predicted microseconds a step of each layout."""
     from dataclasses import replace
 
-    from ddp_mlp.cluster.calibration import calibrate
-    from ddp_mlp.cluster.plan import predict
-    from ddp_mlp.cluster.subject import Subject
+    from ddp_mlp.cluster.plan.calibration import calibrate
+    from ddp_mlp.cluster.plan.cost_model import predict
+    from ddp_mlp.cluster.plan.workload import Subject
     from ddp_mlp.config import from_builtins
     from ddp_mlp.core.layout import Layout
     from ddp_mlp.core.network import Network
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if options.predict:  # in a process of its own, as `ddp-mlp plan` would be
         from ddp_mlp.comm import SingleProcess
-        from ddp_mlp.training.compilation import ready_kernels
+        from ddp_mlp.engine.compilation import ready_kernels
 
         ready_kernels("float32", SingleProcess(), lambda line: print(line, file=sys.stderr))
         print(json.dumps({name: predictions(WORKS[name], options.optimizer) for name in options.works}))

@@ -37,8 +37,8 @@ def run_ranks(ranks: int, module: str, *arguments: str) -> Any:
     program = ["-m", module, *arguments]
     if ranks == 1:
         return run_json([sys.executable, *program])
-    from ddp_mlp.cluster.launch import launch_environment, ranks_command
-    from ddp_mlp.cluster.launchers import find_launcher
+    from ddp_mlp.cluster.launch.launch import launch_environment, ranks_command
+    from ddp_mlp.cluster.launch.launchers import find_launcher
 
     launcher = find_launcher()
     environment = launch_environment(launcher, 1, os.environ)

@@ -30,7 +30,7 @@ def step_twice(work: Work, options: Namespace, comm: Communicator) -> Stepper:
 
 def measure(options: Namespace, comm: Communicator) -> list[dict[str, int]]:
     """Collective. Return the bytes of each rank before and after, and by how much it was larger in between."""
-    from ddp_mlp.cluster.calibration import own_memory
+    from ddp_mlp.cluster.plan.calibration import own_memory
 
     step_twice(Work("small", (1, 1), 2 * options.micro_batches), options, comm)  # loads the kernels
     comm.barrier()

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.works import N_ROWS, WORKS
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.training.compilation import ready_kernels
+from ddp_mlp.engine.compilation import ready_kernels
 
 CONFIG = """
 [data]
@@ -54,8 +54,8 @@ def make_rows(folder: Path) -> None:
 def measure(folder: Path, kind: str, name: str, seconds: float) -> tuple[float, int, float]:
     """Return microseconds a step, the turns of the writer, and the processor's seconds that each of them took."""
     from ddp_mlp.config import load_config
-    from ddp_mlp.training import run_writer
-    from ddp_mlp.training.run import Run, RunOptions
+    from ddp_mlp.run.files import writer as run_writer
+    from ddp_mlp.run.run import Run, RunOptions
 
     times: list[tuple[float, int]] = []
     saves: list[float] = []

@@ -39,7 +39,7 @@ def first_step(folder: Path, ranks: int, cache: Path) -> float:
     noted = folder / "first"
     train = [sys.executable, "-m", "benchmarks.first_step", "train", "moons.toml"]
     if ranks > 1:
-        from ddp_mlp.cluster.launchers import find_launcher
+        from ddp_mlp.cluster.launch.launchers import find_launcher
 
         train = [find_launcher().path, "-n", str(ranks), *train]
     with tempfile.TemporaryDirectory(dir=folder) as out:

@@ -10,12 +10,12 @@ import numpy as np
 from numba.core import event
 
 from ddp_mlp.comm import Communicator, SingleProcess
-from ddp_mlp.core.kernels.losses import LOSSES
+from ddp_mlp.core.kernels.network.losses import LOSSES
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.training.engine import Engine, StepReport
+from ddp_mlp.engine.engine import Engine, StepReport
 
 #: Slopes and alphas, the same as in the reference.
 SHAPES = {"leaky_relu": 0.1, "elu": 1.0}

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name
+from ddp_mlp.checkpoint.model import Facts
+from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.network import build_network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.data.normalization import Normalization
-from ddp_mlp.training.checkpoint import Checkpoint, checkpoint_name
-from ddp_mlp.training.model import Facts
-from ddp_mlp.training.state import Progress, TrainState
 
 FACTS = Facts("multiclass", 3, 4, ("a", "b", "ü"), None, ("w", "x", "y", "z"), (3, 1))
 

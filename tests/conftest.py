@@ -20,7 +20,7 @@ DTYPES = ("float32", "float64")
 _COMPILE = """
 import sys
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.training.compilation import ready_kernels
+from ddp_mlp.engine.compilation import ready_kernels
 ready_kernels(sys.argv[1], SingleProcess(), print)
 """
 
@@ -43,8 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the kernels of both dtypes compiled, for this process and for those that tests start."""
-    from ddp_mlp.core.kernels.cache import read_code
     from ddp_mlp.core.kernels.machine_code import load_kernels
+    from ddp_mlp.core.kernels.numba_ext.cache import read_code
 
     # One process for each that is not there yet. If it fails, so do the tests that need kernels, each with the
     # reason; the others still run.

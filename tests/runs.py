@@ -125,8 +125,8 @@ def on_ranks(module: str, *arguments: str | Path, cwd: Path, ranks: int, **envir
     words = [str(argument) for argument in arguments]
     if ranks <= N_RANKS:
         return Finished(*the_world().run(Job(f"{module}:main", words, str(cwd), ranks, environment), DEADLINE_S))
-    from ddp_mlp.cluster.launch import launch_environment, ranks_command
-    from ddp_mlp.cluster.launchers import find_launcher
+    from ddp_mlp.cluster.launch.launch import launch_environment, ranks_command
+    from ddp_mlp.cluster.launch.launchers import find_launcher
 
     launcher = find_launcher()
     command = ranks_command(launcher, ranks, ["-m", module, *words])
@@ -187,7 +187,7 @@ def train_here(
     """
     from ddp_mlp.comm import SingleProcess
     from ddp_mlp.config import load_config
-    from ddp_mlp.training.run import Run, RunOptions
+    from ddp_mlp.run.run import Run, RunOptions
 
     config = load_config(folder / "c.toml", overrides, {})
     tell = (told if told is not None else []).append

@@ -9,7 +9,7 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.optimizers import OPTIMIZERS
-from ddp_mlp.training.evaluation import Evaluator
+from ddp_mlp.engine.evaluation import Evaluator
 from tests import reference
 from tests.building import engine_of, gradient_of, network_of, resident_of
 

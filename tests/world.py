@@ -39,8 +39,8 @@ class World:
     """Ranks that stay, seen from the process that gives them jobs."""
 
     def __init__(self) -> None:
-        from ddp_mlp.cluster.launch import launch_environment, ranks_command
-        from ddp_mlp.cluster.launchers import find_launcher
+        from ddp_mlp.cluster.launch.launch import launch_environment, ranks_command
+        from ddp_mlp.cluster.launch.launchers import find_launcher
 
         self._folder = Path(tempfile.mkdtemp(prefix="ddp-mlp-world-"))
         self._n_jobs = 0

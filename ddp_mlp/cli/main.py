@@ -19,20 +19,20 @@ from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 #: Where each command lives. Modules are imported when their command runs, so that
 #: ``--help`` costs nothing and never starts MPI.
 COMMANDS = {
-    "demo": ("ddp_mlp.cli.demo", "Train on handwritten digits with two ranks, right now."),
-    "doctor": ("ddp_mlp.cli.doctor", "Look whether this machine is fit to train, and what to do."),
-    "data": ("ddp_mlp.cli.data", "Make, import and inspect data sets."),
-    "train": ("ddp_mlp.cli.train", "Train the network that a configuration describes."),
-    "plan": ("ddp_mlp.cli.plan", "Measure this machine and predict step times on many ranks."),
-    "launch": ("ddp_mlp.cli.launch", "Start a command on several ranks of this machine."),
-    "slurm": ("ddp_mlp.cli.slurm", "Write, submit and follow jobs of a cluster."),
-    "cross-validate": ("ddp_mlp.cli.search", "Train on each of k folds and report mean and spread."),
-    "search": ("ddp_mlp.cli.search", "Try combinations of configuration values and rank them."),
-    "gradcheck": ("ddp_mlp.cli.gradcheck", "Compare the gradient of a network with slopes of its loss."),
-    "evaluate": ("ddp_mlp.cli.evaluate", "Measure a model on a data set."),
-    "compare": ("ddp_mlp.cli.compare", "Tell whether two runs have the same bits, and where not."),
-    "checkpoint": ("ddp_mlp.cli.checkpoint", "List, show and verify checkpoints."),
-    "predict": ("ddp_mlp.cli.predict", "Write a model's answers to a file."),
+    "demo": ("ddp_mlp.cli.commands.demo", "Train on handwritten digits with two ranks, right now."),
+    "doctor": ("ddp_mlp.cli.commands.doctor", "Look whether this machine is fit to train, and what to do."),
+    "data": ("ddp_mlp.cli.commands.data", "Make, import and inspect data sets."),
+    "train": ("ddp_mlp.cli.commands.train", "Train the network that a configuration describes."),
+    "plan": ("ddp_mlp.cli.commands.plan", "Measure this machine and predict step times on many ranks."),
+    "launch": ("ddp_mlp.cli.commands.launch", "Start a command on several ranks of this machine."),
+    "slurm": ("ddp_mlp.cli.commands.slurm", "Write, submit and follow jobs of a cluster."),
+    "cross-validate": ("ddp_mlp.cli.commands.search", "Train on each of k folds and report mean and spread."),
+    "search": ("ddp_mlp.cli.commands.search", "Try combinations of configuration values and rank them."),
+    "gradcheck": ("ddp_mlp.cli.commands.gradcheck", "Compare the gradient of a network with slopes of its loss."),
+    "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),
+    "compare": ("ddp_mlp.cli.commands.compare", "Tell whether two runs have the same bits, and where not."),
+    "checkpoint": ("ddp_mlp.cli.commands.checkpoint", "List, show and verify checkpoints."),
+    "predict": ("ddp_mlp.cli.commands.predict", "Write a model's answers to a file."),
 }
 
 

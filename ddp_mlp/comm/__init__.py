@@ -2,8 +2,8 @@
 
 from ddp_mlp.comm.agreement import agreed, is_agreed, known_to_all
 from ddp_mlp.comm.connect import connect, is_said_by_rank_0
+from ddp_mlp.comm.consistency import require_same
 from ddp_mlp.comm.protocol import Communicator
-from ddp_mlp.comm.sameness import require_same
 from ddp_mlp.comm.single import SingleProcess
 
 __all__ = [

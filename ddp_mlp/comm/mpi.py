@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm.agreement import agreed
 from ddp_mlp.comm.leftovers import unlink_shared_memory
+from ddp_mlp.comm.rank_status import Standing
 from ddp_mlp.comm.shared_memory import check_room
-from ddp_mlp.comm.standing import Standing
 from ddp_mlp.comm.watchdog import Watchdog
 
 if TYPE_CHECKING:

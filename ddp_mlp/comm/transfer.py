@@ -9,7 +9,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from ddp_mlp.comm.standing import Standing
+from ddp_mlp.comm.rank_status import Standing
 
 Parts = Sequence[NDArray[Any]]
 

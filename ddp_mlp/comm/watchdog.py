@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from ddp_mlp.comm.lifeline import Lifeline
-from ddp_mlp.comm.standing import Standing
+from ddp_mlp.comm.rank_status import Standing
 from ddp_mlp.errors import CollectiveTimeoutError
 
 #: Seconds that a collective may wait where nobody says otherwise.

@@ -24,7 +24,7 @@ def augmentation_settings(config: AugmentConfig, image_shape: tuple[int, ...] | 
     UsageError
         If samples that are no images are to be transformed as such.
     """
-    from ddp_mlp.core.kernels import augmentation as kernels
+    from ddp_mlp.core.kernels.network import augmentation as kernels
 
     if config.transforms_images and (image_shape is None or len(image_shape) not in (2, 3)):
         raise UsageError(

@@ -160,7 +160,7 @@ class LayerTable:
     @property
     def values_at_once(self) -> int:
         """Room for those rows of any weight that gradient sums are taken for at once."""
-        from ddp_mlp.core.kernels.layers import N_IN, ROWS_AT_ONCE, WIDTH
+        from ddp_mlp.core.kernels.network.layers import N_IN, ROWS_AT_ONCE, WIDTH
 
         return int((np.minimum(self.layers[:, N_IN], self.layers[:, ROWS_AT_ONCE]) * self.layers[:, WIDTH]).max())
 
@@ -189,8 +189,8 @@ def layer_table(network: Network, *, training: bool = False) -> LayerTable:
 
 def _row(network: Network, k: int, starts: list[int], linear_at: int, mask_at: int) -> tuple[int, ...]:
     """Return the columns of a layer in the order of `core.kernels.layers`."""
-    from ddp_mlp.core.kernels.activations import ACTIVATION_CODES
-    from ddp_mlp.core.kernels.tiles import TILE_ROWS
+    from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
+    from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES
 
     layout = network.layout
     # The pieces of a maxout unit are linear; the network takes the largest.

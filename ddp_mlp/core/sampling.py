@@ -28,7 +28,7 @@ def permuted(ids: Ids, *stream: int | str) -> Ids:
     The order is a Fisher-Yates shuffle from a counter-based generator of our own, so it
     does not change with the version of NumPy.
     """
-    from ddp_mlp.core.kernels.sampling import shuffle  # with Numba, which takes long to load
+    from ddp_mlp.core.kernels.random import shuffle  # with Numba, which takes long to load
 
     shuffled = ids.copy()
     shuffle(shuffled, stream_key(*stream))

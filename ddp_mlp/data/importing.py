@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.dataset.writing import create_dataset, require_writable
 from ddp_mlp.data.sources.csv import read_csv
 from ddp_mlp.data.sources.digits import make_digits
 from ddp_mlp.data.sources.idx import read_idx
 from ddp_mlp.data.sources.idx_format import is_idx
+from ddp_mlp.data.sources.splitting import split_off_test
 from ddp_mlp.data.sources.synthetic import RECIPES, make_synthetic
-from ddp_mlp.data.splitting import split_off_test
-from ddp_mlp.data.writing import create_dataset, require_writable
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.guard import open_readonly
-from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset, split_location
-from ddp_mlp.data.nodes import Group, root
-from ddp_mlp.data.tree import Entry, list_tree
-from ddp_mlp.data.validation import count_non_finite
+from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset, split_location
+from ddp_mlp.data.dataset.validation import count_non_finite
+from ddp_mlp.data.hdf5.guard import open_readonly
+from ddp_mlp.data.hdf5.nodes import Group, root
+from ddp_mlp.data.hdf5.tree import Entry, list_tree
 from ddp_mlp.errors import DataError, DdpMlpError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.data.guard import load_h5py
+from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.durable import destination, write_chosen
 from ddp_mlp.errors import OutputError, UsageError
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.checkpoint.model import Facts, normalization_from_json, normalization_to_json
 from ddp_mlp.config import Config
-from ddp_mlp.data.hdf5 import Split
+from ddp_mlp.data.dataset.dataset import Split
 from ddp_mlp.data.normalization import BLOCK_ROWS, fit_normalization
 from ddp_mlp.data.resident import Treatment
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.errors import DataError, UsageError
-from ddp_mlp.training.model import Facts, normalization_from_json, normalization_to_json
 
 Ids = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.optimizers import UpdateRules, update_rules
 from ddp_mlp.core.sampling import permuted
-from ddp_mlp.training.engine import Engine, StepReport
+from ddp_mlp.engine.engine import Engine, StepReport
 from ddp_mlp.training.problem import Problem, prepare
 
 #: Samples of the loss that is checked.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.training.engine import Engine, StepReport
+from ddp_mlp.engine.engine import Engine, StepReport
 
 #: Part of the decrease that the slope promises which a step must bring.
 SUFFICIENT = 1e-4

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.checkpoint.model import Facts
 from ddp_mlp.comm import Communicator, agreed, require_same
 from ddp_mlp.config import Config, DataConfig
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.sampling import fold_ids, split_ids
-from ddp_mlp.data.hdf5 import DatasetFile, Split, open_dataset
-from ddp_mlp.data.known_files import known_fingerprint
+from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset
+from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
-from ddp_mlp.training.memory import check_memory
-from ddp_mlp.training.model import Facts
-from ddp_mlp.training.shared import SharedAllocations
+from ddp_mlp.training.memory_check import check_memory
+from ddp_mlp.training.row_memory import SharedAllocations
 
 Ids = NDArray[np.int64]
 

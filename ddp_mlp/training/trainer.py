@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, global_batch_size, steps_per_epoch
 from ddp_mlp.core.schedules import learning_rate_at, momentum_at, resolve_schedule
+from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
+from ddp_mlp.engine.evaluation import Evaluator
+from ddp_mlp.engine.optimizer_shards import sharding_of
 from ddp_mlp.errors import DdpMlpError, NonFiniteError
-from ddp_mlp.training.bookkeeping import account, account_skipped, close_epoch, norm_columns, note_validation, status_of
-from ddp_mlp.training.engine import STEPS_AT_ONCE, Engine, StepReport
-from ddp_mlp.training.evaluation import Evaluator
+from ddp_mlp.training.epoch_stats import account, account_skipped, close_epoch, norm_columns, note_validation, status_of
 from ddp_mlp.training.line_search import search
 from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.report import Report
-from ddp_mlp.training.sharding import sharding_of
-from ddp_mlp.training.state import TrainState
 
 #: Seconds between reports, about: long enough to cost nothing, short enough to react.
 REPORT_EVERY_S = 0.05

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ddp_mlp.cli import data as data_commands
-from ddp_mlp.cli.data import data
+from ddp_mlp.cli.commands import data as data_commands
+from ddp_mlp.cli.commands.data import data
 from ddp_mlp.data.importing import MAKERS
 from ddp_mlp.errors import DataError, OutputError, UsageError
 

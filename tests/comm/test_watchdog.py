@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ddp_mlp.comm.standing import Standing
+from ddp_mlp.comm.rank_status import Standing
 from ddp_mlp.comm.watchdog import Watchdog
 
 

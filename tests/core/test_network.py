@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ddp_mlp.config import LossConfig, ModelConfig
-from ddp_mlp.core.kernels.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT
-from ddp_mlp.core.kernels.losses import LOSSES
+from ddp_mlp.core.kernels.network.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT
+from ddp_mlp.core.kernels.network.losses import LOSSES
 from ddp_mlp.core.network import LOSSES_OF_TASK, OUTPUT_OF_LOSS, build_network, layer_table
 from ddp_mlp.errors import UsageError
 from tests.building import network_of

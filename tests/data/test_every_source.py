@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ddp_mlp.data.hdf5 import open_dataset
+from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.importing import FORMATS, MAKERS, ImportOptions, open_source, write_source
 from ddp_mlp.data.rows import Rows, n_outputs
 from ddp_mlp.data.sources.source import Source

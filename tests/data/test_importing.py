@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ddp_mlp.data.hdf5 import open_dataset
+from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.importing import MAKERS, ImportOptions, import_dataset, make_dataset
 from ddp_mlp.data.rows import Description, Rows
 from ddp_mlp.data.sources.source import Source
-from ddp_mlp.data.splitting import split_off_test
+from ddp_mlp.data.sources.splitting import split_off_test
 from ddp_mlp.errors import DataError, MissingInputError, OutputError, UsageError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import h5py
 import numpy as np
 import pytest
 
+from ddp_mlp.cli.inspection_text import text_lines
 from ddp_mlp.data.importing import make_dataset
 from ddp_mlp.data.inspection import inspect_dataset
-from ddp_mlp.data.inspection_text import text_lines
 from ddp_mlp.errors import DataError, MissingInputError
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.checkpoint.model import Facts
+from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.config import Config
 from ddp_mlp.core import network as networks
@@ -23,14 +25,12 @@ from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sampling import split_ids
 from ddp_mlp.data.resident import load_resident
 from ddp_mlp.data.rows import Rows
+from ddp_mlp.engine import engine
+from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training import engine
-from ddp_mlp.training.evaluation import Evaluator
 from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
-from ddp_mlp.training.model import Facts
 from ddp_mlp.training.problem import Problem
-from ddp_mlp.training.shared import SharedAllocations
-from ddp_mlp.training.state import Progress, TrainState
+from ddp_mlp.training.row_memory import SharedAllocations
 from ddp_mlp.training.trainer import Trainer
 from tests.faults.cases import Case, Data, Layout
 from tests.faults.guarded_memory import guarded_arrays, take
@@ -49,7 +49,7 @@ _TIMES = ("samples_per_s", "compute_s", "communicate_s", "data_s", "wall_s")
 
 @dataclass(frozen=True)
 class Split:
-    """Rows in memory, as `ddp_mlp.data.hdf5.Split` has them in a file."""
+    """Rows in memory, as `ddp_mlp.data.dataset.dataset.Split` has them in a file."""
 
     rows: Rows
 

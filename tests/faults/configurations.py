@@ -62,7 +62,7 @@ def kind_of(layout: Layout) -> str:
 def ready() -> None:
     """Load the kernels, compiled where that was never done, so that their own arrays are guarded too."""
     from ddp_mlp.comm import SingleProcess
-    from ddp_mlp.training.compilation import ready_kernels
+    from ddp_mlp.engine.compilation import ready_kernels
     from tests.faults.guarded_memory import guard_kernels
 
     guard_kernels()

@@ -70,9 +70,9 @@ def place() -> Iterator[Place]:
     from ddp_mlp.comm import SingleProcess
     from ddp_mlp.config import load_config
     from ddp_mlp.data.importing import make_dataset
-    from ddp_mlp.training import run_lock
-    from ddp_mlp.training.compilation import ready_kernels
-    from ddp_mlp.training.run import Run, RunOptions
+    from ddp_mlp.engine.compilation import ready_kernels
+    from ddp_mlp.run.files import lock as run_lock
+    from ddp_mlp.run.run import Run, RunOptions
 
     run_lock.BEAT_S, run_lock.PATIENCE_S = (
         0.1,

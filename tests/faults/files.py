@@ -20,13 +20,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ddp_mlp.data.hdf5 import open_dataset
+from ddp_mlp.checkpoint.checkpoint import checkpoint_image, load_checkpoint
+from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.checkpoint.sealed_hdf5 import USER_BLOCK, seal
+from ddp_mlp.cli.inspection_text import text_lines
+from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.inspection import inspect_dataset
-from ddp_mlp.data.inspection_text import text_lines
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training.checkpoint import checkpoint_image, load_checkpoint
-from ddp_mlp.training.model import load_model
-from ddp_mlp.training.sealed import USER_BLOCK, seal
 from tests.checkpoints import checkpoint_of
 from tests.faults.canary import Canary, canary_in
 from tests.faults.forks import ESCAPED, Child, in_child

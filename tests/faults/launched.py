@@ -72,8 +72,8 @@ def _jobs(seeds: Sequence[int], ranks: int, per_node: int) -> Iterator[tuple[Cas
 
 def _run_world(ranks: int, per_node: int, jobs: Sequence[tuple[Case, dict[str, str]]]) -> tuple[list[str], str]:
     """Return what came of the jobs that were done, and how the world ended."""
-    from ddp_mlp.cluster.launch import launch_environment, ranks_command
-    from ddp_mlp.cluster.launchers import find_launcher
+    from ddp_mlp.cluster.launch.launch import launch_environment, ranks_command
+    from ddp_mlp.cluster.launch.launchers import find_launcher
 
     launcher = find_launcher()
     with tempfile.TemporaryDirectory() as folder:

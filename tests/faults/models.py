@@ -16,10 +16,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddp_mlp.checkpoint.checkpoint import newest_good
+from ddp_mlp.checkpoint.model import load_model
 from ddp_mlp.core.layout import digest
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training.checkpoint import newest_good
-from ddp_mlp.training.model import load_model
 from tests.faults.jobs import INJECT, Job, kill_marked, make_folder, marked_processes
 from tests.faults.table import Row
 from tests.runs import ddp_mlp

@@ -57,7 +57,7 @@ def role_of(process: int) -> str:
     with contextlib.suppress(OSError):
         words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
         name = Path(words[0]).name
-        if "ddp_mlp.cluster.keeper" in words:
+        if "ddp_mlp.cluster.launch.keeper" in words:
             return "keeper"
         if name.startswith(_LAUNCHERS) and "--version" not in words:
             return "mpiexec"

@@ -19,10 +19,10 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from ddp_mlp.checkpoint.checkpoint import list_checkpoints, newest_good
+from ddp_mlp.checkpoint.sealed_hdf5 import verify_image
 from ddp_mlp.errors import DataError, StorageError
-from ddp_mlp.training.checkpoint import list_checkpoints, newest_good
-from ddp_mlp.training.run_writer import RunWriter
-from ddp_mlp.training.sealed import verify_image
+from ddp_mlp.run.files.writer import RunWriter
 from tests.faults.forks import in_child
 from tests.faults.stores import KEEP, Store, filled_store
 from tests.faults.table import Row

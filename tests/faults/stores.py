@@ -14,17 +14,17 @@ from typing import Any, cast
 
 import numpy as np
 
+from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_image, list_checkpoints, load_checkpoint, newest_good
+from ddp_mlp.checkpoint.history import cells_of, extended
+from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.checkpoint.sealed_hdf5 import verify_image
+from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.errors import DataError, StorageError
-from ddp_mlp.training.checkpoint import Checkpoint, checkpoint_image, list_checkpoints, load_checkpoint, newest_good
-from ddp_mlp.training.history import cells_of, extended
-from ddp_mlp.training.model import load_model
+from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.run.files.table_lines import read_table
+from ddp_mlp.run.files.writer import RunWriter
+from ddp_mlp.run.snapshot import Imprint, Snapshot
 from ddp_mlp.training.problem import Problem
-from ddp_mlp.training.run_directory import RunDirectory
-from ddp_mlp.training.run_writer import RunWriter
-from ddp_mlp.training.sealed import verify_image
-from ddp_mlp.training.snapshot import Imprint, Snapshot
-from ddp_mlp.training.state import Progress, TrainState
-from ddp_mlp.training.table_lines import read_table
 from tests.faults.jobs import make_folder
 from tests.faults.table import Row
 from tests.runs import ddp_mlp

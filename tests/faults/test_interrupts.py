@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ddp_mlp.training.checkpoint import newest_good
+from ddp_mlp.checkpoint.checkpoint import newest_good
 from tests.faults.jobs import Job, job, make_folder
 from tests.faults.orphans import role_of
 from tests.tiers import thorough

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from ddp_mlp.training.checkpoint import list_checkpoints, newest_good, prune_checkpoints, save_checkpoint
-from tests.training.test_checkpoint import checkpoint_image, checkpoint_of
+from ddp_mlp.checkpoint.checkpoint import list_checkpoints, newest_good, prune_checkpoints, save_checkpoint
+from tests.checkpoint.test_checkpoint import checkpoint_image, checkpoint_of
 
 KEEP = 3
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddp_mlp.training.checkpoint import (
+from ddp_mlp.checkpoint.checkpoint import (
     list_checkpoints,
     load_checkpoint,
     newest_good,
 )
-from ddp_mlp.training.model import load_model
-from ddp_mlp.training.run_writer import RunWriter
-from ddp_mlp.training.table_lines import read_table
+from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.run.files.table_lines import read_table
+from ddp_mlp.run.files.writer import RunWriter
 from tests.faults.forks import in_child
 from tests.faults.stores import Store
 from tests.faults.table import Row
@@ -78,8 +78,8 @@ def test_kills_at_random_times_lose_nothing_that_was_announced(
     folder: Path, long: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that saves as fast as the disk can, killed over and over, and started again from where it was."""
-    monkeypatch.setattr("ddp_mlp.training.recorder.REST", 0.0)
-    monkeypatch.setattr("ddp_mlp.training.recorder.LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr("ddp_mlp.run.recorder.REST", 0.0)
+    monkeypatch.setattr("ddp_mlp.run.recorder.LOOK_EVERY_S", 0.001)
     train(folder, "warm", "train.epochs=1", resume=False)
     started = time.monotonic()
     train(folder, "warm-again", "train.epochs=1", resume=False)

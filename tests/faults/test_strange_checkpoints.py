@@ -16,10 +16,10 @@ import h5py
 import numpy as np
 import pytest
 
+from ddp_mlp.checkpoint.checkpoint import checkpoint_image, load_checkpoint
+from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.checkpoint.sealed_hdf5 import USER_BLOCK, seal
 from ddp_mlp.errors import DataError
-from ddp_mlp.training.checkpoint import checkpoint_image, load_checkpoint
-from ddp_mlp.training.model import load_model
-from ddp_mlp.training.sealed import USER_BLOCK, seal
 from tests.checkpoints import checkpoint_of
 from tests.faults.canary import Canary, canary_in
 from tests.faults.forks import Child, in_child

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ddp_mlp.training import run_lock
-from ddp_mlp.training.lock_owner import this_process
-from ddp_mlp.training.run_directory import RunDirectory
-from ddp_mlp.training.run_lock import RunLock
+from ddp_mlp.run.files import lock as run_lock
+from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.run.files.lock import RunLock
+from ddp_mlp.run.files.lock_owner import this_process
 from tests.faults.jobs import Job, job, make_folder
 
 

@@ -158,7 +158,7 @@ def _mutated(content: bytes, rng: random.Random) -> bytes:
 def hostile_values(n: int, seed: int = 0) -> Row:
     """Load `n` hostile configurations; each must end in time, in one line, and leave nothing."""
     row, codes = Row("hostile configurations", note=""), dict.fromkeys(_CODES, 0)
-    for name in ("ddp_mlp.cli.train", "ddp_mlp.config", "ddp_mlp.comm"):
+    for name in ("ddp_mlp.cli.commands.train", "ddp_mlp.config", "ddp_mlp.comm"):
         importlib.import_module(name)  # here, so that a child need not
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-") as name:
         folder = Path(name)

@@ -48,9 +48,9 @@ def set_variable(patched: pytest.MonkeyPatch, assignment: str) -> None:
 
 
 def version(patched: pytest.MonkeyPatch, text: str) -> None:
-    import ddp_mlp.training.replicas
+    import ddp_mlp.run.rank_checks
 
-    patched.setattr(ddp_mlp.training.replicas, "__version__", text)
+    patched.setattr(ddp_mlp.run.rank_checks, "__version__", text)
 
 
 FAULTS = {"flip": flip, "signal": send_signal, "set": set_variable, "version": version}

@@ -15,7 +15,7 @@ from typing import Any
 
 from ddp_mlp.comm import connect
 from ddp_mlp.config import OPTIMIZER_DEFAULTS, load_config
-from ddp_mlp.training.compilation import ready_kernels
+from ddp_mlp.engine.compilation import ready_kernels
 from tests.building import compilations
 
 CONFIG = """
@@ -62,9 +62,9 @@ SAME = ("status", "epochs", "steps", "best_epoch", "train_loss", "penalty", "val
 
 def train(folder: Path, name: str, comm: Any) -> dict[str, Any]:
     """Collective. Train one of `RUNS` and return its summary and metrics."""
+    from ddp_mlp.checkpoint.checkpoint import list_checkpoints, load_checkpoint
     from ddp_mlp.core.layout import digest
-    from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
-    from ddp_mlp.training.run import Run, RunOptions
+    from ddp_mlp.run.run import Run, RunOptions
 
     named = [] if any(text.startswith("optimizer.name") for text in RUNS[name]) else [f"optimizer.name={name}"]
     config = load_config(folder / "c.toml", [*named, *RUNS[name]], os.environ)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ddp_mlp.checkpoint.checkpoint import list_checkpoints, load_checkpoint
+from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import SingleProcess, require_same
 from ddp_mlp.errors import LaunchError, NonFiniteError
-from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
-from ddp_mlp.training.replicas import check_finite
-from ddp_mlp.training.state import Progress, TrainState
+from ddp_mlp.run.rank_checks import check_finite
 from tests.runs import Finished, ddp_mlp, make_data
 
 pytestmark = pytest.mark.mpi

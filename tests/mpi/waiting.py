@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import ddp_mlp.comm.mpi as communicator
-import ddp_mlp.training.run  # so that no job waits for it  # noqa: F401
+import ddp_mlp.run.run  # so that no job waits for it  # noqa: F401
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.training.compilation import ready_kernels
+from ddp_mlp.engine.compilation import ready_kernels
 from tests.inside import exit_code, set_up_like_a_process
 from tests.mpi.faulty import with_fault
 

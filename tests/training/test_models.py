@@ -9,14 +9,14 @@ import h5py
 import numpy as np
 import pytest
 
+from ddp_mlp.checkpoint.model import load_model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.errors import DataError, DdpMlpError, UsageError
-from ddp_mlp.training.application import apply_model
+from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.training.gradcheck import check_configuration
-from ddp_mlp.training.model import load_model
+from ddp_mlp.training.inference import apply_model
 from ddp_mlp.training.problem import prepare
-from ddp_mlp.training.run import Run, RunOptions
 
 CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 

@@ -10,12 +10,12 @@ import h5py
 import numpy as np
 import pytest
 
+from ddp_mlp.checkpoint.checkpoint import list_checkpoints, load_checkpoint
+from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.config import load_config
 from ddp_mlp.core.sampling import epoch_order
 from ddp_mlp.errors import NonFiniteError, UsageError
-from ddp_mlp.training.bookkeeping import norm_columns
-from ddp_mlp.training.checkpoint import list_checkpoints, load_checkpoint
-from ddp_mlp.training.state import Progress
+from ddp_mlp.training.epoch_stats import norm_columns
 from tests.runs import ddp_mlp
 from tests.runs import train_here as train
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ddp_mlp.checkpoint.checkpoint import load_checkpoint
+from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.config import Config, ScheduleConfig
 from ddp_mlp.core.layout import digest
 from ddp_mlp.errors import CheckpointError
-from ddp_mlp.training.bookkeeping import final_row, note_validation, status_of
-from ddp_mlp.training.checkpoint import load_checkpoint
-from ddp_mlp.training.model import load_model
-from ddp_mlp.training.state import Progress
+from ddp_mlp.training.epoch_stats import final_row, note_validation, status_of
 from tests.runs import prepare
 from tests.runs import train_here as train
 

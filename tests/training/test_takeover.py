@@ -18,12 +18,12 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import load_config
 from ddp_mlp.data.importing import make_dataset
 from ddp_mlp.errors import NonFiniteError, OutputError, StorageError
-from ddp_mlp.training import run_writer
-from ddp_mlp.training.epoch_table import EpochTable
-from ddp_mlp.training.lock_owner import this_process
+from ddp_mlp.run.files import writer as run_writer
+from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.run.files.epoch_table import EpochTable
+from ddp_mlp.run.files.lock_owner import this_process
+from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.training.report import Report
-from ddp_mlp.training.run import Run, RunOptions
-from ddp_mlp.training.run_directory import RunDirectory
 
 CONFIG = """
 [data]

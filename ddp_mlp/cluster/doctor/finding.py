@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ddp_mlp.cluster.job import ask_job
+from ddp_mlp.cluster.launch.process import ask_job
 from ddp_mlp.comm.launcher import outside_any_job
 
 OK, WARNING, ERROR = "ok", "warning", "error"

@@ -9,8 +9,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Finding, ask
-from ddp_mlp.cluster.launch import launch_environment
-from ddp_mlp.cluster.launchers import find_launcher, identify, launcher_on_path
+from ddp_mlp.cluster.launch.launch import launch_environment
+from ddp_mlp.cluster.launch.launchers import find_launcher, identify, launcher_on_path
 from ddp_mlp.comm import connect
 from ddp_mlp.comm.launcher import expected_world_size
 from ddp_mlp.comm.library import loaded_library

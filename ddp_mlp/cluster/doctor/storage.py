@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
+from ddp_mlp.cache_directory import cache_root, is_private
 from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Finding
-from ddp_mlp.core.kernels.cache import cache_root, is_private
 
 _LEAST_FREE_BYTES = 2**30
 _SLOW_FSYNC_S = 1.0

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ddp_mlp.cluster.launch import launch_environment
-from ddp_mlp.cluster.launchers import find_launcher
+from ddp_mlp.cluster.launch.launch import launch_environment
+from ddp_mlp.cluster.launch.launchers import find_launcher
 from ddp_mlp.comm.library import MpiLibrary, loaded_library
 from ddp_mlp.errors import UsageError
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.core.kernels.arrays import Bytes2, Doubles2, Floats1, Floats2, Integers1, Integers2
-from ddp_mlp.core.kernels.intrinsics import entry_point, jit
-from ddp_mlp.core.kernels.layers import N_OUT, OUTPUT_AT
-from ddp_mlp.core.kernels.losses import apply_output, loss_and_delta
-from ddp_mlp.core.kernels.network import forward, gather
-from ddp_mlp.core.kernels.reduction import copy
+from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT
+from ddp_mlp.core.kernels.network.losses import apply_output, loss_and_delta
+from ddp_mlp.core.kernels.network.passes import forward, gather
+from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
+from ddp_mlp.core.kernels.vector_ops import copy
 
 EVALUATION_ROWS = 256
 

@@ -15,9 +15,9 @@ from numba.core.runtime import rtsys
 
 from ddp_mlp.core.kernels.arrays import signature
 from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
-from ddp_mlp.core.kernels.intrinsics import jit
-from ddp_mlp.core.kernels.sampling import shuffle
-from ddp_mlp.core.kernels.step import work
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.random import shuffle
+from ddp_mlp.core.kernels.step.phases import work
 from ddp_mlp.errors import UsageError
 
 ENTRY_POINTS = (work, evaluate_blocks, predict_blocks, shuffle)

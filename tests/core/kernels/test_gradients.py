@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.activations import ACTIVATIONS
-from ddp_mlp.core.kernels.losses import LOSSES
+from ddp_mlp.core.kernels.network.activations import ACTIVATIONS
+from ddp_mlp.core.kernels.network.losses import LOSSES
 from tests import reference
 from tests.building import (
     engine_of,

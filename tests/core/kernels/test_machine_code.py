@@ -19,8 +19,8 @@ from ddp_mlp.core import kernels
 from ddp_mlp.core.kernels.arrays import signature
 from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
 from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, are_ready
-from ddp_mlp.core.kernels.sampling import shuffle
-from ddp_mlp.core.kernels.step import work
+from ddp_mlp.core.kernels.random import shuffle
+from ddp_mlp.core.kernels.step.phases import work
 from tests.building import compilations
 from tests.runs import ddp_mlp
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.sampling import GOLDEN, below, draw, mix, shuffle
+from ddp_mlp.core.kernels.random import GOLDEN, below, draw, mix, shuffle
 
 MASK = 2**64 - 1
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.core.kernels.maxout import give_to_winner, take_largest
+from ddp_mlp.core.kernels.network.maxout import give_to_winner, take_largest
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
-from ddp_mlp.training.evaluation import Evaluator
+from ddp_mlp.engine.evaluation import Evaluator
 from tests.building import gradient_of, resident_of
 from tests.reference import central_differences
 

@@ -48,7 +48,7 @@ def _act(action: str) -> None:
     if name == "sleep":
         time.sleep(seconds)
     if name == "restless":  # saves follow each other without a pause
-        from ddp_mlp.training import recorder
+        from ddp_mlp.run import recorder
 
         recorder.REST, recorder.LOOK_EVERY_S = 0.0, 0.001
     if name == "hold":  # with the interpreter held, as by a library that reads from a dead file system
@@ -58,7 +58,7 @@ def _act(action: str) -> None:
 def _arm(place: str, action: str) -> None:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from ddp_mlp.comm.standing import Standing
+    from ddp_mlp.comm.rank_status import Standing
 
     standing: Any = Standing  # its methods are replaced
     at, at_step = standing.at, standing.at_step
@@ -83,7 +83,7 @@ def _arm(place: str, action: str) -> None:
 
 
 def _compile_slowly(seconds: float) -> None:
-    from ddp_mlp.core.kernels import cache, machine_code
+    from ddp_mlp.core.kernels.numba_ext import cache, machine_code
 
     read, rank = cache.read_code, int(os.environ.get("PMI_RANK", "0"))
 

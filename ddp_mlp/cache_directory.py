@@ -1,0 +1,42 @@
+"""The private directory for what can be made again: machine code, measured layouts, fingerprints of data files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def cache_root() -> Path:
+    """Return the directory of all that is kept: ``DDP_MLP_CACHE_DIR``, else the user's cache, else one in ``/tmp``."""
+    if chosen := os.environ.get("DDP_MLP_CACHE_DIR"):
+        return Path(chosen)
+    with suppress(RuntimeError):  # a user without a home
+        caches = [Path(os.environ.get("XDG_CACHE_HOME", "")), Path.home() / ".cache"]
+        if absolute := [path for path in caches if path.is_absolute()]:  # of the others the XDG standard says: ignore
+            return absolute[0] / "ddp-mlp"
+    return fallback_root()
+
+
+def fallback_root() -> Path:
+    """Return the directory in ``/tmp`` that serves where the cache cannot be used."""
+    directory = Path("/tmp")  # noqa: S108 - private by `is_private`
+    with suppress(OSError):  # nothing can be written anywhere
+        directory = Path(tempfile.gettempdir()).resolve()
+    return directory / f"ddp-mlp-{os.getuid()}"
+
+
+def is_private(directory: Path) -> bool:
+    """Tell whether only this user, or root, can write there: others could have this process run their code."""
+    try:
+        status = directory.lstat()  # in /tmp, others can make links
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and is_ours(status)
+
+
+def is_ours(status: os.stat_result) -> bool:
+    """Tell whether a file or directory belongs to this user or root, and nobody else can write to it."""
+    return status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,0 +1,58 @@
+"""``ddp-mlp evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ddp_mlp.cli.options import json_option, print_json, print_result, shown, tell
+
+#: Wider confusion matrices than this are for ``--json`` alone.
+_MOST_CLASSES = 20
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--split", help="Split of DATA [default: test, else valid, else train].")
+@click.option("--top-k", type=click.IntRange(1, 10**6), help="Also count answers among the K likeliest classes.")
+@json_option
+def evaluate(model: Path, data: str, split: str | None, top_k: int | None, as_json: bool) -> None:
+    """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5 or F.h5:/group).
+
+    Every sample counts once and the same; errors of a regression are in the units of DATA.
+    """
+    from ddp_mlp.comm import connect
+    from ddp_mlp.training.inference import apply_model
+
+    with connect() as comm, apply_model(model, data, split, comm, tell) as applied:
+        result = {"split": applied.split, **applied.evaluate(top_k or 0)}
+        if comm.rank != 0:
+            return
+        if as_json:
+            print_json(result)
+        else:
+            _print_report(result)
+
+
+def _print_report(result: dict[str, Any]) -> None:
+    """Print single numbers as a list, then what there is of each class or target as tables."""
+    print_result({name: value for name, value in result.items() if not isinstance(value, list)}, as_json=False)
+    for name in ("targets", "classes"):
+        if len(result.get(name, [])) > 1:
+            _print_table(list(result[name][0]), [list(row.values()) for row in result[name]])
+    if "confusion" in result and len(result["confusion"]) <= _MOST_CLASSES:
+        names = [row["class"] for row in result["classes"]]
+        rows = [[name, *counts] for name, counts in zip(names, result["confusion"], strict=True)]
+        _print_table(["class \\ answer", *names], rows)
+
+
+def _print_table(header: list[str], rows: list[list[Any]]) -> None:
+    lines = [header, *([shown(value) for value in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    click.echo()
+    for line in lines:
+        cells = (text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))
+        click.echo("  ".join([line[0].ljust(widths[0]), *cells]))

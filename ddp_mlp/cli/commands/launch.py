@@ -1,0 +1,93 @@
+"""``ddp-mlp launch``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from ddp_mlp.cli.options import MOST_RANKS, RESTARTS, THREADS, ParamType, tell
+from ddp_mlp.errors import literal
+
+#: Stands for a number of ranks that is to be found.
+AUTO = 0
+
+
+class RankCount(ParamType[int]):
+    """A positive number, or ``auto``."""
+
+    name = "ranks"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, `AUTO` for ``auto``."""
+        if value == "auto":
+            return AUTO
+        text = str(value)
+        if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= MOST_RANKS):
+            self.fail(
+                f"{literal(value)} is no number of ranks; write 1, 2, ... up to {MOST_RANKS}, or auto", param, ctx
+            )
+        return int(text)
+
+
+def _choose(command: tuple[str, ...]) -> tuple[int, int]:
+    """Return the ranks and threads for ``train CONFIG ...``."""
+    from ddp_mlp.cli.commands.train import train
+
+    if command[0] != "train":
+        raise click.UsageError("-n auto is for `train CONFIG`; give a number of ranks for other commands")
+    given = train.make_context("train", list(command[1:])).params
+    if given["dry_run"]:
+        return 1, 1
+    from ddp_mlp.cluster.plan.auto import begun_with, choose_layout
+
+    directory = given["out"] or Path("runs") / given["config"].stem
+    most = begun_with(directory) if given["resume"] else None
+    return choose_layout(given["config"], given["overrides"], most, tell)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("-n", "n_ranks", type=RankCount(), help="Number of ranks, or auto: by a short trial.")
+@click.option(
+    "--hostfile",
+    type=click.Path(path_type=Path),
+    help="Machines to start on, one a line: NAME, NAME:4 or NAME slots=4; without -n, a rank for each slot.",
+)
+@click.option(
+    "--threads-per-rank",
+    type=THREADS,
+    default=1,
+    show_default=True,
+    help="Micro-batches that each rank computes at once.",
+)
+@click.option(
+    "--max-restarts",
+    type=RESTARTS,
+    default=0,
+    show_default=True,
+    help="How often a `train` that fails is started again, from its last good checkpoint.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def launch(
+    n_ranks: int | None, hostfile: Path | None, threads_per_rank: int, max_restarts: int, command: tuple[str, ...]
+) -> None:
+    """Run COMMAND, such as `train CONFIG.toml`, on several ranks of this machine, or of those of a hostfile.
+
+    Finds the mpiexec that belongs to this Python's MPI, and sets the threads. With `-n auto`, for
+    `train`, a few layouts of ranks and threads are tried for a second each, and the choice is
+    remembered.
+    """
+    from ddp_mlp.cluster.launch.hostfile import ranks_on, read_hosts
+    from ddp_mlp.cluster.launch.launch import launch as start
+
+    if n_ranks is None and hostfile is None:
+        raise click.UsageError("say how many ranks with -n, or where with --hostfile")
+    if n_ranks == AUTO and hostfile:
+        raise click.UsageError("-n auto tries layouts on this machine; with --hostfile give a number of ranks")
+    if n_ranks == AUTO:
+        n_ranks, threads_per_rank = _choose(command)
+    hosts = read_hosts(hostfile) if hostfile else ()
+    n_ranks = ranks_on(hosts, n_ranks) if hosts else n_ranks or 1
+    sys.exit(start(n_ranks, threads_per_rank, command, tell, max_restarts, hosts))

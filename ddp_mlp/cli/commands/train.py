@@ -1,0 +1,87 @@
+"""``ddp-mlp train``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ddp_mlp.cli.options import DURATION, THREADS, json_option, print_result, read_config
+from ddp_mlp.comm.launcher import is_rank_of_several
+from ddp_mlp.errors import StoppedError
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Override a key of the configuration.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/NAME OF CONFIG].")
+@click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of the run directory.")
+@click.option(
+    "--threads-per-rank",
+    "threads",
+    type=THREADS,
+    default=1,
+    show_default=True,
+    envvar="DDP_MLP_THREADS_PER_RANK",
+    help="Micro-batches that each rank computes at once.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "plain", "none"]),
+    default="auto",
+    show_default=True,
+    envvar="DDP_MLP_PROGRESS",
+    help="auto: a bar in a terminal of a single process, sparse lines elsewhere.",
+)
+@click.option("--max-time", type=DURATION, help="Save and stop after this long, such as 3h50m, 90m or 45s.")
+@click.option("--dry-run", is_flag=True, help="Check the configuration and print it resolved; train nothing.")
+@json_option
+def train(
+    config: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    threads: int,
+    progress: str,
+    max_time: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Train the network that CONFIG describes.
+
+    Alone, or on every rank of `mpirun`, `srun` or `ddp-mlp launch`: the weights are the
+    same bits on any number of ranks up to [train] micro_batches.
+    """
+    from ddp_mlp.comm import agreed, connect
+    from ddp_mlp.config import as_toml
+    from ddp_mlp.run.signals import hold_stop_signals
+
+    hold_stop_signals()
+    read = read_config(config, overrides)
+    if dry_run and not is_rank_of_several(os.environ):  # it needs no other rank, be there one or not
+        click.echo(as_toml(read()), nl=False)
+        return
+    with connect() as comm:
+        with agreed(comm):
+            loaded = read()
+        if dry_run:
+            click.echo(as_toml(loaded), nl=False)
+            return
+        from ddp_mlp.cli.progress import make_progress
+        from ddp_mlp.run.run import Run, RunOptions
+
+        options = RunOptions(out or Path("runs") / config.stem, resume=resume, threads=threads, max_time_s=max_time)
+        with make_progress(progress, loaded, comm) as shown:
+            summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
+        if comm.rank == 0:
+            print_result(summary, as_json=as_json)
+    if summary["status"] == "stopped":
+        sys.exit(StoppedError.exit_code)

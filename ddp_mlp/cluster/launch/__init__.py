@@ -1,0 +1,1 @@
+"""Starting the ranks of one job, watching them, and ending them."""

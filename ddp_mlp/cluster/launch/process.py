@@ -1,0 +1,152 @@
+"""One start of a job under its launcher: signals go through to it, and nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from ddp_mlp.cluster.launch.keeper import kept
+from ddp_mlp.cluster.launch.mpi_leftovers import sweep
+from ddp_mlp.cluster.launch.orphans import end_processes
+from ddp_mlp.cluster.launch.processes import STARTED_BY, Mark, is_launcher, is_stopped, marked
+from ddp_mlp.comm.lifeline import bound_to_this_process
+from ddp_mlp.errors import LaunchError
+
+#: Codes of jobs that print a result: done, a comparison that failed, stopped on request.
+_WITH_RESULT = (0, 1, 75)
+#: How often to look whether a job is still one.
+_LOOK_S = 0.5
+
+
+class StopRequests:
+    """Signals to this process, handed on to the job that runs.
+
+    The first request becomes SIGUSR1, which launchers hand to the ranks: they save and
+    leave. At SIGTERM launchers kill the ranks instead, so it is passed on only when it comes
+    again. A second Ctrl-C kills the launcher, whose ranks cannot stay without it; ranks that
+    are stuck would not hear anything less.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked = threading.Event()
+        self.interrupts = 0
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._receive)
+
+    def hand_to(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass requests on to this process from now on."""
+        self._process = process
+        if self._asked.is_set():  # before there was anybody to hear it
+            process.send_signal(signal.SIGUSR1)
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but no longer than until a request comes; return whether one has come."""
+        return self._asked.wait(seconds)
+
+    def _receive(self, number: int, _frame: object) -> None:
+        self.interrupts += number == signal.SIGINT
+        if self._process and self.interrupts > 1:
+            self._process.kill()
+        elif self._process:
+            self._process.send_signal(number if self._asked.is_set() else signal.SIGUSR1)
+        self._asked.set()
+
+
+def run_job(command: Sequence[str], environment: Mapping[str, str], requests: StopRequests) -> int:
+    """Run a command to its end and return its exit code, 128 + the signal if one ended it.
+
+    What it prints is a result that comes at the end. It is held back until then, because
+    launchers tell of killed ranks on standard output, where a reader expects results only.
+
+    Raises
+    ------
+    LaunchError
+        If it cannot be started.
+    """
+    with kept() as mark:
+        process = _started(command, {**environment, STARTED_BY: str(mark)})
+        requests.hand_to(process)
+        output = _output_of(process, mark)
+    code = process.returncode
+    stream = sys.stdout if code in _WITH_RESULT else sys.stderr
+    with suppress(OSError, ValueError):  # a reader that is gone, a full disk: the code of the job counts all the same
+        stream.write(output.decode(errors="replace"))
+        stream.flush()
+    if requests.interrupts > 1:
+        return 130
+    return code if code >= 0 else 128 - code
+
+
+def ask_job(
+    command: Sequence[str], environment: Mapping[str, str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that starts ranks for an answer on standard output; nothing of it lives or lies about afterwards.
+
+    Raises
+    ------
+    OSError, subprocess.TimeoutExpired
+        If it cannot be started, or takes longer than `timeout_s` seconds.
+    """
+    began = time.time()
+    with kept() as mark:
+        try:
+            return subprocess.run(
+                list(command), env={**environment, STARTED_BY: str(mark)}, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", check=False, timeout=timeout_s,
+                preexec_fn=bound_to_this_process(),
+            )  # fmt: skip
+        finally:
+            end_processes(mark)
+            sweep(began)
+
+
+def _started(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(command),
+            env=dict(environment),
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # so that a Ctrl-C in the terminal comes through here only
+            preexec_fn=bound_to_this_process(),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LaunchError(f"{command[0]} cannot be started: {error}") from None
+
+
+def _output_of(process: subprocess.Popen[bytes], mark: Mark) -> bytes:
+    """Wait until a job has ended and return its output; if it failed, nothing of it lives then.
+
+    What outlives a launcher holds its output open, so the end of that alone is not waited for.
+    """
+    had_ranks = False
+    while True:
+        try:
+            output = process.communicate(timeout=_LOOK_S)[0]
+        except subprocess.TimeoutExpired:
+            if process.poll() is None:
+                had_ranks = _wake_the_forsaken(mark, had_ranks=had_ranks)
+            else:
+                end_processes(mark)
+            continue
+        if process.returncode:
+            end_processes(mark)
+        return output
+
+
+def _wake_the_forsaken(mark: Mark, *, had_ranks: bool) -> bool:
+    """Let stopped launchers that have lost their ranks go on, to their end; return whether there were ever ranks."""
+    processes = marked(mark)
+    launchers = {process for process in processes if is_launcher(process)}
+    has_ranks = len(processes) > len(launchers)
+    if had_ranks and not has_ranks:
+        for launcher in filter(is_stopped, launchers):
+            with suppress(OSError):
+                os.kill(launcher, signal.SIGCONT)
+    return had_ranks or has_ranks

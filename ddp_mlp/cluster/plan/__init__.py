@@ -1,0 +1,1 @@
+"""Predicting and choosing how many ranks and threads a run should have."""

@@ -1,0 +1,1 @@
+"""Matrix products: packing, the microkernel, and the loops around it."""

@@ -1,0 +1,113 @@
+"""Matrix products over flat arrays: ``C = A B``, ``C = A B^T`` and ``C += A B``.
+
+Every element of C is one chain of fused multiply-adds in the order of k, see `tiles`. So a
+product of some rows, of some columns, or by another order of blocks has the same bits.
+
+For the few rows of a micro-batch most time of a general BLAS goes into packing the weights.
+Here matrices are read where they lie, and packed only where that pays: a transposed factor,
+and large ones, whose columns would otherwise fall on few lines of the cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ddp_mlp.core.kernels.gemm import microkernel as tiles
+from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, TILE_ROWS, WRITE
+from ddp_mlp.core.kernels.gemm.packing import pack_rows, pack_tiles, pack_transposed
+from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, inlined, jit
+from ddp_mlp.core.kernels.numba_ext.simd import lanes
+
+#: Steps of k in one go: a packed panel of B, two vectors wide, then fits the second-level cache.
+_DEPTH = 2048
+#: From this many columns on it pays to pack A, and from this many rows on B.
+_PACK_A_FROM, _PACK_B_FROM = 1024, 256
+
+
+@inlined
+def _tiles(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, m, k, columns, mode):
+    """Multiply fewer rows than a whole tile has."""
+    wide = columns > lanes(b)
+    i = 0
+    if m >= 4:
+        if wide:
+            tiles.WIDE_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0)
+        else:
+            tiles.NARROW_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0)
+        i = 4
+    if m - i >= 2:
+        x, y = at + i * a_row, to + i * c_row
+        if wide:
+            tiles.WIDE_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+        else:
+            tiles.NARROW_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+        i += 2
+    if m - i >= 1:
+        x, y = at + i * a_row, to + i * c_row
+        if wide:
+            tiles.WIDE_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+        else:
+            tiles.NARROW_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+
+
+@inlined
+def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode, ahead):
+    """Multiply all rows of A by a panel of B, at most two vectors wide; tiles of A are `a_tile` apart.
+
+    The next panel of B, `ahead` elements behind this one, is asked for on the way.
+    """
+    whole = m // TILE_ROWS
+    if columns > lanes(b):
+        for i in range(whole):
+            x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
+            line = ahead + min(i, 1) * lanes(b)  # the first two tiles ask for the two vectors of each row
+            tiles.WIDE(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, line)
+    else:
+        for i in range(whole):
+            x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
+            tiles.NARROW(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+    x, y = at + whole * a_tile, to + whole * TILE_ROWS * c_row
+    _tiles(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, m - whole * TILE_ROWS, k, columns, mode)
+
+
+@jit
+def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_start, c_row, m, n, k, adds):
+    """Compute ``C = A B`` or, where it `adds`, ``C = C + A B``.
+
+    Parameters
+    ----------
+    a : ndarray, flat
+        ``A[i, l]`` (m, k) lies at ``a_start + i a_row + l a_step``; one of both steps is 1.
+    b : ndarray, flat
+        ``B[l, j]`` (k, n) lies at ``b_start + l b_row + j``; `transposed`, at ``b_start + j b_row + l``.
+    c : ndarray, flat
+        ``C[i, j]`` (m, n) lies at ``c_start + i c_row + j``.
+    adds : bool
+        The sum over k is then complete before it is added to what is in C.
+    """
+    a_tile = TILE_ROWS * a_row
+    if n >= _PACK_A_FROM:
+        a = pack_tiles(a, a_start, a_row, a_step, m, k)
+        a_start, a_row, a_step, a_tile = 0, 1, TILE_ROWS, TILE_ROWS * k
+    packs = transposed or m >= _PACK_B_FROM
+    depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b)
+    panel = np.empty(min(k, depth) * width if packs else 0, b.dtype)
+    for first in range(0, max(k, 1), depth):
+        size, at = min(depth, k - first), a_start + first * a_step
+        mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
+        for j in range(0, n, width):
+            columns, to = min(width, n - j), c_start + j
+            source = b_start + (j * b_row + first if transposed else first * b_row + j)
+            if transposed:
+                pack_transposed(b, source, b_row, size, columns, panel)
+            elif packs:
+                pack_rows(b, source, b_row, size, columns, panel)
+            if packs:
+                from_, from_start, from_row = panel, 0, width
+                # Rows of a transposed factor follow each other; others are asked for while they are packed.
+                ahead = distance(b, source + width * b_row, panel, 0) if transposed else 0
+            else:
+                from_, from_start, from_row, ahead = b, source, b_row, width
+            _panel(
+                a, at, a_row, a_step, a_tile, from_, from_start, from_row, c, to, c_row, m, size, columns, mode, ahead
+            )

@@ -1,0 +1,98 @@
+"""The innermost loop of a matrix product, written for the registers of this CPU.
+
+A tile of C, `TILE_ROWS` rows by two vectors of columns, stays in registers while k runs:
+each step loads two vectors of B and multiplies them by one value of each row of A. So an
+element of C is one chain of fused multiply-adds in the order of k, whatever the width of
+the vectors, the size of the tile and its place in the matrix, and these are free to follow
+the CPU without touching a bit.
+
+Source: K. Goto, R. A. van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
+ACM TOMS 34 (2008), section 4, without its packing where matrices are small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from numba.extending import intrinsic
+
+from ddp_mlp.core.kernels.numba_ext.intrinsics import fetch
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, N_REGISTERS, element, vectors_of
+
+#: What becomes of C: ``A B``; C goes on as the beginning of the chain; ``C + A B``.
+WRITE, CONTINUE, ADD = range(3)
+
+#: Rows of a whole tile. Two accumulators a row, two vectors of B and a value of A fit the
+#: registers, and there are enough chains to hide the latency of a multiply-add.
+TILE_ROWS = 8 if N_REGISTERS == 32 else 6
+
+
+def _tile(n_rows: int, n_vectors: int) -> Any:
+    """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one maybe not full.
+
+    The loop is bound by its multiply-adds. So each step has room to ask for a line that other
+    tiles will read, `ahead` elements behind the row of B; it may lie anywhere.
+    """
+
+    @intrinsic
+    def tile(typing_context, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, k, columns, mode, ahead):
+        def codegen(context, builder, signature, arguments):
+            v = vectors_of(builder, signature.args[0])
+            a_first, b_first, c_first = (element(context, builder, signature, arguments, at) for at in (0, 4, 7))
+            _, _, a_row, a_step, _, _, b_step, _, _, c_row, k, columns, mode, ahead = arguments
+            last = v.mask(builder.sub(columns, INDEX((n_vectors - 1) * v.n_lanes)))
+            masks = [None] * (n_vectors - 1) + [last]
+            cells = [(r, j) for r in range(n_rows) for j in range(n_vectors)]
+
+            def place(r, j):
+                return builder.gep(c_first, [builder.add(builder.mul(c_row, INDEX(r)), INDEX(j * v.n_lanes))])
+
+            entry, resume, head, body, end = (
+                builder.block,
+                *(builder.append_basic_block(name) for name in ("resume", "head", "body", "end")),
+            )
+            builder.cbranch(builder.icmp_signed("==", mode, INDEX(CONTINUE)), resume, head)
+            builder.position_at_end(resume)
+            begun = [v.load(place(r, j), masks[j]) for r, j in cells]
+            builder.branch(head)
+
+            builder.position_at_end(head)
+            step, a_at, b_at = builder.phi(INDEX), builder.phi(a_first.type), builder.phi(b_first.type)
+            sums = [builder.phi(v.kind) for _ in cells]
+            builder.cbranch(builder.icmp_signed("<", step, k), body, end)
+
+            builder.position_at_end(body)
+            fetch(builder, builder.gep(b_at, [ahead]))
+            row_of_b = [v.load(builder.gep(b_at, [INDEX(j * v.n_lanes)]), masks[j]) for j in range(n_vectors)]
+            factors = [v.spread(builder.load(builder.gep(a_at, [builder.mul(a_row, INDEX(r))]))) for r in range(n_rows)]
+            grown = [v.multiply_add(factors[r], row_of_b[j], total) for (r, j), total in zip(cells, sums, strict=True)]
+            following = (builder.add(step, INDEX(1)), builder.gep(a_at, [a_step]), builder.gep(b_at, [b_step]))
+            builder.branch(head)
+
+            for phi, start, after in zip((step, a_at, b_at), (INDEX(0), a_first, b_first), following, strict=True):
+                for block, value in ((entry, start), (resume, start), (body, after)):
+                    phi.add_incoming(value, block)
+            for phi, before, after in zip(sums, begun, grown, strict=True):
+                for block, value in ((entry, v.zero), (resume, before), (body, after)):
+                    phi.add_incoming(value, block)
+
+            builder.position_at_end(end)
+            with builder.if_else(builder.icmp_signed("==", mode, INDEX(ADD))) as (adds, writes):
+                with adds:
+                    for (r, j), total in zip(cells, sums, strict=True):
+                        v.store(builder.fadd(v.load(place(r, j), masks[j]), total), place(r, j), masks[j])
+                with writes:
+                    for (r, j), total in zip(cells, sums, strict=True):
+                        v.store(total, place(r, j), masks[j])
+            return context.get_dummy_value()
+
+        i = types.int64
+        return types.void(a, i, i, i, b, i, i, c, i, i, i, i, i, i), codegen
+
+    return tile
+
+
+#: Kernels of tiles of 1, 2, 4 and `TILE_ROWS` rows, with one vector of columns and with two.
+NARROW_1, NARROW_2, NARROW_4, NARROW = (_tile(rows, 1) for rows in (1, 2, 4, TILE_ROWS))
+WIDE_1, WIDE_2, WIDE_4, WIDE = (_tile(rows, 2) for rows in (1, 2, 4, TILE_ROWS))

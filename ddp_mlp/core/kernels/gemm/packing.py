@@ -1,0 +1,138 @@
+"""Copies of the factors of a large product, in the order in which its tiles read them.
+
+Rows whose distance is a power of two fall on few lines of the cache. A copy is read from
+one end to the other instead, and worth its time where its values serve many tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, lanes, lanes_of, vectors_of
+from ddp_mlp.core.kernels.vector_ops import copy
+
+#: Rows that are asked for before they are copied. Few, for those too fall on few lines.
+_AHEAD = 8
+#: Tiles of A copied at once where each takes less than a line of a row.
+_TOGETHER = 4
+#: Interleaving halves transposes a power of two of rows.
+_CAN_TRANSPOSE_TILES = TILE_ROWS & (TILE_ROWS - 1) == 0
+
+
+def _move(n_values: Callable[[int], int]) -> Any:
+    """Make a kernel that copies ``n_values(lanes)`` values as one vector."""
+
+    @intrinsic
+    def move(typing_context, source, source_start, target, target_start):
+        def codegen(context, builder, signature, arguments):
+            array = signature.args[0]
+            v = vectors_of(builder, array, n_values(lanes_of(array.dtype)))
+            first, to = (element(context, builder, signature, arguments, at) for at in (0, 2))
+            v.store(v.load(first), to)
+            return context.get_dummy_value()
+
+        return types.void(source, types.int64, target, types.int64), codegen
+
+    return move
+
+
+def _transpose(n_rows: Callable[[int], int]) -> Any:
+    """Make a kernel that transposes ``n_rows(lanes)`` rows, each one vector.
+
+    Interleaving the first half of the rows with the second, log2(rows) times, puts the
+    values of a column side by side. Result i is written at ``target_start + i target_row``.
+    """
+
+    @intrinsic
+    def transpose(typing_context, source, source_start, source_row, target, target_start, target_row):
+        def codegen(context, builder, signature, arguments):
+            v = vectors_of(builder, signature.args[0])
+            n, count = v.n_lanes, n_rows(v.n_lanes)
+            first, to = (element(context, builder, signature, arguments, at) for at in (0, 3))
+            rows = [v.load(builder.gep(first, [builder.mul(arguments[2], INDEX(r))])) for r in range(count)]
+            kind = ir.VectorType(ir.IntType(32), n)
+            halves = [ir.Constant(kind, [start + i // 2 + n * (i % 2) for i in range(n)]) for start in (0, n // 2)]
+            for _ in range(count.bit_length() - 1):
+                pairs = list(zip(rows[: count // 2], rows[count // 2 :], strict=True))
+                rows = [builder.shuffle_vector(x, y, half) for x, y in pairs for half in halves]
+            for r, row in enumerate(rows):
+                v.store(row, builder.gep(to, [builder.mul(arguments[5], INDEX(r))]))
+            return context.get_dummy_value()
+
+        i = types.int64
+        return types.void(source, i, i, target, i, i), codegen
+
+    return transpose
+
+
+move_tile_rows, move_panel_row = _move(lambda n_lanes: TILE_ROWS), _move(lambda n_lanes: 2 * n_lanes)
+transpose_tile, transpose_square = _transpose(lambda n_lanes: TILE_ROWS), _transpose(lambda n_lanes: n_lanes)
+
+
+@jit
+def pack_tiles(a, a_start, a_row, a_step, m, k):
+    """Return A tile by tile: (tiles, k, TILE_ROWS); for its parameters see `products.multiply`."""
+    packed = np.empty(-(-m // TILE_ROWS) * TILE_ROWS * k, a.dtype)
+    whole, done = m // TILE_ROWS, 0
+    if a_row == 1:
+        _pack_columns(a, a_start, a_step, whole, k, packed)
+        done = k
+    elif _CAN_TRANSPOSE_TILES:
+        done = k // lanes(a) * lanes(a)
+        for i in range(whole):
+            for step in range(0, done, lanes(a)):
+                source = a_start + i * TILE_ROWS * a_row + step
+                transpose_tile(a, source, a_row, packed, (i * k + step) * TILE_ROWS, lanes(a))
+    for r in range(m):
+        to = r // TILE_ROWS * TILE_ROWS * k + r % TILE_ROWS
+        for step in range(done if r < whole * TILE_ROWS else 0, k):
+            packed[to + step * TILE_ROWS] = a[a_start + r * a_row + step * a_step]
+    return packed
+
+
+@jit
+def _pack_columns(a, a_start, a_step, whole, k, packed):
+    """Write the whole tiles of an A whose columns lie side by side."""
+    for first in range(0, whole, _TOGETHER):
+        count = min(_TOGETHER, whole - first)
+        for step in range(k):
+            source = a_start + step * a_step + first * TILE_ROWS
+            for tile in range(count):
+                at = source + tile * TILE_ROWS
+                prefetch_line(a, at + _AHEAD * a_step)
+                move_tile_rows(a, at, packed, ((first + tile) * k + step) * TILE_ROWS)
+
+
+@jit
+def pack_rows(b, b_start, b_row, k, columns, panel):
+    """Copy a panel (k, columns) of B into rows two vectors wide."""
+    width = 2 * lanes(b)
+    for step in range(k):
+        at, to = b_start + step * b_row, step * width
+        if columns == width:
+            prefetch_line(b, at + _AHEAD * b_row)
+            prefetch_line(b, at + _AHEAD * b_row + lanes(b))
+            move_panel_row(b, at, panel, to)
+        else:
+            copy(b[at : at + columns], panel[to : to + columns])
+
+
+@jit
+def pack_transposed(b, b_start, b_row, k, columns, panel):
+    """Write the transpose of rows (columns, k) of B into rows two vectors wide."""
+    width, side = 2 * lanes(b), lanes(b)
+    whole_k, whole_columns = k // side * side, columns // side * side
+    for j in range(0, whole_columns, side):
+        for step in range(0, whole_k, side):
+            transpose_square(b, b_start + j * b_row + step, b_row, panel, step * width + j, width)
+    for j in range(columns):
+        for step in range(whole_k if j < whole_columns else 0, k):
+            panel[step * width + j] = b[b_start + j * b_row + step]

@@ -1,0 +1,1 @@
+"""Layers of a network: forward and backward, activations, losses, dropout."""

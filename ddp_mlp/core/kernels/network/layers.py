@@ -1,0 +1,28 @@
+"""The table of layers, int64 of shape (n_layers, LAYER_COLUMNS): one row a layer, the columns are the constants below.
+
+Offsets into `parameters` and gradients count elements. Offsets into a row of work space count
+elements *per row of capacity*, so a table fits any capacity: the rows of one quantity lie
+together, ``capacity * column`` from the start.
+"""
+
+from __future__ import annotations
+
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+
+N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT, WIDTH, LINEAR_AT, MASK_AT, TRANSPOSED, SHARED = range(12)
+DELTA_AT, ROWS_AT_ONCE = 12, 13
+LAYER_COLUMNS = 14
+#: `WIDTH` is the number of columns of the weight, N_OUT times the pieces of a maxout unit, and
+#: `LINEAR_AT` where they are computed. A `TRANSPOSED` weight is stored as (O, I), that of an
+#: earlier layer, which is `SHARED` and adds to the gradient that is already there. `DELTA_AT` is
+#: where the derivative by the outputs is, for the last layer in place of its logits. So many
+#: `ROWS_AT_ONCE` of a weight stay in cache while all micro-batches are added to them.
+
+
+@jit
+def has_shared_weights(layers):
+    """Tell whether a weight serves two layers."""
+    for k in range(layers.shape[0]):
+        if layers[k, SHARED] != 0:
+            return True
+    return False

@@ -1,0 +1,199 @@
+"""What Numba does not offer: atomics, prefetching, typed constants, a search that is vectorised."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
+
+
+def jit(function: Any, name: str = "") -> Any:
+    """Compile a kernel that other kernels call; it is cached as part of its callers.
+
+    A closure needs a `name` of its own: symbols of cached code are matched by name and
+    types, so two closures of one name could be taken for each other.
+    """
+    return njit(nogil=True, error_model="numpy")(_named(function, name))
+
+
+def inlined(function: Any, name: str = "") -> Any:
+    """Compile a kernel as part of each function that calls it.
+
+    For links of a chain, and for what takes the whole arena: every level of calls optimises
+    all below it once more, and handing on an arena costs more to compile than the rest.
+    """
+    return njit(nogil=True, error_model="numpy", inline="always")(_named(function, name))
+
+
+def _named(function: Any, name: str) -> Any:
+    if name:
+        function.__name__ = function.__qualname__ = name
+    return function
+
+
+def entry_point(function: Any) -> Any:
+    """Make a kernel that Python calls; its annotations say for which types `machine_code` compiles it.
+
+    A call never compiles: what does not fit the types is a TypeError.
+    """
+    dispatcher = njit(nogil=True, error_model="numpy")(function)
+    dispatcher._can_compile = False  # disable_compile() wants a signature to be there
+    return dispatcher
+
+
+def like(value: Any, constant: float) -> Any:
+    """Return `constant` in the floating type of `value`, so that float32 stays float32."""
+    return type(value)(constant)
+
+
+@overload(like, inline="always")
+def _like(value, constant):
+    kind = value if isinstance(value, types.Float) else value.dtype
+
+    def convert(value, constant):
+        return kind(constant)
+
+    return convert
+
+
+def is_large(values: Any) -> bool:
+    """Tell whether any of `values` is NaN, infinite, or above 2^24 (float64: 2^240).
+
+    Magnitudes of floats are ordered as their bits without the sign, and a maximum of
+    integers runs over whole vectors where that of floats, because of NaN, does not.
+    """
+    limit = 2.0**24 if values.itemsize == 4 else 2.0**240
+    return not bool((abs(values) <= limit).all())
+
+
+@overload(is_large)
+def _is_large(values):
+    narrow = values.dtype == types.float32
+    word = types.uint32 if narrow else types.uint64
+    magnitude = word(0x7FFFFFFF if narrow else 0x7FFFFFFFFFFFFFFF)
+    limit = word((24 + 127) << 23 if narrow else (240 + 1023) << 52)
+
+    def search(values):
+        bits = values.view(word)
+        largest = word(0)
+        for i in range(bits.shape[0]):
+            largest = max(largest, word(bits[i] & magnitude))
+        return largest > limit
+
+    return search
+
+
+def row_as(row: Any, example: Any) -> Any:
+    """Return the bytes of a contiguous `row` as values of the dtype of `example`."""
+    return row.view(example.dtype)
+
+
+@overload(row_as, inline="always")
+def _row_as(row, example):
+    kind = example.dtype
+    return lambda row, example: row.view(kind)
+
+
+@intrinsic
+def atomic_load(typing_context, words, index):
+    """Read ``words[index]`` (int64) with acquire ordering."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load_atomic(element(context, builder, signature, arguments), "acquire", 8)
+
+    return types.int64(words, types.int64), codegen
+
+
+@intrinsic
+def atomic_store(typing_context, words, index, value):
+    """Write ``words[index] = value`` (int64) with release ordering."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = element(context, builder, signature, arguments)
+        builder.store_atomic(arguments[2], pointer, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64, types.int64), codegen
+
+
+@intrinsic
+def atomic_add(typing_context, words, index, value):
+    """Add `value` to ``words[index]`` (int64) and return what was there before."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = element(context, builder, signature, arguments)
+        return builder.atomic_rmw("add", pointer, arguments[2], "acq_rel")
+
+    return types.int64(words, types.int64, types.int64), codegen
+
+
+@intrinsic
+def cpu_relax(typing_context):
+    """Tell the core that this is a spin loop."""
+    is_x86 = platform.machine() == "x86_64"
+
+    def codegen(context, builder, signature, arguments):
+        if is_x86:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def fetch(builder: Any, address: Any) -> None:
+    """Write the code that asks for the line of the cache at an address, which may be anything."""
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [builder.bitcast(address, byte), flag(0), flag(3), flag(1)])
+
+
+@intrinsic
+def distance(typing_context, values, index, others, other):
+    """Return how many elements ``values[index]`` lies behind ``others[other]``, of another array."""
+
+    def codegen(context, builder, signature, arguments):
+        here, there = (element(context, builder, signature, arguments, at) for at in (0, 2))
+        n_bytes = builder.sub(builder.ptrtoint(here, INDEX), builder.ptrtoint(there, INDEX))
+        return builder.sdiv(n_bytes, INDEX(signature.args[0].dtype.bitwidth // 8))
+
+    return types.int64(values, types.int64, others, types.int64), codegen
+
+
+@intrinsic
+def prefetch_line(typing_context, values, index):
+    """Ask for the line of the cache with ``values[index]``; it may lie beyond the end."""
+
+    def codegen(context, builder, signature, arguments):
+        fetch(builder, element(context, builder, signature, arguments))
+        return context.get_dummy_value()
+
+    return types.void(values, types.int64), codegen
+
+
+@intrinsic
+def prefetch(typing_context, rows, row):
+    """Ask for a row of a C-contiguous table (N, n) to be brought near, 64 bytes at a time."""
+
+    def codegen(context, builder, signature, arguments):
+        table = context.make_array(signature.args[0])(context, builder, arguments[0])
+        _, n_columns = cgutils.unpack_tuple(builder, table.shape)
+        size, byte = ir.IntType(64), ir.IntType(8).as_pointer()
+        row_bytes = builder.mul(n_columns, table.itemsize)
+        first = builder.gep(builder.bitcast(table.data, byte), [builder.mul(arguments[1], row_bytes)])
+        with cgutils.for_range_slice(builder, size(0), row_bytes, size(64)) as (at, _):
+            fetch(builder, builder.gep(first, [at]))
+        return context.get_dummy_value()
+
+    return types.void(rows, types.int64), codegen
+
+
+sched_yield = types.ExternalFunction("sched_yield", types.int32())
+usleep = types.ExternalFunction("usleep", types.int32(types.uint32))

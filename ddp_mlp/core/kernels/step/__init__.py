@@ -1,0 +1,1 @@
+"""One optimiser step of a worker, phase by phase."""

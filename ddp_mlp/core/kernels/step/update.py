@@ -1,0 +1,194 @@
+"""The update of a step: each worker turns the gradient sums of its blocks into new parameters.
+
+One pass over the blocks does it all where a block needs nothing but itself. Two passes with
+a barrier between them serve what needs the norm of the whole gradient, three LAMB, which
+needs norms of whole layers too; then the mean gradient is kept where its sums were. A
+squared norm is the sum over fixed blocks in their order, so each worker has the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ddp_mlp.core.kernels.network.gradient_sums import part_of_weight
+from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit, like
+from ddp_mlp.core.kernels.parallel.row_ranges import write_spans
+from ddp_mlp.core.kernels.parallel.team import barrier
+from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH, fold_block, fold_tails
+from ddp_mlp.core.kernels.step.arena import CAPACITY, DEFERS, FIRST_WORKER, SUSPICIOUS, WEIGHT_SUM
+from ddp_mlp.core.kernels.step.optimizers import LAMB, NESTEROV, descend, look_ahead, scale, update
+from ddp_mlp.core.kernels.step.penalties import CLIP_NORM, clip_factor, penalize
+from ddp_mlp.core.kernels.vector_ops import copy, square_sum, sum_of, wide_square_sum
+
+#: Columns of `Arena.blocks`; the last is where a block begins in `Arena.moments` and `Arena.top`.
+START, STOP, SEGMENT, IS_WEIGHT, PLACE = range(5)
+
+#: Parts of an update: all at once, or one after the other, where nodes exchange what they found
+#: in between: the sums folded, the norm limited, LAMB's layers measured, the norms reported.
+ALL, FOLD, LIMIT, TRUST, REPORT = range(5)
+
+#: Fields of `Arena.update_choices`; the last three are 0 or 1.
+OPTIMIZER, IN_PASSES, HAS_PENALTY, LAYER_NORMS = range(4)
+
+#: Rows of `Arena.figures`: squares of the mean gradient, penalties, squares of parameters and of LAMB's direction.
+SQUARES, PENALTIES, OF_PARAMETERS, OF_DIRECTION = range(4)
+
+
+@inlined
+def _reciprocal(arena, step, stack):
+    """Return what turns the gradient sum of a step into a mean; 0 where no sample weighs anything."""
+    if arena.sample_weights.shape[0] == 0:
+        return like(stack, 1.0) / like(stack, arena.batches[step, 1] - arena.batches[step, 0])
+    # Every worker folds the tails for itself: the report may not be there yet.
+    folded = np.empty((STACK_DEPTH, arena.top_tails.shape[1]))
+    fold_tails(arena.top_tails, arena.top_rows, arena.top_merges, folded)
+    total = like(stack, folded[0, WEIGHT_SUM])
+    return like(stack, 1.0) / total if total > like(stack, 0.0) else like(stack, 0.0)
+
+
+@inlined
+def update_slice(arena, worker, step, part, stack):
+    """Fold the sums of all nodes and apply the optimiser to this worker's blocks, or do a part of it.
+
+    Return False, unapplied, if sums that are finite by themselves overflowed together. That
+    is looked for only where a worker found values so large that it can happen.
+    """
+    suspicious = _is_suspicious(arena)
+    in_passes = suspicious or arena.update_choices[IN_PASSES] != 0
+    is_lamb = arena.update_choices[OPTIMIZER] == LAMB
+    if part in (ALL, FOLD):
+        _first_pass(arena, worker, step, stack, suspicious, in_passes)
+    if part == ALL and in_passes:
+        barrier(arena.node_sync, arena.runs.shape[0])
+    if part == FOLD or not in_passes:
+        return True
+    squares = sum_of(arena.figures[SQUARES])
+    if not math.isfinite(squares):
+        return False
+    if part in (ALL, LIMIT):
+        _second_pass(arena, worker, step, stack, clip_factor(squares, arena.update_settings[CLIP_NORM]))
+    if part == ALL and is_lamb:
+        barrier(arena.node_sync, arena.runs.shape[0])
+    if part in (ALL, TRUST) and is_lamb:
+        _third_pass(arena, worker, arena.coefficients[step])
+    return True
+
+
+@inlined
+def _spans_of_all(arena, step):
+    """Return where the rows of all micro-batches lie, if the sums of weights are still to be taken; else none."""
+    spans = np.empty((arena.all_merges.shape[0] if arena.choices[DEFERS] else 0, 3), np.int64)
+    for worker in range(arena.runs.shape[0] if arena.choices[DEFERS] else 0):
+        first, last = arena.runs[worker, 0], arena.runs[worker, 1]
+        write_spans(arena.batches[step], spans.shape[0], worker, first, spans[first:last])
+    return spans
+
+
+@inlined
+def _first_pass(arena, worker, step, stack, suspicious, in_passes):
+    """Fold the sums, or take them; scale, penalise and measure the gradient; where that is all it needs, update."""
+    choices, coefficients = arena.update_choices, arena.coefficients[step]
+    reciprocal = _reciprocal(arena, step, stack)
+    spans, part = _spans_of_all(arena, step), arena.parts[worker - arena.choices[FIRST_WORKER]]
+    first = last = 0  # of the parameters whose sums are in `part`
+    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+        block = arena.owned[i]
+        start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
+        place = arena.blocks[block, PLACE]
+        if spans.shape[0] > 0 and arena.blocks[block, IS_WEIGHT]:
+            if stop > last:
+                end = arena.blocks[arena.owned[arena.shares[worker, 1] - 1], STOP]
+                capacity, merges = arena.choices[CAPACITY], arena.all_merges
+                first, last = part_of_weight(arena.layers, arena.work, capacity, spans, merges, start, end, part)
+            gradient = part[0, start - first : stop - first]
+        else:
+            fold_block(arena.top, arena.top_rows, arena.top_merges, place, place + stop - start, stack)
+            gradient = stack[0, : stop - start]
+        scale(gradient, reciprocal)
+        if choices[HAS_PENALTY] and arena.blocks[block, IS_WEIGHT]:
+            weights, scratch = arena.gradient_at[start:stop], np.empty(BLOCK)
+            arena.figures[PENALTIES, block] = penalize(weights, gradient, arena.update_settings, scratch)
+        if suspicious:
+            arena.figures[SQUARES, block] = wide_square_sum(gradient)
+        else:
+            arena.figures[SQUARES, block] = square_sum(gradient, stack[STACK_DEPTH - 1])
+        if in_passes:
+            copy(gradient, arena.top[arena.top_rows[0], place : place + stop - start])
+        else:
+            theta, ahead = arena.parameters[start:stop], arena.gradient_at[start:stop]
+            _update_block(choices[OPTIMIZER], arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
+
+
+@inlined
+def _is_suspicious(arena):
+    for i in range(arena.top_rows.shape[0]):
+        if arena.top_tails[arena.top_rows[i], SUSPICIOUS] != 0.0:
+            return True
+    return False
+
+
+@jit
+def _update_block(optimizer, block, theta, gradient, moments, coefficients, ahead):
+    """Update `theta`, a block; to hand over the whole arena, block by block, would cost as much again."""
+    place = block[PLACE]
+    update(optimizer, theta, gradient, moments, place, coefficients, block[IS_WEIGHT])
+    if optimizer == NESTEROV:
+        look_ahead(theta, moments[0, place : place + theta.shape[0]], coefficients[2], ahead)
+
+
+@inlined
+def _second_pass(arena, worker, step, stack, factor):
+    """Shorten the gradient by `factor`, the same for all blocks, and update."""
+    optimizer, coefficients = arena.update_choices[OPTIMIZER], arena.coefficients[step]
+    scratch = stack[STACK_DEPTH - 1]
+    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+        block = arena.owned[i]
+        start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
+        place = arena.blocks[block, PLACE]
+        gradient = arena.top[arena.top_rows[0], place : place + stop - start]
+        if factor < 1.0:
+            scale(gradient, like(gradient, factor))
+        theta, ahead = arena.parameters[start:stop], arena.gradient_at[start:stop]
+        _update_block(optimizer, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
+        if optimizer == LAMB:
+            arena.figures[OF_PARAMETERS, block] = square_sum(theta, scratch)
+            arena.figures[OF_DIRECTION, block] = square_sum(gradient, scratch)
+
+
+@inlined
+def _third_pass(arena, worker, coefficients):
+    """Step along LAMB's direction, as far as the norm of the layer's parameters says."""
+    segment, rate = -1, coefficients[0]
+    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+        block = arena.owned[i]
+        if arena.blocks[block, SEGMENT] != segment:
+            segment = arena.blocks[block, SEGMENT]
+            rate = coefficients[0] * like(coefficients, _trust(arena, segment))
+        start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
+        place = arena.blocks[block, PLACE]
+        direction = arena.top[arena.top_rows[0], place : place + stop - start]
+        descend(arena.parameters[start:stop], direction, rate)
+
+
+@inlined
+def _trust(arena, segment):
+    """Return ``|theta| / |direction|`` of a segment, and 1 where one of them is 0."""
+    first, last = arena.segments[segment, 0], arena.segments[segment, 1]
+    parameters = sum_of(arena.figures[OF_PARAMETERS, first:last])
+    direction = sum_of(arena.figures[OF_DIRECTION, first:last])
+    return math.sqrt(parameters / direction) if parameters > 0.0 and direction > 0.0 else 1.0
+
+
+@inlined
+def report_norms(arena, step):
+    """Write down the norm of the mean gradient, that of each weight, and the penalty."""
+    arena.norms[step] = math.sqrt(sum_of(arena.figures[SQUARES]))
+    if arena.update_choices[HAS_PENALTY]:
+        arena.penalties[step] = sum_of(arena.figures[PENALTIES])
+    if arena.update_choices[LAYER_NORMS]:
+        for k in range(arena.weights.shape[0]):
+            segment = arena.weights[k]
+            squares = sum_of(arena.figures[SQUARES, arena.segments[segment, 0] : arena.segments[segment, 1]])
+            arena.layer_norms[step, k] = math.sqrt(squares)

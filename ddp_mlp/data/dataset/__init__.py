@@ -1,0 +1,1 @@
+"""Data sets in HDF5: found, described, checked, read, and written."""

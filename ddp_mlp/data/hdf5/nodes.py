@@ -1,0 +1,107 @@
+"""Groups of a file, and the way to what they hold: hard links only, each looked at before it is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ddp_mlp.data.hdf5.arrays import Found, describe
+from ddp_mlp.data.hdf5.guard import OpenFile, load_h5py
+from ddp_mlp.errors import DataError, printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A group of an open file.
+
+    Attributes
+    ----------
+    file : OpenFile
+    name : str
+        Absolute path in the file.
+    """
+
+    file: OpenFile
+    name: str
+    _id: Any
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.file.path
+
+    @property
+    def where(self) -> str:
+        """``FILE:/path`` for messages, ``FILE`` for the root."""
+        return str(self.path) if self.name == "/" else f"{self.path}:{printable(self.name)}"
+
+    def link_kind(self, name: str) -> str | None:
+        """Return "hard", "soft", "external" or "unknown" without following the link, None if there is none.
+
+        It asks for the record of the link alone; to ask whether the name resolves would follow it.
+        """
+        h5l = load_h5py().h5l
+        kinds = {h5l.TYPE_HARD: "hard", h5l.TYPE_SOFT: "soft", h5l.TYPE_EXTERNAL: "external"}
+        encoded = name.encode("utf-8", "surrogateescape")
+        if not encoded or b"\0" in encoded:
+            return None
+        with self.file.asking(self._place(name)):
+            if not self._id.links.exists(encoded):
+                return None
+            kind = self._id.links.get_info(encoded).type
+        return kinds.get(kind, "unknown")
+
+    def names(self, most: int) -> list[str]:
+        """Return the names of the links in this group in alphabetical order; of more than `most`, any so many."""
+        names: list[str] = []
+
+        def take(name: bytes | str) -> bool | None:
+            names.append(name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
+            return True if len(names) >= most else None
+
+        with self.file.asking(self.where):
+            # In the order in which they lie: libhdf5 would gather all to sort them.
+            self._id.links.iterate(take, order=load_h5py().h5.ITER_NATIVE)
+        return sorted(names)
+
+    def follow(self, path: str) -> Group | Found | None:
+        """Return what is at `path` below this group; None if a part of it is missing or is neither group nor array.
+
+        Raises
+        ------
+        DataError
+            If a part of the path is a soft, external or user-defined link, or the file is damaged.
+        """
+        node: Group | Found | None = self
+        for part in (p for p in path.split("/") if p not in {"", "."}):
+            if not isinstance(node, Group):
+                return None
+            kind = node.link_kind(part)
+            if kind not in {"hard", None}:
+                raise DataError(
+                    f"{node._place(part)}: {kind} links are not allowed; copy the array itself into the file"
+                )
+            node = node.child(part) if kind else None
+        return node
+
+    def child(self, name: str) -> Group | Found | None:
+        """Return what a hard link leads to; None if it is neither a group nor an array."""
+        h5py = load_h5py()
+        path = f"{self.name.rstrip('/')}/{name}"
+        with self.file.asking(self._place(name)):
+            found = h5py.h5o.open(self._id, name.encode("utf-8", "surrogateescape"))
+            if isinstance(found, h5py.h5d.DatasetID):
+                return describe(self.file, path, found)
+        return Group(self.file, path, found) if isinstance(found, h5py.h5g.GroupID) else None
+
+    def _place(self, name: str) -> str:
+        return f"{self.path}:{printable(self.name.rstrip('/') + '/' + name)}"
+
+
+def root(file: OpenFile) -> Group:
+    """Return the root group of a file."""
+    with file.asking(str(file.path)):
+        return Group(file, "/", load_h5py().h5g.open(file.handle.id, b"/"))

@@ -1,0 +1,1 @@
+"""One optimiser step, within a node and between nodes."""

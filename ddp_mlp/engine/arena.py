@@ -1,0 +1,100 @@
+"""Laying out what the workers of a rank see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddp_mlp.comm import Communicator
+from ddp_mlp.core.kernels.arrays import check_memory
+from ddp_mlp.core.kernels.network.losses import LOSS_CODES
+from ddp_mlp.core.kernels.parallel.layer_barrier import LAYER_WORDS
+from ddp_mlp.core.kernels.parallel.team import SYNC_WORDS
+from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH
+from ddp_mlp.core.kernels.step import arena as fields
+from ddp_mlp.core.kernels.step.arena import TAIL_COLUMNS, Arena
+from ddp_mlp.core.kernels.step.optimizers import COEFFICIENTS
+from ddp_mlp.core.network import Network, layer_table
+from ddp_mlp.core.sharding import ReductionPlan, defers_weights, fold_intervals, rows_at_once
+from ddp_mlp.data.resident import Resident
+from ddp_mlp.engine.shared_memory import SumTables, private_array, shared_array
+
+if TYPE_CHECKING:
+    from ddp_mlp.engine.engine import Engine
+
+
+def make_arena(
+    engine: Engine,
+    network: Network,
+    updates: dict[str, Any],
+    resident: Resident,
+    comm: Communicator,
+    plan: ReductionPlan,
+    tables: SumTables,
+    threads: int,
+    *,
+    global_batch_size: int,
+    n_steps: int,
+) -> Arena:
+    """Collective. Lay out what the workers of this rank see."""
+    layers = layer_table(network, training=True)
+    dtype = engine.parameters.dtype
+    alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
+    top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
+    micro_batches, run = len(plan.worker_merges), max(stop - start for start, stop in plan.runs)
+    capacity = rows_at_once(global_batch_size, micro_batches, run)
+    all_merges = fold_intervals((m, m + 1) for m in range(micro_batches))[0]
+    choices = np.zeros(7, np.int64)
+    choices[fields.LOSS] = LOSS_CODES[network.loss]
+    choices[fields.STORED] = resident.stored
+    choices[fields.CAPACITY] = capacity
+    choices[fields.MICRO_BATCHES] = micro_batches
+    choices[fields.FIRST_WORKER] = comm.local_rank * threads
+    defers = (alone and network.can_defer) and defers_weights(
+        global_batch_size, micro_batches, run, layers.columns, len(engine.parameters)
+    )
+    choices[fields.DEFERS] = defers
+    rows_of_work = len(plan.runs), capacity * layers.columns
+    arena = Arena(
+        node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
+        rank_sync=np.zeros(SYNC_WORDS, np.int64),
+        control=np.zeros(5, np.int64),
+        choices=choices,
+        layer_words=shared_array(comm, (len(layers.layers) * LAYER_WORDS,), np.int64),
+        layers=layers.layers,
+        settings=layers.settings.astype(dtype),
+        runs=np.array(plan.runs, np.int64),
+        worker_merges=np.array(plan.worker_merges, np.int64),
+        all_merges=np.array(all_merges, np.int64),
+        rows=np.array(plan.rows, np.int64),
+        merges=np.array(plan.merges, np.int64),
+        top_rows=np.array(top_rows, np.int64),
+        top_merges=np.array(top_merges, np.int64),
+        features=resident.features,
+        offset=resident.offset,
+        scale=resident.scale,
+        targets=resident.targets,
+        sample_weights=np.zeros(0, dtype) if resident.weights is None else resident.weights,
+        smoothing=np.array([network.label_smoothing]),
+        augmentation=engine.augmentation,
+        streams=np.zeros(2, np.uint64),
+        order=engine.order,
+        batches=np.zeros((n_steps, 2), np.int64),
+        coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
+        # Memory of a rank alone comes in large pages; the rows of others are then never touched.
+        work=shared_array(comm, rows_of_work, dtype, zeroed=False) if defers else private_array(rows_of_work, dtype),
+        parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), dtype),
+        stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
+        parameters=engine.parameters,
+        gradient_at=engine.gradient_at,
+        moments=engine.moments,
+        own=tables.own.sums,
+        own_tails=tables.own.tails,
+        top=tables.top.sums,
+        top_tails=tables.top.tails,
+        reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
+        **updates,
+    )
+    check_memory(arena, dtype.name)
+    return arena

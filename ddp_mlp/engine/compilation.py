@@ -1,0 +1,104 @@
+"""Have all kernels compiled before anything else: once for each node, by one of its ranks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.core.kernels.machine_code import are_ready, check_jit, compile_kernels, load_kernels
+from ddp_mlp.core.kernels.numba_ext.cache import keep_code, read_code
+
+#: How often ranks tell each other that somebody is still compiling.
+_POLL_S = 0.2
+#: LLVM needs more of a stack than threads have where `ulimit -s` says "unlimited".
+_STACK_BYTES = 2**26
+
+
+def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -> None:
+    """Collective. Load the compiled kernels, or compile them where that was never done.
+
+    Afterwards nothing is compiled in this process: what kernels are not compiled for is a TypeError.
+
+    Parameters
+    ----------
+    tell : callable
+        Called on rank 0 with a line for the user if compiling will take a while.
+
+    Raises
+    ------
+    UsageError
+        If Numba was told to compile nothing.
+    """
+    comm.standing.at("while the kernels are compiled")
+    with agreed(comm):
+        check_jit()
+    if are_ready(dtype):  # then on all ranks
+        return
+    code = read_code(dtype) or b""
+    if any(comm.share_text("" if code else "cold")):
+        if comm.rank == 0:
+            tell("compiling kernels, first run only (about a minute)")
+        compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
+        _await(comm, compiling)
+        code = _from_first_rank(comm, compiling.code() if compiling else code)
+    load_kernels(dtype, code)
+
+
+class _Compiling:
+    """A thread that compiles, so that meanwhile its rank can say that it is alive."""
+
+    def __init__(self, dtype: str) -> None:
+        self._dtype = dtype
+        self._code = b""
+        self._error: BaseException | None = None
+        before = threading.stack_size(_STACK_BYTES)
+        self._thread = threading.Thread(target=self._compile, name="compiler", daemon=True)
+        self._thread.start()
+        threading.stack_size(before)
+
+    def _compile(self) -> None:
+        try:
+            self._code = compile_kernels(self._dtype)
+            keep_code(self._dtype, self._code)
+        except BaseException as error:  # raised where it is waited for
+            self._error = error
+
+    def goes_on(self) -> bool:
+        """Wait for a moment, and tell whether it takes longer."""
+        self._thread.join(_POLL_S)
+        return self._thread.is_alive()
+
+    def code(self) -> bytes:
+        """Return the machine code, or raise what has gone wrong."""
+        if self._error:
+            raise self._error
+        return self._code
+
+
+def _await(comm: Communicator, compiling: _Compiling | None) -> None:
+    """Collective. Return when no rank compiles any more.
+
+    Each round is a collective of its own, so `timeout_s` limits how long a rank may be silent, not
+    how long it compiles; and ranks that wait leave the cores to those that work.
+    """
+    while any(comm.share_text("compiling" if compiling and compiling.goes_on() else "")):
+        if compiling is None:
+            time.sleep(_POLL_S)
+
+
+def _from_first_rank(comm: Communicator, code: bytes) -> bytes:
+    """Collective. Return the machine code that the first rank of each node has."""
+    own = np.frombuffer(code, np.uint8)
+    size = comm.node_shared(8).view(np.int64)
+    if comm.local_rank == 0:
+        size[0] = len(own)
+    comm.node_barrier()
+    memory = comm.node_shared(int(size[0]), zeroed=False)
+    if comm.local_rank == 0:
+        memory[:] = own
+    comm.node_barrier()
+    return code or memory.tobytes()

@@ -1,0 +1,74 @@
+"""What the update needs of an arena: blocks, choices, and room for what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ddp_mlp.comm import Communicator
+from ddp_mlp.core.blocks import BlockTable, block_lengths, block_slices, with_places
+from ddp_mlp.core.kernels.step import penalties
+from ddp_mlp.core.kernels.step import update as updating
+from ddp_mlp.core.kernels.step.optimizers import UPDATE_CODES
+from ddp_mlp.core.optimizers import UpdateRules, keeps_gradient
+from ddp_mlp.core.sharding import Interval
+from ddp_mlp.engine.shared_memory import shared_array
+
+
+def update_tables(
+    comm: Communicator,
+    table: BlockTable,
+    share: Sequence[Interval],
+    optimizer: str,
+    rules: UpdateRules,
+    *,
+    n_workers: int,
+    n_steps: int,
+) -> dict[str, Any]:
+    """Collective. Return the fields of `Arena` that `core.kernels.updating` alone uses, and `slices`.
+
+    Parameters
+    ----------
+    share : sequence of (first, last)
+        Blocks that this node updates.
+    n_workers : int
+        Workers of this node, which share out the blocks.
+    n_steps : int
+        Steps between which nobody reads the reports.
+    """
+    n_blocks, n_weights = len(table.blocks), len(table.weights)
+    blocks, owned = with_places(table.blocks, share)
+    lengths = block_lengths(blocks)
+    return {
+        "blocks": blocks,
+        "segments": table.segments,
+        "weights": table.weights,
+        "slices": block_slices(lengths, n_workers),
+        "owned": owned,
+        "shares": block_slices(lengths[owned], n_workers),
+        "update_choices": _choices(optimizer, rules),
+        "update_settings": _settings(rules),
+        "figures": shared_array(comm, (4, n_blocks), np.float64),
+        "norms": shared_array(comm, (n_steps,), np.float64),
+        "layer_norms": shared_array(comm, (n_steps, n_weights), np.float64),
+        "penalties": shared_array(comm, (n_steps,), np.float64),
+    }
+
+
+def _choices(optimizer: str, rules: UpdateRules) -> np.ndarray[Any, np.dtype[np.int64]]:
+    code = UPDATE_CODES[optimizer]
+    choices = np.zeros(4, np.int64)
+    choices[updating.OPTIMIZER] = code
+    choices[updating.IN_PASSES] = keeps_gradient(optimizer, rules)
+    choices[updating.HAS_PENALTY] = rules.has_penalty
+    choices[updating.LAYER_NORMS] = rules.layer_norms
+    return choices
+
+
+def _settings(rules: UpdateRules) -> np.ndarray[Any, np.dtype[np.float64]]:
+    settings = np.zeros(penalties.SETTINGS)
+    settings[penalties.CLIP_NORM] = rules.clip_norm
+    settings[[penalties.L1, penalties.L2, penalties.LQ, penalties.Q]] = rules.l1, rules.l2, rules.lq, rules.q
+    return settings

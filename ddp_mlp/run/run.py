@@ -1,0 +1,263 @@
+"""A run from configuration to model: prepare, restore or begin, train, save, report."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ddp_mlp import __version__
+from ddp_mlp.checkpoint.checkpoint import Checkpoint, check_resumable, checkpoint_name, newest_good
+from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.comm import Communicator, agreed, known_to_all
+from ddp_mlp.config import Config
+from ddp_mlp.core.initializers import initial_parameters
+from ddp_mlp.core.kernels.numba_ext.hardware import check_isa, describe_hardware
+from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
+from ddp_mlp.engine.compilation import ready_kernels
+from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, UsageError
+from ddp_mlp.run.endings import too_late
+from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.run.files.lock import RunLock
+from ddp_mlp.run.files.writer import RunWriter
+from ddp_mlp.run.machines import mixed_hardware, other_hardware
+from ddp_mlp.run.rank_checks import check_replicas, check_starts
+from ddp_mlp.run.saving import Saving
+from ddp_mlp.run.signals import StopSignals
+from ddp_mlp.run.snapshot import Imprint
+from ddp_mlp.run.summary import skipped_text, summarize
+from ddp_mlp.training.problem import Problem, prepare
+from ddp_mlp.training.report import Report
+from ddp_mlp.training.trainer import Trainer
+from ddp_mlp.unforeseen import plain_error, traceback_of
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run, as opposed to what: nothing here changes a bit of the result."""
+
+    directory: Path
+    resume: bool = False
+    threads: int = 1
+    max_time_s: float | None = None
+
+
+#: Called on rank 0 with each report and each line worth telling.
+Listener = Callable[[Report], None]
+Teller = Callable[[str], None]
+
+
+class Run:
+    """One run on one rank. Rank 0 alone writes and tells."""
+
+    def __init__(self, config: Config, options: RunOptions, comm: Communicator, tell: Teller) -> None:
+        self._config = config
+        self._options = options
+        self._comm = comm
+        self._tell_user = tell
+        self._lock = RunLock(options.directory, tell)
+        self._directory = RunDirectory(options.directory, self._lock.check)
+        self._hardware: dict[str, str] = {}
+        self._writer: RunWriter | None = None
+        self._stop_reason = "a request on another rank"
+
+    def execute(self, listen: Listener) -> dict[str, Any]:
+        """Collective. Train to the end and return the summary of `train --json`.
+
+        Raises
+        ------
+        DdpMlpError
+            For what the user can mend; on all ranks. ``status.json`` says so too.
+        """
+        self._comm.guard(self._config.train.timeout_s, self._note_timeout)
+        self._comm.standing.at("while comparing how the ranks were started")
+        check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
+        with agreed(self._comm):
+            check_isa(self._config.train.isa)
+            self._hardware = describe_hardware()
+        if mixed := mixed_hardware(self._comm, self._hardware):
+            self._tell_user(f"warning: {mixed}")
+        ready_kernels(self._config.train.dtype, self._comm, self._tell_user)
+        self._comm.standing.at("while opening the run directory")
+        try:
+            with agreed(self._comm):
+                self._on_root(self._occupy)
+            self._lock.share(self._comm)
+            return self._execute(listen)
+        finally:
+            self._lock.release()
+
+    def _occupy(self) -> None:
+        """Make the run directory this job's own."""
+        self._directory.create()
+        self._lock.acquire()
+        self._directory.prepare()
+        if not self._options.resume:
+            self._directory.check_unused()
+
+    def _execute(self, listen: Listener) -> dict[str, Any]:
+        """Collective. Train to the end, in a directory that is this job's own."""
+        comm, started = self._comm, perf_counter()
+        try:
+            comm.standing.at("while loading the data")
+            problem = prepare(self._config, comm)
+            comm.standing.at("while preparing the first step")
+            checkpoint = self._restore(problem)
+            micro_batches = self._micro_batches(checkpoint)
+            state = checkpoint.state if checkpoint else self._start(problem)
+            check_replicas(comm, problem.network.layout, state)
+            self._begin_files(Imprint(self._config, problem, micro_batches, self._written_by()), state, checkpoint)
+            self._train(problem, state, micro_batches, listen)
+        except DdpMlpError as failure:
+            reason, code = str(failure), failure.exit_code
+            self._on_root(lambda: self._directory.note_failure(code, reason, within_s=60))
+            raise
+        except Exception as failure:  # of this rank alone
+            self._note_unforeseen(failure)
+            raise
+        summary = {
+            **summarize(state, self._config, problem.network.layout),
+            "wall_s": round(perf_counter() - started, 3),
+            "world_size": comm.world_size,
+            "threads_per_rank": self._options.threads,
+            "micro_batches": micro_batches,
+            "run_dir": str(self._directory.path),
+        }
+        code = StoppedError.exit_code if summary["status"] == "stopped" else 0
+        with agreed(comm):
+            self._on_root(lambda: self._write_status(summary["status"], exit_code=code, **summary))
+        if code:
+            self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
+        return summary
+
+    def _note_unforeseen(self, failure: Exception) -> None:
+        """Keep where a failure that nobody has foreseen came from; its user gets one line."""
+        with suppress(DdpMlpError):
+            for line in traceback_of(failure).split("\n"):
+                self._directory.log(line)
+            failure.add_note(f"traceback in {self._directory.path / 'log.txt'}")
+        error = plain_error(failure)
+        self._directory.note_failure(error.exit_code, str(error), within_s=1)
+
+    def _note_timeout(self, reason: str) -> None:
+        """Let the status tell of a collective that timed out; on whichever rank can."""
+        self._directory.note_failure(CollectiveTimeoutError.exit_code, reason, within_s=1)
+
+    def _write_status(self, state: str, **fields: Any) -> None:
+        """Say how the run ended, and which checkpoint is there."""
+        checkpoint = self._writer.last_good if self._writer else ""
+        self._directory.write_status(state, **fields, **({"checkpoint": checkpoint} if checkpoint else {}))
+
+    def _on_root(self, write: Callable[[], object]) -> None:
+        if self._comm.rank == 0:
+            write()
+
+    def _tell(self, line: str) -> None:
+        if self._comm.rank == 0:
+            with suppress(OSError):  # standard error may go to a disk that is full; no line is worth the run
+                self._tell_user(line)
+            with suppress(DdpMlpError):
+                self._directory.log(line)
+
+    def _restore(self, problem: Problem) -> Checkpoint | None:
+        """Collective. Return the newest good checkpoint, checked against the configuration."""
+        if not self._options.resume:
+            return None
+        checkpoint: Checkpoint | None = None
+        passed_over: list[str] = []
+        with agreed(self._comm):
+            checkpoint, passed_over = newest_good(self._directory.checkpoints)
+            if checkpoint:
+                check_resumable(checkpoint, self._config, problem.fingerprint)
+        if checkpoint and (change := other_hardware(checkpoint.written_by, self._hardware)):
+            self._tell(f"warning: {change}")
+        if checkpoint and checkpoint.fingerprint != problem.fingerprint:
+            self._tell("warning: the checkpoint knows its data by samples of their rows only; these have not changed")
+        for reason in passed_over:
+            self._tell(f"warning: passed over a checkpoint: {reason}")
+        if not checkpoint:
+            self._tell(f"no checkpoint in {self._directory.checkpoints} yet: starting from the beginning")
+        return checkpoint
+
+    def _micro_batches(self, checkpoint: Checkpoint | None) -> int:
+        """Return M: what was configured, what the run began with, or enough for this start."""
+        workers = self._comm.world_size * self._options.threads
+        configured = self._config.train.micro_batches
+        if checkpoint:
+            chosen = checkpoint.micro_batches
+        else:
+            chosen = default_micro_batches(workers) if configured == "auto" else configured
+        if workers > chosen:
+            begun = "this run began with" if checkpoint else "[train]"
+            raise known_to_all(
+                UsageError(
+                    f"{workers} workers ({self._comm.world_size} ranks x {self._options.threads} threads), but {begun} "
+                    f"micro_batches = {chosen}, so no more than {chosen} can work; use fewer, or start a run with "
+                    f"micro_batches = {power_of_two_at_least(workers)}"
+                )
+            )
+        return chosen
+
+    def _start(self, problem: Problem) -> TrainState:
+        train, model = self._config.train, self._config.model
+        parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
+        n_moments = len(OPTIMIZERS[self._config.optimizer.name].moments)
+        return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
+
+    def _begin_files(self, imprint: Imprint, state: TrainState, checkpoint: Checkpoint | None) -> None:
+        """Collective. Bring the run directory to the state that the run goes on from, then say so."""
+        with agreed(self._comm):
+            if self._comm.rank == 0:
+                self._writer = RunWriter(self._directory, imprint, self._tell)
+                self._writer.begin(state, checkpoint)
+        if checkpoint:
+            name, step = checkpoint.path.name, state.progress.step
+            self._tell(f"going on from {name}" + (f", of step {step}" if name != checkpoint_name(step) else ""))
+            if self._comm.rank == 0 and (line := too_late(self._directory.metrics, state.progress, self._config)):
+                self._tell(f"warning: {line}")
+
+    def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
+        """Collective. Train to the end, recording what the rules ask for."""
+        with Saving(self._config, self._comm, problem.network.layout, state, self._writer) as saving:
+            trainer = Trainer(
+                self._config,
+                problem,
+                state,
+                self._comm,
+                micro_batches=micro_batches,
+                threads=self._options.threads,
+                report_every=saving.periods,
+            )
+
+            def request(reason: str) -> None:
+                self._stop_reason = reason
+                trainer.request_stop()
+
+            started = perf_counter()
+            with closing(trainer), StopSignals(request):
+                for report in trainer.run():
+                    if report.skipped:
+                        self._tell(f"warning: {skipped_text(report.skipped)}")
+                    saving.after(report, trainer.copy_moments)
+                    self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
+                    if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
+                        request("--max-time")
+
+    def _written_by(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "world_size": self._comm.world_size,
+            "threads_per_rank": self._options.threads,
+            "host": socket.gethostname(),
+            "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
+            "isa": self._config.train.isa,
+            **self._hardware,
+        }

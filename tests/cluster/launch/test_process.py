@@ -1,0 +1,80 @@
+"""One start of a job: requests to stop reach it, its exit code survives all else, stopped launchers are woken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ddp_mlp.cluster.launch import process as job
+from ddp_mlp.cluster.launch.process import StopRequests, run_job
+from ddp_mlp.errors import LaunchError
+
+
+@pytest.fixture
+def requests():
+    """Handlers of signals, which are as before in the end."""
+    numbers = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    yield StopRequests()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def run(requests: StopRequests, script: str) -> int:
+    return run_job([sys.executable, "-c", script], dict(os.environ), requests)
+
+
+class Unwritable:
+    """A standard stream that nobody reads, or whose disk is full."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def write(self, _text: str) -> None:
+        raise self.error
+
+    def flush(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), BrokenPipeError(), ValueError("closed")])
+@pytest.mark.parametrize("code", [0, 70, 75])
+def test_output_that_cannot_be_printed_does_not_change_the_code(requests, monkeypatch, error, code):
+    monkeypatch.setattr(sys, "stdout", Unwritable(error))
+    monkeypatch.setattr(sys, "stderr", Unwritable(error))
+    assert run(requests, f"print('a result'); raise SystemExit({code})") == code
+
+
+def test_a_command_that_cannot_be_started_is_one_line(requests, tmp_path):
+    with pytest.raises(LaunchError, match="cannot be started"):
+        run_job([str(tmp_path / "none")], dict(os.environ), requests)
+
+
+def test_a_request_before_anybody_listens_is_handed_on(requests):
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert requests.wait(0)
+    assert run(requests, "import time; time.sleep(60)") == 128 + signal.SIGUSR1
+
+
+def test_a_stopped_launcher_without_ranks_goes_on(requests, monkeypatch, tmp_path):
+    """It starts a rank and stops; when the rank has ended, there is nothing that it could wait for."""
+    monkeypatch.setattr(job, "_LOOK_S", 0.05)
+    monkeypatch.setattr(job, "is_launcher", lambda process: str(process) == (tmp_path / "launcher").read_text())
+    script = f"""
+import os, subprocess, time
+open({str(tmp_path / "launcher")!r}, "w").write(str(os.getpid()))
+rank = subprocess.Popen(["sleep", "0.5"])
+os.kill(os.getpid(), 19)
+rank.wait()
+raise SystemExit(7)
+"""
+    (tmp_path / "launcher").write_text("")
+    began = time.monotonic()
+    assert run(requests, script) == 7
+    assert 0.4 < time.monotonic() - began < 30
+    assert Path(tmp_path / "launcher").read_text().isdecimal()

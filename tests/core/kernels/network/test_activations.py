@@ -1,0 +1,100 @@
+"""Activations: closed forms, identities, and inputs far out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES, ACTIVATIONS, logistic
+from ddp_mlp.core.kernels.network.passes import ACTIVATION
+from tests import reference
+from tests.building import SHAPES, engine_of, network_of, resident_of
+
+BY_NAME = {activation.name: activation for activation in ACTIVATIONS}
+KNOWN = [name for name in BY_NAME if name in reference.ACTIVATIONS]
+DTYPES = [np.float32, np.float64]
+NEAR = np.linspace(-8, 8, 401)
+
+
+def setting(name: str, like: np.floating) -> np.floating:
+    """Return the slope or alpha that the reference uses, in the type of another number."""
+    return type(like)(SHAPES.get(name, 0.0))
+
+
+FAR = [-1e4, -800.0, -89.0, -1e-4, 0.0, 1e-4, 89.0, 800.0, 1e4]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", KNOWN)
+def test_value_and_derivative_are_those_of_the_reference(name: str, dtype: type) -> None:
+    activation, (value, derivative) = BY_NAME[name], reference.ACTIVATIONS[name]
+    for a in NEAR.astype(dtype):
+        h = activation.value(a, setting(activation.name, a))
+        # Elementary functions are good to a few ulp; |g'| <= 1, so a rounded `h` costs g' no more than 2 |h| ulp.
+        bound = 8 * np.finfo(dtype).eps * (1 + abs(float(a)))
+        assert abs(float(h) - value(np.float64(a))) <= bound
+        assert abs(float(activation.derivative(dtype(h), setting(name, a))) - derivative(np.float64(a))) <= bound
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", BY_NAME)
+def test_far_inputs_stay_finite(name: str, dtype: type) -> None:
+    activation = BY_NAME[name]
+    for a in np.array(FAR, dtype):
+        h = activation.value(a, setting(activation.name, a))
+        assert math.isfinite(h), a
+        assert math.isfinite(activation.derivative(dtype(h), setting(name, a))), a
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_saturation_is_exact(dtype: type) -> None:
+    assert [logistic(dtype(a)) for a in (-1e4, 0.0, 1e4)] == [0.0, 0.5, 1.0]
+    assert [BY_NAME["tanh"].value(dtype(a), dtype(0)) for a in (-1e4, 0.0, 1e4)] == [-1.0, 0.0, 1.0]
+    assert [BY_NAME["relu"].value(dtype(a), dtype(0)) for a in (-1e4, 0.0, 1e4)] == [0.0, 0.0, 1e4]
+    assert [BY_NAME["relu"].derivative(dtype(h), dtype(0)) for h in (0.0, 1e-30, 1e4)] == [0.0, 1.0, 1.0]
+
+
+def test_tanh_is_a_stretched_sigmoid() -> None:
+    for a in NEAR:
+        # Where 2 sigmoid(2a) is near 2 or 0, subtracting 1 leaves the ulp of 2.
+        assert BY_NAME["tanh"].value(a, 0.0) == pytest.approx(2 * logistic(2 * a) - 1, abs=4 * np.finfo(float).eps)
+
+
+def test_sigmoid_grows_as_s_times_one_minus_s() -> None:
+    sigmoid = BY_NAME["sigmoid"]
+    for a in NEAR:
+        s = sigmoid.value(a, setting(sigmoid.name, a))
+        assert sigmoid.derivative(s, 0.0) == s * (1 - s)
+        # Relative to 1, and 1 - s rounds at the ulp of 1.
+        assert s + sigmoid.value(-a, setting(sigmoid.name, a)) == pytest.approx(1, abs=2 * np.finfo(float).eps)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_nan_stays_visible(name: str) -> None:
+    assert math.isnan(BY_NAME[name].value(math.nan, 0.5))
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_kernels_stay_in_single_precision(name: str) -> None:
+    """A constant of float64 in a kernel would widen what follows, and halve its speed."""
+    activation = BY_NAME[name]
+    activation.value(np.float32(0.5), np.float32(0.1))
+    activation.derivative(np.float32(0.5), np.float32(0.1))
+    for kernel in (activation.value, activation.derivative):
+        results = [str(overload.signature.return_type) for overload in kernel.overloads.values()]
+        arguments = [str(overload.signature.args[0]) for overload in kernel.overloads.values()]
+        assert dict(zip(arguments, results, strict=True))["float32"] == "float32"
+
+
+def test_codes_are_places() -> None:
+    assert [ACTIVATION_CODES[activation.name] for activation in ACTIVATIONS] == list(range(len(ACTIVATIONS)))
+
+
+def test_unknown_code_is_refused() -> None:
+    network = network_of((1, 1, 1))
+    with engine_of(network, resident_of([[1.0]], [[1.0]]), np.ones(4)) as engine:
+        engine._arena.layers[0, ACTIVATION] = 99
+        with pytest.raises(ValueError, match="unknown activation"):
+            engine.run([(0, 1)], [(0.1,)])
