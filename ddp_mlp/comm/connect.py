@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from ddp_mlp.comm.lifeline import end_with_launcher
 from ddp_mlp.comm.protocol import Communicator
 from ddp_mlp.comm.single import SingleProcess
 from ddp_mlp.comm.watchdog import DEFAULT_TIMEOUT_S, within
-from ddp_mlp.errors import DdpMlpError, LaunchError, UsageError, printable
+from ddp_mlp.errors import DdpMlpError, LaunchError, StoppedError, UsageError, printable
 from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 
 _SAID = "said by rank 0"
@@ -40,6 +41,8 @@ def _join(environment: Mapping[str, str]) -> Communicator:
             f"the launcher started {place.world_size} processes, but no MPI library can be loaded ({reason}); "
             f'install one with: pip install "ddp-mlp[mpich]"; {_alone(place)}'
         ) from None
+    if signal.SIGTERM in signal.sigpending():
+        raise _ended_before_it_began(place)
     comm = MpiCommunicator(
         place.rank,
         place.world_size,
@@ -54,6 +57,18 @@ def _join(environment: Mapping[str, str]) -> Communicator:
             f"{_alone(place)}"
         )
     return comm
+
+
+def _ended_before_it_began(place: Place) -> StoppedError:
+    """Return the error of a rank that was told to end, and has kept that in mind, before there is a world to tell.
+
+    It must not join one: Open MPI's launcher, which tells all ranks to end when one has failed,
+    waits for ever if one of them comes to it afterwards.
+    """
+    error = StoppedError("told to end by SIGTERM before the ranks had met; nothing was begun, nothing is lost")
+    if place.rank != 0:  # told as all are
+        error.add_note(_SAID)
+    return error
 
 
 def _alone(place: Place) -> str:

@@ -179,7 +179,8 @@ class Job:
         """Stop the process of a rank."""
         for process in marked_processes(self.mark):
             with contextlib.suppress(OSError):
-                if f"PMI_RANK={rank}".encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0"):
+                environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+                if {f"PMI_RANK={rank}".encode(), f"OMPI_COMM_WORLD_RANK={rank}".encode()} & {*environment}:
                     os.kill(process, signal.SIGSTOP)
 
     def files_left(self) -> tuple[str, ...]:

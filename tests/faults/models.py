@@ -72,7 +72,8 @@ def _announced(run: Path) -> int:
 
 def _is_rank(process: int) -> bool:
     with contextlib.suppress(OSError):
-        return b"PMI_RANK=" in Path(f"/proc/{process}/environ").read_bytes()
+        environment = Path(f"/proc/{process}/environ").read_bytes()
+        return b"PMI_RANK=" in environment or b"OMPI_COMM_WORLD_RANK=" in environment
     return False
 
 

@@ -123,7 +123,7 @@ def test_a_slow_rank_is_warned_about_at_half_the_time_and_no_more(folder):
 def test_a_rank_that_never_starts(folder, action):
     ended = run_with_fault(folder, f"1|start|{action}", DDP_MLP_TRAIN_TIMEOUT_S=str(TIMEOUT_S))
     assert ended.code != 0, ended.err
-    assert ended.wait_s < LATEST_S
+    assert ended.wait_s < LATEST_S + 4  # a launcher that stays is ended after a while
     assert ended.leftovers == ()
     if action == "sleep":
         assert "in the start of MPI at the start; some rank did not start" in ended.err

@@ -22,6 +22,9 @@ from ddp_mlp.errors import LaunchError
 _WITH_RESULT = (0, 1, 75)
 #: How often to look whether a job is still one.
 _LOOK_S = 0.5
+#: How long a launcher may stay when all its ranks have ended; Open MPI's waits for ever where one that was joining the
+#: world is killed.
+_STAYS_S = 5.0
 
 
 class StopRequests:
@@ -125,13 +128,13 @@ def _output_of(process: subprocess.Popen[bytes], mark: Mark) -> bytes:
 
     What outlives a launcher holds its output open, so the end of that alone is not waited for.
     """
-    had_ranks = False
+    forsaken = _Forsaken(mark)
     while True:
         try:
             output = process.communicate(timeout=_LOOK_S)[0]
         except subprocess.TimeoutExpired:
             if process.poll() is None:
-                had_ranks = _wake_the_forsaken(mark, had_ranks=had_ranks)
+                forsaken.look(time.monotonic())
             else:
                 end_processes(mark)
             continue
@@ -140,13 +143,24 @@ def _output_of(process: subprocess.Popen[bytes], mark: Mark) -> bytes:
         return output
 
 
-def _wake_the_forsaken(mark: Mark, *, had_ranks: bool) -> bool:
-    """Let stopped launchers that have lost their ranks go on, to their end; return whether there were ever ranks."""
-    processes = marked(mark)
-    launchers = {process for process in processes if is_launcher(process)}
-    has_ranks = len(processes) > len(launchers)
-    if had_ranks and not has_ranks:
-        for launcher in filter(is_stopped, launchers):
-            with suppress(OSError):
-                os.kill(launcher, signal.SIGCONT)
-    return had_ranks or has_ranks
+class _Forsaken:
+    """The launchers of a job, once they have lost their ranks; `look` wakes stopped ones, and ends those that stay."""
+
+    def __init__(self, mark: Mark) -> None:
+        self._mark = mark
+        self._had_ranks = False
+        self._since: float | None = None
+
+    def look(self, now: float) -> None:
+        """Act if ranks were there and are not there any more."""
+        processes = marked(self._mark)
+        launchers = {process for process in processes if is_launcher(process)}
+        if len(processes) > len(launchers):
+            self._had_ranks, self._since = True, None
+        elif self._had_ranks and launchers:
+            self._since = now if self._since is None else self._since
+            for launcher in filter(is_stopped, launchers):
+                with suppress(OSError):
+                    os.kill(launcher, signal.SIGCONT)
+            if now - self._since > _STAYS_S:
+                end_processes(self._mark)

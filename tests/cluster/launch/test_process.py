@@ -78,3 +78,18 @@ raise SystemExit(7)
     assert run(requests, script) == 7
     assert 0.4 < time.monotonic() - began < 30
     assert Path(tmp_path / "launcher").read_text().isdecimal()
+
+
+def test_a_launcher_that_stays_when_its_ranks_are_gone_is_ended(requests, monkeypatch, tmp_path):
+    """As Open MPI's does where a rank that was joining the world has been killed."""
+    monkeypatch.setattr(job, "_LOOK_S", 0.05)
+    monkeypatch.setattr(job, "_STAYS_S", 0.2)
+    monkeypatch.setattr(job, "is_launcher", lambda found: str(found) == (tmp_path / "launcher").read_text())
+    script = f"""
+import os, subprocess, time
+open({str(tmp_path / "launcher")!r}, "w").write(str(os.getpid()))
+subprocess.run(["sleep", "0.5"])
+time.sleep(1000)
+"""
+    (tmp_path / "launcher").write_text("")
+    assert run(requests, script) == 128 + signal.SIGKILL

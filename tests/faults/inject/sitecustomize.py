@@ -16,6 +16,10 @@ import time
 from typing import Any
 
 
+def _rank() -> str:
+    return os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0"))
+
+
 def _may_fail() -> bool:
     count = os.environ.get("DDP_MLP_TEST_FAULT_COUNT")
     if count is None:
@@ -83,9 +87,10 @@ def _arm(place: str, action: str) -> None:
 
 
 def _compile_slowly(seconds: float) -> None:
-    from ddp_mlp.core.kernels.numba_ext import cache, machine_code
+    from ddp_mlp.core.kernels import machine_code
+    from ddp_mlp.core.kernels.numba_ext import cache
 
-    read, rank = cache.read_code, int(os.environ.get("PMI_RANK", "0"))
+    read, rank = cache.read_code, int(_rank())
 
     def compile_kernels(dtype: str) -> bytes | None:
         time.sleep(seconds * (1 + rank))
@@ -98,7 +103,7 @@ def _compile_slowly(seconds: float) -> None:
 
 def _install() -> None:
     rank, place, action = os.environ["DDP_MLP_TEST_FAULT"].split("|")
-    if os.environ.get("PMI_RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")) != rank:
+    if _rank() != rank:
         return
     if place == "start":
         _act(action)
