@@ -7,6 +7,7 @@ directories of living launchers.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import stat
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ddp_mlp.cluster.launch.processes import age_s, is_launcher, own_processes
+from ddp_mlp.cluster.launch.processes import age_s, is_launcher, own_processes, sees_all_processes
 
 #: Shared memory of MPICH and Open MPI.
 _SEGMENTS = ("mpich_shm_*", "sm_segment.*", "vader_segment.*")
@@ -25,6 +26,8 @@ _TOPOLOGIES = "hydra_hwloc_xmlfile_*"
 _SESSIONS = "ompi.*"
 #: Seconds after its launcher in which a rank has started MPI.
 _STARTS_WITHIN_S = 600.0
+#: The clock of a file system goes in ticks, behind that of processes, and further behind on a busy virtual machine.
+_TICK_S = 1.0
 _MEMORY, _TEMPORARY = Path("/dev/shm"), Path("/tmp")  # noqa: S108 - where the libraries put it
 
 
@@ -36,11 +39,11 @@ def sweep(
     Parameters
     ----------
     since : float
-        Seconds since 1970; 0 for leftovers of any age, where this process sees all others.
+        Seconds since 1970; it matters only where this process does not see all others, whose files may be in use.
     sessions : Path or None
         Where Open MPI has its own, None for the directory of temporary files.
     """
-    sessions = sessions or temporary_directory()
+    since, sessions = 0.0 if sees_all_processes() else since - _TICK_S, sessions or temporary_directory()
     removed = _removed(memory, _SEGMENTS, since, _is_segment_in_use)
     removed += _removed(temporary, (_TOPOLOGIES,), since, _is_topology_in_use)
     return removed + _removed(sessions, (_SESSIONS,), since, _is_session_in_use)
@@ -110,6 +113,11 @@ def _is_topology_in_use(files: list[Path]) -> Callable[[Path], bool]:
 def _is_session_in_use(_sessions: list[Path]) -> Callable[[Path], bool]:
     def is_in_use(session: Path) -> bool:
         process = session.suffix.removeprefix(".")
-        return not process.isdecimal() or not session.is_dir() or Path("/proc", process).exists()
+        return not process.isdecimal() or not session.is_dir() or _may_be_of(int(process), session)
 
     return is_in_use
+
+
+def _may_be_of(process: int, path: Path) -> bool:
+    """Tell whether a process lives and is as old as a file; another one may have got its number since."""
+    return time.time() - path.stat().st_mtime - _TICK_S < age_s(process) < math.inf

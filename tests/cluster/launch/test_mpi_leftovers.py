@@ -16,8 +16,9 @@ from ddp_mlp.cluster.launch.mpi_leftovers import sweep, temporary_directory
 
 
 @pytest.fixture
-def places(tmp_path):
-    """The directories that are swept: shared memory, temporary files, sessions."""
+def places(tmp_path, monkeypatch):
+    """The directories that are swept, as in a container: shared memory, temporary files, sessions."""
+    monkeypatch.setattr(sweeping, "sees_all_processes", lambda: False)
     found = [tmp_path / name for name in ("shm", "tmp", "sessions")]
     for path in found:
         path.mkdir()
@@ -87,6 +88,34 @@ def test_sessions_of_launchers_that_are_gone_go(places, tmp_path):
     assert (sessions / f"ompi.{os.getpid()}").exists()
 
 
+def test_sessions_do_not_stay_for_what_only_has_the_number_of_their_launcher(places):
+    """One that has ended and that nobody has waited for yet, and one that was started later."""
+    ended, later = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "1000"])
+    try:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        for process in (ended, later):
+            (places[2] / f"ompi.{process.pid}").mkdir()
+        aged(places[2] / f"ompi.{later.pid}", 100)
+        assert len(sweep(0.0, *places)) == 2
+        (places[2] / f"ompi.{later.pid}").mkdir()
+        assert sweep(0.0, *places) == []
+    finally:
+        later.kill()
+        later.wait()
+        ended.wait()
+
+
+def test_clocks_do_not_decide_what_stays(places, monkeypatch):
+    """That of files goes in ticks; and none of them matters where all processes are seen."""
+    since, new, old = time.time(), places[0] / "mpich_shm_a_0", places[0] / "mpich_shm_b_0"
+    for path, age in ((new, 0.1), (old, 100)):
+        path.write_bytes(b"")
+        aged(path, age)
+    assert sweep(since, *places) == [new]
+    monkeypatch.setattr(sweeping, "sees_all_processes", lambda: True)
+    assert sweep(since, *places) == [old]
+
+
 def test_a_full_disk_is_no_error(places, monkeypatch):
     """Python looks for a place for temporary files by writing to each, and raises where none takes it."""
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -95,7 +124,7 @@ def test_a_full_disk_is_no_error(places, monkeypatch):
     assert temporary_directory() == places[2]
     assert sweep(0.0, *places[:2]) == []
     for name in ("TMPDIR", "TEMP", "TMP"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name)
     assert temporary_directory() == Path("/tmp")  # noqa: S108
 
 
