@@ -189,7 +189,6 @@ def layer_table(network: Network, *, training: bool = False) -> LayerTable:
 
 def _row(network: Network, k: int, starts: list[int], linear_at: int, mask_at: int) -> tuple[int, ...]:
     """Return the columns of a layer in the order of `core.kernels.layers`."""
-    from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
     from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES
 
     layout = network.layout
@@ -213,5 +212,17 @@ def _row(network: Network, k: int, starts: list[int], linear_at: int, mask_at: i
         is_transposed,
         layout.tied and not is_transposed,
         delta_at,
-        max(TILE_ROWS, _VALUES_AT_ONCE // row // TILE_ROWS * TILE_ROWS),
+        _rows_at_once(row),
     )
+
+
+def _rows_at_once(row: int) -> int:
+    """Return how many rows of a weight gradient sums are taken for at once: whole tiles, and whole blocks.
+
+    A block of parameters may begin with the last value of a row, and what an update reads of it must be there.
+    """
+    from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
+    from ddp_mlp.core.kernels.parallel.tree import BLOCK
+
+    of_a_block = 1 + -(-(BLOCK - 1) // row)
+    return max(_VALUES_AT_ONCE // row, TILE_ROWS, of_a_block + TILE_ROWS - 1) // TILE_ROWS * TILE_ROWS

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from ddp_mlp.config import LossConfig, ModelConfig
-from ddp_mlp.core.kernels.network.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT
+from ddp_mlp.core import network as networks
+from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
+from ddp_mlp.core.kernels.network.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT, ROWS_AT_ONCE
 from ddp_mlp.core.kernels.network.losses import LOSSES
+from ddp_mlp.core.kernels.parallel.tree import BLOCK
 from ddp_mlp.core.network import LOSSES_OF_TASK, OUTPUT_OF_LOSS, build_network, layer_table
 from ddp_mlp.errors import UsageError
 from tests.building import network_of
@@ -67,6 +70,16 @@ def test_layers_and_activations() -> None:
     assert network.activations == ("tanh", "relu", "identity")
     assert build(hidden=[5, 6], activation="sigmoid").activations == ("sigmoid", "sigmoid", "identity")
     assert build(hidden=[]).layout.sizes == (4, 3), "softmax regression: no hidden layer"
+
+
+@pytest.mark.parametrize("values_at_once", [1, 2048, 5000, networks._VALUES_AT_ONCE])
+def test_rows_taken_at_once_hold_every_block(values_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that begins with the last value of a row; an update would read on in other sums."""
+    monkeypatch.setattr(networks, "_VALUES_AT_ONCE", values_at_once)
+    for width in (*range(1, 2 * BLOCK + 2), 8191, 8192, 8193, 65537, 10**6):
+        rows = int(layer_table(network_of((3, width))).layers[0, ROWS_AT_ONCE])
+        assert rows * width - (width - 1) >= BLOCK, width
+        assert rows % TILE_ROWS == 0, width
 
 
 @pytest.mark.parametrize("sizes", [(4, 3), (4, 5, 3), (2, 9, 1, 6, 3)])

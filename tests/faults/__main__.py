@@ -13,6 +13,7 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from tests.faults import configurations
 from tests.faults.directories import hostile_directories
 from tests.faults.disks import damaged_caches, full_disks
 from tests.faults.files import hostile_files
@@ -60,6 +61,8 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return hostile_files(2_000 if is_long else 150, seed)
     if name == "values":
         return [hostile_values(2000 if is_long else 80, seed)]
+    if name == "configurations":
+        return [configurations.row_of(20_000 if is_long else 200, seed)]
     return [damaged_caches(4)]
 
 
@@ -77,6 +80,7 @@ NAMES = (
     "files",
     "directories",
     "values",
+    "configurations",
     "caches",
 )
 

@@ -43,7 +43,7 @@ LIMITS: dict[str, tuple[Any, str, type]] = {
     "group_bytes": (engine, "GROUP_BYTES", int),
     "values_at_once": (networks, "_VALUES_AT_ONCE", int),
 }
-#: Columns of the history that tell of time.
+#: Columns of an epoch that tell of time.
 _TIMES = ("samples_per_s", "compute_s", "communicate_s", "data_s", "wall_s")
 
 
@@ -130,17 +130,17 @@ def train(case: Case, layout: Layout, comm: Communicator) -> dict[str, str]:
         problem = _problem(case, config, comm)
     except DdpMlpError as refusal:
         return {"error": str(refusal)}
-    state, found = _state(case, config, problem), dict[str, str]()
+    state, found, rows = _state(case, config, problem), dict[str, str](), list[dict[str, Any]]()
     trainer = Trainer(config, problem, state, comm, micro_batches=case.micro_batches, threads=layout.threads)
     with closing(trainer):
         try:
-            for _ in trainer.run():
-                pass
+            for report in trainer.run():
+                if row := report.finished_epoch:
+                    rows.append({key: value for key, value in row.items() if key not in _TIMES})
         except DdpMlpError as failure:
             found["error"] = str(failure)
         moments = trainer.copy_moments()
         comm.barrier()  # until nobody changes what is hashed now
-        rows = [{key: value for key, value in row.items() if key not in _TIMES} for row in state.progress.history]
         if comm.rank == 0:
             assert moments is not None
             found["parameters"], found["moments"] = digest(state.parameters), digest(moments.reshape(-1))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -148,12 +149,11 @@ def tell(found: Found) -> None:
 
 
 def row_of(count: int, seed: int) -> Row:
-    """Run so many configurations, and return a row for the table of all faults."""
-    ready()
-    found = Found()
-    run_cases(map(random_case, range(seed, seed + count)), 1, found)
-    failures = [f"{case.seed}: {failure}" for case, failure in found.failures]
-    return Row("configurations under guards, equal bits", found.n_cases, failures=failures, note=f"seed {seed}")
+    """Run so many in a process of their own, where no kernel was loaded before; return a row for the table of all."""
+    command = [sys.executable, "-m", "tests.faults.configurations", "--json", "--count", str(count)]
+    command += ["--seed", str(seed), "--jobs", str(len(os.sched_getaffinity(0)))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return Row(**json.loads(done.stdout.splitlines()[0])[-1])
 
 
 def main() -> int:
@@ -164,6 +164,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="configurations at once")
     parser.add_argument("--launched", type=int, default=0, help="so many of them on ranks of a launcher, too")
     parser.add_argument("--bounds", action="store_true", help="with Numba's own checks of indices; compiles them first")
+    parser.add_argument("--json", action="store_true")
     parser.add_argument("--case", help="run this one, as JSON")
     options = parser.parse_args()
     if options.bounds and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
@@ -184,8 +185,9 @@ def main() -> int:
     seconds = time.monotonic() - started
     rows = [Row(kind, count) for kind, count in sorted(found.layouts.items())]
     note = f"{seconds:.0f} s, {found.n_cases / seconds:.1f} a second; seeds {seeds[0]} to {seeds[-1]}"
-    rows.append(Row("all configurations", found.n_cases, failures=[text for _, text in found.failures], note=note))
-    sys.stdout.write(as_table(rows) + "\n")
+    failures = [f"{case.seed}: {text}" for case, text in found.failures]
+    rows.append(Row("all configurations, guarded, equal bits", found.n_cases, failures=failures, note=note))
+    sys.stdout.write((json.dumps([row.as_dict() for row in rows]) if options.json else as_table(rows)) + "\n")
     tell(found)
     return 1 if found.failures else 0
 

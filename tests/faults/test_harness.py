@@ -25,7 +25,7 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
         "files",
         "directories",
         "values",
-        *(thorough(name) for name in ("jobs", "models", "calls", "disks", "stops")),
+        *(thorough(name) for name in ("jobs", "models", "calls", "disks", "stops", "configurations")),
     ],
 )
 def test_nothing_is_lost(name):
