@@ -33,7 +33,7 @@ from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
-from ddp_mlp.run.summary import skipped_text, summarize
+from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, summarize
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
@@ -125,6 +125,7 @@ class Run:
             raise
         summary = {
             **summarize(state, self._config, problem.network.layout),
+            "loss_unit": loss_unit(problem, self._config),
             "wall_s": round(perf_counter() - started, 3),
             "world_size": comm.world_size,
             "threads_per_rank": self._options.threads,
@@ -134,6 +135,8 @@ class Run:
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
         with agreed(comm):
             self._on_root(lambda: self._write_status(summary["status"], exit_code=code, **summary))
+        if ending := ending_text(state.progress, self._config):
+            self._tell(ending)
         if code:
             self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
