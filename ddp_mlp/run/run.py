@@ -42,10 +42,17 @@ from ddp_mlp.unforeseen import plain_error, traceback_of
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, as opposed to what: nothing here changes a bit of the result."""
+    """How to run, as opposed to what: nothing here changes a bit of the result.
+
+    Attributes
+    ----------
+    overwrite : bool
+        Whether a run that is in the directory gives way to this one, once its data are loaded.
+    """
 
     directory: Path
     resume: bool = False
+    overwrite: bool = False
     threads: int = 1
     max_time_s: float | None = None
 
@@ -100,7 +107,7 @@ class Run:
         self._directory.create()
         self._lock.acquire()
         self._directory.prepare()
-        if not self._options.resume:
+        if not self._options.resume and not self._options.overwrite:
             self._directory.check_unused()
 
     def _execute(self, listen: Listener) -> dict[str, Any]:
@@ -219,6 +226,8 @@ class Run:
         """Collective. Bring the run directory to the state that the run goes on from, then say so."""
         with agreed(self._comm):
             if self._comm.rank == 0:
+                if self._options.overwrite and self._directory.holds_run():
+                    self._directory.clear()
                 self._writer = RunWriter(self._directory, imprint, self._tell)
                 self._writer.begin(state, checkpoint)
         if checkpoint:

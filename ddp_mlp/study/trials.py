@@ -13,7 +13,7 @@ from typing import Any
 
 from ddp_mlp.comm import Communicator, is_agreed
 from ddp_mlp.config import Config
-from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, NonFiniteError, UsageError
+from ddp_mlp.errors import DataError, DdpMlpError, NonFiniteError, UsageError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.run.signals import hold_stop_signals, pending_stop
@@ -25,7 +25,7 @@ Configure = Callable[[Sequence[Assignment]], Config]
 Tell = Callable[[str], None]
 
 #: What is wrong with one trial and need not be with the next; anything else ends the study.
-_OF_ITS_OWN = (NonFiniteError, UsageError, DataError, MissingInputError)
+_OF_ITS_OWN = (NonFiniteError, UsageError, DataError)
 
 
 def refuse_other_runs(directory: Path) -> None:

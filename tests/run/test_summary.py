@@ -44,7 +44,7 @@ def test_best_and_last_epoch_and_the_model(folder):
     )
     assert found["best_epoch"] < found["epochs"] == 5
     assert found["best_valid_loss"] < found["valid_loss"]
-    assert found["best_valid_rmse"] == pytest.approx(math.sqrt(found["best_valid_loss"]), rel=1e-5)
+    assert found["best_valid_rmse"] == pytest.approx(math.sqrt(2 * found["best_valid_loss"]), rel=1e-5)
     model = load_model(folder / "over")
     assert found["model_sha256"] == sha256(model.parameters.tobytes()).hexdigest() != found["weights_sha256"]
     [line] = [line for line in told if line.startswith("the model is that of epoch")]

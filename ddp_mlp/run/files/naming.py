@@ -6,6 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ddp_mlp.checkpoint.checkpoint import differences
+from ddp_mlp.config import Config, load_config
+from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.run.files.directory import RunDirectory
+
 #: Tells whether a directory holds what is looked for.
 Holds = Callable[[Path], bool]
 
@@ -33,3 +38,23 @@ def newest(base: Path, holds: Holds, fits: Holds) -> Path:
     """Return the newest directory that holds something that fits, else the newest that holds anything, else `base`."""
     held = [path for path in numbered(base) if holds(path)]
     return next((path for path in held if fits(path)), held[0] if held else base)
+
+
+def run_directory(config: Config, path: Path, *, resume: bool) -> Path:
+    """Return where a run of the configuration file `path` goes: somewhere new, or to the newest run that can go on."""
+    base = Path("runs") / path.stem
+    if not resume:
+        return next_free(base, _holds_run)
+    return newest(base, _holds_run, lambda directory: _fits(directory, config))
+
+
+def _holds_run(path: Path) -> bool:
+    return RunDirectory(path).holds_run()
+
+
+def _fits(directory: Path, config: Config) -> bool:
+    """Tell whether a run directory holds a run of this configuration; runs/c-2 may be one of c-2.toml."""
+    try:
+        return not differences(load_config(directory / "config.toml", (), {}), config)
+    except DdpMlpError:
+        return False
