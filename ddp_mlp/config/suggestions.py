@@ -46,9 +46,22 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def suggest_key(word: str, section: str) -> str:
     """Return what a key that `section` does not have stands for: one of its own, or one of another section."""
+    elsewhere = [home.split(".") for home in homes(word)]
+    if elsewhere and section not in [home for home, _ in elsewhere]:
+        return f", did you mean {elsewhere[0][1]} of [{elsewhere[0][0]}]?"
+    return suggest(word, keys(sections()[section]) if section in sections() else ())
+
+
+def homes(word: str) -> list[str]:
+    """Return each ``SECTION.KEY`` that a word names here or in another program.
+
+    Examples
+    --------
+    >>> homes("lr"), homes("xyz")
+    (['optimizer.learning_rate'], [])
+    """
     tables = {name: keys(kind) for name, kind in sections().items()}
-    for name in (word, _SYNONYMS.get(word.lower(), "")):
-        homes = [home for home in tables if name in tables[home]]
-        if homes and section not in homes:
-            return f", did you mean {name} of [{homes[0]}]?"
-    return suggest(word, tables.get(section, ()))
+    found = (
+        [f"{home}.{name}" for home in tables if name in tables[home]] for name in (word, _SYNONYMS.get(word.lower()))
+    )
+    return next(filter(None, found), [])

@@ -33,7 +33,7 @@ from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
-from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, summarize
+from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
@@ -116,6 +116,8 @@ class Run:
         try:
             comm.standing.at("while loading the data")
             problem = prepare(self._config, comm)
+            if line := small_data_text(self._config, len(problem.train_ids)):
+                self._tell(line)
             comm.standing.at("while preparing the first step")
             checkpoint = self._restore(problem)
             micro_batches = self._micro_batches(checkpoint)
@@ -238,7 +240,7 @@ class Run:
 
     def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
         """Collective. Train to the end, recording what the rules ask for."""
-        with Saving(self._config, self._comm, problem.network.layout, state, self._writer) as saving:
+        with Saving(self._config, self._comm, problem, state, self._writer) as saving:
             trainer = Trainer(
                 self._config,
                 problem,

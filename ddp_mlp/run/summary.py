@@ -64,6 +64,17 @@ def loss_unit(problem: Problem, config: Config) -> str:
     return unit
 
 
+def small_data_text(config: Config, n_train: int) -> str:
+    """Return a line about a global batch that there are not enough rows for; empty where there are."""
+    size = config.train.global_batch_size
+    if not isinstance(size, int) or size <= n_train:
+        return ""
+    return (
+        f"[train] global_batch_size = {size} is more than the {n_train} rows that train: each step takes all of them, "
+        "so an epoch is one step"
+    )
+
+
 def ending_text(progress: Progress, config: Config) -> str:
     """Return a line about how training ended: whether the loss was still falling, and which epoch is the model."""
     status, best, last = status_of(progress, config), progress.best_row, progress.last_row

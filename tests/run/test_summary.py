@@ -73,3 +73,13 @@ def test_what_a_loss_is_measured_in(folder):
     assert scaled.startswith("mse in units of 5.")
     assert unit("auto", "data.autoencode=true") != unit("unit", "data.autoencode=true", "data.normalize=minmax")
     assert unit("without", "data.valid_fraction=0") != "mse"
+
+
+def test_a_batch_of_more_rows_than_there_are_is_told(folder):
+    told: list[str] = []
+    train_here(folder, "large", "train.global_batch_size=81", "optimizer.learning_rate=0.001", told=told)
+    assert told[0].startswith("[train] global_batch_size = 81 is more than the 80 rows that train: each step takes all")
+    told.clear()
+    train_here(folder, "fits", "train.global_batch_size=80", "optimizer.learning_rate=0.001", told=told)
+    train_here(folder, "full", "train.global_batch_size=full", "optimizer.learning_rate=0.001", told=told)
+    assert not any("more than" in line for line in told)
