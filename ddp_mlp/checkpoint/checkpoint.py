@@ -241,21 +241,26 @@ def prune_checkpoints(directory: Path, keep: int, step: int, spare: str = "", ch
                 remove(path, check)
 
 
-def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) -> None:
-    """Raise CheckpointError unless `config` goes on where the checkpoint stopped.
+def differences(stored: Config, wanted: Config) -> list[str]:
+    """Return what keeps a run of one configuration from going on with another, each as a part of a sentence.
 
     Epochs, the stopping and checkpoint rules, and the paths of files may differ, nothing
     else. Epochs may not where the learning rate depends on them.
     """
-    schedule = checkpoint.config.schedule
+    schedule = stored.schedule
     bound = {"epochs"} if schedule.name in ENDING and schedule.steps is None else set()
-    stored, wanted = msgspec.to_builtins(checkpoint.config), msgspec.to_builtins(config)
-    differing = [
-        f"[{section}] {key}: {values[key]!r} in the checkpoint, {wanted[section][key]!r} now"
-        for section, values in stored.items()
+    now = msgspec.to_builtins(wanted)
+    return [
+        f"[{section}] {key}: {values[key]!r} in the checkpoint, {now[section][key]!r} now"
+        for section, values in msgspec.to_builtins(stored).items()
         for key in values
-        if values[key] != wanted[section][key] and key not in _FREE_KEYS.get(section, set()) - bound
+        if values[key] != now[section][key] and key not in _FREE_KEYS.get(section, set()) - bound
     ]
+
+
+def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) -> None:
+    """Raise CheckpointError unless `config` goes on where the checkpoint stopped: see `differences`."""
+    differing = differences(checkpoint.config, config)
     micro_batches = config.train.micro_batches
     if micro_batches not in ("auto", checkpoint.micro_batches):
         differing.append(f"[train] micro_batches: {checkpoint.micro_batches} in the checkpoint, {micro_batches} now")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +15,7 @@ from ddp_mlp.cli.options import tell
 from ddp_mlp.cli.streams import open_streams
 from ddp_mlp.comm import is_said_by_rank_0
 from ddp_mlp.comm.launcher import is_rank_of_several, launcher_rank
-from ddp_mlp.errors import DdpMlpError, StorageError
+from ddp_mlp.errors import DdpMlpError, StorageError, literal
 from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 
 #: Where each command lives. Modules are imported when their command runs, so that
@@ -36,6 +38,29 @@ COMMANDS = {
 }
 
 
+#: The error of a group without a command, whose text is the help; click 8.1 has none and prints that itself.
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+#: What commands are called elsewhere, and commands of groups.
+_SYNONYMS = {
+    "fit": "train", "run": "train", "learn": "train", "test": "evaluate", "eval": "evaluate", "score": "evaluate",
+    "infer": "predict", "apply": "predict", "cv": "cross-validate", "crossval": "cross-validate", "tune": "search",
+    "grid": "search", "sweep": "search", "hpo": "search", "mpirun": "launch", "mpiexec": "launch", "diff": "compare",
+    "init": "config init", "schema": "config schema", "show": "config show", "import": "data import",
+    "convert": "data import", "inspect": "data inspect", "info": "data inspect", "make": "data make",
+    "list": "checkpoint list", "verify": "checkpoint verify", "submit": "slurm submit", "status": "slurm status",
+    "check": "doctor", "example": "demo", "gradient": "gradcheck",
+}  # fmt: skip
+
+
+def _suggested(word: str) -> str:
+    """Return which command a word can mean, as a part of a sentence; empty if none."""
+    close = difflib.get_close_matches(word[:40].lower(), [*COMMANDS, *_SYNONYMS], n=1)
+    meant = _SYNONYMS.get(close[0], close[0]) if close else ""
+    if word.lower().endswith(".toml"):
+        meant = f"train {literal(word)[1:-1]}"
+    return f"; did you mean: ddp-mlp {meant}" if meant else ""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
@@ -50,6 +75,14 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that a command line names; say which one can be meant if there is none."""
+        if args and args[0] not in COMMANDS:
+            raise click.UsageError(f"No such command {literal(args[0])}{_suggested(args[0])}", ctx)
+        return click.Group.resolve_command(self, ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -75,6 +108,9 @@ def run() -> None:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the process ends
     try:
         code = cli.main(prog_name="ddp-mlp", standalone_mode=False)
+    except _NO_ARGUMENTS as error:  # a command of a group is missing: these are all of them
+        click.echo(error.format_message())
+        code = 0
     except click.ClickException as error:
         # All ranks were given this command line. Rank 0 reports it with words and code: if another
         # rank failed first, Open MPI and srun would end the job before rank 0 has spoken.
@@ -108,4 +144,16 @@ def _plain(error: click.ClickException) -> str:
     """Return what was wrong with the command line, and where help is, in one line."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "ddp-mlp"
-    return f"{error.format_message().rstrip('.')}; see {command} --help"
+    key = _as_key(error.option_name, context) if isinstance(error, click.NoSuchOption) else ""
+    return f"{error.format_message().rstrip('.')}{key}; see {command} --help"
+
+
+def _as_key(option: str, context: click.Context | None) -> str:
+    """Return how a key of the configuration is set that is given as an option, as a part of a sentence."""
+    takes_keys = context and any("--set" in parameter.opts for parameter in context.command.params)
+    if not takes_keys:
+        return ""
+    from ddp_mlp.config.suggestions import homes
+
+    found = homes(option.lstrip("-").replace("-", "_"))
+    return f"; a key of the configuration is set by --set {found[0]}=VALUE" if found else ""

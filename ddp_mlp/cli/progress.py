@@ -44,8 +44,8 @@ def make_progress(kind: str, config: Config, comm: Communicator) -> AbstractCont
 
 
 def _epoch_line(row: dict[str, Any], epochs: int) -> str:
-    parts = [f"epoch {row['epoch']}/{epochs}", f"train_loss {row['train_loss']:.5f}"]
-    parts += [f"{name} {row[name]:.5f}" for name in row if name.startswith("valid_") and row[name] != ""]
+    parts = [f"epoch {row['epoch']}/{epochs}", f"train_loss {row['train_loss']:#.5g}"]
+    parts += [f"{name} {row[name]:#.5g}" for name in row if name.startswith("valid_") and row[name] != ""]
     return "  ".join([*parts, f"{row['samples_per_s']:,.0f} samples/s"])
 
 

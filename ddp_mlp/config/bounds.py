@@ -38,6 +38,13 @@ def words(kind: Any) -> Iterator[str]:
             yield from words(part)
 
 
+def parts(kind: Any) -> Iterator[Any]:
+    """Yield a type and all types that it is made of."""
+    yield kind
+    for part in get_args(kind):
+        yield from parts(part)
+
+
 def objection(value: Any, kind: Any) -> str:
     """Return why a value cannot be of a type, as "must be ..."; empty where it can."""
     try:

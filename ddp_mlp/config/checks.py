@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from ddp_mlp.config.bounds import in_words, objection, words
+from ddp_mlp.config.bounds import in_words, objection, parts, words
 from ddp_mlp.config.model_checks import check_model
 from ddp_mlp.config.schema import is_table, keys, sections
+from ddp_mlp.config.suggestions import suggest, suggest_key
 from ddp_mlp.config.update_checks import check_update, resolve_update
+from ddp_mlp.config.values import how_to_write
 from ddp_mlp.errors import literal
 
 Table = dict[str, Any]
@@ -31,7 +32,7 @@ def _problems(raw: Table) -> Iterator[str]:
     known = sections()
     for section, table in raw.items():
         if section not in known:
-            yield f"unknown section [{_name(section)}]{_suggest(section, known)}"
+            yield f"unknown section [{_name(section)}]{suggest(section, known)}"
         elif not isinstance(table, dict):
             yield f"[{section}] must be a table of keys, not {literal(table)}"
         else:
@@ -47,35 +48,30 @@ def _check_section(section: str, table: Table, kind: type[msgspec.Struct]) -> It
         if key in known and isinstance(value, dict) and is_table(known[key]):
             yield from _check_section(f"{section}.{key}", value, known[key])
         elif key not in known:
-            yield f"[{section}] {_name(key)}: unknown key{_suggest(key, known)}"
+            yield f"[{section}] {_name(key)}: unknown key{_suggest_key(key, section, known)}"
         elif problem := _check_value(value, known[key]):
             yield f"[{section}] {key} = {literal(value)}: {problem}"
 
 
 def _check_value(value: Any, kind: Any) -> str:
     problem, allowed = objection(value, kind), list(words(kind))
+    if not problem:
+        return ""
     wrong = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str) and v not in allowed]
-    if not (problem and allowed and wrong):
-        return problem
-    choices = in_words(kind) if {int, float, bool} & {*_parts(kind)} else ", ".join(dict.fromkeys(allowed))
-    return f"allowed are {choices}{_suggest(wrong[0], allowed)}"
+    advice = how_to_write(value, kind)
+    if advice or not (allowed and wrong):
+        return f"{problem}; {advice}" if advice else problem
+    choices = in_words(kind) if {int, float, bool} & {*parts(kind)} else ", ".join(dict.fromkeys(allowed))
+    return f"allowed are {choices}{suggest(wrong[0], allowed)}"
 
 
-def _parts(kind: Any) -> Iterator[Any]:
-    """Yield a type and all types that it is made of."""
-    yield kind
-    for part in get_args(kind):
-        yield from _parts(part)
+def _suggest_key(key: str, section: str, known: Iterable[str]) -> str:
+    return suggest(key, known) if "." in section else suggest_key(key, section)
 
 
 def _name(text: str) -> str:
     """Return a key of a file as it may stand in a message."""
     return literal(text)[1:-1]
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word[:60], list(known), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
 
 
 def resolve_defaults(raw: Table) -> Table:
@@ -106,7 +102,10 @@ def _check_folds(data: Table) -> Iterator[str]:
     elif folds is not None and fold >= folds:
         yield f"[data] fold = {fold}: with folds = {folds} it must be 0 to {folds - 1}"
     if folds is not None and (data.get("valid") is not None or data.get("valid_fraction") is not None):
-        yield "[data] folds parts the training rows itself; take out valid and valid_fraction"
+        yield (
+            "[data] folds parts the training rows itself; take out valid and valid_fraction, or take them "
+            "back with --set data.valid=none --set data.valid_fraction=none"
+        )
 
 
 def _check_train(train: Table) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,19 @@ import tomli_w
 from ddp_mlp.config.checks import check_consistency, check_values, resolve_defaults
 from ddp_mlp.config.schema import Config, is_table, keys, sections
 from ddp_mlp.config.toml import Table, parse_toml, parse_value
+from ddp_mlp.config.values import NONE, advice_for_line, plain
 from ddp_mlp.errors import UsageError, literal
 from ddp_mlp.small_files import read_small
 
 #: Holds class weights for more than ten thousand classes.
 MOST_BYTES = 2**19
 
+#: Files of data by their names.
+HDF5_SUFFIXES = (".h5", ".hdf5", ".he5", ".hdf", ".h5ad", ".nc")
+_DATA_SUFFIXES = (
+    *HDF5_SUFFIXES, ".csv", ".tsv", ".tab", ".parquet", ".feather", ".xlsx", ".xls", ".json", ".jsonl", ".npz", ".npy",
+    ".arff", ".mat",
+)  # fmt: skip
 #: Keys of ``[data]`` that name files.
 _PATH_KEYS = ("train", "valid")
 
@@ -43,13 +51,33 @@ def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[
     UsageError
         If anything in it is unknown or impossible; the message lists the problems.
     """
-    raw = _read_toml(path)
     problems: list[str] = []
-    _make_absolute(raw, path.resolve().parent, problems)
-    for source in (_from_environment(environment), _from_overrides(overrides, problems)):
-        _make_absolute(source, Path(), problems)
-        _merge(raw, source)
+    raw: Table = {}
+    for _, table in layers(path, overrides, environment, problems):
+        _merge(raw, table)
     return _build(raw, problems, str(path))
+
+
+def layers(
+    path: Path, overrides: Iterable[str], environment: Mapping[str, str], problems: list[str]
+) -> list[tuple[str, Table]]:
+    """Return what each place that may set keys has set, the weakest first: file, environment, command line.
+
+    Paths are absolute: those of a file are beside the name by which it was given, be that a link.
+
+    Parameters
+    ----------
+    problems : list of str
+        Gets what is wrong with them.
+    """
+    places = [
+        ("file", _read_toml(path), path.absolute().parent),
+        ("environment", _from_environment(environment), Path()),
+        ("--set", _from_overrides(overrides, problems), Path()),
+    ]
+    for _, table, base in places:
+        _make_absolute(table, base, problems)
+    return [(name, table) for name, table, _ in places]
 
 
 def from_builtins(raw: Table, origin: str) -> Config:
@@ -65,6 +93,7 @@ def as_toml(config: Config) -> str:
 
 
 def _build(raw: Table, problems: list[str], origin: str) -> Config:
+    raw = plain(raw)
     problems += check_values(raw)
     if not problems:
         raw = resolve_defaults(raw)
@@ -76,13 +105,36 @@ def _build(raw: Table, problems: list[str], origin: str) -> Config:
 
 
 def _read_toml(path: Path) -> Table:
+    _refuse_data(path)
     content = read_small(path, MOST_BYTES, "configuration file")
     try:
-        return parse_toml(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{path}: not a text file in UTF-8, so not a TOML configuration") from None
+    try:
+        return parse_toml(text)
     except ValueError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from None
+        raise UsageError(f"{path}: not valid TOML: {error}{_advice(text, str(error))}") from None
+
+
+def _advice(text: str, complaint: str) -> str:
+    """Return how the line that a parser complains of is written, or nothing."""
+    line = re.search(r"line (\d+)", complaint)
+    advice = advice_for_line(text, int(line[1])) if line else ""
+    return f"; {advice}" if advice else ""
+
+
+def _refuse_data(path: Path) -> None:
+    """Say what to do with a file of data that is given in place of a configuration."""
+    if path.suffix.lower() not in _DATA_SUFFIXES or not path.is_file():
+        return
+    kind, first = "an HDF5 file", ""
+    if path.suffix.lower() not in HDF5_SUFFIXES:
+        kind, first = "a table", f"ddp-mlp data import {path} --out {path.with_suffix('.h5').name}, then "
+    raise UsageError(
+        f"{path}: this is {kind}, not a configuration; write one that fits it: {first}ddp-mlp config init "
+        f"{path.with_suffix('.h5').name if first else path} --out {path.with_suffix('.toml').name}"
+    )
 
 
 def _from_environment(environment: Mapping[str, str]) -> Table:
@@ -125,7 +177,7 @@ def _make_absolute(raw: Table, base: Path, problems: list[str]) -> None:
     if not isinstance(data, dict):
         return
     for key in _PATH_KEYS:
-        if isinstance(data.get(key), str) and data[key]:
+        if isinstance(data.get(key), str) and data[key] and (key == "train" or data[key] != NONE):
             try:
                 data[key] = str(base.absolute() / Path(data[key]).expanduser())
             except RuntimeError:  # of `expanduser`

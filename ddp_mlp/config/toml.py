@@ -29,6 +29,8 @@ _LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{
 
 #: Of bases for which Python has no limit of its own.
 _MOST_DIGITS = 1000
+#: Numbers that everybody else writes like this, and TOML with a digit on both sides of the point.
+_SHORT_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,4})?")
 _LONG_NUMBER = re.compile(rf"0[xob][0-9A-Fa-f_]{{{_MOST_DIGITS},}}")
 
 
@@ -56,11 +58,13 @@ def parse_value(text: str) -> Any:
     --------
     >>> parse_value("[1, 2]"), parse_value("relu"), parse_value("3\nseed = 4")
     ([1, 2], 'relu', '3\nseed = 4')
+    >>> parse_value(".001"), parse_value("1.")
+    (0.001, 1.0)
     """
     try:
         table = parse_toml(f"value = {text}")
     except ValueError:
-        return text
+        return float(text) if _SHORT_NUMBER.fullmatch(text) else text
     return table["value"] if len(table) == 1 else text
 
 

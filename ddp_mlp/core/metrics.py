@@ -20,6 +20,9 @@ from ddp_mlp.core.kernels.evaluation import (
     SUMS_PER_TARGET,
 )
 
+#: Classes whose confusion matrix has at most a million cells; of more, few are not empty.
+MOST_IN_A_MATRIX = 1000
+
 
 def sums_columns(task: str, n_outputs: int) -> int:
     """Return the number of sums that an evaluation keeps for each block of samples."""
@@ -108,17 +111,18 @@ def classification_metrics(
     Returns
     -------
     dict
-        ``macro_f1``; for two classes ``roc_auc``, None where a class is missing; ``top_k``
-        and ``top_k_accuracy`` on request; ``classes``, of each precision, recall and F1 (0
-        where undefined) and the number of its samples; ``confusion``, where row i and
-        column j count samples of class i that were taken for class j.
+        ``macro_f1`` over the classes that are among the labels or the answers; for two classes ``roc_auc``, None
+        where a class is missing; ``top_k`` and ``top_k_accuracy`` on request; ``classes``, of each precision, recall
+        and F1 (0 where undefined) and the number of its samples; ``confusion``, where row i and column j count
+        samples of class i that were taken for class j, or, of more than `MOST_IN_A_MATRIX` classes,
+        ``confusion_pairs``, a list of [i, j, count] of the counts that are not 0.
     """
-    confusion = np.zeros((n_classes, n_classes), np.int64)
-    np.add.at(confusion, (labels, records[:, ANSWER].astype(np.int64)), 1)
-    right, support, answered = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    answers = records[:, ANSWER].astype(np.int64)
+    right = np.bincount(labels[labels == answers], minlength=n_classes)
+    support, answered = (np.bincount(which, minlength=n_classes) for which in (labels, answers))
     precision, recall = _ratio(right, answered), _ratio(right, support)
     f1 = _ratio(2 * right, support + answered)
-    found: dict[str, Any] = {"macro_f1": math.fsum(f1) / n_classes}
+    found: dict[str, Any] = {"macro_f1": math.fsum(f1) / max(1, int(np.count_nonzero(support + answered)))}
     if n_classes == 2:
         found["roc_auc"] = roc_auc(labels, records[:, SCORE])
     if top_k:
@@ -129,8 +133,19 @@ def classification_metrics(
             {"class": names[i] if names else str(i), "precision": p, "recall": r, "f1": f, "n_samples": n}
             for i, (p, r, f, n) in enumerate(columns)
         ],
-        "confusion": confusion.tolist(),
+        **_confusion(labels, answers, n_classes),
     }
+
+
+def _confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], n_classes: int) -> dict[str, list[list[int]]]:
+    """Count each pair of label and answer: as a matrix of few classes, else those pairs that occur."""
+    pairs, counts = np.unique(labels * n_classes + answers, return_counts=True)
+    rows, columns = np.divmod(pairs, n_classes)
+    if n_classes > MOST_IN_A_MATRIX:
+        return {"confusion_pairs": np.stack([rows, columns, counts], axis=1).tolist()}
+    confusion = np.zeros((n_classes, n_classes), np.int64)
+    confusion[rows, columns] = counts
+    return {"confusion": confusion.tolist()}
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

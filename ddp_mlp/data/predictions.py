@@ -89,7 +89,7 @@ def _as_hdf5(
     outputs: Outputs, labels: NDArray[np.int64] | None, names: list[str], class_names: Sequence[str] | None
 ) -> bytes:
     buffer = io.BytesIO()
-    with load_h5py().File(buffer, "w") as file:
+    with load_h5py().File(buffer, "w", libver=("v108", "v110")) as file:  # names may take more than 64 KiB
         file["outputs"] = outputs
         file["outputs"].attrs["names"] = names
         if labels is not None:

@@ -7,7 +7,7 @@ difference means a fault: memory, a processor, another program version.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -74,13 +74,19 @@ def _digests(layout: Layout, vectors: Sequence[Floats]) -> str:
     return " ".join(digest(part.view(vector)) for vector in vectors for part in layout.segments())
 
 
-def check_finite(comm: Communicator, state: TrainState) -> None:
-    """Collective. Raise NonFiniteError on every rank if the state, which nodes may share out, is not worth saving."""
+def check_finite(comm: Communicator, state: TrainState, cure: Callable[[], str]) -> None:
+    """Collective. Raise NonFiniteError on every rank if the state, which nodes may share out, is not worth saving.
+
+    Parameters
+    ----------
+    cure : callable
+        Returns what most probably helps, as a part of a sentence.
+    """
     is_finite = bool(np.isfinite(state.parameters).all() and np.isfinite(state.moments).all())
     if any(comm.share_text("" if is_finite else "not finite")):
         raise known_to_all(
             NonFiniteError(
                 f"the weights became non-finite by step {state.progress.step}; nothing was saved from them, the last "
-                "good checkpoint is as it was; a smaller [optimizer] learning_rate may help"
+                f"good checkpoint is as it was; {cure()}"
             )
         )

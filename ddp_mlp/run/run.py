@@ -33,7 +33,7 @@ from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
-from ddp_mlp.run.summary import skipped_text, summarize
+from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
@@ -42,10 +42,17 @@ from ddp_mlp.unforeseen import plain_error, traceback_of
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, as opposed to what: nothing here changes a bit of the result."""
+    """How to run, as opposed to what: nothing here changes a bit of the result.
+
+    Attributes
+    ----------
+    overwrite : bool
+        Whether a run that is in the directory gives way to this one, once its data are loaded.
+    """
 
     directory: Path
     resume: bool = False
+    overwrite: bool = False
     threads: int = 1
     max_time_s: float | None = None
 
@@ -100,7 +107,7 @@ class Run:
         self._directory.create()
         self._lock.acquire()
         self._directory.prepare()
-        if not self._options.resume:
+        if not self._options.resume and not self._options.overwrite:
             self._directory.check_unused()
 
     def _execute(self, listen: Listener) -> dict[str, Any]:
@@ -109,6 +116,8 @@ class Run:
         try:
             comm.standing.at("while loading the data")
             problem = prepare(self._config, comm)
+            if line := small_data_text(self._config, len(problem.train_ids)):
+                self._tell(line)
             comm.standing.at("while preparing the first step")
             checkpoint = self._restore(problem)
             micro_batches = self._micro_batches(checkpoint)
@@ -125,6 +134,7 @@ class Run:
             raise
         summary = {
             **summarize(state, self._config, problem.network.layout),
+            "loss_unit": loss_unit(problem, self._config),
             "wall_s": round(perf_counter() - started, 3),
             "world_size": comm.world_size,
             "threads_per_rank": self._options.threads,
@@ -134,6 +144,8 @@ class Run:
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
         with agreed(comm):
             self._on_root(lambda: self._write_status(summary["status"], exit_code=code, **summary))
+        if ending := ending_text(state.progress, self._config):
+            self._tell(ending)
         if code:
             self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
         return summary
@@ -216,6 +228,8 @@ class Run:
         """Collective. Bring the run directory to the state that the run goes on from, then say so."""
         with agreed(self._comm):
             if self._comm.rank == 0:
+                if self._options.overwrite and self._directory.holds_run():
+                    self._directory.clear()
                 self._writer = RunWriter(self._directory, imprint, self._tell)
                 self._writer.begin(state, checkpoint)
         if checkpoint:
@@ -226,7 +240,7 @@ class Run:
 
     def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
         """Collective. Train to the end, recording what the rules ask for."""
-        with Saving(self._config, self._comm, problem.network.layout, state, self._writer) as saving:
+        with Saving(self._config, self._comm, problem, state, self._writer) as saving:
             trainer = Trainer(
                 self._config,
                 problem,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, agreed, is_agreed
 from ddp_mlp.config import Config
-from ddp_mlp.core.layout import Floats, Layout
+from ddp_mlp.core.layout import Floats
 from ddp_mlp.run.files.writer import RunWriter
 from ddp_mlp.run.rank_checks import check_finite, check_replicas
 from ddp_mlp.run.recorder import Recorder
 from ddp_mlp.run.save_schedule import SaveSchedule
 from ddp_mlp.run.snapshot import Snapshot
+from ddp_mlp.training.divergence import likeliest_cure
 from ddp_mlp.training.epoch_stats import status_of
+from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.report import Report
 
 
@@ -29,12 +32,13 @@ class Saving:
     """
 
     def __init__(
-        self, config: Config, comm: Communicator, layout: Layout, state: TrainState, writer: RunWriter | None
+        self, config: Config, comm: Communicator, problem: Problem, state: TrainState, writer: RunWriter | None
     ) -> None:
         """`writer` is that of rank 0, and None elsewhere."""
         self._config = config
+        self._cure = partial(likeliest_cure, config, problem, config.optimizer.learning_rate)
         self._comm = comm
-        self._layout = layout
+        self._layout = problem.network.layout
         self._state = state
         self._schedule = SaveSchedule(config.checkpoint, comm)
         self._recorder = Recorder(writer, config.checkpoint.keep) if writer else None
@@ -72,7 +76,7 @@ class Saving:
         if due or (self._check_every and report.step % self._check_every == 0):
             check_replicas(self._comm, self._layout, self._state, with_moments=due)
         if due:
-            check_finite(self._comm, self._state)
+            check_finite(self._comm, self._state, self._cure)
         if due or ends_epoch:
             self._comm.standing.at(f"while saving step {report.step}")
             moments = copy_moments() if due else None

@@ -25,6 +25,12 @@ def hold_stop_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
 
 
+def pending_stop() -> str:
+    """Take a request that came while they are held, and return the name of its signal; empty if none did."""
+    number = next((number for number in _HELD if number in signal.sigpending()), None)
+    return "" if number is None else signal.Signals(signal.sigwait([number])).name
+
+
 class StopSignals:
     """While open, turns the first stop signal into a call, and a second Ctrl-C into the end.
 

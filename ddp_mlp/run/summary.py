@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
-from ddp_mlp.checkpoint.state import TrainState
+import numpy as np
+
+from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
+from ddp_mlp.errors import literal
 from ddp_mlp.training.epoch_stats import final_row, status_of
+from ddp_mlp.training.problem import Problem
 
 #: Steps that a line lists one by one.
 _SHOWN = 5
@@ -27,10 +32,67 @@ def summarize(state: TrainState, config: Config, layout: Layout) -> dict[str, An
         **{name: value if value != "" else None for name, value in last.items() if name.startswith("valid_")},
         **({"skipped_steps": progress.n_skipped_total} if config.train.on_nonfinite == "skip" else {}),
         "best_epoch": progress.best_epoch,
+        **_best(progress.best_row),
         "weights_sha256": digest(state.parameters),
+        "model_sha256": None if state.best is None else digest(state.best),
         "samples_per_s": round(last.get("samples_per_s", 0.0), 1),
         "n_parameters": layout.n_parameters,
     }
+
+
+def _best(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the metrics of the epoch whose weights are the model: of validation, or the training loss without it."""
+    valid = {f"best_{name}": value for name, value in row.items() if name.startswith("valid_") and value != ""}
+    return valid or ({"best_train_loss": row["train_loss"]} if row else {})
+
+
+def loss_unit(problem: Problem, config: Config) -> str:
+    """Return what the loss that chooses the best epoch is measured in: losses of two runs compare if it is the same.
+
+    The training loss, which counts where no rows validate, is that of smoothed labels and weighted samples.
+    """
+    unit = problem.network.loss
+    if problem.targets is not None:
+        scales = 1 / problem.targets.scale
+        digits = sha256(np.ascontiguousarray(scales).tobytes()).hexdigest()[:12]
+        unit += (
+            f" in units of {scales[0]:.6g}" if scales.size == 1 else f" in {scales.size} units of their own ({digits})"
+        )
+    if not problem.valid_ids.size:
+        loss = config.loss
+        unit += f" in training, label_smoothing {loss.label_smoothing:g}, class_weights {literal(loss.class_weights)}"
+    return unit
+
+
+def small_data_text(config: Config, n_train: int) -> str:
+    """Return a line about a global batch that there are not enough rows for; empty where there are."""
+    size = config.train.global_batch_size
+    if not isinstance(size, int) or size <= n_train:
+        return ""
+    return (
+        f"[train] global_batch_size = {size} is more than the {n_train} rows that train: each step takes all of them, "
+        "so an epoch is one step"
+    )
+
+
+def ending_text(progress: Progress, config: Config) -> str:
+    """Return a line about how training ended: whether the loss was still falling, and which epoch is the model."""
+    status, best, last = status_of(progress, config), progress.best_row, progress.last_row
+    if not status or not best or not last:
+        return ""
+    name = "train_loss" if last.get("valid_loss", "") == "" else "valid_loss"
+    loss = "training" if name == "train_loss" else "validation"
+    if progress.best_epoch == progress.epoch:
+        if status != "finished" or progress.epoch < 2:
+            return ""
+        return (
+            f"the {loss} loss was still falling when the epochs were over ({last[name]:.5g} after epoch "
+            f"{progress.epoch}, the lowest): more [train] epochs may give a better model"
+        )
+    return (
+        f"the model is that of epoch {progress.best_epoch}, the best ({loss} loss {best[name]:.5g}); after epoch "
+        f"{progress.epoch}, the last, it was {last[name]:.5g}"
+    )
 
 
 def skipped_text(steps: Sequence[int]) -> str:

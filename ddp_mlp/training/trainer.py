@@ -23,6 +23,7 @@ from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.engine.optimizer_shards import sharding_of
 from ddp_mlp.errors import DdpMlpError, NonFiniteError
+from ddp_mlp.training.divergence import likeliest_cure
 from ddp_mlp.training.epoch_stats import account, account_skipped, close_epoch, norm_columns, note_validation, status_of
 from ddp_mlp.training.line_search import search
 from ddp_mlp.training.problem import Problem
@@ -175,10 +176,11 @@ class Trainer:
 
     def _non_finite(self, where: str, consequence: str) -> DdpMlpError:
         """Return the error that every rank raises by itself, from sums that all of them have."""
+        rate = self._rate_at(self._progress.step)
         return known_to_all(
             NonFiniteError(
                 f"the loss or gradient became non-finite {where} of epoch {self._progress.epoch + 1} {consequence}; "
-                f"a smaller [optimizer] learning_rate than {self._rate_at(self._progress.step):g} may help"
+                f"{likeliest_cure(self._config, self._problem, rate)}"
             )
         )
 

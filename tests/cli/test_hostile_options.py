@@ -28,7 +28,7 @@ PLACES = {
     "search c.toml --try train.seed=[1] --random": (["0", "100001"], []),
     "search c.toml --try train.seed=[1] --seed": (["9223372036854775808"], []),
     "search c.toml --random 2 --try": (
-        ["train.seed", "train.seed=", "train.seed=1..", "train.seed=2..1", "train.seed=0..1", "train.seed=1..inf",
+        ["train.seed", "train.seed=", "train.seed=1..", "train.seed=2..1", "train.seed=0..1.5", "train.seed=1..inf",
          "train.seed=nan..1", "train.seed=1.." + DIGITS, f"train.seed=[{DIGITS}]", f"train.seed=[0x{DIGITS}]",
          "train.seed=[1979-05-27]", "train.seed=[{a = 1}]", "train.seed=" + "[" * 5000, "seed=[1]", "train.seed=[]",
          "model.hidden=[[" + "1," * 5000 + "]]"],

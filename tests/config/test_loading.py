@@ -163,7 +163,7 @@ def test_one_problem_is_not_counted(load: Any) -> None:
         "optimizer.learning_rate=fast", "train.epochs=0", "train.epochs=2.5", "train.epochs=true",
         "train.global_batch_size=0", "train.global_batch_size=half", "train.micro_batches=0",
         "train.micro_batches=-4", "train.micro_batches=131072", "train.micro_batches=all",
-        "train.seed=-1", "train.seed=1.0", "train.dtype=bfloat16",
+        "train.seed=-1", "train.seed=1.5", "train.dtype=bfloat16",
         "checkpoint.every_epochs=0", "checkpoint.keep=0", "checkpoint.keep=many",
     ],
 )  # fmt: skip

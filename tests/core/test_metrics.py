@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ddp_mlp.core.metrics import metrics_from_sums, sums_columns
+from ddp_mlp.core.kernels.evaluation import ANSWER, RECORD_COLUMNS
+from ddp_mlp.core.metrics import MOST_IN_A_MATRIX, classification_metrics, metrics_from_sums, sums_columns
 
 
 def regression_sums(y: np.ndarray, t: np.ndarray, cuts: list[int]) -> np.ndarray:
@@ -75,3 +77,37 @@ def test_blocks_are_added_exactly() -> None:
     sums = np.array([[1e16, 1, 1], [1.0, 1, 0], [-1e16, 1, 0], [1.0, 1, 1]])
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
         assert metrics_from_sums(sums[order], "binary")["loss"] == 0.5
+
+
+def counted(labels: list[int], answers: list[int], n_classes: int) -> dict[str, Any]:
+    records = np.zeros((len(labels), RECORD_COLUMNS))
+    records[:, ANSWER] = answers
+    return classification_metrics(np.array(labels), records, n_classes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "answers", "macro_f1"),
+    [
+        ([2] * 10, [2] * 10, 1.0),  # one class of three, all right
+        ([2] * 10, [0] * 10, 0.0),
+        ([0, 0, 1, 1], [0, 0, 1, 1], 1.0),
+        ([0, 0], [0, 2], (2 * 1 / (2 + 1) + 0) / 2),  # a class that is answered counts, one that is nowhere does not
+        ([0, 1, 2], [0, 1, 1], (1 + 2 / 3 + 0) / 3),
+    ],
+)
+def test_macro_f1_is_over_the_classes_that_occur(labels: list[int], answers: list[int], macro_f1: float) -> None:
+    for n_classes in (3, 30_000):
+        assert counted(labels, answers, n_classes)["macro_f1"] == pytest.approx(macro_f1, rel=1e-15)
+
+
+def test_many_classes_have_pairs_in_place_of_a_matrix(rng: np.random.Generator) -> None:
+    labels, answers = rng.integers(0, MOST_IN_A_MATRIX, (2, 5000))
+    few = counted(labels.tolist(), answers.tolist(), MOST_IN_A_MATRIX)
+    many = counted(labels.tolist(), answers.tolist(), 30_000)
+    matrix = np.array(few["confusion"])
+    assert "confusion" not in many
+    assert sum(matrix[i, j] == count for i, j, count in many["confusion_pairs"]) == np.count_nonzero(matrix)
+    assert sum(count for *_, count in many["confusion_pairs"]) == matrix.sum() == 5000
+    np.testing.assert_array_equal(matrix.sum(axis=1), [row["n_samples"] for row in few["classes"]])
+    assert many["classes"][:MOST_IN_A_MATRIX] == few["classes"]
+    assert many["macro_f1"] == few["macro_f1"]

@@ -131,7 +131,7 @@ def test_the_first_rank_that_differs_is_named_with_what_differs() -> None:
 @pytest.mark.parametrize("vector", ["parameters", "moments"])
 def test_a_state_that_is_not_finite_is_not_worth_saving(vector: str, value: float) -> None:
     state = TrainState(np.ones(5, np.float32), np.ones((2, 5), np.float32), Progress(step=3))
-    check_finite(SingleProcess(), state)
+    check_finite(SingleProcess(), state, str)
     getattr(state, vector).reshape(-1)[-1] = value
     with pytest.raises(NonFiniteError, match="by step 3; nothing was saved"):
-        check_finite(SingleProcess(), state)
+        check_finite(SingleProcess(), state, str)

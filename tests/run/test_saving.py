@@ -193,7 +193,7 @@ def test_a_periodic_save_that_fails_costs_one_line(folder: Path, monkeypatch: py
     assert os.strerror(number) in warnings[0]
     assert "last good checkpoint: step-0" in warnings[0]
     assert "training goes on" in warnings[0]
-    assert told[told.index(warnings[0]) + 1 :] == ["files of the run can be written again"]
+    assert told[told.index(warnings[0]) + 1] == "files of the run can be written again"
     assert summary["status"] == "finished"
     assert saved_steps(folder, name)[-1] == 100 * PER_EPOCH
     assert json.loads((folder / name / "status.json").read_text())["state"] == "finished"

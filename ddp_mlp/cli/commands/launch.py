@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,6 +31,35 @@ class RankCount(ParamType[int]):
                 f"{literal(value)} is no number of ranks; write 1, 2, ... up to {MOST_RANKS}, or auto", param, ctx
             )
         return int(text)
+
+
+def _train_options(command: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of ``train CONFIG ...``; nothing where they are wrong, as its ranks will say."""
+    from ddp_mlp.cli.commands.train import train
+
+    try:
+        given = train.make_context("train", list(command[1:]), resilient_parsing=True).params
+    except click.ClickException:
+        return {}
+    return given if given.get("config") else {}
+
+
+def _with_directory(command: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``train CONFIG ...`` with the run directory that it would choose, for restarts go on there."""
+    given = _train_options(command) if command[0] == "train" else {}
+    if not given or given["out"] or given["dry_run"]:
+        return command
+    from ddp_mlp.config import load_config
+    from ddp_mlp.errors import DdpMlpError
+    from ddp_mlp.run.files.naming import run_directory
+
+    try:
+        loaded = load_config(given["config"], given["overrides"])
+    except DdpMlpError:  # the ranks will say so
+        return command
+    chosen = run_directory(loaded, given["config"], resume=given["resume"])
+    tell(f"run directory: {chosen}")
+    return (*command, "--out", str(chosen))
 
 
 def _choose(command: tuple[str, ...]) -> tuple[int, int]:
@@ -86,6 +116,7 @@ def launch(
         raise click.UsageError("say how many ranks with -n, or where with --hostfile")
     if n_ranks == AUTO and hostfile:
         raise click.UsageError("-n auto tries layouts on this machine; with --hostfile give a number of ranks")
+    command = _with_directory(command)
     if n_ranks == AUTO:
         n_ranks, threads_per_rank = _choose(command)
     hosts = read_hosts(hostfile) if hostfile else ()

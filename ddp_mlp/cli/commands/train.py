@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ddp_mlp.cli.options import DURATION, THREADS, json_option, print_result, read_config
+from ddp_mlp.cli.options import DURATION, THREADS, json_option, print_result, read_config, tell
 from ddp_mlp.comm.launcher import is_rank_of_several
 from ddp_mlp.errors import StoppedError
+
+if TYPE_CHECKING:
+    from ddp_mlp.comm import Communicator
+    from ddp_mlp.config import Config
 
 
 @click.command()
@@ -22,8 +27,17 @@ from ddp_mlp.errors import StoppedError
     metavar="SECTION.KEY=VALUE",
     help="Override a key of the configuration.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/NAME OF CONFIG].")
-@click.option("--resume", is_flag=True, help="Go on from the newest good checkpoint of the run directory.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Run directory [default: runs/NAME OF CONFIG, then runs/NAME-2, ...].",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the newest good checkpoint of the run directory [default: the newest of CONFIG].",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a run that is in --out.")
 @click.option(
     "--threads-per-rank",
     "threads",
@@ -49,6 +63,7 @@ def train(
     overrides: tuple[str, ...],
     out: Path | None,
     resume: bool,
+    overwrite: bool,
     threads: int,
     progress: str,
     max_time: float | None,
@@ -64,6 +79,8 @@ def train(
     from ddp_mlp.config import as_toml
     from ddp_mlp.run.signals import hold_stop_signals
 
+    if resume and overwrite:
+        raise click.UsageError("--resume goes on with a run and --overwrite replaces it; give one of them")
     hold_stop_signals()
     read = read_config(config, overrides)
     if dry_run and not is_rank_of_several(os.environ):  # it needs no other rank, be there one or not
@@ -78,10 +95,24 @@ def train(
         from ddp_mlp.cli.progress import make_progress
         from ddp_mlp.run.run import Run, RunOptions
 
-        options = RunOptions(out or Path("runs") / config.stem, resume=resume, threads=threads, max_time_s=max_time)
+        directory = out or _choose_directory(loaded, config, comm, resume=resume)
+        options = RunOptions(directory, resume, overwrite, threads, max_time)
         with make_progress(progress, loaded, comm) as shown:
             summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
         if comm.rank == 0:
             print_result(summary, as_json=as_json)
     if summary["status"] == "stopped":
         sys.exit(StoppedError.exit_code)
+
+
+def _choose_directory(loaded: Config, path: Path, comm: Communicator, *, resume: bool) -> Path:
+    """Collective. Return the run directory that rank 0 finds for a run without --out, and say which."""
+    from ddp_mlp.comm import agreed
+    from ddp_mlp.run.files.naming import run_directory
+
+    chosen = ""
+    with agreed(comm):
+        if comm.rank == 0:
+            chosen = str(run_directory(loaded, path, resume=resume))
+            tell(f"run directory: {chosen}")
+    return Path(comm.share_text(chosen)[0])

@@ -108,11 +108,13 @@ def run_with_restarts(
     Raises
     ------
     UsageError
-        If there is a number of restarts for a command that cannot resume.
+        If there is a number of restarts for a command that cannot resume, or replaces a run.
     """
     command = train_command(arguments)
     if max_restarts and not command:
         raise UsageError(f"--max-restarts is for `train`, which can resume; {arguments[0]} cannot")
+    if max_restarts and "--overwrite" in arguments:
+        raise UsageError("--overwrite does not go with --max-restarts: a restart could take the run that it replaces")
     code = start(arguments)
     in_vain, reached = 0, -1
     for restart in range(1, max_restarts + 1):

@@ -124,7 +124,28 @@ class RunDirectory:
     def check_unused(self) -> None:
         """Raise UsageError if the directory holds a run."""
         if self.holds_run():
-            raise UsageError(f"{self.path} already holds a run; go on with --resume, or choose another --out")
+            raise UsageError(
+                f"{self.path} already holds a run; go on with --resume, choose another --out, or give --overwrite"
+            )
+
+    def clear(self) -> None:
+        """Remove what a run writes, for another one; what else lies there stays. For who holds the lock.
+
+        The configuration, by which a directory is known to hold a run, goes last.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be removed.
+        """
+        checkpoints = [path for path in self.checkpoints.iterdir() if is_checkpoint_name(path.name)]
+        names = [name for name in (*_REPLACED, *_GROWING) if name != "config.toml"]
+        try:
+            for path in (*checkpoints, *(self.path / name for name in names), self.path / "config.toml"):
+                if os.path.lexists(path):
+                    remove(path, self.check)
+        except OSError as error:
+            raise OutputError(f"cannot remove the run in {self.path}: {error.strerror}") from None
 
     def write_config(self, text: str) -> None:
         """Keep the resolved configuration."""

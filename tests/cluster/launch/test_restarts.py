@@ -138,3 +138,10 @@ def test_a_job_that_ends_well_with_its_run_unfinished_did_not(tmp_path):
     for text in (json.dumps({"state": "finished"}), "[]", "{"):
         status.write_text(text)
         assert explain(0, command, status.stat().st_mtime, said.append) == 0
+
+
+def test_a_run_that_is_to_be_replaced_is_not_started_again(tmp_path):
+    job = Job(tmp_path, [70], [10])
+    with pytest.raises(UsageError, match="--overwrite does not go with --max-restarts"):
+        run_with_restarts(job.start, ["train", "c.toml", "--overwrite"], 2, Requests(), print)
+    assert job.started == []

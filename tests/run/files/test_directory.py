@@ -91,7 +91,8 @@ def test_a_run_is_not_overwritten(directory: RunDirectory, trace: str) -> None:
         (directory.checkpoints / checkpoint_name(1)).write_bytes(b"")
     assert directory.holds_run()
     with pytest.raises(
-        UsageError, match=r"runs/first already holds a run; go on with --resume, or choose another --out"
+        UsageError,
+        match=r"runs/first already holds a run; go on with --resume, choose another --out, or give --overwrite",
     ):
         directory.check_unused()
 

@@ -1,0 +1,85 @@
+"""A run in a few words: its best epoch beside its last, what its loss is measured in, and how training ended."""
+
+from __future__ import annotations
+
+import math
+from hashlib import sha256
+
+import h5py
+import numpy as np
+import pytest
+
+from ddp_mlp.checkpoint.model import load_model
+from tests.runs import train_here
+
+CONFIG = """
+[data]
+train = "d.h5"
+valid_fraction = 0.2
+[model]
+hidden = []
+[train]
+epochs = 3
+global_batch_size = 20
+micro_batches = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("summary")
+    random = np.random.default_rng(0)
+    x = random.normal(size=(100, 3)).astype(np.float32)
+    with h5py.File(path / "d.h5", "w") as file:
+        file["X"], file["y"] = x, (5 * x[:, 0]).astype(np.float32)
+    (path / "c.toml").write_text(CONFIG)
+    return path
+
+
+def test_best_and_last_epoch_and_the_model(folder):
+    told: list[str] = []
+    # On a quadratic steps of this size overshoot more and more: the first epoch is the best.
+    found = train_here(
+        folder, "over", "optimizer.learning_rate=2.5", "data.normalize=none", "train.epochs=5", told=told
+    )
+    assert found["best_epoch"] < found["epochs"] == 5
+    assert found["best_valid_loss"] < found["valid_loss"]
+    assert found["best_valid_rmse"] == pytest.approx(math.sqrt(2 * found["best_valid_loss"]), rel=1e-5)
+    model = load_model(folder / "over")
+    assert found["model_sha256"] == sha256(model.parameters.tobytes()).hexdigest() != found["weights_sha256"]
+    [line] = [line for line in told if line.startswith("the model is that of epoch")]
+    assert f"epoch {found['best_epoch']}, the best (validation loss {found['best_valid_loss']:.5g})" in line
+    assert f"after epoch 5, the last, it was {found['valid_loss']:.5g}" in line
+
+
+def test_a_loss_that_was_still_falling_is_told(folder):
+    told: list[str] = []
+    found = train_here(folder, "slow", "optimizer.learning_rate=0.001", told=told)
+    assert found["best_epoch"] == 3
+    assert found["model_sha256"] == found["weights_sha256"]
+    assert any("the validation loss was still falling when the epochs were over" in line for line in told)
+    blind = train_here(folder, "blind", "optimizer.learning_rate=0.001", "data.valid_fraction=0", told=told)
+    assert "the training loss was still falling" in told[-1]
+    assert "best_train_loss" in blind
+    assert not any(name.startswith("best_valid") for name in blind)
+
+
+def test_what_a_loss_is_measured_in(folder):
+    def unit(name, *overrides):
+        return train_here(folder, name, "train.epochs=1", "optimizer.learning_rate=0.001", *overrides)["loss_unit"]
+
+    assert unit("plain") == unit("other", "model.hidden=[2]", "loss.l2=0.1") == "mse"
+    scaled = unit("scaled", "data.normalize_targets=standard")
+    assert scaled.startswith("mse in units of 5.")
+    assert unit("auto", "data.autoencode=true") != unit("unit", "data.autoencode=true", "data.normalize=minmax")
+    assert unit("without", "data.valid_fraction=0") != "mse"
+
+
+def test_a_batch_of_more_rows_than_there_are_is_told(folder):
+    told: list[str] = []
+    train_here(folder, "large", "train.global_batch_size=81", "optimizer.learning_rate=0.001", told=told)
+    assert told[0].startswith("[train] global_batch_size = 81 is more than the 80 rows that train: each step takes all")
+    told.clear()
+    train_here(folder, "fits", "train.global_batch_size=80", "optimizer.learning_rate=0.001", told=told)
+    train_here(folder, "full", "train.global_batch_size=full", "optimizer.learning_rate=0.001", told=told)
+    assert not any("more than" in line for line in told)
