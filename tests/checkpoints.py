@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name
-from ddp_mlp.checkpoint.model import Facts
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.network import build_network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.data.schema import Schema
 
-FACTS = Facts("multiclass", 3, 4, ("a", "b", "ü"), None, ("w", "x", "y", "z"), (3, 1))
+FACTS = Schema("multiclass", 3, 4, ("a", "b", "ü"), None, ("w", "x", "y", "z"), (3, 1))
 
 HISTORY = [
     {"epoch": 1, "step": 20, "train_loss": 0.1 + 0.2, "valid_loss": 1e-300, "wall_s": 2.5},
@@ -49,7 +49,7 @@ def checkpoint_of(step: int = 40, dtype: str = "float32", optimizer: str = "adam
         path=Path(checkpoint_name(step)),
         state=state,
         config=config,
-        facts=FACTS,
+        schema=FACTS,
         normalization=Normalization("standard", rng.normal(size=3), rng.uniform(0.1, 2, size=3)),
         network=network,
         fingerprint="0123abcd",

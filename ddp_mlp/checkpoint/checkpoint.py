@@ -8,14 +8,14 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
+from msgspec.structs import replace
 
 from ddp_mlp.checkpoint.history import Cells
 from ddp_mlp.checkpoint.model import (
     CHECKPOINT_FORMAT,
-    Facts,
     read_description,
     read_parameters,
     write_description,
@@ -26,11 +26,13 @@ from ddp_mlp.checkpoint.sealed_hdf5 import make_image, write_sealed
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.checkpoint.untrusted import reading
 from ddp_mlp.config import Config
+from ddp_mlp.config.schema import DEFAULT_SPLIT_SEED
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.schedules import ENDING
 from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.normalization import Normalization
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import Check, remove, unchecked
 from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, printable
 from ddp_mlp.plain_files import leads_to_a_stranger
@@ -60,7 +62,7 @@ class Checkpoint:
     path: Path
     state: TrainState
     config: Config
-    facts: Facts
+    schema: Schema
     normalization: Normalization
     network: Network
     fingerprint: str
@@ -96,7 +98,7 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
         if checkpoint.metrics or checkpoint.hashes:
             file["rows"] = json.dumps({"metrics": checkpoint.metrics, "hashes": checkpoint.hashes})
         file.attrs["format_version"] = CHECKPOINT_FORMAT
-        write_description(file, checkpoint.config, checkpoint.facts, checkpoint.normalization, checkpoint.targets)
+        write_description(file, checkpoint.config, checkpoint.schema, checkpoint.normalization, checkpoint.targets)
         write_parameters(file, checkpoint.network, state.parameters)
         for name, moment in zip(OPTIMIZERS[checkpoint.config.optimizer.name].moments, state.moments, strict=True):
             file[f"moments/{name}"] = moment
@@ -120,7 +122,7 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
         kind = stored.word("format")
         if kind != "ddp-mlp-checkpoint":
             raise DataError(f"{path}: a {printable(kind)[:80]}, not a checkpoint")
-        config, facts, fitted, network, targets = read_description(stored)
+        config, schema, fitted, network, targets = read_description(stored)
         dtype, names = config.train.dtype, OPTIMIZERS[config.optimizer.name].moments
         parameters = read_parameters(stored, network, dtype)
         moments = np.zeros((len(names), len(parameters)), dtype)
@@ -134,7 +136,7 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
             best = parameters.copy() if is_own else read_parameters(stored, network, dtype, "best_parameters")
         hashes = read_hashes(stored, progress, [part.name for part in network.layout.segments()])
         return Checkpoint(
-            path, TrainState(parameters, moments, progress, best), config, facts, fitted, network,
+            path, TrainState(parameters, moments, progress, best), config, schema, fitted, network,
             stored.word("fingerprint"), read_micro_batches(stored),
             msgspec.convert(stored.json("written_by"), dict[str, Any]), targets, rows, hashes,
         )  # fmt: skip
@@ -241,6 +243,27 @@ def prune_checkpoints(directory: Path, keep: int, step: int, spare: str = "", ch
                 remove(path, check)
 
 
+def resumed_config(checkpoint: Checkpoint, config: Config) -> Config:
+    """Return the configuration to go on with: rows that validate are those of the beginning unless it says others."""
+    data = config.data
+    if data.split_seed == DEFAULT_SPLIT_SEED:
+        data = replace(data, split_seed=checkpoint.config.data.split_seed)
+    return replace(config, data=data)
+
+
+def check_content(checkpoint: Checkpoint, fingerprint: str) -> None:
+    """Raise CheckpointError unless data of this fingerprint are those that the run began with."""
+    if not is_same_content(checkpoint.fingerprint, fingerprint):
+        _refuse(checkpoint, ["the content of the data files"])
+
+
+def _refuse(checkpoint: Checkpoint, differing: list[str]) -> NoReturn:
+    raise CheckpointError(
+        f"{checkpoint.path} does not fit the configuration: {'; '.join(differing)}; "
+        "restore these, or start another run directory with --out"
+    )
+
+
 def differences(stored: Config, wanted: Config) -> list[str]:
     """Return what keeps a run of one configuration from going on with another, each as a part of a sentence.
 
@@ -258,16 +281,11 @@ def differences(stored: Config, wanted: Config) -> list[str]:
     ]
 
 
-def check_resumable(checkpoint: Checkpoint, config: Config, fingerprint: str) -> None:
+def check_resumable(checkpoint: Checkpoint, config: Config) -> None:
     """Raise CheckpointError unless `config` goes on where the checkpoint stopped: see `differences`."""
     differing = differences(checkpoint.config, config)
     micro_batches = config.train.micro_batches
     if micro_batches not in ("auto", checkpoint.micro_batches):
         differing.append(f"[train] micro_batches: {checkpoint.micro_batches} in the checkpoint, {micro_batches} now")
-    if not is_same_content(checkpoint.fingerprint, fingerprint):
-        differing.append("the content of the data files")
     if differing:
-        raise CheckpointError(
-            f"{checkpoint.path} does not fit the configuration: {'; '.join(differing)}; "
-            "restore these, or start another run directory with --out"
-        )
+        _refuse(checkpoint, differing)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,82 +16,31 @@ from ddp_mlp.checkpoint.untrusted import Stored, reading
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.layout import Floats, digest
 from ddp_mlp.core.network import Network, build_network
-from ddp_mlp.data.dataset.dataset import DatasetFile
 from ddp_mlp.data.normalization import KINDS, Normalization
-from ddp_mlp.data.rows import TASKS
+from ddp_mlp.data.schema import Schema, schema_from_builtins, schema_to_json
 from ddp_mlp.errors import DataError, MissingInputError
 from ddp_mlp.plain_files import is_directory
 
 MODEL_FORMAT = 1
+#: Arrays of a normalisation: those that every model has, and those that newer ones have.
+_AFFINE, _FITTED = ("offset", "scale"), ("low", "high", "fill")
 #: Format 1 holds the whole history of the run.
 CHECKPOINT_FORMAT = 2
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What a data set says about itself that a model keeps."""
-
-    task: str
-    n_features: int
-    n_outputs: int
-    feature_names: tuple[str, ...] | None
-    target_names: tuple[str, ...] | None
-    class_names: tuple[str, ...] | None
-    image_shape: tuple[int, ...] | None
-
-    @classmethod
-    def of(cls, file: DatasetFile, *, autoencode: bool = False) -> Self:
-        """Take the facts from an open data set; to `autoencode` is a regression on its features."""
-        facts = cls(
-            file.task, file.n_features, file.n_outputs,
-            file.feature_names, file.target_names, file.class_names, file.image_shape,
-        )  # fmt: skip
-        if not autoencode:
-            return facts
-        return replace(
-            facts, task="regression", n_outputs=file.n_features, target_names=file.feature_names, class_names=None
-        )
-
-    @property
-    def n_targets(self) -> int:
-        """Columns of the targets in memory: T, and 1 for labels."""
-        return self.n_outputs if self.task == "regression" else 1
-
-    def contradictions(self) -> Iterator[str]:
-        """Say what cannot be of any data set; a stranger may have written the facts."""
-        if self.task not in TASKS:
-            yield f"the task is {self.task!r:.80}"
-        if self.n_features < 1 or self.n_outputs < 1 or (self.task == "binary" and self.n_outputs != 1):
-            yield f"{self.n_features} features and {self.n_outputs} outputs"
-        n_classes = 2 if self.task == "binary" else self.n_outputs
-        counts = {"feature": self.n_features, "target": self.n_targets, "class": n_classes}
-        for kind, names in zip(counts, (self.feature_names, self.target_names, self.class_names), strict=True):
-            if names is not None and len(names) != counts[kind]:
-                yield f"{len(names)} {kind} names where there are {counts[kind]}"
-        if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
-            yield f"an image shape of {len(self.image_shape)} numbers that is not one of {self.n_features} features"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the facts as plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Rebuild the facts from `as_dict` or its JSON."""
-        return msgspec.convert(values, cls)
-
-
 def normalization_to_json(fitted: Normalization) -> str:
     """Return a normalisation as JSON; numbers keep all their bits."""
-    arrays = {"offset": fitted.offset.tolist(), "scale": fitted.scale.tolist()}
+    given = {name: getattr(fitted, name) for name in (*_AFFINE, *_FITTED)}
+    arrays = {name: None if values is None else values.tolist() for name, values in given.items()}
     return json.dumps({"kind": fitted.kind, "constant": list(fitted.constant), **arrays})
 
 
 def normalization_from_json(text: str) -> Normalization:
     """Rebuild a normalisation from `normalization_to_json`."""
     raw = json.loads(text)
-    offset, scale = np.array(raw["offset"], np.float64), np.array(raw["scale"], np.float64)
-    return Normalization(raw["kind"], offset, scale, tuple(raw["constant"]))
+    offset, scale = (np.array(raw[name], np.float64) for name in _AFFINE)
+    fitted: dict[str, Any] = {name: None if raw[name] is None else np.array(raw[name], np.float64) for name in _FITTED}
+    return Normalization(raw["kind"], offset, scale, tuple(raw["constant"]), **fitted)
 
 
 @dataclass(frozen=True)
@@ -105,24 +52,26 @@ class Model:
     """
 
     config: Config
-    facts: Facts
+    schema: Schema
     network: Network
     normalization: Normalization
     parameters: Floats
     epoch: int
     step: int
     targets: Normalization | None = None
+    fingerprint: str = ""
 
 
 def write_description(
-    file: Any, config: Config, facts: Facts, normalization: Normalization, targets: Normalization | None
+    file: Any, config: Config, schema: Schema, normalization: Normalization, targets: Normalization | None
 ) -> None:
     """Write what models and checkpoints have in common into an open HDF5 file."""
     file.attrs["config"] = json.dumps(msgspec.to_builtins(config))
-    file.attrs["data"] = json.dumps(facts.as_dict())
+    file.attrs["data"] = schema_to_json(schema)
     file.attrs["normalization_kind"] = normalization.kind
-    file["normalization/offset"] = normalization.offset
-    file["normalization/scale"] = normalization.scale
+    for name in (*_AFFINE, *_FITTED):
+        if (values := getattr(normalization, name)) is not None:
+            file[f"normalization/{name}"] = values
     if targets is not None:
         file["target_normalization/offset"] = targets.offset
         file["target_normalization/scale"] = targets.scale
@@ -136,7 +85,7 @@ def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
     vector.attrs["layout"] = json.dumps(parts)
 
 
-def read_description(stored: Stored) -> tuple[Config, Facts, Normalization, Network, Normalization | None]:
+def read_description(stored: Stored) -> tuple[Config, Schema, Normalization, Network, Normalization | None]:
     """Read what `write_description` wrote.
 
     Raises
@@ -149,23 +98,36 @@ def read_description(stored: Stored) -> tuple[Config, Facts, Normalization, Netw
         raise DataError(
             f"{stored.path}: format {version}, but this program reads up to {CHECKPOINT_FORMAT}; update ddp-mlp"
         )
-    config = from_builtins(stored.json("config"), str(stored.path))
-    facts = Facts.from_dict(stored.json("data"))
-    for reason in facts.contradictions():
+    config = from_builtins(_with_later_keys(stored.json("config")), str(stored.path))
+    try:
+        schema = schema_from_builtins(stored.json("data"))
+    except msgspec.ValidationError as error:
+        raise DataError(f"{stored.path}: data: {str(error)[:200]}; the file is not what this program writes") from None
+    for reason in schema.contradictions():
         raise DataError(f"{stored.path}: data: {reason}; the file is not what this program writes")
     kind = stored.word("normalization_kind")
-    network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
-    fitted = _read_normalization(stored, "normalization", kind, facts.n_features)
+    network = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
+    fitted = _read_normalization(stored, "normalization", kind, schema.n_features)
     has_targets = stored.holds("target_normalization")
-    targets = _read_normalization(stored, "target_normalization", "standard", facts.n_outputs) if has_targets else None
-    return config, facts, fitted, network, targets
+    targets = _read_normalization(stored, "target_normalization", "standard", schema.n_outputs) if has_targets else None
+    return config, schema, fitted, network, targets
+
+
+def _with_later_keys(config: Any) -> Any:
+    """Return a configuration that may be from before a key: with the value that did the same."""
+    data, train = (config.get(name) if isinstance(config, dict) else None for name in ("data", "train"))
+    if isinstance(data, dict) and isinstance(train, dict) and "seed" in train:
+        data.setdefault("split_seed", train["seed"])  # the rows that validate were those of the seed of training
+    return config
 
 
 def _read_normalization(stored: Stored, group: str, kind: str, length: int) -> Normalization:
     if kind not in KINDS:
         raise DataError(f"{stored.path}: the normalisation {kind!r:.80} is none of {', '.join(KINDS)}")
-    offset, scale = (stored.vector(f"{group}/{name}", length, np.float64) for name in ("offset", "scale"))
-    return Normalization(kind, offset, scale)
+    offset, scale = (stored.vector(f"{group}/{name}", length, np.float64) for name in _AFFINE)
+    there = [name for name in _FITTED if stored.holds(f"{group}/{name}")]
+    fitted: dict[str, Any] = {name: stored.vector(f"{group}/{name}", length, np.float64) for name in there}
+    return Normalization(kind, offset, scale, (), **fitted)
 
 
 def read_parameters(stored: Stored, network: Network, dtype: str, name: str = "parameters") -> Floats:
@@ -178,8 +140,8 @@ def model_image(model: Model) -> bytes:
 
     def fill(file: Any) -> None:
         file.attrs["format"], file.attrs["format_version"] = "ddp-mlp-model", MODEL_FORMAT
-        file.attrs["epoch"], file.attrs["step"] = model.epoch, model.step
-        write_description(file, model.config, model.facts, model.normalization, model.targets)
+        file.attrs["epoch"], file.attrs["step"], file.attrs["fingerprint"] = model.epoch, model.step, model.fingerprint
+        write_description(file, model.config, model.schema, model.normalization, model.targets)
         write_parameters(file, model.network, model.parameters)
 
     return make_image(fill)
@@ -190,9 +152,10 @@ def is_same(model: Model, other: Model) -> bool:
 
     def told(each: Model) -> tuple[Any, ...]:
         fitted = [each.normalization] + ([each.targets] if each.targets else [])
-        arrays = [each.parameters, *(array for f in fitted for array in (f.offset, f.scale))]
-        kinds = [f.kind for f in fitted]
-        return each.config, each.facts, each.epoch, each.step, kinds, [array.tobytes() for array in arrays]
+        parts = [getattr(f, name) for f in fitted for name in (*_AFFINE, *_FITTED)]
+        arrays = [each.parameters, *(part for part in parts if part is not None)]
+        said = each.config, each.schema, each.epoch, each.step, each.fingerprint
+        return *said, [f.kind for f in fitted], [array.tobytes() for array in arrays]
 
     return told(model) == told(other)
 
@@ -226,7 +189,8 @@ def load_model(location: Path, *, follow: bool = True) -> Model:
     """
     path = locate_model(location)
     with reading(path, follow=follow and path == location) as stored:
-        config, facts, fitted, network, targets = read_description(stored)
+        config, schema, fitted, network, targets = read_description(stored)
         parameters = read_parameters(stored, network, config.train.dtype)
         epoch, step = stored.attribute("epoch", int), stored.attribute("step", int)
-        return Model(config, facts, network, fitted, parameters, epoch, step, targets)
+        fingerprint = stored.word("fingerprint") if stored.has_attribute("fingerprint") else ""
+        return Model(config, schema, network, fitted, parameters, epoch, step, targets, fingerprint)

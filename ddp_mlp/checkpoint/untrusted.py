@@ -45,6 +45,10 @@ class Stored:
             raise DataError(f"{self.path}: attribute {name} is missing; the file is not what this program writes")
         return msgspec.convert(value.decode() if isinstance(value, bytes) else value, kind)
 
+    def has_attribute(self, name: str) -> bool:
+        """Tell whether the file has an attribute of that name."""
+        return read_single(self.root, name) is not None
+
     def word(self, name: str) -> str:
         """Return an attribute that is a short text."""
         text = self.attribute(name, str)

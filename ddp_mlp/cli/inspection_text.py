@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ddp_mlp.data.inspection import Inspection, SplitReport
+    from ddp_mlp.data.schema import Schema, SourceColumn
 
 _SHOWN = 20
+_SHOWN_COLUMNS = 50
 
 
 def text_lines(inspection: Inspection) -> list[str]:
@@ -19,17 +21,38 @@ def text_lines(inspection: Inspection) -> list[str]:
     i = inspection
     group = "" if i.group == "/" else f":{i.group}"
     lines = [f"{i.path}{group}  {size_text(i.file_bytes)}", *tree_lines(i.tree, storage=True)]
-    if i.splits is None:
+    if i.splits is None or i.schema is None:
         return lines
-    shape = f", images of shape {i.image_shape}" if i.image_shape else ""
-    lines.append(f"task {i.task}, {i.n_features} features{shape}, {i.n_outputs} outputs")
+    lines += _schema_lines(i.schema)
     if i.source:
         lines.append(f"source {i.source}")
     for name, report in i.splits.items():
         lines += [f"{name}: {report.n_samples} samples, features {report.feature_dtype}"]
-        lines += [f"  {line}" for line in _split_lines(report, i.class_names)]
+        lines += [f"  {line}" for line in _split_lines(report, i.schema.class_names)]
+    lines += [f"note: {note}" for note in i.notes]
     memory = ", ".join(f"{size_text(n)} as {dtype}" for dtype, n in (i.memory_bytes or {}).items())
     return [*lines, f"memory a node {memory}", f"fingerprint {i.fingerprint}"]
+
+
+def _schema_lines(schema: Schema) -> list[str]:
+    """Return lines with the task, and with the names of columns, targets and classes."""
+    shape = f", images of shape {schema.image_shape}" if schema.image_shape else ""
+    lines = [f"task {schema.task}, {schema.n_features} features{shape}, {schema.n_outputs} outputs"]
+    if schema.feature_names:
+        lines.append(f"features: {_shortened(schema.feature_names)}")
+    if schema.target_names:
+        units = schema.target_units or ("",) * len(schema.target_names)
+        named = [f"{name} [{unit}]" if unit else name for name, unit in zip(schema.target_names, units, strict=True)]
+        lines.append(f"targets: {_shortened(named)}")
+    if schema.class_names:
+        lines.append(f"classes: {_shortened(schema.class_names)}")
+    return lines + [f"  {line}" for line in map(_column_line, schema.columns[:_SHOWN_COLUMNS])]
+
+
+def _column_line(column: SourceColumn) -> str:
+    categories = f": {_shortened(column.categories)}" if column.categories else ""
+    unit = f" [{column.unit}]" if column.unit else ""
+    return f"{column.name}{unit}, {column.kind}{categories}; missing values: {column.missing}"
 
 
 def _split_lines(report: SplitReport, class_names: tuple[str, ...] | None) -> list[str]:

@@ -31,6 +31,8 @@ StepCount = Annotated[int, Meta(ge=0, le=10**15)]
 PositiveFloat = Annotated[float, Meta(ge=1e-30, le=1e38)]
 NonNegativeFloat = Annotated[float, Meta(ge=0, le=1e38)]
 Width = Annotated[int, Meta(ge=1, le=10**7)]
+#: Draws the rows that validate, whatever the seed of training is, so that all seeds sit one exam.
+DEFAULT_SPLIT_SEED = 0
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 #: Seconds, 0 for ever; the watchdog looks ten times a second.
 Timeout = Annotated[float, Meta(ge=0, le=1e7, extra={LEAST: 0.1})]
@@ -105,6 +107,10 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     fold: Count | None = None
     features: ArrayPaths | None = None
     targets: ArrayPaths | None = None
+    weights: ArrayPaths = "auto"
+    task: Literal["auto", "regression", "binary", "multiclass"] = "auto"
+    missing: Literal["auto", "impute", "error"] = "auto"
+    split_seed: Seed = DEFAULT_SPLIT_SEED
     normalize: Normalize = "auto"
     normalize_targets: Literal["none", "standard"] = "none"
     autoencode: bool = False

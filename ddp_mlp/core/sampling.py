@@ -46,10 +46,11 @@ def split_ids(n_samples: int, valid_fraction: float, seed: int) -> tuple[Ids, Id
     Returns
     -------
     train_ids, valid_ids : ndarray of int64
-        Disjoint, each sorted; at least one row stays in the training split.
+        Disjoint, each sorted. At least one row trains; of several, one validates if any should.
     """
     ids = np.arange(n_samples, dtype=np.int64)
-    n_valid = min(round(n_samples * valid_fraction), n_samples - 1)
+    wanted = round(n_samples * valid_fraction)
+    n_valid = min(max(wanted, 1 if valid_fraction > 0 else 0), n_samples - 1)
     if n_valid <= 0:
         return ids, ids[:0]
     mixed = permuted(ids, "validation split", seed)

@@ -5,9 +5,10 @@ Bad values are counted here, not refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset, split_location
@@ -15,6 +16,7 @@ from ddp_mlp.data.dataset.validation import count_non_finite
 from ddp_mlp.data.hdf5.guard import open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root
 from ddp_mlp.data.hdf5.tree import Entry, list_tree
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, DdpMlpError
 
 if TYPE_CHECKING:
@@ -69,6 +71,10 @@ class Inspection:
     ----------
     tree : list of Entry
         Groups, arrays and links of the file.
+    schema : Schema or None
+        What the data set is.
+    notes : tuple of str
+        What was guessed, taken by position, or left aside.
     memory_bytes : dict of str to int
         Memory for all rows on one node, by the dtype of training.
     """
@@ -77,18 +83,19 @@ class Inspection:
     group: str
     file_bytes: int
     tree: list[Entry]
-    task: str | None = None
-    n_features: int | None = None
-    n_outputs: int | None = None
-    feature_names: tuple[str, ...] | None = None
-    target_names: tuple[str, ...] | None = None
-    class_names: tuple[str, ...] | None = None
-    image_shape: tuple[int, ...] | None = None
+    schema: Schema | None = None
     source: str | None = None
+    notes: tuple[str, ...] = ()
     splits: dict[str, SplitReport] | None = None
     memory_bytes: dict[str, int] | None = None
     fingerprint: str | None = None
     problem: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values; the schema's fields stand beside the others, unknown ones are None."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "schema"}
+        known = dict.fromkeys(Schema.__struct_fields__) if self.schema is None else msgspec.structs.asdict(self.schema)
+        return dict(msgspec.to_builtins(known | plain))
 
 
 def inspect_dataset(location: str | Path, *, features: str | None = None, targets: str | None = None) -> Inspection:
@@ -125,14 +132,9 @@ def _report(dataset: DatasetFile, bare: Inspection) -> Inspection:
         bare.group,
         bare.file_bytes,
         bare.tree,
-        dataset.task,
-        dataset.n_features,
-        dataset.n_outputs,
-        dataset.feature_names,
-        dataset.target_names,
-        dataset.class_names,
-        dataset.image_shape,
+        dataset.schema,
         dataset.source,
+        dataset.notes,
         {name: _inspect_split(split, dataset) for name, split in dataset.splits.items()},
         {dtype: _memory_bytes(dataset, np.dtype(dtype).itemsize) for dtype in ("float32", "float64")},
         dataset.fingerprint(),
@@ -142,26 +144,27 @@ def _report(dataset: DatasetFile, bare: Inspection) -> Inspection:
 def _memory_bytes(dataset: DatasetFile, itemsize: int) -> int:
     """Return the memory of all rows: features as bytes where they are uint8, else as trained."""
     n_rows = sum(split.n_samples for split in dataset.splits.values())
-    n_targets = dataset.n_outputs if dataset.task == "regression" else 1
     raw = all(split.feature_dtype == np.uint8 for split in dataset.splits.values())
-    return n_rows * (dataset.n_features * (1 if raw else itemsize) + n_targets * itemsize)
+    return n_rows * (dataset.schema.n_features * (1 if raw else itemsize) + dataset.schema.n_targets * itemsize)
 
 
 def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
-    n_classes = None if dataset.task == "regression" else max(2, dataset.n_outputs)
+    schema = dataset.schema
+    n_classes = schema.n_classes
     bad = dict.fromkeys(("features", "targets", "weights", "labels"), 0)
     counts = np.zeros(n_classes or 0, np.int64)
     ranges: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
-    for rows in _blocks(split, dataset.n_features):
+    for rows in _blocks(split, schema.n_features):
         _widen(ranges, "features", rows.features)
         _widen(ranges, "targets", rows.targets)
         bad["features"] += count_non_finite(rows.features)
         bad["targets"] += count_non_finite(rows.targets)
         bad["weights"] += 0 if rows.weights is None else count_non_finite(rows.weights)
         if n_classes is not None:
-            bad["labels"] += _count_labels(rows.targets[:, 0], counts)
+            known = split.bound(rows).targets[:, 0]
+            bad["labels"] += _count_labels(known, counts) + _count_unknown(rows.targets, known)
     low, high = ranges["features"]
-    names = dataset.feature_names or tuple(str(i) for i in range(dataset.n_features))
+    names = schema.feature_names or tuple(str(i) for i in range(schema.n_features))
     target_range = [_finite(*pair) for pair in zip(*ranges["targets"], strict=True)]
     return SplitReport(
         n_samples=split.n_samples,
@@ -179,7 +182,7 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
 def _blocks(split: Split, n_features: int) -> Iterator[Rows]:
     step = max(1, _BLOCK_BYTES // (n_features * split.feature_dtype.itemsize))
     for start in range(0, split.n_samples, step):
-        yield split.read_unchecked(start, min(start + step, split.n_samples))
+        yield split.read_stored(start, min(start + step, split.n_samples))
 
 
 def _count_labels(labels: NDArray[np.float64], counts: NDArray[np.int64]) -> int:
@@ -187,6 +190,11 @@ def _count_labels(labels: NDArray[np.float64], counts: NDArray[np.int64]) -> int
     good = (labels >= 0) & (labels < len(counts)) & (labels == np.floor(labels))
     counts += np.bincount(labels[good].astype(np.int64), minlength=len(counts))
     return int(np.count_nonzero(np.isfinite(labels) & ~good))
+
+
+def _count_unknown(stored: NDArray[np.float64], known: NDArray[np.float64]) -> int:
+    """Return how many labels became none when they were bound to the classes."""
+    return int(np.count_nonzero(np.isnan(known) & np.isfinite(stored).all(axis=1)))
 
 
 def _widen(ranges: dict[str, tuple[NDArray[Any], NDArray[Any]]], key: str, values: NDArray[Any]) -> None:

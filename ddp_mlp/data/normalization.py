@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ddp_mlp.data.imputation import fill_missing
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -43,12 +44,42 @@ class Normalization:
         ``normalised = (x - offset) * scale``; `scale` is finite and positive.
     constant : tuple of int
         Columns that had one value only while fitting; their scale is 1.
+    low, high : ndarray of float64, shape (F,), or None
+        Range of each feature while fitting; None in models of earlier versions.
+    fill : ndarray of float64, shape (F,), or None
+        Takes the place of a missing value, before anything else; None where nothing was missing.
     """
 
     kind: Kind
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
     constant: tuple[int, ...] = ()
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    fill: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Range of each feature, missing values aside.
+
+    Attributes
+    ----------
+    low, high : ndarray of float64, shape (F,)
+        NaN where all values are missing.
+    n_missing : ndarray of int64, shape (F,)
+        Values that are NaN.
+    """
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    n_missing: NDArray[np.int64]
+
+    def fills(self, dtype: np.dtype[Any]) -> bool:
+        """Tell whether most columns that vary reach into the upper half of what the dtype can hold, as pixels do."""
+        varies = self.high > self.low
+        reach = self.high[varies] > np.iinfo(dtype).max / 2
+        return bool(2 * np.count_nonzero(reach) > len(reach))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +101,12 @@ class Moments:
     high: NDArray[np.float64]
 
 
-def resolve_kind(kind: str, dtype: DTypeLike) -> Kind:
+def resolve_kind(kind: str, dtype: DTypeLike, span: Span | None = None) -> Kind:
     """Turn "auto" into a kind, and check that the kind fits the dtype of the features.
 
-    "auto" is "unit" for booleans and for unsigned integers of 8 and 16 bits, the dtypes of
-    pixels and counts, and "standard" for all others: the range of a wider or a signed integer
-    says nothing about its values, and dividing by it would leave them all but equal.
+    "auto" is "unit" for booleans, and for unsigned integers of 8 and 16 bits whose values fill the range of the
+    dtype, as pixels do; it is "standard" for all others, such as 0/1 in bytes or 12 bits in 16: dividing these
+    by a range that they do not have would leave them all but equal.
 
     Raises
     ------
@@ -84,7 +115,9 @@ def resolve_kind(kind: str, dtype: DTypeLike) -> Kind:
     """
     dtype = np.dtype(dtype)
     if kind == "auto":
-        return "unit" if dtype.kind == "b" or (dtype.kind == "u" and dtype.itemsize <= 2) else "standard"
+        if dtype.kind == "b":
+            return "unit"
+        return "unit" if could_be_pixels(dtype) and span is not None and span.fills(dtype) else "standard"
     if kind == "unit" and dtype.kind == "f":
         raise UsageError(
             f"normalize is 'unit', but the features are {dtype.name}, which has no range; use 'standard' or 'minmax'"
@@ -95,12 +128,39 @@ def resolve_kind(kind: str, dtype: DTypeLike) -> Kind:
     raise UsageError(f"normalize is {kind!r}; allowed are auto, {', '.join(KINDS)}")
 
 
+def could_be_pixels(dtype: np.dtype[Any]) -> bool:
+    """Tell whether a dtype is one of those in which images are stored."""
+    return dtype.kind == "u" and dtype.itemsize <= 2
+
+
+def measure_span(blocks: Iterable[NDArray[Any]]) -> Span:
+    """Measure the range of each column over blocks of rows, shape (n, F) each.
+
+    Raises
+    ------
+    DataError
+        If there are no blocks.
+    """
+    low = high = n_missing = None
+    for block in blocks:
+        least, most = np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)
+        lost = np.isnan(block).sum(axis=0) if block.dtype.kind == "f" else np.zeros(block.shape[1], np.int64)
+        low = least if low is None else np.fmin(low, least)
+        high = most if high is None else np.fmax(high, most)
+        n_missing = lost if n_missing is None else n_missing + lost
+    if low is None or high is None or n_missing is None:
+        raise DataError("no rows to measure; the training split needs at least one sample")
+    return Span(low.astype(np.float64), high.astype(np.float64), n_missing)
+
+
 def needs_statistics(kind: Kind) -> bool:
     """Tell whether a kind has to read the training split."""
     return kind in {"standard", "minmax"}
 
 
-def fit_normalization(kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLike, n_features: int) -> Normalization:
+def fit_normalization(
+    kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLike, n_features: int, span: Span | None = None
+) -> Normalization:
     """Fit a normalisation to blocks of rows.
 
     Parameters
@@ -114,6 +174,8 @@ def fit_normalization(kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLik
         Dtype of the features as stored.
     n_features : int
         Columns F.
+    span : Span, optional
+        Range of the same rows; "auto" needs it for dtypes that may be pixels.
 
     Raises
     ------
@@ -122,7 +184,7 @@ def fit_normalization(kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLik
     DataError
         If there are no rows, or values too large for float64 sums of squares.
     """
-    resolved = resolve_kind(kind, dtype)
+    resolved = resolve_kind(kind, dtype, span)
     if not needs_statistics(resolved):
         return fixed_normalization(resolved, dtype, n_features)
     return normalization_of(resolved, fold_moments(block_moments(block) for block in blocks))
@@ -205,11 +267,16 @@ def normalization_of(kind: Kind, moments: Moments) -> Normalization:
             f"feature column {column}: values from {moments.low[column]:g} to {moments.high[column]:g} are"
             f" too far apart to normalise by {kind!r}; rescale the column or use normalize = 'none'"
         )
-    return Normalization(kind, offset, scale, tuple(int(i) for i in np.flatnonzero(constant)))
+    columns = tuple(int(i) for i in np.flatnonzero(constant))
+    return Normalization(kind, offset, scale, columns, moments.low, moments.high)
 
 
 def normalize(normalization: Normalization, features: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """Return ``(features - offset) * scale``, shape (n, F), computed in float64, rounded once to `dtype`."""
+    """Return ``(features - offset) * scale``, shape (n, F), computed in float64, rounded once to `dtype`.
+
+    Missing values are filled before.
+    """
+    features = fill_missing(features, normalization.fill)
     if normalization.kind == "none":
         return np.ascontiguousarray(features, dtype)
     values = np.subtract(features, normalization.offset, dtype=np.float64)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.data.hdf5.guard import load_h5py
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import destination, write_chosen
 from ddp_mlp.errors import OutputError, UsageError
 
@@ -36,86 +39,125 @@ def check_target(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path}: there is no directory {target.parent}")
 
 
-def write_predictions(
-    path: Path,
-    outputs: Outputs,
-    task: str,
-    target_names: Sequence[str] | None,
-    class_names: Sequence[str] | None,
-    *,
-    threshold: float = 0.5,
-) -> None:
-    """Write a network's outputs, in the order of the samples.
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model says of rows.
 
-    HDF5 and CSV hold, for a classification, the class of each sample and the probabilities;
-    for a regression one column for each target. NPY holds the outputs alone.
-
-    Parameters
+    Attributes
     ----------
     outputs : ndarray of shape (n, n_outputs)
         Values, or probabilities in [0, 1].
+    schema : Schema
+        Of the model.
     threshold : float
-        A single output above it is class 1; where that is not 0.5, it is a score and no
-        probability.
+        A single output above it is class 1; where that is not 0.5, it is a score and no probability.
+    beside : dict of str to sequence
+        Further columns of a CSV file or data sets of an HDF5 file, by name, one value for each row.
+    """
+
+    outputs: Outputs
+    schema: Schema
+    threshold: float = 0.5
+    beside: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def labels(self) -> NDArray[np.int64] | None:
+        """Return the class of each row; None for a regression."""
+        if self.schema.task == "regression":
+            return None
+        is_binary = self.schema.task == "binary"
+        chosen = self.outputs[:, 0] > self.threshold if is_binary else self.outputs.argmax(axis=1)
+        return chosen.astype(np.int64)
+
+    def names(self) -> list[str]:
+        """Return a name for each output."""
+        schema, kind = self.schema, "p" if self.threshold == 0.5 else "score"
+        if schema.task == "regression":
+            return list(schema.target_names or (f"target{i}" for i in range(schema.n_outputs)))
+        classes = schema.class_names or tuple(str(i) for i in range(schema.n_classes or 2))
+        return [f"{kind}({name})" for name in (classes[1:] if schema.task == "binary" else classes)]
+
+
+def beside_answers(
+    schema: Schema, ids: NDArray[np.int64], targets: NDArray[np.float64] | None, wanted: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Return the columns that are wanted beside answers: "row" and "target".
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    """
+    beside: dict[str, list[Any]] = {}
+    for name in wanted:
+        if name == "row":
+            beside["row"] = ids.tolist()
+        elif name == "target" and targets is not None:
+            beside |= _target_columns(schema, targets)
+        else:
+            reason = "the data have no targets" if name == "target" else "known are row and target"
+            raise UsageError(f"--with {name}: {reason}")
+    return beside
+
+
+def _target_columns(schema: Schema, targets: NDArray[np.float64]) -> dict[str, list[Any]]:
+    if schema.task != "regression":
+        classes = schema.class_names or tuple(str(i) for i in range(schema.n_classes or 2))
+        return {"target": [classes[int(label)] for label in targets[:, 0]]}
+    names = schema.target_names or tuple(f"target{i}" for i in range(schema.n_targets))
+    return {f"target({name})": targets[:, i].tolist() for i, name in enumerate(names)}
+
+
+def write_predictions(path: Path, answers: Answers) -> None:
+    """Write answers, in the order of the rows.
+
+    HDF5 and CSV hold, for a classification, the class of each sample and the probabilities;
+    for a regression one column for each target. NPY holds the outputs alone. Numbers of a CSV
+    file have as many digits as tell them from all others of their dtype.
 
     Raises
     ------
     OutputError, StorageError
         If it cannot be written; what was there stays.
     """
-    names = _column_names(outputs.shape[1], task, target_names, class_names, "p" if threshold == 0.5 else "score")
-    labels = _labels(outputs, task, threshold)
-    write_chosen(path, _WRITERS[path.suffix](outputs, labels, names, class_names))
+    write_chosen(path, _WRITERS[path.suffix](answers))
 
 
-def _labels(outputs: Outputs, task: str, threshold: float) -> NDArray[np.int64] | None:
-    if task == "regression":
-        return None
-    chosen = outputs[:, 0] > threshold if task == "binary" else outputs.argmax(axis=1)
-    return chosen.astype(np.int64)
-
-
-def _column_names(
-    n: int, task: str, target_names: Sequence[str] | None, class_names: Sequence[str] | None, kind: str
-) -> list[str]:
-    if task == "regression":
-        return list(target_names) if target_names else [f"target{i}" for i in range(n)]
-    if task == "binary":
-        return [f"{kind}({class_names[1] if class_names else 1})"]
-    return [f"{kind}({name})" for name in (class_names or range(n))]
-
-
-def _as_hdf5(
-    outputs: Outputs, labels: NDArray[np.int64] | None, names: list[str], class_names: Sequence[str] | None
-) -> bytes:
-    buffer = io.BytesIO()
-    with load_h5py().File(buffer, "w", libver=("v108", "v110")) as file:  # names may take more than 64 KiB
-        file["outputs"] = outputs
-        file["outputs"].attrs["names"] = names
+def _as_hdf5(answers: Answers) -> bytes:
+    buffer, labels = io.BytesIO(), answers.labels()
+    # Attributes of HDF5 1.8 may be longer than 64 KiB, as the names of many classes are.
+    with load_h5py().File(buffer, "w", libver=("v108", "v110")) as file:
+        file["outputs"] = answers.outputs
+        file["outputs"].attrs["names"] = answers.names()
         if labels is not None:
             file["classes"] = labels
-            if class_names:
-                file["classes"].attrs["class_names"] = list(class_names)
+            if answers.schema.class_names:
+                file["classes"].attrs["class_names"] = list(answers.schema.class_names)
+        for name, values in answers.beside.items():
+            file[f"beside/{name.replace('/', '_')}"] = list(values)
     return buffer.getvalue()
 
 
-def _as_csv(
-    outputs: Outputs, labels: NDArray[np.int64] | None, names: list[str], class_names: Sequence[str] | None
-) -> bytes:
-    text = io.StringIO()
+def _as_csv(answers: Answers) -> bytes:
+    text, labels, class_names = io.StringIO(), answers.labels(), answers.schema.class_names
+    columns: dict[str, Iterable[Any]] = dict(answers.beside)
+    if labels is not None:
+        columns = {"class": [class_names[i] if class_names else i for i in labels.tolist()]} | columns
+    columns |= dict(zip(answers.names(), _shortest(answers.outputs).T.tolist(), strict=True))
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names if labels is None else ["class", *names])
-    for i, row in enumerate(outputs.tolist()):
-        first = [] if labels is None else [class_names[labels[i]] if class_names else int(labels[i])]
-        writer.writerow([*first, *(f"{value:.9g}" for value in row)])
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue().encode()
 
 
-def _as_npy(outputs: Outputs, *_: object) -> bytes:
+def _shortest(outputs: Outputs) -> NDArray[Any]:
+    """Return numbers as the shortest texts that read back as the same numbers of their dtype."""
+    return outputs.astype(str)
+
+
+def _as_npy(answers: Answers) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, outputs, allow_pickle=False)
+    np.save(buffer, answers.outputs, allow_pickle=False)
     return buffer.getvalue()
 
 
-_Writer = Callable[[Outputs, NDArray[np.int64] | None, list[str], Sequence[str] | None], bytes]
-_WRITERS: dict[str, _Writer] = {".h5": _as_hdf5, ".csv": _as_csv, ".npy": _as_npy}
+_WRITERS: dict[str, Callable[[Answers], bytes]] = {".h5": _as_hdf5, ".csv": _as_csv, ".npy": _as_npy}

@@ -155,6 +155,8 @@ def _fill(resident: Resident, split: Split, start: int, first: int, last: int, t
 def _targets(rows: Rows, treatment: Treatment, dtype: np.dtype[Any]) -> NDArray[Any]:
     if treatment.autoencode:
         return normalize(treatment.features, rows.features, dtype)
+    if not rows.targets.shape[1]:  # rows that are only to be answered
+        return np.zeros((len(rows.features), 1), dtype)
     return rows.targets if treatment.targets is None else normalize(treatment.targets, rows.targets, dtype)
 
 

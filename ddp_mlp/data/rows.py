@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ddp_mlp.data.schema import SourceColumn
+
 Task = Literal["regression", "binary", "multiclass"]
 
 TASKS: tuple[Task, ...] = ("regression", "binary", "multiclass")
@@ -60,6 +62,10 @@ class Description:
         One name per column or class.
     image_shape : tuple of int or None
         Shape of one sample before it was flattened, with product F.
+    columns : tuple of SourceColumn
+        The table that features were made from, if they were.
+    target_units : tuple of str or None
+        One for each target.
     """
 
     task: Task
@@ -72,6 +78,8 @@ class Description:
     target_names: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
     image_shape: tuple[int, ...] | None = None
+    columns: tuple[SourceColumn, ...] = ()
+    target_units: tuple[str, ...] | None = None
 
 
 def n_outputs(task: Task, n_targets: int, n_classes: int | None) -> int:

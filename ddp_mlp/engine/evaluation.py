@@ -122,7 +122,8 @@ class Evaluator:
         outputs = outputs[: len(ids)]
         if self._targets is None:
             return outputs
-        return (outputs / self._targets.scale + self._targets.offset).astype(parameters.dtype)
+        # In float64: a large offset would cost the answers their digits.
+        return outputs / self._targets.scale + self._targets.offset
 
     def _counts(self, n_blocks: int) -> list[int]:
         world_size = self._comm.world_size

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp import __version__
-from ddp_mlp.checkpoint.checkpoint import Checkpoint, check_resumable, checkpoint_name, newest_good
+from ddp_mlp.checkpoint.checkpoint import (
+    Checkpoint,
+    check_content,
+    check_resumable,
+    checkpoint_name,
+    newest_good,
+    resumed_config,
+)
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import Communicator, agreed, known_to_all
 from ddp_mlp.config import Config
@@ -34,6 +41,7 @@ from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
+from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
@@ -115,11 +123,12 @@ class Run:
         comm, started = self._comm, perf_counter()
         try:
             comm.standing.at("while loading the data")
-            problem = prepare(self._config, comm)
+            checkpoint = self._restore()
+            problem = prepare(self._config, comm, self._tell, _began(checkpoint))
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
             comm.standing.at("while preparing the first step")
-            checkpoint = self._restore(problem)
+            self._check_content(checkpoint, problem)
             micro_batches = self._micro_batches(checkpoint)
             state = checkpoint.state if checkpoint else self._start(problem)
             check_replicas(comm, problem.network.layout, state)
@@ -179,7 +188,7 @@ class Run:
             with suppress(DdpMlpError):
                 self._directory.log(line)
 
-    def _restore(self, problem: Problem) -> Checkpoint | None:
+    def _restore(self) -> Checkpoint | None:
         """Collective. Return the newest good checkpoint, checked against the configuration."""
         if not self._options.resume:
             return None
@@ -188,16 +197,24 @@ class Run:
         with agreed(self._comm):
             checkpoint, passed_over = newest_good(self._directory.checkpoints)
             if checkpoint:
-                check_resumable(checkpoint, self._config, problem.fingerprint)
+                self._config = resumed_config(checkpoint, self._config)
+                check_resumable(checkpoint, self._config)
         if checkpoint and (change := other_hardware(checkpoint.written_by, self._hardware)):
             self._tell(f"warning: {change}")
-        if checkpoint and checkpoint.fingerprint != problem.fingerprint:
-            self._tell("warning: the checkpoint knows its data by samples of their rows only; these have not changed")
         for reason in passed_over:
             self._tell(f"warning: passed over a checkpoint: {reason}")
         if not checkpoint:
             self._tell(f"no checkpoint in {self._directory.checkpoints} yet: starting from the beginning")
         return checkpoint
+
+    def _check_content(self, checkpoint: Checkpoint | None, problem: Problem) -> None:
+        """Check that the data are those that the run began with."""
+        if checkpoint is None:
+            return
+        with agreed(self._comm):
+            check_content(checkpoint, problem.fingerprint)
+        if checkpoint.fingerprint != problem.fingerprint:
+            self._tell("warning: the checkpoint knows its data by samples of their rows only; these have not changed")
 
     def _micro_batches(self, checkpoint: Checkpoint | None) -> int:
         """Return M: what was configured, what the run began with, or enough for this start."""
@@ -275,3 +292,8 @@ class Run:
             "isa": self._config.train.isa,
             **self._hardware,
         }
+
+
+def _began(checkpoint: Checkpoint | None) -> Began | None:
+    """Return what a run that goes on was begun with."""
+    return None if checkpoint is None else Began(checkpoint.schema, checkpoint.normalization, checkpoint.targets)

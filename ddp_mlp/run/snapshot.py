@@ -68,7 +68,7 @@ class Imprint:
         problem = self.problem
         state = TrainState(snapshot.parameters, snapshot.moments, snapshot.progress, snapshot.best)
         checkpoint = Checkpoint(
-            Path(), state, self.config, problem.facts, problem.normalization, problem.network,
+            Path(), state, self.config, problem.schema, problem.normalization, problem.network,
             problem.fingerprint, self.micro_batches, self.written_by, problem.targets, tuple(metrics), tuple(hashes),
         )  # fmt: skip
         return checkpoint_image(checkpoint)
@@ -77,8 +77,8 @@ class Imprint:
         """Return the model of the epoch that a row of ``metrics.csv`` belongs to."""
         problem = self.problem
         return Model(
-            self.config, problem.facts, problem.network, problem.normalization,
-            best, row["epoch"], row["step"], problem.targets,
+            self.config, problem.schema, problem.network, problem.normalization,
+            best, row["epoch"], row["step"], problem.targets, problem.fingerprint,
         )  # fmt: skip
 
     def hashes(self, row: Mapping[str, Any], parameters: Floats) -> Cells:

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.checkpoint.model import Facts, normalization_from_json, normalization_to_json
+from ddp_mlp.checkpoint.model import normalization_from_json, normalization_to_json
 from ddp_mlp.config import Config
+from ddp_mlp.data.binding import one_hot_groups
 from ddp_mlp.data.dataset.dataset import Split
-from ddp_mlp.data.normalization import BLOCK_ROWS, fit_normalization
+from ddp_mlp.data.imputation import fill_missing, fit_fill
+from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, could_be_pixels, fit_normalization, measure_span
 from ddp_mlp.data.resident import Treatment
 from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
 
 Ids = NDArray[np.int64]
 
 
-def fit_treatment(config: Config, facts: Facts, train: Split, train_ids: Ids) -> str:
+@dataclass(frozen=True, eq=False)
+class Began:
+    """What a run was begun with, and goes on with: its schema, and what was fitted to its rows."""
+
+    schema: Schema
+    features: Normalization
+    targets: Normalization | None
+
+
+def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
     """Return a `Treatment` fitted to the rows that train, as JSON; numbers keep all their bits.
+
+    Of a run that goes on, only the weights are found anew: a normalisation is that of its beginning.
 
     Raises
     ------
@@ -34,19 +50,18 @@ def fit_treatment(config: Config, facts: Facts, train: Split, train_ids: Ids) ->
     def blocks() -> Iterator[Rows]:
         return _training_blocks(train, train_ids)
 
-    features = fit_normalization(
-        data.normalize, (rows.features for rows in blocks()), train.feature_dtype, facts.n_features
-    )
+    features = began.features if began else _fit_features(config, schema, train, blocks)
     targets = features if data.autoencode else None
     if data.normalize_targets != "none":
-        if facts.task != "regression":
+        if schema.task != "regression":
             raise UsageError(
-                f"[data] normalize_targets is for quantities, but the data set is {facts.task}; leave it out"
+                f"[data] normalize_targets is for quantities, but the data set is {schema.task}; leave it out"
             )
-        targets = fit_normalization(
-            data.normalize_targets, (rows.targets for rows in blocks()), np.float64, facts.n_outputs
+        quantities = (rows.targets for rows in blocks())
+        targets = (began and began.targets) or fit_normalization(
+            data.normalize_targets, quantities, np.float64, schema.n_outputs
         )
-    class_weights = _class_weights(config, facts, blocks())
+    class_weights = _class_weights(config, schema, blocks())
     if train.has_weights and not any(rows.weights is not None and rows.weights.any() for rows in blocks()):
         raise DataError("all sample weights of the training rows are 0; at least one must be positive")
     fitted = {
@@ -59,6 +74,26 @@ def fit_treatment(config: Config, facts: Facts, train: Split, train_ids: Ids) ->
     return json.dumps(fitted)
 
 
+def _fit_features(config: Config, schema: Schema, train: Split, blocks: Callable[[], Iterator[Rows]]) -> Normalization:
+    """Fit imputation and normalisation; floats of which none may be missing need one pass over the rows."""
+    kind, dtype = config.data.normalize, train.feature_dtype
+
+    def features(fill: NDArray[np.float64] | None = None) -> Iterator[NDArray[Any]]:
+        return (fill_missing(rows.features, fill) for rows in blocks())
+
+    if not (train.allows_missing or could_be_pixels(dtype) or kind in {"none", "unit"}):
+        return fit_normalization(kind, features(), dtype, schema.n_features)
+    span, fill = measure_span(features()), None
+    if columns := np.flatnonzero(span.n_missing).tolist():
+        place = {name: i for i, name in enumerate(schema.feature_names or ())}
+        groups: dict[str, list[int]] = {}
+        for name, source in one_hot_groups(schema).items():
+            groups.setdefault(source, []).append(place[name])
+        fill = fit_fill(features(), np.array(columns), schema.n_features, list(groups.values()))
+    fitted = fit_normalization(kind, features(fill), dtype, schema.n_features, span)
+    return replace(fitted, low=span.low, high=span.high, fill=fill)
+
+
 def treatment_from_json(text: str) -> Treatment:
     """Rebuild what `fit_treatment` has found."""
     raw = json.loads(text)
@@ -67,14 +102,14 @@ def treatment_from_json(text: str) -> Treatment:
     return Treatment(normalization_from_json(raw["features"]), targets, raw["autoencode"], raw["weighted"], weights)
 
 
-def _class_weights(config: Config, facts: Facts, blocks: Iterator[Rows]) -> list[float] | None:
+def _class_weights(config: Config, schema: Schema, blocks: Iterator[Rows]) -> list[float] | None:
     """Return the weight of each class; "balanced" gives each class the same weight in all, and 1 on average."""
     wanted = config.loss.class_weights
     if wanted is None:
         return None
-    if facts.task == "regression":
+    if schema.task == "regression":
         raise UsageError("[loss] class_weights is for classes, but the data set is a regression; leave it out")
-    n_classes = 2 if facts.task == "binary" else facts.n_outputs
+    n_classes = 2 if schema.task == "binary" else schema.n_outputs
     if wanted == "balanced":
         counts = sum(
             (np.bincount(rows.targets[:, 0].astype(np.int64), minlength=n_classes) for rows in blocks),

@@ -6,49 +6,87 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ddp_mlp.checkpoint.model import Facts, Model, load_model
+from ddp_mlp.checkpoint.model import Model, load_model
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset
-from ddp_mlp.data.resident import Treatment, load_resident
+from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
+from ddp_mlp.data.dataset.fingerprints import is_same_content
+from ddp_mlp.data.dataset.known_files import known_fingerprint
+from ddp_mlp.data.resident import Resident, Treatment, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.errors import UsageError
+from ddp_mlp.training.data_files import with_missing
+from ddp_mlp.training.problem import who_validates
 from ddp_mlp.training.row_memory import SharedAllocations
 
 #: Tried in this order where no split is named.
 _PREFERRED = ("test", "valid", "train")
 
+#: Rows looked at, evenly spaced, for values far from those of training.
+_LOOKED_AT = 10_000
+
 
 @dataclass(frozen=True)
+class Rows:
+    """Which rows a model is applied to.
+
+    Attributes
+    ----------
+    data : str
+        ``F.h5`` or ``F.h5:/group``.
+    split : str or None
+        None for the test split, else that which validates, else that which trains.
+    features, targets : str or None
+        Names of arrays, where they are others than in training.
+    answers_only : bool
+        Whether rows without targets will do.
+    """
+
+    data: str
+    split: str | None = None
+    features: str | None = None
+    targets: str | None = None
+    answers_only: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Application:
-    """A model and the rows it is applied to."""
+    """A model and the rows it is applied to.
+
+    Attributes
+    ----------
+    ids : ndarray of int64
+        Rows of the split.
+    targets : ndarray of float64, shape (n, T), or None
+        Of these rows, as in the data; labels are numbers of classes.
+    """
 
     model: Model
     split: str
-    n_samples: int
+    ids: NDArray[np.int64]
     evaluator: Evaluator
+    targets: NDArray[np.float64] | None
 
     def evaluate(self, top_k: int = 0) -> dict[str, Any]:
         """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too."""
-        facts = self.model.facts
-        names = facts.target_names if facts.task == "regression" else facts.class_names
-        return self.evaluator.evaluate_in_detail(self.model.parameters, np.arange(self.n_samples), names, top_k)
+        schema = self.model.schema
+        names = schema.target_names if schema.task == "regression" else schema.class_names
+        return self.evaluator.evaluate_in_detail(self.model.parameters, self.ids, names, top_k)
 
     def predict(self) -> Floats:
-        """Collective. Return the outputs for all rows, shape (n, n_outputs)."""
-        return self.evaluator.predict(self.model.parameters, np.arange(self.n_samples))
+        """Collective. Return the outputs for all rows, shape (n, n_outputs), float64 in units of the data."""
+        return self.evaluator.predict(self.model.parameters, self.ids)
 
 
 @contextmanager
-def apply_model(
-    location: Path, data: str, split_name: str | None, comm: Communicator, tell: Callable[[str], None]
-) -> Iterator[Application]:
-    """Collective. Load a model, and the rows of a split normalised as in its training.
+def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[str], None]) -> Iterator[Application]:
+    """Collective. Load a model, and the rows of a split bound to its schema and normalised as in its training.
 
     Raises
     ------
@@ -57,41 +95,111 @@ def apply_model(
     UsageError
         If there is no such split.
     """
+
+    def say(line: str) -> None:
+        if comm.rank == 0:
+            tell(line)
+
     with agreed(comm):
         model = load_model(location)
     dtype = model.parameters.dtype.name
     ready_kernels(dtype, comm, tell)
     with agreed(comm):
-        file = open_dataset(data, features=model.config.data.features, targets=model.config.data.targets)
+        file = _open(model, rows)
     with file:
         with agreed(comm):
-            _check_fit(model, file, data)
-            split = _choose(file, split_name, data)
-        n_targets = model.facts.n_targets
-        treatment = Treatment(model.normalization, model.targets, model.config.data.autoencode)
-        memory = SharedAllocations(comm, [split], file.n_features, n_targets, dtype)
+            split, ids, notes = _choose(model, file, rows)
+        for note in (*file.notes, *notes):
+            say(note)
+        resident = _load(model, split, comm)
         with agreed(comm):
-            resident = load_resident(
-                [split], treatment, dtype, n_targets,
-                allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
-            )  # fmt: skip
-        comm.node_barrier()
-    evaluator = Evaluator(model.network, model.facts.task, resident, comm, threads=1, targets=model.targets)
-    yield Application(model, split.name, split.n_samples, evaluator)
+            far = _far_outside(model, split)
+            targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
+        if far:
+            say(far)
+    evaluator = Evaluator(model.network, model.schema.task, resident, comm, threads=1, targets=model.targets)
+    yield Application(model, split.name, ids, evaluator, targets)
 
 
-def _check_fit(model: Model, file: DatasetFile, data: str) -> None:
-    facts, found = model.facts, Facts.of(file, autoencode=model.config.data.autoencode)
-    if (found.task, found.n_features, found.n_outputs) != (facts.task, facts.n_features, facts.n_outputs):
-        raise DataError(
-            f"{data}: a {file.task} data set of {file.n_features} features and {file.n_outputs} outputs, but the model "
-            f"was trained on {facts.task} with {facts.n_features} features and {facts.n_outputs} outputs"
-        )
+def _open(model: Model, rows: Rows) -> DatasetFile:
+    """Open the rows as what the model knows; weights are for training, and are left aside."""
+    data = model.config.data
+    use: Literal["needed", "optional", "unused"] = "optional" if rows.answers_only else "needed"
+    features, targets = rows.features or data.features, rows.targets or data.targets
+    if rows.answers_only and rows.targets is None and data.features is not None:
+        targets = None  # rows to be answered need none, and an array of that name may not be there
+    wanted = Wanted(schema=model.schema, targets="unused" if data.autoencode else use)
+    return open_dataset(rows.data, features=features, targets=targets, weights="none", wanted=wanted)
 
 
-def _choose(file: DatasetFile, name: str | None, data: str) -> Split:
-    if name is None:
-        name = next(preferred for preferred in _PREFERRED if preferred in file.splits)
-    if name not in file.splits:
-        raise UsageError(f"{data} has no split {name!r}; it has {', '.join(file.splits)}")
-    return file.splits[name]
+def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray[np.int64], list[str]]:
+    """Return a split, which of its rows, and what to say of them."""
+    name = rows.split or next(preferred for preferred in _PREFERRED if preferred in file.splits)
+    held_out = name == "valid" and name not in file.splits and "train" in file.splits
+    if name not in file.splits and not held_out:
+        raise UsageError(f"{rows.data} has no split {name!r}; it has {', '.join(file.splits)}")
+    split = with_missing(file.splits["train" if held_out else name], model.config.data, model.schema)
+    ids = np.arange(split.n_samples, dtype=np.int64)
+    if split.name != "train" or not (model.fingerprint or held_out):
+        return split, ids, []
+    if not is_same_content(model.fingerprint.split("+")[0], known_fingerprint(file)):
+        if held_out:
+            raise UsageError(
+                f"{rows.data} has no split 'valid', and is not the file that the model was trained on; it has"
+                f" {', '.join(file.splits)}"
+            )
+        return split, ids, []
+    train_ids, valid_ids = who_validates(model.config, [split])
+    if held_out:
+        return split, valid_ids, [f"{rows.data}: the {len(valid_ids)} rows of the train split that validated"]
+    note = f"{rows.data}: {len(train_ids)} of these {len(ids)} rows trained the model; --split valid means the others"
+    return split, ids, [f"warning: {note}"]
+
+
+def _load(model: Model, split: Split, comm: Communicator) -> Resident:
+    """Collective. Read a split into memory, once for each node."""
+    dtype, n_targets = model.parameters.dtype.name, model.schema.n_targets
+    treatment = Treatment(model.normalization, model.targets, model.config.data.autoencode)
+    memory = SharedAllocations(comm, [split], model.schema.n_features, n_targets, dtype)
+    with agreed(comm):
+        resident = load_resident(
+            [split], treatment, dtype, n_targets,
+            allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
+        )  # fmt: skip
+    comm.node_barrier()
+    return resident
+
+
+def _targets(split: Split, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return the targets of rows, to stand beside the answers."""
+    if not split.has_targets:
+        return None
+    blocks = range(0, split.n_samples, _LOOKED_AT)
+    found = [split.read(start, min(start + _LOOKED_AT, split.n_samples)).targets for start in blocks]
+    return np.concatenate(found)[ids]
+
+
+def _far_outside(model: Model, split: Split) -> str:
+    """Return a warning where values lie beyond the range of training by more than its width."""
+    low, high = model.normalization.low, model.normalization.high
+    if low is None or high is None:
+        return ""
+    width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+    n_looked_at, far = 0, np.zeros(len(low), np.int64)
+    step = max(1, split.n_samples // _LOOKED_AT)
+    block = 1024
+    for start in range(0, split.n_samples, block * step):
+        features = split.read(start, min(start + block, split.n_samples)).features
+        with np.errstate(invalid="ignore"):
+            far += ((features < low - width) | (features > high + width)).sum(axis=0)
+        n_looked_at += len(features)
+    columns = np.flatnonzero(far)
+    if not len(columns):
+        return ""
+    names = model.schema.feature_names
+    worst = int(columns[np.argmax(far[columns])])
+    name = names[worst] if names else f"column {worst}"
+    return (
+        f"warning: {len(columns)} features lie far outside the range that was trained on, most often {name}: in"
+        f" {far[worst]} of {n_looked_at} rows beyond {low[worst]:g} to {high[worst]:g}; are units and scale the same?"
+    )

@@ -76,7 +76,7 @@ class Trainer:
         self._stop = False
         self._skipped: list[int] = []
         self._evaluator = Evaluator(
-            problem.network, problem.facts.task, problem.resident, comm, threads, targets=problem.targets
+            problem.network, problem.schema.task, problem.resident, comm, threads, targets=problem.targets
         )
 
     def run(self) -> Iterator[Report]:
@@ -233,7 +233,7 @@ class Trainer:
 
     def _validate(self) -> dict[str, Any]:
         """Collective. Return the validation columns of ``metrics.csv``; empty cells without validation."""
-        names = ("rmse", "r2") if self._problem.facts.task == "regression" else ("accuracy",)
+        names = ("rmse", "r2") if self._problem.schema.task == "regression" else ("accuracy",)
         if not self._problem.valid_ids.size:
             return dict.fromkeys(("valid_loss", *(f"valid_{name}" for name in names)), "")
         metrics = self._evaluator.evaluate(self._engine.parameters, self._problem.valid_ids)

@@ -16,6 +16,7 @@ import pytest
 
 from ddp_mlp.checkpoint.checkpoint import (
     Checkpoint,
+    check_content,
     check_resumable,
     checkpoint_image,
     checkpoint_name,
@@ -23,6 +24,7 @@ from ddp_mlp.checkpoint.checkpoint import (
     load_checkpoint,
     newest_good,
     prune_checkpoints,
+    resumed_config,
     save_checkpoint,
     step_of,
 )
@@ -63,7 +65,7 @@ def test_everything_comes_back(tmp_path: Path, dtype: str, optimizer: str) -> No
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
         assert found.tobytes() == expected.tobytes()
     assert read.normalization.kind == "standard"
-    for field in ("config", "facts", "network", "fingerprint", "micro_batches", "written_by"):
+    for field in ("config", "schema", "network", "fingerprint", "micro_batches", "written_by"):
         assert getattr(read, field) == getattr(written, field), field
     assert read.state.progress == written.state.progress, "every bit of every number, and the empty cells"
 
@@ -146,7 +148,7 @@ def test_a_checkpoint_predicts(tmp_path: Path) -> None:
     (path,) = save(tmp_path, 7)
     model = load_model(path)
     np.testing.assert_array_equal(model.parameters, checkpoint_of(7).state.parameters)
-    assert (model.epoch, model.step, model.facts) == (2, 7, FACTS)
+    assert (model.epoch, model.step, model.schema) == (2, 7, FACTS)
 
 
 def test_newer_format_is_refused(tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_newer_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_is_not_a_checkpoint(tmp_path: Path) -> None:
     c = checkpoint_of()
-    model = Model(c.config, c.facts, c.network, c.normalization, c.state.parameters, 2, 40)
+    model = Model(c.config, c.schema, c.network, c.normalization, c.state.parameters, 2, 40)
     path = tmp_path / checkpoint_name(40)
     path.write_bytes(model_image(model))
     with pytest.raises(DataError, match=r"step-00000040\.h5: a ddp-mlp-model, not a checkpoint"):
@@ -281,14 +283,14 @@ def test_a_checkpoint_is_what_it_says_inside(tmp_path: Path) -> None:
 def test_what_fits_is_resumed() -> None:
     checkpoint = checkpoint_of()
     same = checkpoint.config
-    check_resumable(checkpoint, same, "0123abcd")
+    check_resumable(checkpoint, same)
     for changed in [
         {"data": {"train": "/elsewhere/train.h5", "valid": "/elsewhere/valid.h5"}},
         {"train": {"dtype": "float32", "epochs": 500}},
         {"train": {"dtype": "float32", "micro_batches": 8}},
         {"checkpoint": {"every_epochs": 7, "keep": 1}},
     ]:
-        check_resumable(checkpoint, config_of(**({"optimizer": {"name": "adam"}} | changed)), "0123abcd")
+        check_resumable(checkpoint, config_of(**({"optimizer": {"name": "adam"}} | changed)))
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_what_fits_is_resumed() -> None:
 def test_what_differs_is_named(changed: dict[str, Any], sentence: str) -> None:
     config = config_of(**({"optimizer": {"name": "adam"}} | changed))
     with pytest.raises(CheckpointError) as caught:
-        check_resumable(checkpoint_of(), config, "0123abcd")
+        check_resumable(checkpoint_of(), config)
     assert sentence in str(caught.value)
     assert str(caught.value).startswith("step-00000040.h5 does not fit the configuration: ")
 
@@ -317,9 +319,19 @@ def test_what_differs_is_named(changed: dict[str, Any], sentence: str) -> None:
 def test_other_data_is_named_and_everything_at_once() -> None:
     config = config_of(optimizer={"name": "adam"}, train={"seed": 3}, model={"hidden": [5, 5]})
     with pytest.raises(CheckpointError) as caught:
-        check_resumable(checkpoint_of(), config, "other")
-    for part in ("[train] seed", "[model] hidden", "the content of the data files", "--out"):
+        check_resumable(checkpoint_of(), config)
+    for part in ("[train] seed", "[model] hidden", "--out"):
         assert part in str(caught.value)
+    check_content(checkpoint_of(), "0123abcd")
+    with pytest.raises(CheckpointError, match="the content of the data files"):
+        check_content(checkpoint_of(), "other")
+
+
+def test_rows_that_validate_are_those_of_the_beginning():
+    """Before there was a seed for them, that of training chose them."""
+    began = replace(checkpoint_of(), config=config_of(data={"split_seed": 5}))
+    assert resumed_config(began, config_of()).data.split_seed == 5
+    assert resumed_config(began, config_of(data={"split_seed": 6})).data.split_seed == 6
 
 
 def test_every_key_is_free_or_checked() -> None:
@@ -332,7 +344,7 @@ def test_every_key_is_free_or_checked() -> None:
             changed = msgspec.structs.replace(getattr(config, section), **{key: "something else"})
             stored = msgspec.structs.replace(config, **{section: changed})
             try:
-                check_resumable(replace(checkpoint, config=stored), config, "0123abcd")
+                check_resumable(replace(checkpoint, config=stored), config)
             except CheckpointError:
                 continue
             free.add(f"{section}.{key}")

@@ -50,7 +50,12 @@ def test_no_help_shows_signs_that_are_for_click():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(35785496528330589995008.0, "3.5785e+22"), (0.6931471, "0.69315"), (0.0000123456, "1.2346e-05"), (12345.678, "12346.")],
+    [
+        (35785496528330589995008.0, "3.5785e+22"),
+        (0.6931471, "0.69315"),
+        (0.0000123456, "1.2346e-05"),
+        (12345.678, "12346."),
+    ],
 )
 def test_an_epoch_has_numbers_that_can_be_read(value, text):
     row = {"epoch": 1, "train_loss": value, "valid_loss": value, "valid_rmse": "", "samples_per_s": 1234.5}

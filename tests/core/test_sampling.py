@@ -61,7 +61,7 @@ def test_split_is_disjoint_and_whole(n: int, fraction: float, seed: int) -> None
     assert np.all(np.diff(train) > 0)
     assert np.all(np.diff(valid) > 0)
     assert len(train) >= 1
-    assert len(valid) == min(round(n * fraction), n - 1)
+    assert len(valid) == min(max(round(n * fraction), int(fraction > 0)), n - 1)
     assert train.dtype == valid.dtype == np.int64
 
 

@@ -73,7 +73,10 @@ def test_rows_are_as_described_and_come_again_from_the_source_and_from_the_file(
         assert names is None or len(names) == count
     assert d.image_shape is None or np.prod(d.image_shape) == d.n_features
     for split, rows in found.items():
-        assert (rows.features.shape, rows.features.dtype) == ((source.sizes[split], d.n_features), d.feature_dtype)
+        assert (rows.features.shape, rows.features.dtype) == (
+            (source.sizes[split], d.n_features),
+            d.feature_dtype,
+        )
         assert (rows.targets.shape, rows.targets.dtype) == ((source.sizes[split], d.n_targets), np.float64)
         assert np.isfinite(rows.features).all()
         assert np.isfinite(rows.targets).all()
@@ -85,8 +88,11 @@ def test_rows_are_as_described_and_come_again_from_the_source_and_from_the_file(
     path = tmp_path / "written.h5"
     write_source(source, path)
     with open_dataset(path) as dataset:
-        assert (dataset.task, dataset.n_outputs) == (d.task, n_outputs(d.task, d.n_targets, d.n_classes))
-        assert (dataset.source, dataset.feature_names, dataset.class_names) == (
+        assert (dataset.schema.task, dataset.schema.n_outputs) == (
+            d.task,
+            n_outputs(d.task, d.n_targets, d.n_classes),
+        )
+        assert (dataset.source, dataset.schema.feature_names, dataset.schema.class_names) == (
             d.source,
             d.feature_names,
             d.class_names,

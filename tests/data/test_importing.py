@@ -35,7 +35,7 @@ def out(tmp_path: Path) -> Path:
 def test_a_table_becomes_a_data_set(table: Path, out: Path) -> None:
     import_dataset([table], out, ImportOptions(targets=("y",)))
     with open_dataset(out) as dataset:
-        assert (dataset.task, dataset.feature_names, dataset.target_names) == (
+        assert (dataset.schema.task, dataset.schema.feature_names, dataset.schema.target_names) == (
             "regression",
             ("a", "b"),
             ("y",),
@@ -51,7 +51,11 @@ def test_classes_keep_their_names(tmp_path: Path, out: Path) -> None:
     path.write_text("a\tkind\n1\tu\n2\tw\n3\tv\n")
     import_dataset([path], out, ImportOptions(targets=("kind",)))
     with open_dataset(out) as dataset:
-        assert (dataset.task, dataset.n_outputs, dataset.class_names) == ("multiclass", 3, ("u", "v", "w"))
+        assert (dataset.schema.task, dataset.schema.n_outputs, dataset.schema.class_names) == (
+            "multiclass",
+            3,
+            ("u", "v", "w"),
+        )
         assert dataset.splits["train"].read(0, 3).targets.tolist() == [[0.0], [2.0], [1.0]]
 
 
@@ -62,7 +66,7 @@ def test_an_idx_folder_becomes_a_data_set(tmp_path: Path, out: Path) -> None:
     (folder / "train-labels-idx1-ubyte").write_bytes(struct.pack(">BBBBI", 0, 0, 8, 1, 3) + bytes([0, 2, 1]))
     import_dataset([folder], out, ImportOptions(task="multiclass"))
     with open_dataset(out) as dataset:
-        assert (dataset.n_features, dataset.image_shape, dataset.n_outputs) == (4, (2, 2), 3)
+        assert (dataset.schema.n_features, dataset.schema.image_shape, dataset.schema.n_outputs) == (4, (2, 2), 3)
         assert dataset.splits["train"].feature_dtype == np.uint8
     with pytest.raises(UsageError, match="the data are multiclass"):
         import_dataset([folder], tmp_path / "b.h5", ImportOptions(task="regression"))
@@ -159,7 +163,7 @@ def test_bad_rows_leave_no_file(table: Path, out: Path) -> None:
 def test_every_made_data_set_is_read_back(name: str, out: Path) -> None:
     source = make_dataset(name, out, seed=3)
     with open_dataset(out) as dataset:
-        assert dataset.task == source.description.task
+        assert dataset.schema.task == source.description.task
         assert dataset.source.startswith("made: ")
         for split, n_samples in source.sizes.items():
             assert len(dataset.splits[split].read(0, n_samples).features) == n_samples

@@ -73,7 +73,8 @@ def test_the_file_and_its_storage_are_listed(path: Path) -> None:
     assert entries["/X"].declared_bytes == 1600
     assert entries["/elsewhere"].kind == "external link"
     assert entries["/group/again"].kind == "soft link"
-    assert (found.task, found.n_features, found.n_outputs) == ("binary", 4, 1)
+    assert found.schema is not None
+    assert (found.schema.task, found.schema.n_features, found.schema.n_outputs) == ("binary", 4, 1)
     # Features and targets as trained: 100 rows of 4 + 1 values.
     assert found.memory_bytes == {"float32": 2000, "float64": 4000}
     text = "\n".join(text_lines(found))

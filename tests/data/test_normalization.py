@@ -10,6 +10,7 @@ from ddp_mlp.data.normalization import (
     block_moments,
     fit_normalization,
     fold_moments,
+    measure_span,
     merge_moments,
     normalize,
     resolve_kind,
@@ -64,18 +65,35 @@ def test_none_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "kind"),
+    ("dtype", "high", "kind"),
     [
-        ("u1", "unit"),
-        ("?", "unit"),
-        ("u2", "unit"),
-        ("f4", "standard"),
-        ("f8", "standard"),
-        ("i8", "standard"),
+        ("?", 1, "unit"),
+        ("u1", 255, "unit"),
+        ("u1", 200, "unit"),
+        ("u2", 65535, "unit"),
+        ("u1", 1, "standard"),
+        ("u1", 16, "standard"),
+        ("u1", 100, "standard"),
+        ("u2", 4095, "standard"),
+        ("i1", 127, "standard"),
+        ("u4", 2**32 - 1, "standard"),
+        ("f4", 255, "standard"),
+        ("f8", 1, "standard"),
     ],
 )
-def test_auto_follows_the_dtype(dtype: str, kind: str) -> None:
-    assert resolve_kind("auto", dtype) == kind
+def test_auto_takes_the_range_of_a_dtype_only_where_values_fill_it(dtype: str, high: int, kind: str) -> None:
+    x = np.array([[0, high, 0], [high, 0, 0]]).astype(dtype)
+    assert resolve_kind("auto", dtype, measure_span([x])) == kind
+
+
+def test_one_column_of_bytes_does_not_decide_for_the_others() -> None:
+    x = np.array([[0, 0, 0], [255, 1, 5]], "u1")
+    assert resolve_kind("auto", "u1", measure_span([x])) == "standard"
+
+
+def test_a_span_leaves_missing_values_aside() -> None:
+    span = measure_span([np.array([[1.0, np.nan], [np.nan, np.nan]]), np.array([[-3.0, np.nan]])])
+    assert (span.low[0], span.high[0], span.n_missing.tolist()) == (-3.0, 1.0, [1, 3])
 
 
 def test_wide_integers_stay_apart_under_auto() -> None:

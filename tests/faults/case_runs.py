@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ddp_mlp.checkpoint.model import Facts
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.config import Config
@@ -25,6 +24,7 @@ from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sampling import split_ids
 from ddp_mlp.data.resident import load_resident
 from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.engine import engine
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import DdpMlpError
@@ -89,9 +89,9 @@ def _problem(case: Case, config: Config, comm: Communicator) -> Problem:
     data = case.data
     splits = [_split(data, data.rows, (case.seed, 0))]
     splits += [_split(data, data.valid_rows, (case.seed, 1))] if data.valid_rows else []
-    facts = Facts(data.task, data.features, data.outputs, None, None, None, data.image or None)
+    facts = Schema(data.task, data.features, data.outputs, None, None, None, data.image or None)
     if config.data.autoencode:
-        facts = Facts("regression", data.features, data.features, None, None, None, data.image or None)
+        facts = Schema("regression", data.features, data.features, None, None, None, data.image or None)
     network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
     check_trainable(network)
     if data.valid_rows:
@@ -153,7 +153,9 @@ def train(case: Case, layout: Layout, comm: Communicator) -> dict[str, str]:
 
 def _answers(problem: Problem, state: TrainState, comm: Communicator, threads: int) -> dict[str, str]:
     """Collective. Return hashes of metrics and predictions."""
-    evaluator = Evaluator(problem.network, problem.facts.task, problem.resident, comm, threads, targets=problem.targets)
+    evaluator = Evaluator(
+        problem.network, problem.schema.task, problem.resident, comm, threads, targets=problem.targets
+    )
     ids = problem.train_ids[::-1].copy()
     metrics = evaluator.evaluate_in_detail(state.parameters, ids)
     return {"metrics": _hash(metrics), "predictions": _hash(evaluator.predict(state.parameters, ids).tobytes())}

@@ -86,7 +86,7 @@ class Store:
         rules = replace_struct(c.config.checkpoint, keep=self.keep)
         problem = SimpleNamespace(
             network=c.network,
-            facts=c.facts,
+            schema=c.schema,
             normalization=c.normalization,
             targets=c.targets,
             fingerprint=c.fingerprint,

@@ -87,14 +87,12 @@ def import_(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def inspect(location: str, features: str | None, targets: str | None, as_json: bool) -> None:
     """Show what a data set holds, and whether its values can be trained on."""
-    from dataclasses import asdict
-
     from ddp_mlp.cli.inspection_text import text_lines
     from ddp_mlp.data.inspection import inspect_dataset
     from ddp_mlp.errors import DataError
 
     report = inspect_dataset(location, features=features, targets=targets)
-    click.echo(json.dumps(asdict(report)) if as_json else "\n".join(text_lines(report)))
+    click.echo(json.dumps(report.as_dict()) if as_json else "\n".join(text_lines(report)))
     if report.problem is not None:
         raise DataError(report.problem)
 

@@ -18,16 +18,27 @@ _MOST_CLASSES = 20
 @click.argument("data")
 @click.option("--split", help="Split of DATA [default: test, else valid, else train].")
 @click.option("--top-k", type=click.IntRange(1, 10**6), help="Also count answers among the K likeliest classes.")
+@click.option("--features", metavar="PATHS", help="Arrays of the features, if not named as in training.")
+@click.option("--targets", metavar="PATHS", help="Arrays of the targets, likewise.")
 @json_option
-def evaluate(model: Path, data: str, split: str | None, top_k: int | None, as_json: bool) -> None:
+def evaluate(
+    model: Path,
+    data: str,
+    split: str | None,
+    top_k: int | None,
+    features: str | None,
+    targets: str | None,
+    as_json: bool,
+) -> None:
     """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5 or F.h5:/group).
 
     Every sample counts once and the same; errors of a regression are in the units of DATA.
     """
     from ddp_mlp.comm import connect
-    from ddp_mlp.training.inference import apply_model
+    from ddp_mlp.training.inference import Rows, apply_model
 
-    with connect() as comm, apply_model(model, data, split, comm, tell) as applied:
+    rows = Rows(data, split, features, targets)
+    with connect() as comm, apply_model(model, rows, comm, tell) as applied:
         result = {"split": applied.split, **applied.evaluate(top_k or 0)}
         if comm.rank != 0:
             return

@@ -14,23 +14,34 @@ from ddp_mlp.cli.options import tell
 @click.argument("data")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="F.h5, F.csv or F.npy.")
 @click.option("--split", help="Split of DATA [default: test, else valid, else train].")
+@click.option("--with", "beside", multiple=True, metavar="COL", help="Also write: row, target; may be repeated.")
+@click.option("--features", metavar="PATHS", help="Arrays of the features, if not named as in training.")
+@click.option("--targets", metavar="PATHS", help="Arrays of the targets, likewise; none are needed.")
 @click.option("--force", is_flag=True, help="Replace the output if it is there.")
-def predict(model: Path, data: str, out: Path, split: str | None, force: bool) -> None:
-    """Write the answers of MODEL for DATA: values, or classes and probabilities."""
+def predict(
+    model: Path,
+    data: str,
+    out: Path,
+    split: str | None,
+    beside: tuple[str, ...],
+    features: str | None,
+    targets: str | None,
+    force: bool,
+) -> None:
+    """Write the answers of MODEL for DATA: values, or classes and probabilities. Targets are not needed."""
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.data.predictions import check_target, write_predictions
-    from ddp_mlp.training.inference import apply_model
+    from ddp_mlp.data.predictions import Answers, beside_answers, check_target, write_predictions
+    from ddp_mlp.training.inference import Rows, apply_model
 
     with connect() as comm:
         with agreed(comm):
             check_target(out, force=force)
-        with apply_model(model, data, split, comm, tell) as applied:
+        rows = Rows(data, split, features, targets, answers_only=True)
+        with apply_model(model, rows, comm, tell) as applied:
             outputs = applied.predict()
-            facts = applied.model.facts
             with agreed(comm):
                 if comm.rank == 0:
-                    write_predictions(
-                        out, outputs, facts.task, facts.target_names, facts.class_names,
-                        threshold=applied.model.network.output_threshold,
-                    )  # fmt: skip
+                    found = applied.model
+                    columns = beside_answers(found.schema, applied.ids, applied.targets, beside)
+                    write_predictions(out, Answers(outputs, found.schema, found.network.output_threshold, columns))
                     tell(f"{out}: {len(outputs)} answers for the {applied.split} split")

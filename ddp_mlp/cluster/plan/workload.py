@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.checkpoint.model import Facts
 from ddp_mlp.cluster.plan.cost_model import Job
 from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, layer_table
 from ddp_mlp.core.optimizers import OPTIMIZERS, keeps_gradient, update_rules
 from ddp_mlp.core.sampling import global_batch_size
-from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.resident import sizes_of_rows
 from ddp_mlp.engine.optimizer_shards import sharding_of
+from ddp_mlp.training.data_files import open_splits
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,14 @@ def describe(config: Config) -> Subject:
         If the configuration does not fit it.
     """
     data, train, model = config.data, config.train, config.model
-    with open_dataset(data.train, features=data.features, targets=data.targets) as file:
-        facts = Facts.of(file, autoencode=data.autoencode)
+    with ExitStack() as stack:
+        file = open_splits(data, stack)[0][0]
+        schema = file.schema.autoencoding() if data.autoencode else file.schema
         split, n_rows = file.splits["train"], sum(part.n_samples for part in file.splits.values())
         as_bytes = split.feature_dtype == np.uint8
-        row_bytes = sum(sizes_of_rows([split], facts.n_features, facts.n_targets, train.dtype)) // split.n_samples
+        row_bytes = sum(sizes_of_rows([split], schema.n_features, schema.n_targets, train.dtype)) // split.n_samples
         n_train = split.n_samples
-    network = build_network(model, config.loss, facts.task, facts.n_features, facts.n_outputs)
+    network = build_network(model, config.loss, schema.task, schema.n_features, schema.n_outputs)
     weights = [network.layout.sizes[k] * network.layout.width(k) for k in range(network.layout.n_layers)]
     job = Job(
         n_parameters=network.layout.n_parameters,
@@ -64,5 +65,5 @@ def describe(config: Config) -> Subject:
         can_defer=network.can_defer,
         keeps_gradient=keeps_gradient(config.optimizer.name, update_rules(config)),
     )
-    augmentation = augmentation_settings(data.augment, facts.image_shape)
+    augmentation = augmentation_settings(data.augment, schema.image_shape)
     return Subject(config, network, augmentation, as_bytes, n_train, job)

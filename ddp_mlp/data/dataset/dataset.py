@@ -8,35 +8,37 @@
     /train/weights   (N,) optional sample weights
     /valid/...  /test/...  likewise, optional
 
-Other layouts are found as `layouts` tells. There the attribute ``task`` of the file counts;
-without it, integer or boolean targets of shape (N,) or (N, 1) are labels (two classes are
-binary, more are multiclass), all others are regression.
+Other layouts are found as `layouts` tells. There the attribute ``task`` of the file counts; without it, the
+targets tell by the rule of `tasks`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.data.binding import Binding, bind_rows
 from ddp_mlp.data.dataset.columns import Matrix, as_exact
 from ddp_mlp.data.dataset.fingerprints import fingerprint
-from ddp_mlp.data.dataset.structure import Structure, read_structure
-from ddp_mlp.data.dataset.validation import Checks, check_rows
+from ddp_mlp.data.dataset.structure import Structure, Wanted, read_structure
+from ddp_mlp.data.dataset.validation import Checks, check_rows, require_known_labels
 from ddp_mlp.data.hdf5.guard import OpenFile, open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root
-from ddp_mlp.data.rows import Rows, Task
+from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
     from ddp_mlp.data.dataset.layouts import Role
 
-__all__ = ["DatasetFile", "Rows", "Split", "Task", "open_dataset", "split_location"]
+__all__ = ["DatasetFile", "Rows", "Split", "Wanted", "open_dataset", "split_location"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,37 +53,68 @@ class Split:
         Number of rows N, at least 1.
     feature_dtype : numpy.dtype
         Dtype of the features as read.
+    binding : Binding
+        How its rows become those of the schema.
     """
 
     name: str
     n_samples: int
     feature_dtype: np.dtype[Any]
+    binding: Binding
     _features: Matrix
-    _targets: Matrix
+    _targets: Matrix | None
     _weights: Matrix | None
     _checks: Checks
+    _class_names: tuple[str, ...] | None = None
+    _uses_targets: bool = True
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether it has targets that are of use."""
+        return self._targets is not None and self._uses_targets
 
     @property
     def has_weights(self) -> bool:
         """Whether its samples have weights."""
         return self._weights is not None
 
+    @property
+    def allows_missing(self) -> bool:
+        """Whether NaN among the features is a missing value and no error."""
+        return self._checks.allows_missing
+
     def read(self, start: int, stop: int) -> Rows:
-        """Read and check rows ``start <= row < stop``.
+        """Read rows ``start <= row < stop`` as rows of the schema, and check them.
 
         Raises
         ------
         DataError
-            For non-finite values, labels out of range, negative weights, damaged files.
+            For non-finite values, labels that are none, negative weights, damaged files.
         StorageError
             If the disk fails.
         """
-        rows = self.read_unchecked(start, stop)
-        check_rows(rows, start, self._checks)
+        stored = self.read_stored(start, stop)
+        rows = self.bound(stored)
+        checks = self._checks
+        if checks.n_classes is not None and self.has_targets:
+            require_known_labels(stored.targets, rows.targets, start, checks.targets_where, self._class_names)
+        check_rows(rows, start, checks)
         return rows
 
-    def read_unchecked(self, start: int, stop: int) -> Rows:
-        """Read rows as `read` does, whatever their values are.
+    def allowing_missing(self) -> Split:
+        """Return the same rows, with NaN allowed among the features."""
+        return replace(self, _checks=replace(self._checks, allows_missing=True))
+
+    def bound(self, rows: Rows) -> Rows:
+        """Return stored rows as rows of the schema; labels that are none become NaN, unused targets no columns."""
+        if not self._uses_targets:
+            rows = Rows(rows.features, rows.targets[:, :0], rows.weights)
+        return bind_rows(rows, self.binding)
+
+    def read_stored(self, start: int, stop: int) -> Rows:
+        """Read rows as they are in the file, whatever their values are.
+
+        Without targets, those have no columns.
 
         Raises
         ------
@@ -93,11 +126,12 @@ class Split:
         if not 0 <= start <= stop <= self.n_samples:
             message = f"rows {start} to {stop} of a split with {self.n_samples}"
             raise ValueError(message)
-        weights = None
+        weights, targets = None, np.zeros((stop - start, 0))
         if self._weights is not None:
             values = self._weights.read(start, stop)[:, 0]
             weights = as_exact(values, np.dtype(np.float64), self._checks.weights_where)
-        targets = as_exact(self._targets.read(start, stop), np.dtype(np.float64), self._checks.targets_where)
+        if self._targets is not None:
+            targets = as_exact(self._targets.read(start, stop), np.dtype(np.float64), self._checks.targets_where)
         return Rows(self._features.read(start, stop), targets, weights)
 
 
@@ -111,36 +145,25 @@ class DatasetFile:
         The file.
     group : str
         The group in the file, "/" for all of it.
-    task : str
-        "regression", "binary" or "multiclass".
-    n_features : int
-        Columns F of the features.
-    n_outputs : int
-        Number of classes for multiclass, 1 for binary, columns T for regression.
-    feature_names, target_names, class_names : tuple of str or None
-        Names where the file has them.
-    image_shape : tuple of int or None
-        Shape of one sample, (H, W) or (H, W, C), where samples are images.
+    schema : Schema
+        What it is, or what it was bound to.
     source : str
         What the file says about its origin, "" if nothing.
     splits : dict of str to Split
-        Always "train"; "valid" and "test" where the file has them.
+        "train", which is always there unless a schema was given, "valid" and "test".
     selection : tuple of str or None
-        The group, and the names that were given for features and targets.
+        The group, and what was asked of it: all that decides which rows these are.
+    notes : tuple of str
+        What was guessed, taken by position, or left aside, for the user.
     """
 
     path: Path
     group: str
-    task: Task
-    n_features: int
-    n_outputs: int
-    feature_names: tuple[str, ...] | None
-    target_names: tuple[str, ...] | None
-    class_names: tuple[str, ...] | None
-    image_shape: tuple[int, ...] | None
+    schema: Schema
     source: str
     splits: dict[str, Split]
-    selection: tuple[str, str | None, str | None]
+    selection: tuple[str | None, ...]
+    notes: tuple[str, ...]
     _file: OpenFile
 
     def fingerprint(self) -> str:
@@ -159,7 +182,11 @@ class DatasetFile:
         DataError
             If the file is damaged.
         """
-        return fingerprint(self.task, self.n_outputs, self.splits)
+        return fingerprint(self.schema.task, self.schema.n_outputs, self.splits)
+
+    def with_notes(self, notes: Sequence[str]) -> DatasetFile:
+        """Return the same open file with more to tell of it."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def identity(self) -> tuple[int, ...]:
         """Return device, number, length, and the times of change of the file, in nanoseconds."""
@@ -178,15 +205,25 @@ class DatasetFile:
         self.close()
 
 
-def open_dataset(location: str | Path, *, features: str | None = None, targets: str | None = None) -> DatasetFile:
+def open_dataset(
+    location: str | Path,
+    *,
+    features: str | None = None,
+    targets: str | None = None,
+    weights: str | None = None,
+    wanted: Wanted = Wanted(),  # noqa: B008 - frozen
+) -> DatasetFile:
     """Open a data set for reading.
 
     Parameters
     ----------
     location : str or Path
         ``F.h5`` or ``F.h5:/group``.
-    features, targets : str, optional
-        Which arrays these are, for layouts that are not recognised; see `layouts`.
+    features, targets, weights : str, optional
+        Which arrays these are, for layouts that are not recognised; see `layouts`. Weights are found by their
+        names unless they are given here or are "none".
+    wanted : Wanted
+        What is known of it already: the task, or the schema of a model.
 
     Returns
     -------
@@ -198,16 +235,13 @@ def open_dataset(location: str | Path, *, features: str | None = None, targets: 
     MissingInputError
         If there is no such file.
     DataError
-        If it is no HDF5 file, is damaged, has no data set, or holds what is not allowed.
+        If it is no HDF5 file, is damaged, has no data set, holds what is not allowed, or does not fit what is wanted.
     UsageError
-        If `features` or `targets` is given but empty.
+        If `features`, `targets` or `weights` is given but empty.
     """
     path, group = split_location(location)
-    explicit: dict[Role, str] = {}
-    if features is not None:
-        explicit["features"] = features
-    if targets is not None:
-        explicit["targets"] = targets
+    given: tuple[tuple[Role, str | None], ...] = (("features", features), ("targets", targets), ("weights", weights))
+    explicit = {role: text for role, text in given if text is not None}
     for role, text in explicit.items():
         if not text.replace(",", "").strip():
             raise UsageError(f"{role} is {text!r}; give the path of an array in {path}, or leave it out")
@@ -216,8 +250,10 @@ def open_dataset(location: str | Path, *, features: str | None = None, targets: 
         base = root(file).follow(group)
         if not isinstance(base, Group):
             raise DataError(f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it")
-        structure = read_structure(path, base, explicit)
-        return _dataset_file(path, structure, (group, features, targets), file)
+        structure = read_structure(path, base, explicit, wanted)
+        asked = (weights, wanted.task) if weights or wanted.task else ()
+        uses = wanted.targets != "unused"
+        return _dataset_file(path, structure, (group, features, targets, *asked), file, uses_targets=uses)
     except BaseException:
         file.close()
         raise
@@ -246,16 +282,15 @@ def _exists(text: str) -> bool:
 
 
 def _dataset_file(
-    path: Path, structure: Structure, selection: tuple[str, str | None, str | None], file: OpenFile
+    path: Path, structure: Structure, selection: tuple[str | None, ...], file: OpenFile, *, uses_targets: bool
 ) -> DatasetFile:
     splits = {}
-    for name, matrices in structure.splits.items():
-        checks = structure.checks(name)
-        features = matrices.features
+    for name, binding in structure.bindings.items():
+        found = structure.splits[name]
+        features = found.features
         splits[name] = Split(
-            name, features.n_rows, features.dtype, features, matrices.targets, matrices.weights, checks
-        )
-    return DatasetFile(
-        path, selection[0], structure.task, structure.n_features, structure.n_outputs, structure.feature_names,
-        structure.target_names, structure.class_names, structure.image_shape, structure.source, splits, selection, file,
-    )  # fmt: skip
+            name, features.n_rows, features.dtype, binding, features, found.targets, found.weights,
+            structure.checks(name), structure.schema.class_names, uses_targets,
+        )  # fmt: skip
+    group = selection[0] or "/"
+    return DatasetFile(path, group, structure.schema, structure.source, splits, selection, structure.notes, file)

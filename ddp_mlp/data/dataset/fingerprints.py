@@ -46,7 +46,7 @@ def fingerprint(task: Task, n_outputs: int, splits: Mapping[str, Split]) -> str:
             split, block_rows = splits[name], max(1, _BLOCK_BYTES // row_bytes[name])
             sampled = set(_sampled(split.n_samples, block_rows, min(1.0, SMALL_BYTES / total)))
             for start in range(0, split.n_samples, block_rows):
-                rows = split.read_unchecked(start, min(start + block_rows, split.n_samples))
+                rows = split.read_stored(start, min(start + block_rows, split.n_samples))
                 header = json.dumps([name, split.n_samples, _header(rows)]).encode() if start == 0 else b""
                 content: list[bytes | memoryview] = [header, *map(_little_endian, _arrays(rows))]
                 if start in sampled:
@@ -108,11 +108,12 @@ def _sampled(n_rows: int, block_rows: int, share: float) -> Iterator[int]:
 
 
 def _row_bytes(split: Split) -> int:
-    return sum(array.nbytes for array in _arrays(split.read_unchecked(0, 1)))
+    return sum(array.nbytes for array in _arrays(split.read_stored(0, 1)))
 
 
 def _arrays(rows: Rows) -> list[NDArray[Any]]:
-    return [rows.features, rows.targets] + ([] if rows.weights is None else [rows.weights])
+    targets = [rows.targets] if rows.targets.shape[1] else []
+    return [rows.features, *targets] + ([] if rows.weights is None else [rows.weights])
 
 
 def _header(rows: Rows) -> list[list[Any]]:

@@ -96,4 +96,6 @@ def _known(path: Path) -> dict[str, str]:
 
 def _key(file: DatasetFile) -> str:
     """Return what must be the same for a file to be the one that was read, and the data set in it."""
-    return hashlib.sha256(json.dumps([_SCHEME, node(), file.identity(), file.selection]).encode()).hexdigest()
+    known_as = [file.schema.task, file.schema.n_outputs]  # of the model, where it was opened for one
+    what = [_SCHEME, node(), file.identity(), file.selection, known_as]
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()

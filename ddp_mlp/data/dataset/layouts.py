@@ -41,13 +41,15 @@ SPLITS: Mapping[str, tuple[str, ...]] = {
     "valid": ("valid", "val", "validation", "dev"),
     "test": ("test", "testing"),
 }
+#: In place of a path: samples are not weighted, whatever arrays there are.
+NO_WEIGHTS = "none"
 _SHOWN_NAMES = 20
 _OWN_NAMES: Mapping[Role, tuple[str, ...]] = {r: (r,) for r in ALIASES}
 
 
 @dataclass(frozen=True)
 class SplitColumns:
-    """The columns that make up one split; `targets` is empty only in `Search.find` itself."""
+    """The columns that make up one split; `targets` may be empty where a search does not need them."""
 
     features: tuple[Column, ...]
     targets: tuple[Column, ...]
@@ -77,16 +79,20 @@ class Search:
         Names that the user gave, by role.
     own : bool
         True for a file in this program's own layout, which has no aliases.
+    needs_targets, needs_train : bool
+        Whether a split without targets, and a file without a training split, is of use.
     """
 
     file_path: Path
     base: Group
     explicit: Mapping[Role, str]
     own: bool
+    needs_targets: bool = True
+    needs_train: bool = True
     _accepted: dict[str, Array] = dataclass_field(default_factory=dict)
 
     def find(self) -> dict[str, SplitColumns]:
-        """Return the columns of each split; there is always a "train".
+        """Return the columns of each split; there is always a "train" where that is needed.
 
         Raises
         ------
@@ -96,17 +102,33 @@ class Search:
         styles = [self._group_places()] if self.own else self._styles()
         for places in styles:
             found = {place.split: self._split_at(place) for place in places}
-            complete = {name: columns for name, columns in found.items() if columns.features and columns.targets}
-            if "train" in complete:
+            if not self.own and "train" not in found and any(map(self._is_complete, found.values())):
+                # Arrays that name no split, beside some that do: these are the rows to train on.
+                bare = self._split_at(_Place("train", self.base))
+                found = {"train": bare, **found} if bare.features else found
+            complete = {name: columns for name, columns in found.items() if self._is_complete(columns)}
+            if "train" in complete or (complete and not self.needs_train):
                 self._refuse_halves(found)
+                self._require_weights(complete)
                 return complete
         raise DataError(self._not_found())
+
+    def _is_complete(self, columns: SplitColumns) -> bool:
+        return bool(columns.features) and bool(columns.targets or not self.needs_targets)
+
+    def _require_weights(self, found: Mapping[str, SplitColumns]) -> None:
+        wanted = self.explicit.get("weights", NO_WEIGHTS)
+        if wanted != NO_WEIGHTS and "train" in found and not found["train"].weights:
+            raise DataError(
+                f"{self.file_path}: no array {wanted!r} for the sample weights; `ddp-mlp data inspect` lists its"
+                ' arrays ([data] weights = "PATH" or "none")'
+            )
 
     def _styles(self) -> Iterator[list[_Place]]:
         # A path from the root names one array; looked up in every group it would be each split.
         if not any(item.strip().startswith("/") for text in self.explicit.values() for item in text.split(",")):
             yield self._group_places()
-        if not self.explicit:
+        if not self.explicit.keys() & {"features", "targets"}:
             yield self._suffix_places()
         yield [_Place("train", self.base)]
 
@@ -121,21 +143,24 @@ class Search:
         return places
 
     def _suffix_places(self) -> list[_Place]:
-        return [
+        places = [
             _Place(split, self.base, tuple(f for a in aliases for f in (f"{{name}}_{a}", f"{a}_{{name}}")))
             for split, aliases in SPLITS.items()
         ]
+        return [place for place in places if self._arrays(place, "features") or self._arrays(place, "targets")]
 
     def _split_at(self, place: _Place) -> SplitColumns:
         targets = self._columns(place, "targets", frozenset())
         taken = frozenset((c.array.name, c.field) for c in targets)
-        return SplitColumns(
-            self._columns(place, "features", taken), targets, self._columns(place, "weights", frozenset())
-        )
+        features = self._columns(place, "features", taken)
+        taken |= {(c.array.name, c.field) for c in features}
+        return SplitColumns(features, targets, self._columns(place, "weights", taken))
 
     def _columns(self, place: _Place, role: Role, taken: frozenset[tuple[str, str | None]]) -> tuple[Column, ...]:
+        if self.explicit.get(role) == NO_WEIGHTS and role == "weights":
+            return ()
         if role not in self.explicit:
-            return self._by_alias(place, role)
+            return self._by_alias(place, role, taken)
         columns: list[Column] = []
         for item in filter(None, (part.strip() for part in self.explicit[role].split(","))):
             found = self._by_path(place, item)
@@ -144,17 +169,22 @@ class Search:
             columns += [c for c in found if (c.array.name, c.field) not in taken]
         return tuple(columns)
 
-    def _by_alias(self, place: _Place, role: Role) -> tuple[Column, ...]:
-        aliases = _OWN_NAMES[role] if self.own else ALIASES[role]
-        candidates = [pattern.format(name=alias) for alias in aliases for pattern in place.patterns]
-        nodes = {name: place.group.follow(name) for name in candidates}
-        arrays = {name: node for name, node in nodes.items() if isinstance(node, Found)}
+    def _by_alias(self, place: _Place, role: Role, taken: frozenset[tuple[str, str | None]]) -> tuple[Column, ...]:
+        arrays = self._arrays(place, role)
         if len(arrays) > 1:
             raise DataError(
                 f"{self.file_path}:{place.group.name}: {' and '.join(arrays)} could each be the {role};"
                 f' choose one, as in --{role} {next(iter(arrays))} ([data] {role} = "...")'
             )
-        return tuple(c for node in arrays.values() for c in self._accept(node, None))
+        columns = (c for node in arrays.values() for c in self._accept(node, None))
+        return tuple(c for c in columns if (c.array.name, c.field) not in taken)
+
+    def _arrays(self, place: _Place, role: Role) -> dict[str, Found]:
+        """Return the arrays that have one of the names of a role."""
+        aliases = _OWN_NAMES[role] if self.own else ALIASES[role]
+        candidates = [pattern.format(name=alias) for alias in aliases for pattern in place.patterns]
+        nodes = {name: place.group.follow(name) for name in candidates}
+        return {name: node for name, node in nodes.items() if isinstance(node, Found)}
 
     def _by_path(self, place: _Place, item: str) -> list[Column] | None:
         path, _, field = item.partition(":")
@@ -176,7 +206,7 @@ class Search:
 
     def _refuse_halves(self, found: Mapping[str, SplitColumns]) -> None:
         for split, columns in found.items():
-            if bool(columns.features) != bool(columns.targets):
+            if bool(columns.features) != bool(columns.targets) and (columns.targets or self.needs_targets):
                 there, missing = ("features", "targets") if columns.features else ("targets", "features")
                 where = (columns.features or columns.targets)[0].where
                 raise DataError(

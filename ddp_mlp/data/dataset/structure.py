@@ -1,109 +1,176 @@
-"""What a data set is: its task, names and splits, from the arrays and attributes of a file."""
+"""The schema of a data set: of a new one from the arrays and attributes of its file, else the one that is wanted."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-from ddp_mlp.data.dataset.columns import Matrix, column_names, matrix_of
-from ddp_mlp.data.dataset.layouts import Role, Search, SplitColumns
+import msgspec
+
+from ddp_mlp.data.binding import Binding, bind
+from ddp_mlp.data.dataset.layouts import Role, Search
+from ddp_mlp.data.dataset.matrices import (
+    SplitMatrices,
+    convenience,
+    image_shape_of,
+    matrices_of,
+    require_same_widths,
+    where_of,
+)
+from ddp_mlp.data.dataset.targets import Classes, classes_of
 from ddp_mlp.data.dataset.validation import Checks
 from ddp_mlp.data.hdf5.arrays import check_sizes
-from ddp_mlp.data.hdf5.attributes import MAX_NAMES, read_image_shape, read_int, read_names, read_text
-from ddp_mlp.data.rows import MAX_CLASSES, Task, n_outputs, require_task, task_of_classes
+from ddp_mlp.data.hdf5.attributes import read_int, read_text
+from ddp_mlp.data.rows import Task, require_task
+from ddp_mlp.data.schema import Schema, SourceColumn, number_kind, schema_from_builtins
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ddp_mlp.data.hdf5.nodes import Group
 
-Value = TypeVar("Value")
-
 FORMAT = "ddp-mlp-dataset"
 FORMAT_VERSION = 1
-_SCAN_ROWS = 1 << 20
+#: Of the attribute ``schema``: a table of a hundred thousand columns.
+MOST_SCHEMA_BYTES = 64 * 2**20
 _ANY_VERSION = 10**6
+_KIND_WORDS = {"boolean": "booleans", "unsigned": "whole numbers from 0", "integer": "whole numbers", "float": "floats"}
 
 
 @dataclass(frozen=True, eq=False)
-class SplitMatrices:
-    """The matrices of one split, with one row per sample each."""
+class Wanted:
+    """What a reader needs of a file, and what it knows of it already.
 
-    features: Matrix
-    targets: Matrix
-    weights: Matrix | None
+    Attributes
+    ----------
+    task : str or None
+        As the configuration states it.
+    schema : Schema or None
+        Of the model that the rows are for: the file is not asked what it is, but bound to that.
+    targets : str
+        "needed", "optional" for rows that are to be answered, or "unused" for those of an autoencoder.
+    """
+
+    task: Task | None = None
+    schema: Schema | None = None
+    targets: Literal["needed", "optional", "unused"] = "needed"
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """All of a data set but its rows; the attributes are those of `hdf5.DatasetFile`."""
+    """All of a data set but its rows: its schema, and how the rows of each split become those of it.
 
-    task: Task
-    n_classes: int | None
-    feature_names: tuple[str, ...] | None
-    target_names: tuple[str, ...] | None
-    class_names: tuple[str, ...] | None
-    image_shape: tuple[int, ...] | None
-    source: str
+    Attributes
+    ----------
+    schema : Schema
+    splits : dict of str to SplitMatrices
+    bindings : dict of str to Binding
+    source : str
+        What the file says about its origin.
+    notes : tuple of str
+        What was guessed, taken by position, or left aside.
+    """
+
+    schema: Schema
     splits: dict[str, SplitMatrices]
-
-    @property
-    def n_features(self) -> int:
-        """Columns of the features."""
-        return self.splits["train"].features.width
-
-    @property
-    def n_outputs(self) -> int:
-        """Width of a network's last layer."""
-        return n_outputs(self.task, self.splits["train"].targets.width, self.n_classes)
+    bindings: dict[str, Binding]
+    source: str
+    notes: tuple[str, ...]
 
     def checks(self, split: str) -> Checks:
         """Return what the rows of a split must satisfy."""
-        matrices = self.splits[split]
-        where = [_where(m) for m in (matrices.features, matrices.targets, matrices.weights or matrices.targets)]
-        return Checks(where[0], where[1], where[2], self.feature_names, self.target_names, self.n_classes)
+        matrices, schema = self.splits[split], self.schema
+        found = (matrices.features, matrices.targets or matrices.features, matrices.weights or matrices.features)
+        where = [where_of(matrix) for matrix in found]
+        return Checks(where[0], where[1], where[2], schema.feature_names, schema.target_names, schema.n_classes)
 
 
-def _where(matrix: Matrix) -> str:
-    more = len(matrix.columns) - 1
-    return matrix.columns[0].where + (f" and {more} more" if more else "")
-
-
-def read_structure(path: Path, base: Group, explicit: Mapping[Role, str]) -> Structure:
+def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted: Wanted) -> Structure:
     """Find the arrays of a data set and check that they fit together.
 
     Raises
     ------
     DataError
-        If arrays are missing, refused, empty or of unequal length, or the task is unclear.
+        If arrays are missing, refused, empty or of unequal length, the task is unclear, or the file does not fit the
+        schema that is wanted.
     """
-    own = _is_own(path, base) and not explicit
-    found = Search(path, base, explicit, own).find()
+    own = _is_own(path, base) and not explicit.keys() & {"features", "targets"}
+    found = Search(path, base, explicit, own, wanted.targets == "needed", wanted.schema is None).find()
     columns = [c for s in found.values() for c in (*s.features, *s.targets, *s.weights)]
     check_sizes({c.array.name: c.array.found for c in columns}.values())
-    splits = {name: _matrices(name, split) for name, split in found.items()}
-    _require_same_widths(splits)
-    task, n_classes, class_names = _task(path, base, splits)
-    train = found["train"]
-    return Structure(
-        task,
-        n_classes,
-        _names(train.features, splits["train"].features.width, own=own),
-        _names(train.targets, splits["train"].targets.width, own=own),
-        class_names,
-        _image_shape(splits["train"].features, own=own),
-        printable(_convenience(partial(read_text, base, "source"), own=own) or ""),
-        splits,
+    splits = {name: matrices_of(name, split, own=own) for name, split in found.items()}
+    source = printable(convenience(partial(read_text, base, "source"), own=own) or "")
+    schema = wanted.schema
+    if schema is not None:
+        uses = wanted.targets != "unused"
+        found_in = {name: split.found(targets=uses) for name, split in splits.items()}
+        bindings = {n: bind(schema, each, f"{path}, {n} split", "the model") for n, each in found_in.items()}
+        return Structure(schema, splits, bindings, source, _notes(schema, splits, bindings))
+    require_same_widths(splits)
+    classes = _classes(path, base, splits, wanted)
+    schema = _schema(base, splits, classes, own=own)
+    bindings = {}
+    for name, split in splits.items():
+        binding = bind(schema, split.found(), f"{path}, {name} split", "the train split")
+        labels = classes.labels if split.class_names is None else binding.labels
+        bindings[name] = replace(binding, labels=labels, one_hot=classes.one_hot)
+    said = (f"{path}: task {classes.task}, since {classes.reason}; [data] task or --task states it",)
+    return Structure(schema, splits, bindings, source, said * bool(classes.reason) + _notes(schema, splits, bindings))
+
+
+def _notes(schema: Schema, splits: Mapping[str, SplitMatrices], bindings: Mapping[str, Binding]) -> tuple[str, ...]:
+    notes = [note for binding in bindings.values() for note in binding.notes]
+    for name, split in splits.items():
+        numbers = number_kind(split.features.dtype)
+        if schema.numbers and "float" in {numbers, schema.numbers} and numbers != schema.numbers:
+            notes.append(
+                f"{where_of(split.features)}: features of the {name} split are {split.features.dtype.name}, those that"
+                f" trained are {_KIND_WORDS[schema.numbers]}; if the scale differs too, answers mean nothing"
+            )
+    return tuple(dict.fromkeys(notes))
+
+
+def _schema(base: Group, splits: Mapping[str, SplitMatrices], classes: Classes, *, own: bool) -> Schema:
+    """Return the schema that an own file carries, else the one that its arrays and attributes give."""
+    train = splits["train"]
+    columns, units = _carried(base) if own else ((), None)
+    schema = Schema(
+        task=classes.task,
+        n_features=train.features.width,
+        n_outputs=classes.n_outputs if train.targets else train.features.width,
+        feature_names=train.feature_names,
+        target_names=None if classes.one_hot else train.target_names,
+        class_names=classes.names,
+        image_shape=image_shape_of(train.features, own=own),
+        columns=columns,
+        target_units=units,
+        numbers=number_kind(train.features.dtype),
     )
+    for reason in schema.contradictions():
+        raise DataError(f"{base.where}: attribute schema: {reason}; write the data set again")
+    return schema
+
+
+def _carried(base: Group) -> tuple[tuple[SourceColumn, ...], tuple[str, ...] | None]:
+    """Return source columns and units of the targets, as the attribute ``schema`` has them."""
+    text = read_text(base, "schema", MOST_SCHEMA_BYTES)
+    if text is None:
+        return (), None
+    try:
+        schema = schema_from_builtins(msgspec.json.decode(text))
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
+        raise DataError(
+            f"{base.where}: attribute schema is not one of this program; write the data set again"
+        ) from None
+    return schema.columns, schema.target_units
 
 
 def _is_own(path: Path, base: Group) -> bool:
     """Tell whether the group is in this program's layout, and refuse newer versions of it."""
-    if _convenience(partial(read_text, base, "format"), own=False) != FORMAT:
+    if convenience(partial(read_text, base, "format"), own=False) != FORMAT:
         return False
     version = read_int(base, "format_version", 1, _ANY_VERSION)
     if version is None or version > FORMAT_VERSION:
@@ -114,111 +181,15 @@ def _is_own(path: Path, base: Group) -> bool:
     return True
 
 
-def _matrices(name: str, split: SplitColumns) -> SplitMatrices:
-    matrices = SplitMatrices(
-        matrix_of(split.features),
-        matrix_of(split.targets),
-        matrix_of(split.weights) if split.weights else None,
-    )
-    n = matrices.features.n_rows
-    where = _where(matrices.features)
-    for other in (matrices.targets, matrices.weights):
-        if other is not None and other.n_rows != n:
-            raise DataError(
-                f"{where}: {n} rows, but {_where(other)} has {other.n_rows}; features and targets of the"
-                f" {name} split must have one row per sample each"
-            )
-    if n == 0:
-        raise DataError(f"{where}: the {name} split has no samples; write at least one or leave the split out")
-    if matrices.weights is not None and matrices.weights.width != 1:
-        raise DataError(
-            f"{_where(matrices.weights)}: {matrices.weights.width} columns; sample weights are one number per row"
-        )
-    return matrices
-
-
-def _require_same_widths(splits: Mapping[str, SplitMatrices]) -> None:
+def _classes(path: Path, base: Group, splits: Mapping[str, SplitMatrices], wanted: Wanted) -> Classes:
+    """Return the task, and the classes if it has them."""
     train = splits["train"]
-    for name, split in splits.items():
-        for matrix, expected in ((split.features, train.features), (split.targets, train.targets)):
-            if matrix.width != expected.width:
-                raise DataError(
-                    f"{_where(matrix)}: {matrix.width} columns in the {name} split, but {expected.width} in"
-                    f" {_where(expected)}; all splits must have the same columns"
-                )
-
-
-def _task(
-    path: Path, base: Group, splits: Mapping[str, SplitMatrices]
-) -> tuple[Task, int | None, tuple[str, ...] | None]:
-    """Return task, number of classes and their names."""
-    targets = splits["train"].targets
-    stated = read_text(base, "task")
-    looks_like_labels = targets.width == 1 and targets.dtype.kind in "iub"
-    if stated is None and not looks_like_labels:
-        return "regression", None, None
-    task = None if stated is None else require_task(stated, str(path))
-    if task == "regression":
-        return "regression", None, None
-    if targets.width != 1:
-        raise DataError(f"{_where(targets)}: {targets.width} columns for the task {task}; store labels as (N,)")
-    labels = targets.columns[0].array.found
-    class_names = read_names(labels, "class_names", MAX_CLASSES)
-    n_classes = read_int(labels, "n_classes", 1, MAX_CLASSES)
-    if class_names and n_classes not in {None, len(class_names)}:
-        raise DataError(
-            f"{_where(targets)}: {len(class_names)} class_names, but n_classes = {n_classes}; both must agree"
-        )
-    n_classes = len(class_names) if class_names else n_classes
-    n_classes = n_classes or _count_classes(splits)
-    task = task or task_of_classes(n_classes)
-    if task == "binary" and n_classes > 2:
-        raise DataError(f"{_where(targets)}: {n_classes} classes for the task binary; use 0 and 1, or multiclass")
-    n_classes = 2 if task == "binary" else n_classes
-    # Of one class only, the name says nothing.
-    return task, n_classes, class_names if class_names and len(class_names) == n_classes else None
-
-
-def _count_classes(splits: Mapping[str, SplitMatrices]) -> int:
-    """Return the largest label of all splits plus one."""
-    largest = 0
-    for split in splits.values():
-        for start in range(0, split.targets.n_rows, _SCAN_ROWS):
-            block = split.targets.read(start, min(start + _SCAN_ROWS, split.targets.n_rows))
-            # A float label that is not finite is reported when it is read.
-            top = block.max()
-            largest = max(largest, int(top) if math.isfinite(top) else 0)
-        if largest >= MAX_CLASSES:
-            raise DataError(
-                f"{_where(split.targets)}: the label {largest} would make {largest + 1} classes, at most"
-                f" {MAX_CLASSES} are allowed; set the attribute task = 'regression' or store the targets"
-                " as floats"
-            )
-    return largest + 1
-
-
-def _convenience(read: Callable[[], Value | None], *, own: bool) -> Value | None:
-    """Read an attribute that no data set needs; in the files of others the name may mean something else."""
-    try:
-        return read()
-    except DataError:
-        if own:
-            raise
-        return None
-
-
-def _names(columns: tuple[Any, ...], width: int, *, own: bool) -> tuple[str, ...] | None:
-    """Return names of columns: the attribute ``names``, or the names of several arrays or fields."""
-    if len(columns) == 1 and columns[0].field is None:
-        found = columns[0].array.found
-        return _convenience(partial(read_names, found, "names", MAX_NAMES, width), own=own)
-    return column_names(columns)
-
-
-def _image_shape(features: Matrix, *, own: bool) -> tuple[int, ...] | None:
-    if len(features.columns) != 1:
-        return None
-    column = features.columns[0]
-    if len(column.item_shape) > 1:
-        return column.item_shape
-    return _convenience(partial(read_image_shape, column.array.found, "image_shape", features.width), own=own)
+    if train.targets is None:
+        return Classes("regression", train.features.width)
+    text = read_text(base, "task")
+    stated = wanted.task or (None if text is None else require_task(text, str(path)))
+    targets = [split.targets for split in splits.values() if split.targets is not None]
+    names, n_classes = train.class_names, train.n_classes
+    if stated is None and train.targets.dtype.kind == "f":  # names of quantities, in the files of others
+        names, n_classes = None, None
+    return classes_of(targets, where_of(train.targets), stated, names, n_classes)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ddp_mlp.data.rows import Rows
 
 
+_SHOWN = 8
+
+
 @dataclass(frozen=True)
 class Checks:
     """What the rows of one split must satisfy, and how to name them in messages.
@@ -27,6 +30,8 @@ class Checks:
         Names of the columns.
     n_classes : int or None
         Labels are whole numbers below this; None for regression.
+    allows_missing : bool
+        Whether a feature may be NaN: a missing value, which is imputed.
     """
 
     features_where: str
@@ -35,6 +40,7 @@ class Checks:
     feature_names: tuple[str, ...] | None
     target_names: tuple[str, ...] | None
     n_classes: int | None
+    allows_missing: bool = False
 
 
 def check_rows(rows: Rows, start: int, checks: Checks) -> None:
@@ -45,9 +51,13 @@ def check_rows(rows: Rows, start: int, checks: Checks) -> None:
     DataError
         Naming file, array, how many values are wrong in this block, and the first of them.
     """
-    _require_finite(rows.features, start, checks.features_where, checks.feature_names)
+    if checks.allows_missing:
+        _require_no_infinity(rows.features, start, checks.features_where, checks.feature_names)
+    else:
+        advice = ', or [data] missing = "impute" takes NaN for missing values'
+        _require_finite(rows.features, start, checks.features_where, checks.feature_names, advice)
     _require_finite(rows.targets, start, checks.targets_where, checks.target_names)
-    if checks.n_classes is not None:
+    if checks.n_classes is not None and rows.targets.shape[1]:
         _require_labels(rows.targets, start, checks.targets_where, checks.n_classes)
     if rows.weights is not None:
         _require_finite(rows.weights[:, None], start, checks.weights_where, None)
@@ -71,7 +81,9 @@ def count_non_finite(values: NDArray[Any]) -> int:
     return 0 if all_finite(values) else int(values.size - np.count_nonzero(np.isfinite(values)))
 
 
-def _require_finite(values: NDArray[Any], start: int, where: str, names: tuple[str, ...] | None) -> None:
+def _require_finite(
+    values: NDArray[Any], start: int, where: str, names: tuple[str, ...] | None, advice: str = ""
+) -> None:
     if all_finite(values):
         return
     bad = ~np.isfinite(values)
@@ -82,8 +94,34 @@ def _require_finite(values: NDArray[Any], start: int, where: str, names: tuple[s
     raise DataError(
         f"{where}: {count} non-finite value{'s' if count > 1 else ''} in rows {start} to {last},"
         f" first {what} at row {start + row} column {column}{name}; only finite numbers are allowed,"
-        " correct or remove these rows (`ddp-mlp data inspect` counts them)"
+        f" correct or remove these rows (`ddp-mlp data inspect` counts them){advice}"
     )
+
+
+def _require_no_infinity(values: NDArray[Any], start: int, where: str, names: tuple[str, ...] | None) -> None:
+    if not all_finite(values):
+        _require_finite(np.where(np.isnan(values), 0, values), start, where, names)
+
+
+def require_known_labels(
+    stored: NDArray[np.float64], bound: NDArray[np.float64], start: int, where: str, names: tuple[str, ...] | None
+) -> None:
+    """Raise where a finite label has become none of the classes.
+
+    Raises
+    ------
+    DataError
+        With the first of them, and how many there are in this block.
+    """
+    unknown = np.isnan(bound[:, 0]) & np.isfinite(stored).all(axis=1)
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        found = f"{stored[row, 0]:g}" if stored.shape[1] == 1 else str(stored[row].tolist())[:60]
+        allowed = ", ".join((names or ())[:_SHOWN])
+        raise DataError(
+            f"{where}: label {found} at row {start + row} ({int(unknown.sum())} such rows from row {start} on) is none"
+            f" of the classes{f' {allowed}' if allowed else ''}; correct or remove these rows"
+        )
 
 
 def _require_labels(targets: NDArray[np.float64], start: int, where: str, n_classes: int) -> None:

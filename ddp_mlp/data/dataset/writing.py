@@ -20,6 +20,8 @@ import numpy as np
 
 from ddp_mlp.data.dataset.structure import FORMAT, FORMAT_VERSION
 from ddp_mlp.data.hdf5.guard import load_h5py
+from ddp_mlp.data.rows import n_outputs
+from ddp_mlp.data.schema import Schema, number_kind, schema_to_json
 from ddp_mlp.durable import destination, under_way
 from ddp_mlp.errors import DdpMlpError, OutputError, StorageError
 
@@ -82,6 +84,7 @@ class DatasetWriter:
         attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "task": d.task, "source": d.source}
         self._file.attrs.update(attrs)
         self._file.attrs["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
+        self._file.attrs["schema"] = schema_to_json(_schema_of(d))
         for split, n_samples in self.sizes.items():
             group = self._file.create_group(split)
             features = self._create(group, "features", (n_samples, d.n_features), d.feature_dtype)
@@ -214,6 +217,13 @@ def _storage_errors(path: Path) -> Iterator[None]:
         if full or "No space left" in detail:
             raise StorageError(f"{path}: the disk is full; free some space or write elsewhere") from error
         raise StorageError(f"{path}: writing failed ({detail[:200]}); check the disk and try again") from error
+
+
+def _schema_of(d: Description) -> Schema:
+    outputs = n_outputs(d.task, d.n_targets, d.n_classes)
+    names = d.feature_names, d.target_names, d.class_names
+    numbers = number_kind(np.dtype(d.feature_dtype))
+    return Schema(d.task, d.n_features, outputs, *names, d.image_shape, d.columns, d.target_units, numbers)
 
 
 def _set_names(node: Any, name: str, values: tuple[str, ...] | None) -> None:

@@ -65,7 +65,7 @@ def test_a_number_of_classes_is_a_number(tmp_path, value, own):
 @pytest.mark.parametrize("value", [3, np.int8(3), np.array([3]), np.array(3, ">u2")])
 def test_a_number_may_lie_in_an_array_of_one(tmp_path, value):
     with open_dataset(write(tmp_path / "d.h5", n_classes=value)) as dataset:
-        assert dataset.n_outputs == 3
+        assert dataset.schema.n_outputs == 3
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -84,9 +84,9 @@ def test_names_and_number_of_classes_must_agree(tmp_path):
 @pytest.mark.parametrize("value", [np.array([b"a", b"\xff\x1b[2J", b"c"]), ["a", "\x1b[2J", "c"]])
 def test_names_are_shown_as_text(tmp_path, value):
     with open_dataset(write(tmp_path / "d.h5", class_names=value)) as dataset:
-        assert dataset.class_names is not None
-        assert len(dataset.class_names) == 3
-        assert "\x1b" not in dataset.class_names[1]
+        assert dataset.schema.class_names is not None
+        assert len(dataset.schema.class_names) == 3
+        assert "\x1b" not in dataset.schema.class_names[1]
 
 
 @pytest.mark.parametrize("name", ["names", "image_shape"])
@@ -103,7 +103,7 @@ def test_what_only_names_columns_counts_in_our_files_alone(tmp_path, name, value
             refused(path, f"/train/features: attribute {name}")
         else:
             with open_dataset(path) as dataset:
-                assert (dataset.feature_names, dataset.image_shape) == (None, None)
+                assert (dataset.schema.feature_names, dataset.schema.image_shape) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["task", "format_version", "source"])
@@ -120,7 +120,7 @@ def test_a_task_may_lie_in_an_array_of_one(tmp_path):
     with h5py.File(path, "a") as file:
         file.attrs["task"] = np.array(["regression"], object)
     with open_dataset(path) as dataset:
-        assert dataset.task == "regression"
+        assert dataset.schema.task == "regression"
 
 
 @pytest.mark.parametrize("libver", ["earliest", "v108", "latest"])
@@ -160,7 +160,7 @@ def test_names_beyond_64_kib_are_read(tmp_path):
         file["X"], file["y"] = np.zeros((4, 2)), np.array([0, 1, 2, 9999])
         file["y"].attrs.create("class_names", np.array(names, object), dtype=h5py.string_dtype())
     with open_dataset(path) as dataset:
-        assert dataset.class_names == tuple(names)
+        assert dataset.schema.class_names == tuple(names)
 
 
 def test_the_name_of_a_single_class_says_nothing(tmp_path):
@@ -170,4 +170,4 @@ def test_the_name_of_a_single_class_says_nothing(tmp_path):
         file["X"], file["y"] = np.zeros((4, 2)), np.zeros(4, int)
         file["y"].attrs["class_names"] = ["only"]
     with open_dataset(path) as dataset:
-        assert (dataset.task, dataset.class_names) == ("binary", None)
+        assert (dataset.schema.task, dataset.schema.class_names) == ("binary", None)
