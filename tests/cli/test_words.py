@@ -15,7 +15,8 @@ from tests.warm import command
     [
         (["trian", "c.toml"], "did you mean: ddp-mlp train;"), (["fit", "c.toml"], "did you mean: ddp-mlp train;"),
         (["eval"], "did you mean: ddp-mlp evaluate;"), (["crossvalidate"], "did you mean: ddp-mlp cross-validate;"),
-        (["import", "t.csv"], "did you mean: ddp-mlp data import;"), (["c.toml"], "did you mean: ddp-mlp train c.toml;"),
+        (["import", "t.csv"], "did you mean: ddp-mlp data import;"),
+        (["c.toml"], "did you mean: ddp-mlp train c.toml;"),
         (["init"], "did you mean: ddp-mlp config init;"), (["zzzz"], "No such command 'zzzz'; see ddp-mlp --help"),
         (["train", "c.toml", "--epochs", "3"], "is set by --set train.epochs=VALUE; see ddp-mlp train --help"),
         (["train", "c.toml", "--lr=3"], "is set by --set optimizer.learning_rate=VALUE"),
