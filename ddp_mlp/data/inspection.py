@@ -113,7 +113,7 @@ def inspect_dataset(location: str | Path, *, features: str | None = None, target
     """
     path, group = split_location(location)
     with open_readonly(path) as file:
-        base = root(file).follow(group)
+        base = root(file).follow(group, soft=True)
         if not isinstance(base, Group):
             raise DataError(f"{path}:{group}: no such group in the file")
         tree = list_tree(base)

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.binding import Binding, bind_rows
-from ddp_mlp.data.dataset.columns import Matrix, as_exact
+from ddp_mlp.data.dataset.columns import Matrix
+from ddp_mlp.data.dataset.decoding import as_exact
 from ddp_mlp.data.dataset.fingerprints import fingerprint
 from ddp_mlp.data.dataset.structure import Structure, Wanted, read_structure
 from ddp_mlp.data.dataset.validation import Checks, check_rows, require_known_labels
@@ -32,13 +33,15 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
-    from ddp_mlp.data.dataset.layouts import Role
+    from ddp_mlp.data.dataset.names import Role
 
 __all__ = ["DatasetFile", "Rows", "Split", "Wanted", "open_dataset", "split_location"]
+
+_BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +101,12 @@ class Split:
         checks = self._checks
         if checks.n_classes is not None and self.has_targets:
             require_known_labels(stored.targets, rows.targets, start, checks.targets_where, self._class_names)
-        check_rows(rows, start, checks)
+        check_rows(rows, start, checks, self._all)
         return rows
+
+    def _all(self) -> Iterator[Rows]:
+        for start in range(0, self.n_samples, _BLOCK_ROWS):
+            yield self.bound(self.read_stored(start, min(start + _BLOCK_ROWS, self.n_samples)))
 
     def allowing_missing(self) -> Split:
         """Return the same rows, with NaN allowed among the features."""
@@ -247,7 +254,7 @@ def open_dataset(
             raise UsageError(f"{role} is {text!r}; give the path of an array in {path}, or leave it out")
     file = open_readonly(path)
     try:
-        base = root(file).follow(group)
+        base = root(file).follow(group, soft=True)
         if not isinstance(base, Group):
             raise DataError(f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it")
         structure = read_structure(path, base, explicit, wanted)

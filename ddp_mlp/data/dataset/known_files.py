@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: One of `fingerprints`.
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}(\.[0-9a-f]{64})?")
 #: To be raised when another is computed for the same content.
-_SCHEME = 1
+_SCHEME = 2
 
 _NAME = "data-fingerprints.json"
 _MOST_FILES = 200

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from ddp_mlp.data.binding import Found
-from ddp_mlp.data.dataset.columns import Matrix, column_names, matrix_of
+from ddp_mlp.data.dataset.columns import Column, Matrix, column_names, matrix_of
 from ddp_mlp.data.hdf5.attributes import MAX_NAMES, read_image_shape, read_int, read_names
 from ddp_mlp.data.rows import MAX_CLASSES
 from ddp_mlp.errors import DataError
@@ -91,8 +92,8 @@ def matrices_of(name: str, split: SplitColumns, *, own: bool) -> SplitMatrices:
         features,
         targets,
         weights,
-        _names(split.features, features.width, own=own),
-        _names(split.targets, targets.width, own=own) if targets else None,
+        _names(split.features, own=own),
+        _names(split.targets, own=own) if targets else None,
         *(_stated_classes(split.targets[0].array.found, targets, own=own) if targets else (None, None)),
     )
 
@@ -108,8 +109,9 @@ def _stated_classes(labels: Node, targets: Matrix, *, own: bool) -> tuple[tuple[
     """Return names and number of classes where attributes of the targets say them."""
     if targets.width != 1:
         return None, None
-    strict = own or targets.dtype.kind in "iub"  # what are most likely quantities needs neither
-    names = convenience(partial(read_names, labels, "class_names", MAX_CLASSES), own=strict)
+    strict = own or targets.is_whole  # what are most likely quantities needs neither
+    names = targets.columns[0].class_names
+    names = names or convenience(partial(read_names, labels, "class_names", MAX_CLASSES), own=strict)
     n_classes = convenience(partial(read_int, labels, "n_classes", 1, MAX_CLASSES), own=strict)
     if names and n_classes not in {None, len(names)}:
         raise DataError(f"{where_of(targets)}: {len(names)} class_names, but n_classes = {n_classes}; both must agree")
@@ -138,11 +140,17 @@ def convenience(read: Callable[[], Value | None], *, own: bool) -> Value | None:
         return None
 
 
-def _names(columns: tuple[Any, ...], width: int, *, own: bool) -> tuple[str, ...] | None:
+def _names(columns: tuple[Column, ...], *, own: bool) -> tuple[str, ...] | None:
     """Return names of columns: the attribute ``names``, or the names of several arrays or fields."""
-    if len(columns) == 1 and columns[0].field is None:
-        found = columns[0].array.found
-        return convenience(partial(read_names, found, "names", MAX_NAMES, width), own=own)
+    first: Column = columns[0]
+    of_one = len({(column.array.name, column.is_reversed) for column in columns}) == 1 and first.field is None
+    if of_one and not any(column.names for column in columns):
+        whole = math.prod(first.whole_shape)
+        names = convenience(partial(read_names, first.array.found, "names", MAX_NAMES, whole), own=own)
+        if names is not None:
+            return tuple(name for column in columns for name in names[slice(*(column.part or (0, whole)))])
+        if len(columns) == 1 and first.part is None:
+            return None
     return column_names(columns)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ddp_mlp.data.binding import Binding, bind
-from ddp_mlp.data.dataset.layouts import Role, Search
+from ddp_mlp.data.dataset.containers import Opener
+from ddp_mlp.data.dataset.layouts import Search, SplitColumns
 from ddp_mlp.data.dataset.matrices import (
     SplitMatrices,
     convenience,
@@ -18,6 +19,8 @@ from ddp_mlp.data.dataset.matrices import (
     require_same_widths,
     where_of,
 )
+from ddp_mlp.data.dataset.names import Role
+from ddp_mlp.data.dataset.orientation import turned
 from ddp_mlp.data.dataset.targets import Classes, classes_of
 from ddp_mlp.data.dataset.validation import Checks
 from ddp_mlp.data.hdf5.arrays import check_sizes
@@ -98,9 +101,11 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
         schema that is wanted.
     """
     own = _is_own(path, base) and not explicit.keys() & {"features", "targets"}
-    found = Search(path, base, explicit, own, wanted.targets == "needed", wanted.schema is None).find()
-    columns = [c for s in found.values() for c in (*s.features, *s.targets, *s.weights)]
-    check_sizes({c.array.name: c.array.found for c in columns}.values())
+    opener = Opener(own)
+    found = Search(path, base, explicit, own, wanted.targets == "needed", wanted.schema is None, opener).find()
+    check_sizes({c.array.name: c.array.found for s in found.values() for c in s.all}.values())
+    found, notes = (found, ()) if own else _turned(found, wanted)
+    notes = (*opener.notes, *notes, *_decoding_notes(found))
     splits = {name: matrices_of(name, split, own=own) for name, split in found.items()}
     source = printable(convenience(partial(read_text, base, "source"), own=own) or "")
     schema = wanted.schema
@@ -108,7 +113,7 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
         uses = wanted.targets != "unused"
         found_in = {name: split.found(targets=uses) for name, split in splits.items()}
         bindings = {n: bind(schema, each, f"{path}, {n} split", "the model") for n, each in found_in.items()}
-        return Structure(schema, splits, bindings, source, _notes(schema, splits, bindings))
+        return Structure(schema, splits, bindings, source, notes + _notes(schema, splits, bindings))
     require_same_widths(splits)
     classes = _classes(path, base, splits, wanted)
     schema = _schema(base, splits, classes, own=own)
@@ -117,8 +122,28 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
         binding = bind(schema, split.found(), f"{path}, {name} split", "the train split")
         labels = classes.labels if split.class_names is None else binding.labels
         bindings[name] = replace(binding, labels=labels, one_hot=classes.one_hot)
-    said = (f"{path}: task {classes.task}, since {classes.reason}; [data] task or --task states it",)
-    return Structure(schema, splits, bindings, source, said * bool(classes.reason) + _notes(schema, splits, bindings))
+    if classes.reason:
+        notes += (f"{path}: task {classes.task}, since {classes.reason}; [data] task or --task states it",)
+    return Structure(schema, splits, bindings, source, notes + _notes(schema, splits, bindings))
+
+
+def _turned(found: Mapping[str, SplitColumns], wanted: Wanted) -> tuple[dict[str, SplitColumns], tuple[str, ...]]:
+    """Return the columns of each split with rows along the dimension that was meant, and what to say of it."""
+    n_features = wanted.schema.n_features if wanted.schema else None
+    each = {name: turned(split.all, n_features) for name, split in found.items()}
+    notes = tuple(note for turn in each.values() for note in turn.notes)
+    return {name: found[name].replaced(turn.columns) for name, turn in each.items()}, notes
+
+
+def _decoding_notes(found: Mapping[str, SplitColumns]) -> tuple[str, ...]:
+    """Say which arrays hold other quantities than the numbers in them."""
+    named: dict[str, list[str]] = {}
+    for column in (column for split in found.values() for column in split.all):
+        if column.decoding is not None:
+            named.setdefault(column.decoding.words, []).append(column.where)
+    return tuple(
+        f"{where[0]}{f' and {len(where) - 1} more' if where[1:] else ''}: {words}" for words, where in named.items()
+    )
 
 
 def _notes(schema: Schema, splits: Mapping[str, SplitMatrices], bindings: Mapping[str, Binding]) -> tuple[str, ...]:
@@ -190,6 +215,6 @@ def _classes(path: Path, base: Group, splits: Mapping[str, SplitMatrices], wante
     stated = wanted.task or (None if text is None else require_task(text, str(path)))
     targets = [split.targets for split in splits.values() if split.targets is not None]
     names, n_classes = train.class_names, train.n_classes
-    if stated is None and train.targets.dtype.kind == "f":  # names of quantities, in the files of others
+    if stated is None and not train.targets.is_whole:  # names of quantities, in the files of others
         names, n_classes = None, None
     return classes_of(targets, where_of(train.targets), stated, names, n_classes)

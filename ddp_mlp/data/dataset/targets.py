@@ -93,6 +93,8 @@ def classes_of(
     width = matrices[0].width
     if stated == "regression":
         return Classes("regression", width)
+    if stated is None and matrices[0].is_scaled:
+        return Classes("regression", width, reason="its values are packed quantities")
     if width > 1:
         return _wide(matrices, where, stated, names)
     if n_classes is None and names is None:
@@ -127,7 +129,7 @@ def _is_one_hot(block: NDArray[np.float64]) -> bool:
 
 
 def _scanned(matrices: Sequence[Matrix], where: str, stated: Task | None) -> Classes:
-    stored_whole = matrices[0].dtype.kind in "iub"
+    stored_whole = matrices[0].is_whole
     scan = _Scan(MAX_CLASSES if stored_whole or stated else FEW_CLASSES)
     for matrix in matrices:
         for block in _blocks(matrix):

@@ -10,6 +10,8 @@ import numpy as np
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from numpy.typing import NDArray
 
     from ddp_mlp.data.rows import Rows
@@ -43,24 +45,32 @@ class Checks:
     allows_missing: bool = False
 
 
-def check_rows(rows: Rows, start: int, checks: Checks) -> None:
+def check_rows(rows: Rows, start: int, checks: Checks, blocks: Callable[[], Iterator[Rows]]) -> None:
     """Check a block of rows whose first has number `start` (0 is the first of the split).
+
+    Parameters
+    ----------
+    blocks : callable
+        Returns all rows of the split, block by block, to count what is wrong.
 
     Raises
     ------
     DataError
-        Naming file, array, how many values are wrong in this block, and the first of them.
+        Naming file, array, how many values are wrong in the split, and the first of them.
     """
-    if checks.allows_missing:
-        _require_no_infinity(rows.features, start, checks.features_where, checks.feature_names)
-    else:
-        advice = ', or [data] missing = "impute" takes NaN for missing values'
-        _require_finite(rows.features, start, checks.features_where, checks.feature_names, advice)
-    _require_finite(rows.targets, start, checks.targets_where, checks.target_names)
+    if not (all_finite(rows.features) or (checks.allows_missing and not np.isinf(rows.features).any())):
+        advice = ', or [data] missing = "impute" takes NaN for missing values' * (not checks.allows_missing)
+        found = (block.features for block in blocks())
+        names = checks.feature_names
+        raise _non_finite(found, checks.features_where, names, advice, allows_missing=checks.allows_missing)
+    if not all_finite(rows.targets):
+        raise _non_finite((block.targets for block in blocks()), checks.targets_where, checks.target_names)
     if checks.n_classes is not None and rows.targets.shape[1]:
         _require_labels(rows.targets, start, checks.targets_where, checks.n_classes)
     if rows.weights is not None:
-        _require_finite(rows.weights[:, None], start, checks.weights_where, None)
+        if not all_finite(rows.weights):
+            weights = (block.weights[:, None] for block in blocks() if block.weights is not None)
+            raise _non_finite(weights, checks.weights_where)
         _require_not_negative(rows.weights, start, checks.weights_where)
 
 
@@ -81,26 +91,32 @@ def count_non_finite(values: NDArray[Any]) -> int:
     return 0 if all_finite(values) else int(values.size - np.count_nonzero(np.isfinite(values)))
 
 
-def _require_finite(
-    values: NDArray[Any], start: int, where: str, names: tuple[str, ...] | None, advice: str = ""
-) -> None:
-    if all_finite(values):
-        return
-    bad = ~np.isfinite(values)
-    row, column = np.argwhere(bad)[0]
-    last = start + len(values) - 1
-    count, what = int(bad.sum()), values[row, column]
-    name = f" ({names[column]})" if names else ""
-    raise DataError(
-        f"{where}: {count} non-finite value{'s' if count > 1 else ''} in rows {start} to {last},"
-        f" first {what} at row {start + row} column {column}{name}; only finite numbers are allowed,"
-        f" correct or remove these rows (`ddp-mlp data inspect` counts them){advice}"
+def _non_finite(
+    blocks: Iterable[NDArray[Any]],
+    where: str,
+    names: tuple[str, ...] | None = None,
+    advice: str = "",
+    *,
+    allows_missing: bool = False,
+) -> DataError:
+    """Return an error that counts the values which are not finite; where these are allowed, those that are not NaN."""
+    count = n_missing = n_rows = n_bad_rows = 0
+    first = ""
+    for values in blocks:
+        bad = np.isinf(values) if allows_missing else ~np.isfinite(values)
+        if bad.any() and not first:
+            row, column = np.argwhere(bad)[0]
+            name = f" ({names[column]})" if names else ""
+            first = f"{values[row, column]} at row {n_rows + row} column {column}{name}"
+        count, n_bad_rows = count + int(bad.sum()), n_bad_rows + int(bad.any(axis=1).sum())
+        n_missing, n_rows = n_missing + int(np.isnan(values[bad]).sum()), n_rows + len(values)
+    plural = "s" if count > 1 else ""
+    kind = f"missing value{plural} (NaN)" if n_missing == count else f"non-finite value{plural}"
+    some = f" ({n_missing} of them missing)" if 0 < n_missing < count else ""
+    return DataError(
+        f"{where}: {count} {kind}{some} in {n_bad_rows} of {n_rows} rows, first {first}; only finite numbers are"
+        f" allowed, correct or remove these rows (`ddp-mlp data inspect` counts them){advice}"
     )
-
-
-def _require_no_infinity(values: NDArray[Any], start: int, where: str, names: tuple[str, ...] | None) -> None:
-    if not all_finite(values):
-        _require_finite(np.where(np.isnan(values), 0, values), start, where, names)
 
 
 def require_known_labels(

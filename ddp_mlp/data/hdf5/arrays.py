@@ -1,29 +1,25 @@
-"""Arrays of a file: described without being read, and read only after every check."""
+"""Arrays of a file, described without being read, and accepted for reading after every check."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.hdf5.chunks import check_chunk, check_chunk_shape, check_filters, check_index, corners
-from ddp_mlp.data.hdf5.guard import CHUNK_CACHE_BYTES, OpenFile, load_h5py
+from ddp_mlp.data.hdf5.chunks import check_chunk_shape, check_filters, check_index
+from ddp_mlp.data.hdf5.guard import OpenFile, load_h5py
 from ddp_mlp.data.hdf5.number_types import Numbers, fields_of, numbers_of, type_text
+from ddp_mlp.data.hdf5.reading import Array
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
 BOMB_FLOOR_BYTES = 64 * 2**20
 #: gzip packs no more than 1032 bytes into one.
 BOMB_RATIO = 1100
-
-# libhdf5 doubles the memory for what it unpacks, and has the packed chunk beside it.
-_CHUNKS_AT_A_TIME = 4
 
 # What stands in the place of a text of variable length: its length, and where it is.
 _REFERENCE_BYTES = 16
@@ -88,11 +84,7 @@ class Found:
             For virtual data sets, external storage, foreign filters, oversized chunks, arrays without a shape or of
             anything but numbers, and those whose values are not in the file.
         """
-        self._require_own_storage()
-        check_filters(self.filters, self.where)
-        if self.chunks:
-            check_chunk_shape(self)
-        check_sizes([self])
+        self._require_plain()
         with self.file.asking(self.where):
             type_id = self._id.get_type()
             kinds = fields_of(type_id)
@@ -103,6 +95,19 @@ class Found:
                 array.numbers(None)
             self._require_written()
         return array
+
+    def fill_value(self) -> float | int | None:
+        """Return the number that the writer has chosen for values which are never written; None for the default."""
+        h5py = load_h5py()
+        with self.file.asking(self.where):
+            numbers = numbers_of(self._id.get_type())
+            plist = self._id.get_create_plist()
+            if numbers is None or numbers.dims or plist.fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
+                return None
+            value = np.zeros((), numbers.dtype)
+            plist.get_fill_value(value)
+        plain: float | int = value.item()
+        return plain
 
     def text(self) -> str:
         """Return the text that this is, if it is a single one.
@@ -121,6 +126,25 @@ class Found:
         with self.file.asking(self.where):
             self._require_written()
             return str(load_h5py().Dataset(self._id).asstr()[()])
+
+    def require_readable(self) -> None:
+        """Check all that `accept` does, but for the type of the elements.
+
+        Raises
+        ------
+        DataError
+            As `accept`.
+        """
+        self._require_plain()
+        with self.file.asking(self.where):
+            self._require_written()
+
+    def _require_plain(self) -> None:
+        self._require_own_storage()
+        check_filters(self.filters, self.where)
+        if self.chunks:
+            check_chunk_shape(self)
+        check_sizes([self])
 
     def _require_own_storage(self) -> None:
         if self.storage == "virtual array":
@@ -181,104 +205,3 @@ def check_sizes(arrays: Iterable[Found]) -> None:
             f"{found[0].file.path}:{names}: {declared / 2**30:.3g} GiB declared in a file of {size / 2**20:.3g} MiB;"
             f" at most {BOMB_RATIO} times the file is allowed, write the values that are missing"
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Array:
-    """An array that has passed `Found.accept`, to be read a block of rows at a time.
-
-    Attributes
-    ----------
-    found : Found
-        Its description.
-    shape : tuple of int
-    """
-
-    found: Found
-    shape: tuple[int, ...]
-    _columns: Mapping[str | None, Numbers | None]
-    _good_rows: set[int] = field(default_factory=set)
-
-    @property
-    def name(self) -> str:
-        """Absolute path in the file."""
-        return self.found.name
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the fields where it is an array of records, else empty."""
-        return tuple(name for name in self._columns if name is not None)
-
-    def numbers(self, field_name: str | None) -> Numbers:
-        """Return how the numbers of a field are stored; None where there are no fields.
-
-        Raises
-        ------
-        DataError
-            If it does not hold numbers.
-        """
-        numbers = self._columns[field_name]
-        if numbers is None:
-            where = self.found.where + (f":{printable(field_name)}" if field_name else "")
-            of = f" with the {self.found.type_name}" if field_name else f" {self.found.type_name}"
-            raise DataError(
-                f"{where}: dtype{of}; allowed are booleans, integers, float16, float32 and float64, store numbers or"
-                " leave it out"
-            )
-        return numbers
-
-    def read(self, start: int, stop: int, field_name: str | None = None) -> NDArray[Any]:
-        """Read rows ``start <= row < stop`` of an array, or of one of its fields.
-
-        Returns
-        -------
-        ndarray of shape (stop - start, ...)
-            As stored, in the byte order of the file; truth values as bool.
-
-        Raises
-        ------
-        DataError
-            If the file is damaged.
-        StorageError
-            If the disk fails.
-        """
-        numbers = self.numbers(field_name)
-        count = (stop - start, *self.shape[1:])
-        values = np.empty(count + numbers.dims, numbers.dtype)
-        if values.size:
-            h5s = load_h5py().h5s
-            unpacked = CHUNK_CACHE_BYTES + _CHUNKS_AT_A_TIME * self._chunk_bytes if self.found.chunks else 0
-            with self.found.file.asking(self.found.where, unpacked):
-                self._check_chunks(start, stop)
-                dataset = self.found._id
-                space = dataset.get_space()
-                space.select_hyperslab((start, *(0 for _ in count[1:])), count)
-                dataset.read(h5s.create_simple(count), space, values, _memory_type(numbers, field_name))
-        return values.astype(np.bool_) if numbers.is_bool else values
-
-    @property
-    def _chunk_bytes(self) -> int:
-        return math.prod(self.found.chunks or ()) * self.found.element_bytes
-
-    def _check_chunks(self, start: int, stop: int) -> None:
-        """Check the packed chunks that hold some rows, each once."""
-        found = self.found
-        if not found.chunks or not found.filters:
-            return
-        first, step = start - start % found.chunks[0], found.chunks[0]
-        for row in range(first, stop, step):
-            if row not in self._good_rows:
-                for corner in corners(self.shape, found.chunks, row):
-                    mask, raw = found._id.read_direct_chunk(corner)
-                    check_chunk(raw, mask, found.filters, self._chunk_bytes, found.where)
-                self._good_rows.add(row)
-
-
-def _memory_type(numbers: Numbers, field_name: str | None) -> Any:
-    """Return the type to read into: that of the file, so that libhdf5 converts nothing."""
-    if field_name is None:
-        return numbers.type_id
-    h5t = load_h5py().h5t
-    record = h5t.create(h5t.COMPOUND, numbers.type_id.get_size())
-    record.insert(field_name.encode("utf-8", "surrogateescape"), 0, numbers.type_id)
-    return record

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.hdf5.guard import load_h5py
-from ddp_mlp.data.hdf5.number_types import numbers_of, type_text
+from ddp_mlp.data.hdf5.number_types import fields_of, numbers_of, type_text
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ddp_mlp.data.hdf5.arrays import Found
@@ -28,8 +30,22 @@ _MAX_IMAGE_DIMS = 8
 _SHOWN = 40
 
 
-def read_attribute(node: Node, name: str) -> NDArray[Any] | None:
+def attributes_among(node: Node, names: Sequence[str]) -> list[str]:
+    """Return those of some names that are attributes, asking the file once."""
+    h5py = load_h5py()
+    with node.file.asking(node.where):
+        if not h5py.h5a.get_num_attrs(node._id):
+            return []
+        return [name for name in names if h5py.h5a.exists(node._id, name.encode())]
+
+
+def read_attribute(node: Node, name: str, field: str | None = None) -> NDArray[Any] | None:
     """Return the values of an attribute, None where there is none of that name.
+
+    Parameters
+    ----------
+    field : str, optional
+        Of an attribute that is a record, this field of it.
 
     Returns
     -------
@@ -48,13 +64,18 @@ def read_attribute(node: Node, name: str) -> NDArray[Any] | None:
             return None
         attribute = h5py.h5a.open(node._id, name.encode())
         space, kind = attribute.get_space(), attribute.get_type()
-        dtype = _dtype_of(kind)
+        of_field = (fields_of(kind) or {}).get(field) if field is not None else None
+        dtype = _dtype_of(of_field or kind)
         if dtype is None or space.get_simple_extent_type() == h5py.h5s.NULL:
             raise DataError(f"{where} is {type_text(kind)}; allowed are numbers and texts, correct or delete it")
         if space.get_simple_extent_npoints() * kind.get_size() > node.file.watched.size:
             raise DataError(f"{where} has more values than the file can hold; correct or delete it")
+        memory = h5py.h5t.py_create(dtype)
+        if of_field is not None and field is not None:
+            memory = h5py.h5t.create(h5py.h5t.COMPOUND, dtype.itemsize)
+            memory.insert(field.encode("utf-8", "surrogateescape"), 0, h5py.h5t.py_create(dtype))
         values = np.zeros(space.shape, dtype)
-        attribute.read(values, mtype=h5py.h5t.py_create(dtype))
+        attribute.read(values, mtype=memory)
     return values.astype(object) if dtype.kind == "S" else values
 
 

@@ -109,10 +109,9 @@ def check_index(array: Found, dataset_id: Any) -> None:
         )
 
 
-def corners(shape: Sequence[int], chunks: Sequence[int], row: int) -> Iterator[tuple[int, ...]]:
-    """Yield where the chunks begin that hold the rows from `row` on."""
-    for rest in product(*(range(0, n, c) for n, c in zip(shape[1:], chunks[1:], strict=True))):
-        yield (row, *rest)
+def corners(chunks: Sequence[int], first: Sequence[int], count: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield where the chunks begin that hold the part of an array which begins at `first` and is of shape `count`."""
+    yield from product(*(range(f - f % c, f + n, c) for f, n, c in zip(first, count, chunks, strict=True)))
 
 
 def check_chunk(raw: bytes, mask: int, filters: Sequence[int], n_bytes: int, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Groups of a file, and the way to what they hold: hard links only, each looked at before it is followed."""
+"""Groups of a file, and the way to what they hold: each link is looked at before it is followed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: That one path may lead over, those behind others counted too.
+_MOST_SOFT_LINKS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +70,58 @@ class Group:
             self._id.links.iterate(take, order=load_h5py().h5.ITER_NATIVE)
         return sorted(names)
 
-    def follow(self, path: str) -> Group | Found | None:
+    def follow(self, path: str, *, soft: bool = False) -> Group | Found | None:
         """Return what is at `path` below this group; None if a part of it is missing or is neither group nor array.
+
+        Parameters
+        ----------
+        soft : bool
+            Whether soft links, which name a place in the same file, are followed too.
 
         Raises
         ------
         DataError
-            If a part of the path is a soft, external or user-defined link, or the file is damaged.
+            If a part of the path is an external or user-defined link, a soft one where these are not followed or
+            one that leads nowhere or in a circle, or the file is damaged.
         """
-        node: Group | Found | None = self
+        return self._follow(path, [_MOST_SOFT_LINKS if soft else 0])
+
+    def _follow(self, path: str, links_left: list[int]) -> Group | Found | None:
+        node: Group | Found | None = root(self.file) if path.startswith("/") and links_left[0] else self
         for part in (p for p in path.split("/") if p not in {"", "."}):
             if not isinstance(node, Group):
                 return None
             kind = node.link_kind(part)
-            if kind not in {"hard", None}:
+            if kind == "soft" and links_left[0]:
+                node = node._behind(part, links_left)
+            elif kind not in {"hard", None}:
                 raise DataError(
                     f"{node._place(part)}: {kind} links are not allowed; copy the array itself into the file"
                 )
-            node = node.child(part) if kind else None
+            else:
+                node = node.child(part) if kind else None
         return node
+
+    def _behind(self, name: str, links_left: list[int]) -> Group | Found:
+        """Return what a soft link leads to, part by part as any path, so that libhdf5 follows nothing."""
+        target = self.soft_target(name)
+        links_left[0] -= 1
+        if not links_left[0]:
+            raise DataError(f"{self._place(name)}: soft links that lead in a circle; write the array there itself")
+        found = self._follow(target, links_left)
+        if found is None:
+            raise DataError(
+                f"{self._place(name)}: a soft link to {printable(target)!r}, where there is nothing; write the array"
+                " there, or delete the link"
+            )
+        return found
+
+    def soft_target(self, name: str) -> str:
+        """Return the path that a soft link holds."""
+        encoded = name.encode("utf-8", "surrogateescape")
+        with self.file.asking(self._place(name)):
+            target = self._id.links.get_val(encoded)
+        return target.decode("utf-8", "surrogateescape") if isinstance(target, bytes) else str(target)
 
     def child(self, name: str) -> Group | Found | None:
         """Return what a hard link leads to; None if it is neither a group nor an array."""
