@@ -212,6 +212,8 @@ def _bind_targets(
     names = (found.target_names if one_hot else None) or found.class_names
     if one_hot and names is None:  # the columns are the classes in their order
         return None, None, True
+    if one_hot and names is None:  # the columns are the classes in their order
+        return None, None, True
     return None, _bind_labels(schema, names, n_classes, told, knows), one_hot
 
 

@@ -34,6 +34,8 @@ class Treatment:
     weighted : bool
         Keep a weight for each row: that of the file, or 1, times that of its class.
     class_weights : ndarray of float64, shape (C,), or None
+    imputed_columns : int
+        Features of which values were missing in the training rows.
     """
 
     features: Normalization
@@ -41,6 +43,7 @@ class Treatment:
     autoencode: bool = False
     weighted: bool = False
     class_weights: NDArray[np.float64] | None = None
+    imputed_columns: int = 0
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
+from ddp_mlp.training.understanding import as_plain
 from ddp_mlp.unforeseen import plain_error, traceback_of
 
 
@@ -149,6 +150,7 @@ class Run:
             "threads_per_rank": self._options.threads,
             "micro_batches": micro_batches,
             "run_dir": str(self._directory.path),
+            "understood": as_plain(problem.understood),
         }
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
         with agreed(comm):

@@ -21,7 +21,6 @@ from ddp_mlp.data.resident import Resident, Treatment, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
-from ddp_mlp.training.data_files import with_missing
 from ddp_mlp.training.problem import who_validates
 from ddp_mlp.training.row_memory import SharedAllocations
 
@@ -138,7 +137,9 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
     held_out = name == "valid" and name not in file.splits and "train" in file.splits
     if name not in file.splits and not held_out:
         raise UsageError(f"{rows.data} has no split {name!r}; it has {', '.join(file.splits)}")
-    split = with_missing(file.splits["train" if held_out else name], model.config.data, model.schema)
+    split = file.splits["train" if held_out else name]
+    if model.normalization.fill is not None:
+        split = split.allowing_missing()
     ids = np.arange(split.n_samples, dtype=np.int64)
     if split.name != "train" or not (model.fingerprint or held_out):
         return split, ids, []

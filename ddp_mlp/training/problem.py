@@ -24,6 +24,7 @@ from ddp_mlp.training.data_files import open_splits
 from ddp_mlp.training.fitting import Began, fit_treatment, treatment_from_json
 from ddp_mlp.training.memory_check import check_memory
 from ddp_mlp.training.row_memory import SharedAllocations
+from ddp_mlp.training.understanding import Understood, understood
 
 Ids = NDArray[np.int64]
 
@@ -56,6 +57,8 @@ class Problem:
         How targets are normalised; None where they are as in the file.
     augmentation : ndarray of float64
         Settings of `core.kernels.augmentation`, empty for none.
+    understood : Understood
+        What the data were taken for.
     """
 
     network: Network
@@ -67,6 +70,7 @@ class Problem:
     fingerprint: str
     targets: Normalization | None
     augmentation: NDArray[np.float64]
+    understood: Understood
 
 
 def prepare(
@@ -112,6 +116,9 @@ def prepare(
         require_same(comm, content, "let all nodes read the same files")
         fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
         treatment, n_targets = treatment_from_json(fitted), schema.n_targets
+        known = understood(schema, treatment, (len(train_ids), len(valid_ids)), files[0].splits)
+        if comm.rank == 0:
+            tell(known.line())
         memory = SharedAllocations(
             comm, splits, schema.n_features, n_targets, config.train.dtype, weighted=treatment.weighted
         )
@@ -123,7 +130,7 @@ def prepare(
         comm.node_barrier()
     return Problem(
         network, schema, treatment.features, resident, train_ids, valid_ids, fingerprint,
-        treatment.targets, augmentation,
+        treatment.targets, augmentation, known,
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
 from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.row_memory import SharedAllocations
 from ddp_mlp.training.trainer import Trainer
+from ddp_mlp.training.understanding import understood
 from tests.faults.cases import Case, Data, Layout
 from tests.faults.guarded_memory import guarded_arrays, take
 from tests.thread_world import run_ranks
@@ -52,6 +53,7 @@ class Split:
     """Rows in memory, as `ddp_mlp.data.dataset.dataset.Split` has them in a file."""
 
     rows: Rows
+    allows_missing: bool = False
 
     @property
     def n_samples(self) -> int:
@@ -107,8 +109,9 @@ def _problem(case: Case, config: Config, comm: Communicator) -> Problem:
     )  # fmt: skip
     comm.node_barrier()
     augmentation = augmentation_settings(config.data.augment, facts.image_shape)
+    known = understood(facts, treatment, (len(train_ids), len(valid_ids)), {})
     return Problem(
-        network, facts, treatment.features, resident, train_ids, valid_ids, "", treatment.targets, augmentation
+        network, facts, treatment.features, resident, train_ids, valid_ids, "", treatment.targets, augmentation, known
     )
 
 
