@@ -106,9 +106,8 @@ def print_result(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    single = {name: value for name, value in result.items() if not isinstance(value, dict)}
-    width = max(len(name) for name in single)
-    for name, value in single.items():
+    width = max(len(name) for name in result)
+    for name, value in result.items():
         click.echo(f"{name:<{width}}  {shown(value)}")
 
 

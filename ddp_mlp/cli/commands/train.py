@@ -100,7 +100,7 @@ def train(
         with make_progress(progress, loaded, comm) as shown:
             summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
         if comm.rank == 0:
-            print_result(summary, as_json=as_json)
+            print_result(_told(summary, as_json=as_json), as_json=as_json)
     if summary["status"] == "stopped":
         sys.exit(StoppedError.exit_code)
 
@@ -116,3 +116,8 @@ def _choose_directory(loaded: Config, path: Path, comm: Communicator, *, resume:
             chosen = str(run_directory(loaded, path, resume=resume))
             tell(f"run directory: {chosen}")
     return Path(comm.share_text(chosen)[0])
+
+
+def _told(summary: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Return what is printed of a summary: a person has read before the first step what was understood."""
+    return {name: value for name, value in summary.items() if as_json or name != "understood"}
