@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ddp_mlp.checkpoint.model import Facts
 from ddp_mlp.config.loading import HDF5_SUFFIXES
 from ddp_mlp.config.meanings import MEANINGS
 from ddp_mlp.config.reference import all_keys
 from ddp_mlp.config.toml_text import inline
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
-from ddp_mlp.errors import MissingInputError, printable
+from ddp_mlp.errors import DataError, MissingInputError, printable
 
 #: What most users change, in the order of the file.
 _SHOWN = (
@@ -80,12 +79,14 @@ def draft(data: str | None, out: Path) -> Draft:
 
 
 def _choices(file: DatasetFile) -> _Choices:
-    facts = Facts.of(file)
+    schema = file.schema
+    if "train" not in file.splits:
+        raise DataError(f"{file.path}: no rows to train on; it has {', '.join(file.splits)}")
     n_train = file.splits["train"].n_samples
-    outputs = f"{facts.n_outputs} targets" if facts.task == "regression" else f"{max(2, facts.n_outputs)} classes"
-    about = [f"{facts.task}: {n_train} rows to train, {facts.n_features} features, {outputs}."]
+    outputs = f"{schema.n_outputs} targets" if schema.n_classes is None else f"{schema.n_classes} classes"
+    about = [f"{schema.task}: {n_train} rows to train, {schema.n_features} features, {outputs}."]
     values: dict[str, Any] = {}
-    if facts.task == "regression":
+    if schema.task == "regression":
         values["data.normalize_targets"] = "standard"
     if "valid" in file.splits:
         about.append("The valid split of the data set validates.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ddp_mlp.checkpoint.model import Facts
+from contextlib import ExitStack
+
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
-from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.normalization import fit_normalization
 from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.training.data_files import open_splits
+from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
+from ddp_mlp.training.problem import who_validates
 
-#: Rows that are looked at.
+#: Rows that are looked at for the kind of normalisation.
 _SAMPLE = 10_000
 
 
@@ -18,26 +20,42 @@ def guess(config: Config) -> tuple[dict[str, str], str]:
 
     The kind of normalisation is that of the first rows.
     """
-    data = config.data
-    guesses = (
-        {"train.micro_batches": "8, or more where more workers start"} if config.train.micro_batches == "auto" else {}
-    )
+    guesses = {}
+    if config.train.micro_batches == "auto":
+        guesses["train.micro_batches"] = "8, or more where more workers start"
     try:
-        with open_dataset(data.train, features=data.features, targets=data.targets) as file:
-            facts = Facts.of(file, autoencode=data.autoencode)
-            network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
-            train = file.splits["train"]
-            if data.normalize == "auto":
-                rows = train.read(0, min(train.n_samples, _SAMPLE))
-                fitted = fit_normalization("auto", [rows.features], train.feature_dtype, facts.n_features)
-                guesses["data.normalize"] = fitted.kind
-            if data.valid_fraction is None and data.valid is None and data.folds is None:
-                own = "valid" in file.splits
-                guesses["data.valid_fraction"] = "the valid split of the data" if own else "0.1"
+        with ExitStack() as stack:
+            return guesses | _of_data(config, stack), ""
     except DdpMlpError as error:
         return guesses, f"what the data would make of it is not known: {error}"
-    if config.loss.name == "auto":
-        guesses["loss.name"] = f"{network.loss}, since the task is {facts.task}"
-    if config.model.output == "auto":
-        guesses["model.output"] = network.output
-    return guesses, ""
+
+
+def _of_data(config: Config, stack: ExitStack) -> dict[str, str]:
+    data = config.data
+    files, splits = open_splits(data, stack)
+    schema = files[0].schema.autoencoding() if data.autoencode else files[0].schema
+    network = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
+    train_ids, valid_ids = who_validates(config, splits)
+    some = train_ids[:_SAMPLE]
+    fitted = treatment_from_json(fit_treatment(config, schema, splits[0], some)).features
+    sample = f", by the first {_SAMPLE:,} rows" if len(train_ids) > len(some) else ""
+    rows = f"{len(valid_ids)} rows, {'the valid split' if len(splits) == 2 else 'a tenth'}"
+    found = {
+        "data.weights": "an array of the data set" if splits[0].has_weights else "none",
+        "data.task": schema.task,
+        "data.missing": "impute" if splits[0].allows_missing else "error",
+        "data.normalize": f"{fitted.kind}{sample}",
+        "data.valid_fraction": rows,
+        "loss.name": network.loss,
+        "model.output": network.output,
+    }
+    is_open = {
+        "data.weights": data.weights == "auto",
+        "data.task": data.task == "auto",
+        "data.missing": data.missing == "auto",
+        "data.normalize": data.normalize == "auto",
+        "data.valid_fraction": data.valid_fraction is None and data.valid is None and data.folds is None,
+        "loss.name": config.loss.name == "auto",
+        "model.output": config.model.output == "auto",
+    }
+    return {key: value for key, value in found.items() if is_open[key]}
