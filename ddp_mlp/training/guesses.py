@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import numpy as np
+
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.training.data_files import open_splits
 from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
-from ddp_mlp.training.problem import who_validates
+from ddp_mlp.training.problem import DEFAULT_VALID_FRACTION
 
 #: Rows that are looked at for the kind of normalisation.
 _SAMPLE = 10_000
@@ -35,17 +37,17 @@ def _of_data(config: Config, stack: ExitStack) -> dict[str, str]:
     files, splits = open_splits(data, stack)
     schema = files[0].schema.autoencoding() if data.autoencode else files[0].schema
     network = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
-    train_ids, valid_ids = who_validates(config, splits)
-    some = train_ids[:_SAMPLE]
-    fitted = treatment_from_json(fit_treatment(config, schema, splits[0], some)).features
-    sample = f", by the first {_SAMPLE:,} rows" if len(train_ids) > len(some) else ""
-    rows = f"{len(valid_ids)} rows, {'the valid split' if len(splits) == 2 else 'a tenth'}"
+    n_train = splits[0].n_samples
+    first = np.arange(min(n_train, _SAMPLE))  # who validates is drawn by kernels, which are not compiled for this
+    fitted = treatment_from_json(fit_treatment(config, schema, splits[0], first)).features
+    sample = f", by the first {_SAMPLE:,} rows" if n_train > _SAMPLE else ""
+    own = f"the {splits[1].n_samples} rows of the valid split" if len(splits) == 2 else ""
     found = {
         "data.weights": "an array of the data set" if splits[0].has_weights else "none",
         "data.task": schema.task,
         "data.missing": "impute" if splits[0].allows_missing else "error",
         "data.normalize": f"{fitted.kind}{sample}",
-        "data.valid_fraction": rows,
+        "data.valid_fraction": own or f"{DEFAULT_VALID_FRACTION:g}",
         "loss.name": network.loss,
         "model.output": network.output,
     }

@@ -62,6 +62,8 @@ def test_every_key_is_shown_and_a_dry_run_shows_the_same(folder):
     found = ddp_mlp("config", "show", "c.toml", "--set", "train.seed=4", "--json", cwd=folder).result
     assert found["train.seed"] == {"value": 4, "origin": "--set"}
     assert found["model.output"] == {"value": "auto", "origin": "default", "guessed": "sigmoid"}
+    alone = ddp_mlp("config", "show", "c.toml", "--set", "train.seed=4", cwd=folder, launched=True)
+    assert alone.out == shown.out, "a process that has compiled nothing knows as much"
     blind = ddp_mlp("config", "show", "c.toml", "--set", "data.train=no.h5", cwd=folder)
     assert blind.code == 0
     assert blind.out.startswith("# what the data would make of it is not known: ")
