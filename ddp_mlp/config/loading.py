@@ -23,8 +23,8 @@ MOST_BYTES = 2**19
 
 #: Files of data by their names.
 HDF5_SUFFIXES = (".h5", ".hdf5", ".he5", ".hdf", ".h5ad", ".nc")
-_DATA_SUFFIXES = (
-    *HDF5_SUFFIXES, ".csv", ".tsv", ".tab", ".parquet", ".feather", ".xlsx", ".xls", ".json", ".jsonl", ".npz", ".npy",
+TABLE_SUFFIXES = (
+    ".csv", ".tsv", ".tab", ".parquet", ".feather", ".xlsx", ".xls", ".json", ".jsonl", ".npz", ".npy",
     ".arff", ".mat",
 )  # fmt: skip
 #: Keys of ``[data]`` that name files.
@@ -126,7 +126,7 @@ def _advice(text: str, complaint: str) -> str:
 
 def _refuse_data(path: Path) -> None:
     """Say what to do with a file of data that is given in place of a configuration."""
-    if path.suffix.lower() not in _DATA_SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in (*HDF5_SUFFIXES, *TABLE_SUFFIXES) or not path.is_file():
         return
     kind, first = "an HDF5 file", ""
     if path.suffix.lower() not in HDF5_SUFFIXES:

@@ -109,6 +109,11 @@ def test_a_model_and_data_that_do_not_fit_are_refused(trained, folder):
     assert ddp_mlp("evaluate", "sine.h5", "sine.h5", cwd=folder).code == 65
 
 
+def test_the_likeliest_classes_of_a_regression_are_refused(trained, folder):
+    done = ddp_mlp("evaluate", "run-sine", "sine.h5", "--top-k", "2", cwd=folder)
+    assert (done.code, done.out, len(done.error_lines)) == (2, "", 1)
+
+
 def test_dry_run_prints_every_key_and_trains_nothing(folder):
     done = ddp_mlp("train", "sine.toml", "--dry-run", "--out", "dry", cwd=folder)
     assert done.code == 0

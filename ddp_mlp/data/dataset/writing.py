@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.config.loading import TABLE_SUFFIXES
 from ddp_mlp.data.dataset.structure import FORMAT, FORMAT_VERSION
 from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.rows import n_outputs
 from ddp_mlp.data.schema import Schema, number_kind, schema_to_json
 from ddp_mlp.durable import destination, under_way
-from ddp_mlp.errors import DdpMlpError, OutputError, StorageError
+from ddp_mlp.errors import DdpMlpError, OutputError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ddp_mlp.data.rows import Description, Rows
 
 _CHUNK_BYTES = 2**20
+#: Names that promise something else than HDF5.
+_OTHER_FORMATS = (*TABLE_SUFFIXES, ".txt", ".dat", ".gz", ".zip", ".toml", ".pkl", ".pt", ".onnx")
 # Groups, attributes and names beside the arrays.
 _OVERHEAD_BYTES = 2**16
 
@@ -162,9 +165,13 @@ def require_writable(path: Path, *, force: bool) -> None:
 
     Raises
     ------
+    UsageError
+        If its name is that of another format.
     OutputError
         If it exists and `force` is false, is not a plain file, or its directory does not exist.
     """
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise UsageError(f"{path}: data sets are written as HDF5; name it {path.with_suffix('.h5')}")
     target = destination(path)
     if not target.parent.is_dir():
         raise OutputError(f"{path}: the directory {target.parent} does not exist; create it or write elsewhere")
