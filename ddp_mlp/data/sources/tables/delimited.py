@@ -56,9 +56,13 @@ class _Delimited:
             return "error"
 
         try:
+            # Arrow reads fastest from the file itself.
+            direct = self.text.is_as_stored and not self.dialect.comments and self.dialect.separator != " "
+            source = pa.OSFile(str(self.path)) if direct else io.BufferedReader(ByteStream(self._chunks()))
+            skip = self.dialect.skip if direct else 0
             reader = arrow_csv.open_csv(
-                pa.PythonFile(io.BufferedReader(ByteStream(self._chunks())), "r"),
-                arrow_csv.ReadOptions(column_names=names, block_size=self.block_bytes),
+                source if direct else pa.PythonFile(source, "r"),
+                arrow_csv.ReadOptions(column_names=names, block_size=self.block_bytes, skip_rows=skip),
                 arrow_csv.ParseOptions(
                     delimiter=self._separator,
                     quote_char=self.dialect.quote,

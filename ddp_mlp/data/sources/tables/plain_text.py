@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.sources.packed import READ_ERRORS, open_unpacked
+from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class PlainText:
         Whether nothing but the bytes themselves speaks for this encoding.
     has_odd_quotes : bool
         Whether a ``"`` stands between two ordinary characters, or a line has an odd number of them.
+    is_as_stored : bool
+        Whether the bytes of the file are this text, so that they can be read from it directly.
     identity : tuple of int
         Inode, size and time of the last change.
     """
@@ -60,6 +62,7 @@ class PlainText:
     encoding: str
     is_guess: bool
     has_odd_quotes: bool
+    is_as_stored: bool
     identity: tuple[int, ...]
 
     def chunks(
@@ -132,7 +135,9 @@ def look_at(path: Path, encoding: str | None = None) -> PlainText:
     marked = encoding or _marked(path)
     for candidate in (marked,) if marked else ("utf-8", "cp1252", "latin-1"):
         try:
-            odd = _check(path, _decoded(path, candidate))
+            is_as_stored = candidate in {"utf-8", "utf-8-sig"} and not is_packed(path)
+            chunks = _stored(path, candidate) if is_as_stored else _decoded(path, candidate)
+            odd, has_returns = _check(path, chunks)
         except UnicodeDecodeError as error:
             if marked or candidate == "latin-1":
                 raise DataError(
@@ -140,7 +145,8 @@ def look_at(path: Path, encoding: str | None = None) -> PlainText:
                     " with --encoding, or save it as UTF-8"
                 ) from error
         else:
-            return PlainText(path, candidate, not marked and candidate != "utf-8", odd, identity)
+            is_as_stored = is_as_stored and not has_returns
+            return PlainText(path, candidate, not marked and candidate != "utf-8", odd, is_as_stored, identity)
     raise AssertionError("latin-1 decodes every byte")
 
 
@@ -187,15 +193,33 @@ def _decoded(path: Path, encoding: str) -> Iterator[bytes]:
             yield text.encode()
 
 
-def _check(path: Path, chunks: Iterator[bytes]) -> bool:
-    """Refuse NUL bytes and endless lines; return whether quotes look odd."""
+def _stored(path: Path, encoding: str) -> Iterator[bytes]:
+    """Yield the content of a plain file of UTF-8 as it is, after seeing that it is UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    done = 0
+    with plain_errors(path), path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if not (chunk.isascii() and not decoder.getstate()[0]):
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError as error:
+                    start, end = done + error.start, done + error.end
+                    raise UnicodeDecodeError(encoding, b"", start, end, error.reason) from None
+            done += len(chunk)
+            yield chunk
+        decoder.decode(b"", final=True)
+
+
+def _check(path: Path, chunks: Iterator[bytes]) -> tuple[bool, bool]:
+    """Refuse NUL bytes and endless lines; return whether quotes look odd, and whether there are carriage returns."""
     n_lines = length = n_open = 0
-    odd = False
+    odd = has_returns = False
     tail = b"\n"
     for chunk in chunks:
         if b"\0" in chunk:
             line = n_lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
             raise DataError(f"{path}: line {line}: a NUL byte; is it a text? If its encoding is another, --encoding")
+        has_returns = has_returns or b"\r" in chunk
         ends = chunk.count(b"\n")
         length = len(chunk) - chunk.rfind(b"\n") if ends else length + len(chunk)
         if length > MOST_OF_A_LINE:
@@ -208,7 +232,7 @@ def _check(path: Path, chunks: Iterator[bytes]) -> bool:
             n_open, has_odd_line = _quotes_of_lines(chunk, n_open)
             odd = odd or has_odd_line
         tail = chunk[-2:]
-    return odd or n_open % 2 == 1
+    return odd or n_open % 2 == 1, has_returns
 
 
 def _quotes_of_lines(chunk: bytes, n_open: int) -> tuple[int, bool]:

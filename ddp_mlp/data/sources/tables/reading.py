@@ -39,10 +39,12 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     findings = understand_features(table, features, looks, options)
     _require_understood(table, findings)
     encoder = Encoder(table, tuple(findings.columns), targets, options.weights, options.split_by)
-    sizes = encoder.sizes()
+    n_rows, n_without = looks.numbers[targets.names[0]].n_rows, looks.texts[targets.names[0]].n_missing
+    is_plain = len(targets.names) == 1 and options.split_by is None and options.missing != "drop"
+    sizes = {"train": n_rows - n_without} if is_plain and n_rows > n_without else encoder.sizes()
     if "train" not in sizes:
         raise DataError(f"{table.path}: no row to train on; each lacks a target, or other cells that are needed")
-    n_left_out = looks.numbers[targets.names[0]].n_rows - sum(sizes.values())
+    n_left_out = n_rows - sum(sizes.values())
     lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
     notes = (*table.notes, *targets.notes, *lost, *findings.told())
     return Source(_description(table, encoder, targets), sizes, encoder.blocks, encoder.columns, notes)
