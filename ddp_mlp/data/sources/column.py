@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
+
+from ddp_mlp.data.schema import Missing, SourceColumn
 
 Kind = Literal["number", "category", "date"]
 Encoding = Literal["number", "one-hot", "ordinal", "date"]
@@ -33,8 +35,6 @@ class Column:
         How cells are written: a key of `tables.cells.NUMBER_FORMS`, or the format of a date.
     unit : str or None
         What stands beside each number, such as ``%``.
-    low, high : float or None
-        Range of the numbers that were seen, over all rows.
     """
 
     name: str
@@ -45,5 +45,37 @@ class Column:
     missing: str = "impute"
     form: str = "plain"
     unit: str | None = None
-    low: float | None = None
-    high: float | None = None
+
+
+def source_column(column: Column) -> SourceColumn:
+    """Return what a schema keeps of a column: all but how this one file writes its cells."""
+    is_boolean = column.encoding == "ordinal" and {c.lower() for c in column.categories} <= {"false", "true"}
+    how = {"ordinal": "" if is_boolean else "ordinal", "date": "cyclic"}.get(column.encoding, "")
+    return SourceColumn(
+        column.name,
+        "boolean" if is_boolean else column.kind,
+        column.features,
+        column.categories,
+        cast("Missing", column.missing),
+        column.unit or "",
+        how,
+    )
+
+
+def column_of(kept: SourceColumn) -> Column:
+    """Return a column of a schema as one whose cells are to be found out."""
+    if kept.kind == "boolean":
+        return Column(
+            kept.name, "category", "ordinal", kept.features, kept.categories or ("false", "true"), kept.missing
+        )
+    encodings: dict[str, Encoding] = {"number": "number", "date": "date"}
+    encoding = encodings.get(kept.kind, "ordinal" if kept.how == "ordinal" else "one-hot")
+    return Column(
+        kept.name,
+        kept.kind,
+        encoding,
+        kept.features,
+        kept.categories,
+        kept.missing,
+        unit=kept.unit or None,
+    )

@@ -1,4 +1,4 @@
-"""Targets that are arrays of numbers or of text: labels or quantities, by the rule of `tables.targets`."""
+"""Targets that are arrays of numbers or of text: labels or quantities, by the one rule of `data.tasks`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.rows import MAX_CLASSES, Task, require_task, task_of_classes
-from ddp_mlp.data.sources.tables.targets import looks_like_labels
 from ddp_mlp.data.sources.tables.words import listed
+from ddp_mlp.data.tasks import guess_task
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -86,17 +86,18 @@ def understand_labels(path: Path, targets: NDArray[Any], stated: str) -> Labels:
     if not is_text and not np.isfinite(targets).all():
         raise DataError(f"{path}: targets that are missing or infinite; leave such rows out")
     values = np.unique(targets.reshape(-1))
-    labelled = is_text or targets.dtype.kind == "b" or looks_like_labels(values.tolist()[:MAX_CLASSES], len(targets))
-    if stated == "regression" or (stated == "auto" and not labelled):
+    is_whole = is_text or targets.dtype.kind == "b" or bool((values == np.floor(values)).all())
+    numbers = None if is_text or not is_whole else values.astype(np.float64)
+    guess = guess_task(numbers, len(targets), stored_whole=targets.dtype.kind in "biu")
+    if stated == "regression" or (stated == "auto" and guess.task == "regression" and not is_text):
         if is_text:
             raise UsageError(f"{path}: text as target; regression needs numbers")
-        return Labels("regression", None, f"regression: {'numbers' if stated == 'auto' else 'stated'}")
-    is_whole = is_text or bool((values == np.floor(values)).all())
+        return Labels("regression", None, f"regression: {guess.reason if stated == 'auto' else 'stated'}")
     if not is_whole or len(values) > MAX_CLASSES:
         raise DataError(f"{path}: too many different targets, or fractions, for classes; use --task regression")
     task = task_of_classes(len(values)) if stated == "auto" else require_task(stated, "--task")
     if task == "binary" and len(values) > 2:
         raise DataError(f"{path}: {len(values)} classes; use --task multiclass")
     labels = Labels(task, values, "")
-    why = "stated" if stated != "auto" else "text" if is_text else "few whole numbers; --task regression takes them so"
+    why = "stated" if stated != "auto" else "text" if is_text else guess.reason
     return Labels(task, values, f"{task}: {why}; classes {listed(labels.class_names or (), 8)}")

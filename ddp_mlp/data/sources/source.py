@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ddp_mlp.data.rows import Description, Rows
-    from ddp_mlp.data.sources.column import Column
 
 #: Rows of a block.
 BLOCK_ROWS = 8192
@@ -27,8 +26,6 @@ class Source:
         Rows of each split; always "train".
     blocks : callable
         Returns an iterator of ``(split, rows)``; the rows of each split come in order.
-    columns : tuple of Column
-        The columns of a table that the features are made of, in their order.
     notes : tuple of str
         What was decided, in words; those of a doubtful decision begin with ``warning:``.
     """
@@ -36,5 +33,4 @@ class Source:
     description: Description
     sizes: Mapping[str, int]
     blocks: Callable[[], Iterator[tuple[str, Rows]]]
-    columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = ()

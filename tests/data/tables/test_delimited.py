@@ -83,12 +83,15 @@ def test_a_text_target_is_classes(path: Path) -> None:
     [
         (["-1", "1"], 10, "binary", ("-1", "1")),
         (["3", "1", "2"], 10, "multiclass", ("1", "2", "3")),
-        (["3", "1", "2"], 9, "regression", None),
+        (["3.0", "1", "2"], 9, "regression", None),
+        (["3", "1", "2"], 9, "multiclass", ("1", "2", "3")),
         (["0.0", "1.0"], 10, "binary", ("0", "1")),
         (["true", "false"], 10, "binary", ("false", "true")),
         (["0.5", "1"], 10, "regression", None),
         ([str(i) for i in range(20)], 10, "multiclass", tuple(str(i) for i in range(20))),
-        ([str(i) for i in range(21)], 10, "regression", None),
+        ([str(i) for i in range(21)], 10, "multiclass", tuple(str(i) for i in range(21))),
+        ([str(2 * i) for i in range(21)], 10, "regression", None),
+        ([str(i) for i in range(21)], 1, "regression", None),
         (["yes", "no"], 1, "binary", ("no", "yes")),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.data.importing import open_source
+from ddp_mlp.data.sources.column import column_of
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.tables.delimited import read_delimited
 from ddp_mlp.data.sources.tables.encoding import Encoder
@@ -25,7 +26,8 @@ FIRST = "a,k,t,ok,y\n1.5,red,2024-01-31,true,0.5\n2.5,blue,2024-02-01,false,1.5\
 @pytest.fixture
 def columns(tmp_path: Path) -> tuple[Column, ...]:
     (tmp_path / "first.csv").write_text(FIRST)
-    return open_source([tmp_path / "first.csv"], ImportOptions(targets=("y",))).columns
+    source = open_source([tmp_path / "first.csv"], ImportOptions(targets=("y",)))
+    return tuple(map(column_of, source.description.columns))
 
 
 def opened(folder: Path, text: str) -> Table:

@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ddp_mlp.data.sources.column import Column
-from ddp_mlp.data.sources.tables.cells import ISO, PLAIN, numbers_of, times_of
+from ddp_mlp.data.sources.tables.cells import ISO, PLAIN, times_of
 from ddp_mlp.data.sources.tables.dates import date_features
 from ddp_mlp.data.sources.tables.facts import cells_at
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, decimal_sign, form_of
@@ -130,7 +128,7 @@ def _add_number(table: Table, name: str, looks: Looks, options: ImportOptions, f
             )
         if facts.low == facts.high and facts.n_rows > 1:
             findings.constant.append(name)
-        column = Column(name, "number", "number", (name,), low=facts.low, high=facts.high)
+        column = Column(name, "number", "number", (name,))
         findings.columns.append(column)
 
 
@@ -155,17 +153,7 @@ def _add_formed(
     )
     findings.notes.append(f"column {shown(name)} holds numbers as text, with {how}")
     column = Column(name, "number", "number", (name,), form=form, unit=unit)
-    findings.columns.append(with_range(column, facts))
-
-
-def with_range(column: Column, facts: TextFacts) -> Column:
-    """Return a column of numbers as text with the range of its numbers, where all its values are known."""
-    import pyarrow as pa
-
-    if not facts.values:
-        return column
-    numbers = numbers_of(pa.array(list(facts.values)), column.form, decorated=True)
-    return replace(column, low=float(np.nanmin(numbers)), high=float(np.nanmax(numbers)))
+    findings.columns.append(column)
 
 
 def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
@@ -235,8 +223,7 @@ def _add_date(name: str, form: str, facts: TextFacts, findings: Findings) -> Non
     features = date_features(name, form, has_clock=has_clock)
     parts = listed([feature.removeprefix(f"{name}.") for feature in features])
     findings.notes.append(f"column {shown(name)} holds text that is dates ({form}): {parts}")
-    low, high = (None, None) if seconds is None else (float(seconds.min()), float(seconds.max()))
-    findings.columns.append(Column(name, "date", "date", features, form=form, low=low, high=high))
+    findings.columns.append(Column(name, "date", "date", features, form=form))
 
 
 def _add_category(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
@@ -282,7 +269,7 @@ def _is_name(facts: TextFacts) -> bool:
 
 
 def _ordinal(name: str, categories: tuple[str, ...]) -> Column:
-    return Column(name, "category", "ordinal", (name,), categories, low=0.0, high=float(len(categories) - 1))
+    return Column(name, "category", "ordinal", (name,), categories)
 
 
 def _with_policy(column: Column, looks: Looks, policy: str) -> Column:

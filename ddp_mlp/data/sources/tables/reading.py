@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.rows import MAX_CLASSES, Description
+from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES, learn_numbers, learn_texts
@@ -47,7 +48,7 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     n_left_out = n_rows - sum(sizes.values())
     lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
     notes = (*table.notes, *targets.notes, *lost, *findings.told())
-    return Source(_description(table, encoder, targets), sizes, encoder.blocks, encoder.columns, notes)
+    return Source(_description(table, encoder, targets), sizes, encoder.blocks, notes)
 
 
 def choose_features(table: Table, options: ImportOptions) -> list[str]:
@@ -133,4 +134,6 @@ def _description(table: Table, encoder: Encoder, targets: Targets) -> Descriptio
         feature_names=names,
         target_names=targets.names,
         class_names=class_names,
+        columns=tuple(map(source_column, encoder.columns)),
+        target_units=targets.units if any(targets.units) else None,
     )

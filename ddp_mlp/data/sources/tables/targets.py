@@ -1,13 +1,8 @@
 """What the target columns mean: classes or quantities, by one rule for every format.
 
-Under the task "auto":
-
-- one column of text or of booleans is labels; the classes are its values in alphabetical order;
-- one column of whole numbers, at most `AUTO_CLASSES` different ones and on average
-  `AUTO_ROWS_PER_CLASS` rows for each, is labels; the classes are its values in ascending order;
-- anything else is regression.
-
-Two classes are binary, more are multiclass. A stated task overrides these rules.
+Under the task "auto" one column of text or of booleans is labels, whose classes are its values in
+alphabetical order; whether numbers are labels says `data.tasks.guess_task`, and the classes are in
+ascending order. Several columns are quantities. A stated task overrides these rules.
 """
 
 from __future__ import annotations
@@ -22,6 +17,7 @@ from ddp_mlp.data.sources.tables.cells import EXACT, PLAIN, numbers_of
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
 from ddp_mlp.data.sources.tables.meaning import mixed
 from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.data.tasks import guess_task
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +28,8 @@ if TYPE_CHECKING:
     from ddp_mlp.data.sources.tables.facts import TextFacts
     from ddp_mlp.data.sources.tables.meaning import Looks
     from ddp_mlp.data.sources.tables.table import Table
+    from ddp_mlp.data.tasks import Guess
 
-#: Up to so many different whole numbers are taken for labels ...
-AUTO_CLASSES = 20
-#: ... if each has so many rows on average.
-AUTO_ROWS_PER_CLASS = 10
 #: Up to so many different texts are taken for labels.
 _MOST_TEXTS = 1000
 
@@ -61,6 +54,8 @@ class Targets:
         None for regression.
     notes : tuple of str
         What was decided.
+    units : tuple of str
+        What stands beside the numbers of each; "" for nothing.
     """
 
     task: Task
@@ -70,12 +65,7 @@ class Targets:
     labels: tuple[float, ...] | None = None
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-
-
-def looks_like_labels(values: Sequence[float], n_rows: int) -> bool:
-    """Tell whether numbers are labels, from the different ones and the number of rows."""
-    few = 0 < len(values) <= AUTO_CLASSES and n_rows >= AUTO_ROWS_PER_CLASS * len(values)
-    return few and all(value == np.floor(value) for value in values)
+    units: tuple[str, ...] = ()
 
 
 def understand_targets(table: Table, looks: Looks, options: ImportOptions) -> Targets:
@@ -104,9 +94,17 @@ def understand_targets(table: Table, looks: Looks, options: ImportOptions) -> Ta
     if form is None:
         return _text_classes(table, names[0], facts, task)
     values = _different_numbers(facts, form)
-    if task == "auto" and not looks_like_labels(values or (), facts.n_filled):
-        return _quantities(table, looks, options, forms)
-    return _number_classes(table, names[0], facts, values, form, task)
+    guess = _guess(facts, values)
+    if task == "auto" and guess.task == "regression":
+        return _quantities(table, looks, options, forms, guess.reason)
+    return _number_classes(table, names[0], facts, values, form, task, guess.reason)
+
+
+def _guess(facts: TextFacts, values: tuple[float, ...] | None) -> Guess:
+    """Guess the task from the numbers of a target."""
+    is_whole = values is not None and all(np.isfinite(v) and v == np.floor(v) for v in values)
+    written_whole = all(text.lstrip("+-").isdecimal() for text in facts.values or ())
+    return guess_task(np.array(values) if is_whole else None, facts.n_filled, stored_whole=written_whole)
 
 
 def _form(table: Table, name: str, looks: Looks, options: ImportOptions) -> tuple[str, bool] | None:
@@ -144,7 +142,7 @@ def _require_text(table: Table, name: str, facts: TextFacts) -> None:
 
 
 def _quantities(
-    table: Table, looks: Looks, options: ImportOptions, forms: Sequence[tuple[str, bool] | None]
+    table: Table, looks: Looks, options: ImportOptions, forms: Sequence[tuple[str, bool] | None], why: str = ""
 ) -> Targets:
     for name in options.targets:
         facts = looks.numbers[name]
@@ -158,10 +156,10 @@ def _quantities(
                 f"{table.path}: target {shown(name)} has an integer above 2**53 at {table.place(facts.large_row)},"
                 " which is not exact as a number; --task multiclass takes each as a class"
             )
-    why = "stated" if options.task != "auto" else "numbers" if len(options.targets) == 1 else "several targets"
-    return Targets(
-        "regression", options.targets, tuple(f for f in forms if f is not None), notes=(f"regression: {why}",)
-    )
+    reason = "stated" if options.task != "auto" else why or "several targets"
+    units = tuple(next(iter(looks.texts[name].decorations), "") for name in options.targets)
+    kept = tuple(form for form in forms if form is not None)
+    return Targets("regression", options.targets, kept, notes=(f"regression: {reason}",), units=units)
 
 
 def _different_numbers(facts: TextFacts, form: tuple[str, bool]) -> tuple[float, ...] | None:
@@ -175,7 +173,13 @@ def _different_numbers(facts: TextFacts, form: tuple[str, bool]) -> tuple[float,
 
 
 def _number_classes(
-    table: Table, name: str, facts: TextFacts, values: tuple[float, ...] | None, form: tuple[str, bool], task: str
+    table: Table,
+    name: str,
+    facts: TextFacts,
+    values: tuple[float, ...] | None,
+    form: tuple[str, bool],
+    task: str,
+    why: str,
 ) -> Targets:
     if values is None or not all(np.isfinite(v) and v == np.floor(v) for v in values):
         raise DataError(
@@ -186,7 +190,7 @@ def _number_classes(
         return _text_classes(table, name, facts, task, by_number=True)
     found = _task(table.path, name, len(values), task)
     names = tuple(f"{value:.0f}" for value in values)
-    return Targets(found, (name,), (form,), None, values, names, _told(found, name, names, task, "few whole numbers"))
+    return Targets(found, (name,), (form,), None, values, names, _told(found, name, names, task, why))
 
 
 def _text_classes(table: Table, name: str, facts: TextFacts, task: str, *, by_number: bool = False) -> Targets:
@@ -214,6 +218,7 @@ def _task(path: Path, name: str, n_classes: int, task: str) -> Task:
 
 
 def _told(task: str, name: str, names: Sequence[str], stated: str, why: str) -> tuple[str, ...]:
-    hint = "; --task regression takes it as a quantity" if why != "text" else ""
-    reason = f"{shown(name)} is {why}{hint}" if stated == "auto" else "stated"
+    is_text = why == "text"
+    reason = f"{shown(name)} is text" if is_text else f"{shown(name)}: {why}; --task regression takes it as a quantity"
+    reason = reason if stated == "auto" else "stated"
     return (f"{task}: {reason}; classes {listed(names, 8)}",)
