@@ -156,7 +156,9 @@ def _bind_features(schema: Schema, found: Found, told: _Differences, knows: str)
     at = {name: i for i, name in enumerate(names)}
     groups = one_hot_groups(schema)
     met = {groups[name] for name in names if name in groups}
-    missing = [name for name in known if name not in at and groups.get(name) not in met]
+    marks = {column.features[-1] for column in schema.columns if column.missing == "indicator" and column.features}
+    may_be_absent = {name for name in marks if name.endswith("=missing")}
+    missing = [n for n in known if n not in at and groups.get(n) not in met and n not in may_be_absent]
     unknown = [name for name in names if name not in set(known)]
     _tell_missing(missing, unknown, told, knows)
     _tell_unknown(unknown, {group.name for group in schema.columns if group.kind == "category"} | met, found, at, told)
@@ -174,7 +176,9 @@ def one_hot_groups(schema: Schema) -> dict[str, str]:
     """
     if schema.columns:
         one_hot = [column for column in schema.columns if column.kind == "category" and column.how != "ordinal"]
-        return {feature: column.name for column in one_hot for feature in column.features}
+        # A column that marks missing cells comes after those of the categories, and is none of them.
+        members = [(column.name, column.features[: len(column.categories) or None]) for column in one_hot]
+        return {feature: name for name, features in members for feature in features}
     split = [(name, name.partition("=")) for name in schema.feature_names or ()]
     return {name: source for name, (source, sign, _) in split if sign}
 

@@ -26,8 +26,11 @@ class Source:
         Rows of each split; always "train".
     blocks : callable
         Returns an iterator of ``(split, rows)``; the rows of each split come in order.
+    notes : tuple of str
+        What was decided, in words; those of a doubtful decision begin with ``warning:``.
     """
 
     description: Description
     sizes: Mapping[str, int]
     blocks: Callable[[], Iterator[tuple[str, Rows]]]
+    notes: tuple[str, ...] = ()
