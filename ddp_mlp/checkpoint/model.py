@@ -65,7 +65,14 @@ class Model:
 def write_description(
     file: Any, config: Config, schema: Schema, normalization: Normalization, targets: Normalization | None
 ) -> None:
-    """Write what models and checkpoints have in common into an open HDF5 file."""
+    """Write the part that models and checkpoints share into an open HDF5 file.
+
+    Parameters
+    ----------
+    file : h5py.File
+    normalization, targets : Normalization
+        Of the features and of the targets; None leaves targets as they are.
+    """
     file.attrs["config"] = json.dumps(msgspec.to_builtins(config))
     file.attrs["data"] = schema_to_json(schema)
     file.attrs["normalization_kind"] = normalization.kind
@@ -86,7 +93,7 @@ def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
 
 
 def read_description(stored: Stored) -> tuple[Config, Schema, Normalization, Network, Normalization | None]:
-    """Read what `write_description` wrote.
+    """Read the part that `write_description` wrote.
 
     Raises
     ------

@@ -73,7 +73,7 @@ class _Compiling:
         return self._thread.is_alive()
 
     def code(self) -> bytes:
-        """Return the machine code, or raise what has gone wrong."""
+        """Return the machine code, or raise the failure of the compiler."""
         if self._error:
             raise self._error
         return self._code

@@ -1,4 +1,4 @@
-"""After every report: what is checked, and what is written down; on all ranks alike."""
+"""Checks and writes after every report, on all ranks alike."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Saving:
             self._recorder.close(abandon=error is not None and not is_agreed(error))
 
     def after(self, report: Report, copy_moments: Callable[[], Floats | None]) -> None:
-        """Collective. Do what a report asks for; what ends a run is waited for.
+        """Collective. Check and save after a report; the end of a run is waited for.
 
         Parameters
         ----------

@@ -55,7 +55,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Imprint:
-    """What all files of a run have in common, and how a snapshot becomes one of them."""
+    """The part that all files of a run share, and how a snapshot becomes one of them."""
 
     config: Config
     problem: Problem

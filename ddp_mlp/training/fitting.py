@@ -1,4 +1,4 @@
-"""What one rank finds out about the training rows, and all ranks use: statistics and weights."""
+"""Statistics and class weights of the training rows, fitted on rank 0."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _one_hot_columns(schema: Schema) -> list[list[int]]:
 
 
 def treatment_from_json(text: str) -> Treatment:
-    """Rebuild what `fit_treatment` has found."""
+    """Rebuild the result of `fit_treatment` from its JSON."""
     raw = json.loads(text)
     targets = None if raw["targets"] is None else normalization_from_json(raw["targets"])
     weights = None if raw["class_weights"] is None else np.array(raw["class_weights"], np.float64)

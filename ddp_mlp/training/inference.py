@@ -87,6 +87,17 @@ class Application:
 def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[str], None]) -> Iterator[Application]:
     """Collective. Load a model, and the rows of a split bound to its schema and normalised as in its training.
 
+    Parameters
+    ----------
+    location : Path
+        A model, or a run directory.
+    data : str
+        Data set, or ``FILE:/GROUP``.
+    split_name : str or None
+        None for the test split, or the only one.
+    tell : callable
+        Called on rank 0 with a line for the user.
+
     Raises
     ------
     MissingInputError, DataError

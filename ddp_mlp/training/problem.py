@@ -1,4 +1,4 @@
-"""From a configuration to what training needs: rows in memory, the network, who validates."""
+"""From a configuration to a problem: rows in memory, the network, who validates."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DEFAULT_VALID_FRACTION = 0.1
 
 @dataclass(frozen=True)
 class Problem:
-    """What a run works on; the same on every rank but for the shared memory it names.
+    """The problem of a run; the same on every rank but for the shared memory it names.
 
     Attributes
     ----------

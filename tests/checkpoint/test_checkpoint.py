@@ -14,10 +14,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.checkpoint import (
     Checkpoint,
-    check_content,
-    check_resumable,
     checkpoint_image,
     checkpoint_name,
     list_checkpoints,
@@ -30,9 +29,9 @@ from ddp_mlp.checkpoint.checkpoint import (
 )
 from ddp_mlp.checkpoint.history import cells_of, extended
 from ddp_mlp.checkpoint.model import Model, load_model, model_image
+from ddp_mlp.checkpoint.resuming import check_content, check_resumable
 from ddp_mlp.checkpoint.sealed_hdf5 import make_image
 from ddp_mlp.config.schema import keys, sections
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.errors import CheckpointError, DataError, MissingInputError
 from tests.checkpoints import FACTS, HISTORY, checkpoint_of, config_of
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.config import Config
@@ -20,7 +21,6 @@ from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import digest
 from ddp_mlp.core.network import build_network, check_trainable
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sampling import split_ids
 from ddp_mlp.data.resident import load_resident
 from ddp_mlp.data.rows import Rows

@@ -1,4 +1,4 @@
-"""The run directory: what a run leaves behind, appended to over restarts.
+"""The run directory: the files of a run, appended to over restarts.
 
 Whatever is written into it goes through here, where each change is checked first: a job that
 hung while another took over its directory must leave it alone.

@@ -35,7 +35,7 @@ PATIENCE_S = 30.0
 #: Seconds that whoever takes over needs to write its name.
 _WRITING_S = 0.1
 
-#: What file systems without locks answer.
+#: The answers of file systems without locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
