@@ -65,7 +65,7 @@ def read_whole(path: Path, most: int) -> bytes:
 
 
 def linked(status: os.stat_result) -> str:
-    """Return that a file has more names than one, if so: what is written into it would be seen elsewhere."""
+    """Return the objection that a file has more names than one, if so: text written into it would be seen elsewhere."""
     return f"a file of {status.st_nlink} names (hard links)" if status.st_nlink > 1 else ""
 
 

@@ -22,6 +22,7 @@ LARGE_ROOMS = {
 LONG_MODULES = {
     "data/hdf5/arrays.py": "one question to an array beside the other, with all that may be wrong with it",
     "data/dataset/dataset.py": "a data set and its splits, which know each other",
+    "data/binding.py": "each way in which a file can fit a schema or not, and how it is told",
 }
 #: Functions with more lines below their docstring, and why.
 LONG_FUNCTIONS = {

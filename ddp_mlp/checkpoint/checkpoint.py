@@ -56,7 +56,7 @@ class Checkpoint:
     fingerprint: str
     micro_batches: int
     written_by: dict[str, Any]
-    targets: Normalization | None = None
+    target_normalization: Normalization | None = None
     metrics: tuple[Cells, ...] = ()
     hashes: tuple[Cells, ...] = ()
 
@@ -86,7 +86,9 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
         if checkpoint.metrics or checkpoint.hashes:
             file["rows"] = json.dumps({"metrics": checkpoint.metrics, "hashes": checkpoint.hashes})
         file.attrs["format_version"] = CHECKPOINT_FORMAT
-        write_description(file, checkpoint.config, checkpoint.schema, checkpoint.normalization, checkpoint.targets)
+        write_description(
+            file, checkpoint.config, checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization
+        )
         write_parameters(file, checkpoint.network, state.parameters)
         for name, moment in zip(OPTIMIZERS[checkpoint.config.optimizer.name].moments, state.moments, strict=True):
             file[f"moments/{name}"] = moment

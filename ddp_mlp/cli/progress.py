@@ -59,7 +59,7 @@ class Silent:
     """Shows lines that matter, and no progress."""
 
     def show(self, report: Report) -> None:
-        """Show nothing."""
+        """Stay silent."""
 
     def tell(self, line: str) -> None:
         """Show a line that stays."""

@@ -31,7 +31,7 @@ _TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a user can say about the files to import.
+    """The wishes of a user about the files to import.
 
     Attributes
     ----------
@@ -166,7 +166,14 @@ def write_source(source: Source, path: Path, *, force: bool = False, compress: b
 def import_dataset(
     paths: Sequence[Path], out: Path, options: ImportOptions, *, force: bool = False, compress: bool = False
 ) -> Source:
-    """Import files as the data set `out` and return what was written.
+    """Import files as the data set `out` and return the source that was written.
+
+    Parameters
+    ----------
+    force : bool
+        Whether an existing file is replaced.
+    compress : bool
+        Whether arrays are packed.
 
     Raises
     ------
@@ -182,7 +189,17 @@ def import_dataset(
 
 
 def make_dataset(name: str, out: Path, *, samples: int | None = None, seed: int = 0, force: bool = False) -> Source:
-    """Make the data set `out` of a known kind and return what was written.
+    """Make the data set `out` of a known kind and return the source that was written.
+
+    Parameters
+    ----------
+    name : str
+        Of `MAKERS`.
+    samples : int, optional
+        Rows of each split together; None for as many as the kind has.
+    seed : int
+    force : bool
+        Whether an existing file is replaced.
 
     Raises
     ------

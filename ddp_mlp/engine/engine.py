@@ -161,7 +161,7 @@ class Engine:
             threads=threads, global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
-        comm.standing.watch_team(self._arena.rank_sync[RANK_STATUS:])
+        comm.rank_status.watch_team(self._arena.rank_sync[RANK_STATUS:])
         comm.node_barrier()
         self._helpers = [
             threading.Thread(target=phases.work, args=(self._arena, thread, 0, 0, 0), daemon=True)

@@ -35,15 +35,15 @@ class Evaluator:
         comm: Communicator,
         threads: int,
         *,
-        targets: Normalization | None = None,
+        target_normalization: Normalization | None = None,
     ) -> None:
-        """`targets` is how the resident targets were normalised: metrics and predictions are taken back."""
+        """`target_normalization` is that of the resident targets: metrics and predictions are taken back."""
         self._network = network
         self._task = task
         self._resident = resident
         self._comm = comm
         self._threads = threads
-        self._targets = targets
+        self._target_normalization = target_normalization
         table, dtype = layer_table(network), resident.targets.dtype
         self._layers, self._settings = table.layers, table.settings.astype(dtype)
         self._rows = Rows(
@@ -83,7 +83,7 @@ class Evaluator:
 
     def _units(self) -> NDArray[np.float64] | None:
         """Return one unit of the normalised targets in units of the data."""
-        return None if self._targets is None else 1.0 / self._targets.scale
+        return None if self._target_normalization is None else 1.0 / self._target_normalization.scale
 
     def _measure(
         self, parameters: Floats, ids: NDArray[np.int64], *, with_records: bool
@@ -116,10 +116,10 @@ class Evaluator:
         self._share_out(blocks, n_blocks)
         self._comm.gather_rows(outputs, [n * EVALUATION_ROWS for n in self._counts(n_blocks)])
         outputs = outputs[: len(ids)]
-        if self._targets is None:
+        if self._target_normalization is None:
             return outputs
         # In float64: a large offset would cost the answers their digits.
-        return outputs / self._targets.scale + self._targets.offset
+        return outputs / self._target_normalization.scale + self._target_normalization.offset
 
     def _counts(self, n_blocks: int) -> list[int]:
         world_size = self._comm.world_size

@@ -114,7 +114,7 @@ class ShardedUpdate(Timed):
         """Collective. Scatter the sums, update the own share, gather the parameters."""
         choices = self._arena.update_choices
         if self._overlap.is_on and self._sender:
-            with self._communicating(), self._comm.standing.waiting("the sum of the gradients between nodes"):
+            with self._communicating(), self._comm.rank_status.waiting("the sum of the gradients between nodes"):
                 self._sender.wait()
         if not self._do(self._tails if self._overlap.is_on else self._sums, FOLD, step):
             return

@@ -26,9 +26,8 @@ from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
-from ddp_mlp.run.start import choose_micro_batches, fresh_state, written_by
+from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, written_by
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
-from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
@@ -81,7 +80,7 @@ class Run:
             For what the user can mend; on all ranks. ``status.json`` says so too.
         """
         self._comm.guard(self._config.train.timeout_s, self._note_timeout)
-        self._comm.standing.at("while comparing how the ranks were started")
+        self._comm.rank_status.at("while comparing how the ranks were started")
         check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
         with agreed(self._comm):
             check_isa(self._config.train.isa)
@@ -89,7 +88,7 @@ class Run:
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
         ready_kernels(self._config.train.dtype, self._comm, self._tell_user)
-        self._comm.standing.at("while opening the run directory")
+        self._comm.rank_status.at("while opening the run directory")
         try:
             with agreed(self._comm):
                 self._on_root(self._occupy)
@@ -110,12 +109,12 @@ class Run:
         """Collective. Train to the end, in a directory that is this job's own."""
         comm, started = self._comm, perf_counter()
         try:
-            comm.standing.at("while loading the data")
+            comm.rank_status.at("while loading the data")
             checkpoint = self._restore()
-            problem = prepare(self._config, comm, self._tell, _began(checkpoint))
+            problem = prepare(self._config, comm, self._tell, began_with(checkpoint))
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
-            comm.standing.at("while preparing the first step")
+            comm.rank_status.at("while preparing the first step")
             self._check_content(checkpoint, problem)
             micro_batches = choose_micro_batches(self._config, checkpoint, comm.world_size, self._options.threads)
             state = checkpoint.state if checkpoint else fresh_state(self._config, problem)
@@ -246,8 +245,3 @@ class Run:
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
                         request("--max-time")
-
-
-def _began(checkpoint: Checkpoint | None) -> Began | None:
-    """Return the schema and statistics that a run that goes on began with."""
-    return None if checkpoint is None else Began(checkpoint.schema, checkpoint.normalization, checkpoint.targets)

@@ -78,7 +78,7 @@ class Saving:
         if due:
             check_finite(self._comm, self._state, self._cure)
         if due or ends_epoch:
-            self._comm.standing.at(f"while saving step {report.step}")
+            self._comm.rank_status.at(f"while saving step {report.step}")
             moments = copy_moments() if due else None
             with agreed(self._comm):
                 self._hand_over(moments, ends_epoch=ends_epoch, ends_run=ends_run)

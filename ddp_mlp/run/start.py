@@ -19,6 +19,7 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
 from ddp_mlp.errors import UsageError
+from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem
 
 
@@ -45,6 +46,15 @@ def choose_micro_batches(config: Config, checkpoint: Checkpoint | None, world_si
             )
         )
     return chosen
+
+
+def began_with(checkpoint: Checkpoint | None) -> Began | None:
+    """Return the schema and statistics that a run that goes on began with."""
+    return (
+        None
+        if checkpoint is None
+        else Began(checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization)
+    )
 
 
 def fresh_state(config: Config, problem: Problem) -> TrainState:

@@ -56,8 +56,8 @@ def loss_unit(problem: Problem, config: Config) -> str:
     settings = "".join(f"{key} {getattr(config.loss, key):g}, " for key in entry.keys)
     if settings and not entry.is_for_training:
         unit += f" ({settings.rstrip(', ')})"
-    if problem.targets is not None:
-        scales = 1 / problem.targets.scale
+    if problem.target_normalization is not None:
+        scales = 1 / problem.target_normalization.scale
         digits = sha256(np.ascontiguousarray(scales).tobytes()).hexdigest()[:12]
         unit += (
             f" in units of {scales[0]:.6g}" if scales.size == 1 else f" in {scales.size} units of their own ({digits})"

@@ -26,7 +26,11 @@ def likeliest_cure(config: Config, problem: Problem, rate: float) -> str:
         Learning rate of the step.
     """
     causes = []
-    if problem.schema.task == "regression" and problem.targets is None and (far := _farthest(problem)) > _FAR:
+    if (
+        problem.schema.task == "regression"
+        and problem.target_normalization is None
+        and (far := _farthest(problem)) > _FAR
+    ):
         causes.append(f'the targets reach {far:.3g}: set [data] normalize_targets = "standard"')
     if config.data.normalize == "none":
         causes.append('the features are not normalised: set [data] normalize = "standard"')

@@ -77,8 +77,9 @@ class Trainer:
         self._stop = False
         self._skipped: list[int] = []
         self._evaluator = Evaluator(
-            problem.network, problem.schema.task, problem.resident, comm, threads, targets=problem.targets
-        )
+            problem.network, problem.schema.task, problem.resident, comm, threads,
+            target_normalization=problem.target_normalization,
+        )  # fmt: skip
 
     def run(self) -> Iterator[Report]:
         """Collective. Train to the last epoch, yielding a report every now and then.
@@ -150,7 +151,7 @@ class Trainer:
         coefficients = [
             self._optimizer.coefficients(optimizer, self._rate_at(step), step) for step in range(first, first + n_steps)
         ]
-        self._comm.standing.at_step(first)
+        self._comm.rank_status.at_step(first)
         reports = self._engine.run(batches, coefficients)
         for report in reports:
             self._account(report)
@@ -208,7 +209,7 @@ class Trainer:
         if progress.n_skipped == progress.position:
             raise self._non_finite("at every step", "(all were left out)")
         trained_s = perf_counter() - started
-        self._comm.standing.at(f"in the validation after step {progress.step}")
+        self._comm.rank_status.at(f"in the validation after step {progress.step}")
         metrics = self._validate()
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,

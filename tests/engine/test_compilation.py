@@ -45,19 +45,19 @@ class Rank(SingleProcess):
         super().__init__()
         self.world, self.rank, self.world_size = world, rank, world.size  # type: ignore[assignment]
         self.node, self.local_rank, self.local_size = rank // 2, rank % 2, 2  # type: ignore[assignment]
-        self.watchdog = Watchdog(self.standing, rank, world.size, world.aborted.append)
+        self.watchdog = Watchdog(self.rank_status, rank, world.size, world.aborted.append)
         self.watchdog.set_timeout(TIMEOUT_S)
 
     def share_text(self, text: str) -> list[str]:
         self.world.texts[self.rank] = text
-        with self.standing.waiting("an agreement"):
+        with self.rank_status.waiting("an agreement"):
             self.world.meeting.wait(10)
             texts = list(self.world.texts)
             self.world.meeting.wait(10)
         return texts
 
     def node_barrier(self) -> None:
-        with self.standing.waiting("a barrier of the node"):
+        with self.rank_status.waiting("a barrier of the node"):
             self.world.nodes[self.node].wait(10)
 
     def node_shared(self, n_bytes: int, **_how: bool) -> Any:

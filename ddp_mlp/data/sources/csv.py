@@ -46,7 +46,7 @@ _MOST_NAMED = 40
 
 @dataclass(frozen=True)
 class _Targets:
-    """What the target columns mean; `values` are the classes in order, None for regression."""
+    """The meaning of the target columns; `values` are the classes in order, None for regression."""
 
     task: Task
     values: tuple[str, ...] | tuple[float, ...] | None

@@ -1,4 +1,4 @@
-"""What a column of a CSV file holds: numbers or text, and which different values."""
+"""The contents of a column of a CSV file: numbers or text, and which different values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """What the first reading learned about a column.
+    """The facts about a column from the first reading.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class ColumnLearner:
         )
 
     def facts(self) -> ColumnFacts:
-        """Return what was learned."""
+        """Return the facts that were learned."""
         # All of one kind, so they can be sorted.
         values = None if self._values is None else tuple(sorted(cast("set[str]", self._values)))
         return ColumnFacts(bool(self._is_text), self._whole, values)

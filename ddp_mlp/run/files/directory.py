@@ -129,7 +129,7 @@ class RunDirectory:
             )
 
     def clear(self) -> None:
-        """Remove what a run writes, for another one; what else lies there stays. For who holds the lock.
+        """Remove the files of a run, for another one; others that lie there stay. For who holds the lock.
 
         The configuration, by which a directory is known to hold a run, goes last.
 

@@ -91,7 +91,7 @@ class RunLock:
             )
 
     def release(self) -> None:
-        """Give the lock back, as far as that can be done. It never raises: what failed before is what counts."""
+        """Give the lock back, as far as that can be done. It never raises: an earlier failure counts more."""
         token, self._token = self._token, ""
         if self._descriptor < 0:
             return
