@@ -63,7 +63,7 @@ def layer_table(network: Network, *, training: bool = False) -> LayerTable:
 
 
 def _row(network: Network, k: int, starts: list[int], linear_at: int, mask_at: int) -> tuple[int, ...]:
-    """Return the columns of a layer in the order of `core.kernels.layers`."""
+    """Return the columns of a layer in the order of `core.kernels.network.layers`."""
     layout = network.layout
     is_transposed = layout.owner(k) != k
     row = layout.sizes[k] if is_transposed else layout.width(k)

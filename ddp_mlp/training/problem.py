@@ -56,7 +56,7 @@ class Problem:
     targets : Normalization or None
         How targets are normalised; None where they are as in the file.
     augmentation : ndarray of float64
-        Settings of `core.kernels.augmentation`, empty for none.
+        Settings of `core.kernels.network.augmentation`, empty for none.
     understood : Understood
         What the data were taken for.
     """

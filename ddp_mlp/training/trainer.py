@@ -74,8 +74,7 @@ class Trainer:
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
         self._comm = comm
         self._at_once = np.ones(1, np.int64)
-        self._stop = False
-        self._skipped: list[int] = []
+        self._stop, self._skipped = False, list[int]()
         self._evaluator = Evaluator(
             problem.network, problem.schema.task, problem.resident, comm, threads,
             target_normalization=problem.target_normalization,

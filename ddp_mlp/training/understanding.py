@@ -1,4 +1,4 @@
-"""What was understood of the data, in one line before the first step: whoever reads it sees a wrong guess at once."""
+"""The understanding of the data, in one line before the first step: whoever reads it sees a wrong guess at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KIND_WORDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Understood:
-    """What a run takes its data for.
+    """The understanding that a run has of its data.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def _word(kind: str) -> str:
 def understood(
     schema: Schema, preprocessing: Preprocessing, rows: tuple[int, int], splits: Mapping[str, Split]
 ) -> Understood:
-    """Return what a run takes its data for.
+    """Return the understanding that a run has of its data.
 
     Parameters
     ----------

@@ -23,13 +23,12 @@ from ddp_mlp.checkpoint.checkpoint import (
     load_checkpoint,
     newest_good,
     prune_checkpoints,
-    resumed_config,
     save_checkpoint,
     step_of,
 )
 from ddp_mlp.checkpoint.history import cells_of, extended
 from ddp_mlp.checkpoint.model import Model, load_model, model_image
-from ddp_mlp.checkpoint.resuming import check_content, check_resumable
+from ddp_mlp.checkpoint.resuming import check_content, check_resumable, resumed_config
 from ddp_mlp.checkpoint.sealed_hdf5 import make_image
 from ddp_mlp.config.schema import keys, sections
 from ddp_mlp.errors import CheckpointError, DataError, MissingInputError

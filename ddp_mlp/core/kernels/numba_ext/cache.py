@@ -19,7 +19,10 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from numba.core import config
+
 from ddp_mlp.cache_directory import cache_root, fallback_root, is_ours, is_private
+from ddp_mlp.core.kernels.numba_ext.hardware import code_target
 from ddp_mlp.durable import under_way
 from ddp_mlp.plain_files import open_plain
 
@@ -70,10 +73,6 @@ def _directories() -> Iterator[Path]:
 
 def _name(dtype: str) -> str:
     """Return the name of the file: a hash of everything that machine code depends on."""
-    from numba.core import config
-
-    from ddp_mlp.core.kernels.numba_ext.hardware import code_target
-
     text = [dtype, sys.implementation.cache_tag, platform.python_version(), platform.machine(), *code_target()]
     text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     text += [
