@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def text_lines(inspection: Inspection) -> list[str]:
-    """Return what was found: the file, its arrays, the data set, its splits."""
+    """Return an inspection as lines: the file, its arrays, the data set, its splits."""
     i = inspection
     group = "" if i.group == "/" else f":{i.group}"
     lines = [f"{i.path}{group}  {size_text(i.file_bytes)}", *tree_lines(i.tree, storage=True)]

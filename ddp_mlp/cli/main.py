@@ -142,7 +142,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _plain(error: click.ClickException) -> str:
-    """Return what was wrong with the command line, and where help is, in one line."""
+    """Return the mistake in a command line, and where help is, in one line."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "ddp-mlp"
     key = _as_key(error.option_name, context) if isinstance(error, click.NoSuchOption) else ""

@@ -1,4 +1,4 @@
-"""Bind what a file holds to a schema: which of its columns, targets and labels are those that a model knows.
+"""Binding a file to a schema: which of its columns, targets and labels are those that a model knows.
 
 Names decide where both sides have them. Where one side has none, position does, and that is said. Whatever does not
 fit is one error that lists all of it.
@@ -31,7 +31,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Found:
-    """What one split of a file says about its columns.
+    """The columns of one split of a file.
 
     Attributes
     ----------

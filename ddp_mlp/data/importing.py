@@ -223,7 +223,16 @@ def import_dataset(
     compress: bool = False,
     dry_run: bool = False,
 ) -> Source:
-    """Import files as the data set `out` and return what was written; with `dry_run` only read them.
+    """Import files as the data set `out` and return the source that was written.
+
+    Parameters
+    ----------
+    force : bool
+        Whether an existing file is replaced.
+    compress : bool
+        Whether arrays are packed.
+    dry_run : bool
+        Whether files are only read.
 
     Raises
     ------
@@ -244,7 +253,17 @@ def import_dataset(
 
 
 def make_dataset(name: str, out: Path, *, samples: int | None = None, seed: int = 0, force: bool = False) -> Source:
-    """Make the data set `out` of a known kind and return what was written.
+    """Make the data set `out` of a known kind and return the source that was written.
+
+    Parameters
+    ----------
+    name : str
+        Of `MAKERS`.
+    samples : int, optional
+        Rows of each split together; None for as many as the kind has.
+    seed : int
+    force : bool
+        Whether an existing file is replaced.
 
     Raises
     ------

@@ -26,7 +26,7 @@ def fill_missing(features: NDArray[Any], fill: NDArray[np.float64] | None) -> ND
 def fit_fill(
     blocks: Callable[[], Iterable[NDArray[Any]]], n_features: int, one_hot: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
-    """Return what fills a missing value of each column, also of those where none is missing in training.
+    """Return the value that fills a missing one of each column, also where none is missing in training.
 
     Parameters
     ----------

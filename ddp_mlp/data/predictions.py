@@ -41,7 +41,7 @@ def check_target(path: Path, *, force: bool) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model says of rows.
+    """The answers of a model for rows.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What one rank finds out about the training rows, and all ranks use: statistics and weights."""
+"""Statistics and class weights of the training rows, fitted on rank 0."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ddp_mlp.data.binding import one_hot_groups
 from ddp_mlp.data.dataset.dataset import Split
 from ddp_mlp.data.imputation import fill_missing, fit_fill
 from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, Span, fit_normalization, measure_span
-from ddp_mlp.data.resident import Treatment
+from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
@@ -26,17 +26,25 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Began:
-    """What a run was begun with, and goes on with: its schema, and what was fitted to its rows."""
+    """The beginning of a run that goes on: its schema, and the statistics that were fitted to its rows."""
 
     schema: Schema
     features: Normalization
-    targets: Normalization | None
+    target_normalization: Normalization | None
 
 
-def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
-    """Return a `Treatment` fitted to the rows that train, as JSON; numbers keep all their bits.
+def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
+    """Return a `Preprocessing` fitted to the rows that train, as JSON; numbers keep all their bits.
 
     Of a run that goes on, only the weights are found anew: a normalisation is that of its beginning.
+
+    Parameters
+    ----------
+    train : Split
+    train_ids : ndarray of int64
+        Its rows that train.
+    began : Began, optional
+        The beginning of a run that goes on.
 
     Raises
     ------
@@ -59,7 +67,7 @@ def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, 
                 f"[data] normalize_targets is for quantities, but the data set is {schema.task}; leave it out"
             )
         quantities = (rows.targets for rows in blocks())
-        targets = (began and began.targets) or fit_normalization(
+        targets = (began and began.target_normalization) or fit_normalization(
             data.normalize_targets, quantities, np.float64, schema.n_outputs
         )
     class_weights = _class_weights(config, schema, blocks())
@@ -107,12 +115,12 @@ def _one_hot_columns(schema: Schema) -> list[list[int]]:
     return list(groups.values())
 
 
-def treatment_from_json(text: str) -> Treatment:
-    """Rebuild what `fit_treatment` has found."""
+def preprocessing_from_json(text: str) -> Preprocessing:
+    """Rebuild the result of `fit_preprocessing` from its JSON."""
     raw = json.loads(text)
     targets = None if raw["targets"] is None else normalization_from_json(raw["targets"])
     weights = None if raw["class_weights"] is None else np.array(raw["class_weights"], np.float64)
-    return Treatment(
+    return Preprocessing(
         normalization_from_json(raw["features"]),
         targets,
         raw["autoencode"],

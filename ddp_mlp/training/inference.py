@@ -17,7 +17,7 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
 from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.dataset.known_files import known_fingerprint
-from ddp_mlp.data.resident import Resident, Treatment, load_resident
+from ddp_mlp.data.resident import Preprocessing, Resident, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
@@ -87,6 +87,17 @@ class Application:
 def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[str], None]) -> Iterator[Application]:
     """Collective. Load a model, and the rows of a split bound to its schema and normalised as in its training.
 
+    Parameters
+    ----------
+    location : Path
+        A model, or a run directory.
+    data : str
+        Data set, or ``FILE:/GROUP``.
+    split_name : str or None
+        None for the test split, or the only one.
+    tell : callable
+        Called on rank 0 with a line for the user.
+
     Raises
     ------
     MissingInputError, DataError
@@ -116,7 +127,9 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
             targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
         if far:
             say(far)
-    evaluator = Evaluator(model.network, model.schema.task, resident, comm, threads=1, targets=model.targets)
+    evaluator = Evaluator(
+        model.network, model.schema.task, resident, comm, threads=1, target_normalization=model.target_normalization
+    )
     yield Application(model, split.name, ids, evaluator, targets)
 
 
@@ -160,11 +173,11 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
 def _load(model: Model, split: Split, comm: Communicator) -> Resident:
     """Collective. Read a split into memory, once for each node."""
     dtype, n_targets = model.parameters.dtype.name, model.schema.n_targets
-    treatment = Treatment(model.normalization, model.targets, model.config.data.autoencode)
+    preprocessing = Preprocessing(model.normalization, model.target_normalization, model.config.data.autoencode)
     memory = SharedAllocations(comm, [split], model.schema.n_features, n_targets, dtype)
     with agreed(comm):
         resident = load_resident(
-            [split], treatment, dtype, n_targets,
+            [split], preprocessing, dtype, n_targets,
             allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
         )  # fmt: skip
     comm.node_barrier()

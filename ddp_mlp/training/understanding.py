@@ -1,4 +1,4 @@
-"""What was understood of the data, in one line before the first step: whoever reads it sees a wrong guess at once."""
+"""The understanding of the data, in one line before the first step: whoever reads it sees a wrong guess at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ddp_mlp.data.dataset.dataset import Split
 from ddp_mlp.data.normalization import Kind, Normalization
-from ddp_mlp.data.resident import Treatment
+from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.schema import Schema
 
 _SHOWN = 6
@@ -22,7 +22,7 @@ _KIND_WORDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Understood:
-    """What a run takes its data for.
+    """The understanding that a run has of its data.
 
     Attributes
     ----------
@@ -74,8 +74,10 @@ def _word(kind: str) -> str:
     return next((word for known, word in _KIND_WORDS.items() if known == kind), kind)
 
 
-def understood(schema: Schema, treatment: Treatment, rows: tuple[int, int], splits: Mapping[str, Split]) -> Understood:
-    """Return what a run takes its data for.
+def understood(
+    schema: Schema, preprocessing: Preprocessing, rows: tuple[int, int], splits: Mapping[str, Split]
+) -> Understood:
+    """Return the understanding that a run has of its data.
 
     Parameters
     ----------
@@ -87,11 +89,11 @@ def understood(schema: Schema, treatment: Treatment, rows: tuple[int, int], spli
     n_classes = schema.n_classes
     classes = None if n_classes is None else schema.class_names or tuple(map(str, range(n_classes)))
     n_test = splits["test"].n_samples if "test" in splits else 0
-    fitted = treatment.features
-    targets: Normalization | None = treatment.targets
+    fitted = preprocessing.features
+    targets: Normalization | None = preprocessing.target_normalization
     return Understood(
         *rows, n_test, schema.n_features, schema.task, classes, schema.n_targets, fitted.kind,
-        "none" if targets is None else targets.kind, treatment.imputed_columns, treatment.weighted,
+        "none" if targets is None else targets.kind, preprocessing.imputed_columns, preprocessing.weighted,
     )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def list_(path: Path, as_json: bool) -> None:
 @_path
 @json_option
 def show(path: Path, as_json: bool) -> None:
-    """Show what the newest good checkpoint of PATH holds, or that in the file PATH."""
+    """Show the contents of the newest good checkpoint of PATH, or of the file PATH."""
     import msgspec
 
     from ddp_mlp.checkpoint.checkpoint import load_checkpoint, newest_good

@@ -127,7 +127,7 @@ def _assigned(text: str) -> tuple[str, str]:
 @click.option("--targets", metavar="PATHS", help="Arrays of the targets, likewise.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def inspect(location: str, features: str | None, targets: str | None, as_json: bool) -> None:
-    """Show what a data set holds, and whether its values can be trained on."""
+    """Show the contents of a data set, and whether its values can be trained on."""
     from ddp_mlp.cli.inspection_text import text_lines
     from ddp_mlp.data.inspection import inspect_dataset
     from ddp_mlp.errors import DataError

@@ -46,7 +46,7 @@ def load_h5py() -> Any:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Turn what h5py raises on a bad file into a DataError about `where`.
+    """Turn errors of h5py on a bad file into a DataError about `where`.
 
     Raises
     ------

@@ -68,7 +68,7 @@ class Group:
         return sorted(names)
 
     def follow(self, path: str) -> Group | Found | None:
-        """Return what is at `path` below this group; None if a part of it is missing or is neither group nor array.
+        """Return the group or array at `path` below this group; None if a part of it is missing or neither.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Group:
         return node
 
     def child(self, name: str) -> Group | Found | None:
-        """Return what a hard link leads to; None if it is neither a group nor an array."""
+        """Return the group or array that a hard link leads to; None if it is neither."""
         h5py = load_h5py()
         path = f"{self.name.rstrip('/')}/{name}"
         with self.file.asking(self._place(name)):

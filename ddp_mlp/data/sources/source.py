@@ -1,4 +1,4 @@
-"""What every source gives: a description, sizes, and blocks of rows in order."""
+"""The interface of every source: a description, sizes, and blocks of rows in order."""
 
 from __future__ import annotations
 
