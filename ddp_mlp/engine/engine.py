@@ -27,11 +27,11 @@ from ddp_mlp.core.kernels.step.arena import (
 )
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import UpdateRules
+from ddp_mlp.core.optimizers import UpdateRules, keeps_gradient
 from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.core.sharding import Choice, plan_reduction
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.engine.arena import make_arena
+from ddp_mlp.engine.arena import bytes_to_come, make_arena
 from ddp_mlp.engine.node_exchange import NodeUpdate, node_update
 from ddp_mlp.engine.optimizer_shards import Shares
 from ddp_mlp.engine.parameters import Vectors
@@ -148,6 +148,7 @@ class Engine:
             self, network, updates, resident, comm, plan, tables, threads,
             global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
+        comm.check_room(bytes_to_come(self._arena, tables, keeps_gradient=keeps_gradient(optimizer, rules)))
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
         comm.standing.watch_team(self._arena.rank_sync[STANDING:])
         comm.node_barrier()
