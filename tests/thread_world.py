@@ -111,6 +111,9 @@ class ThreadRank:
     def share_text(self, text: str) -> list[str]:
         return self._seen(text, self._world.barrier, list)
 
+    def check_room(self, n_bytes: int) -> None:
+        """Threads share the memory of any process."""
+
     def node_shared(self, n_bytes: int, *, zeroed: bool = True) -> np.ndarray:
         mine = self._world.allocate(n_bytes, zeroed=zeroed) if self.local_rank == 0 else None
         return self._seen(mine, self._world.node_barriers[self.node], lambda board: board[self._first])

@@ -164,9 +164,7 @@ class MpiCommunicator:
             If memory that is to be zeroed, and so written, cannot be had.
         """
         if zeroed:
-            with agreed(self):
-                if self.local_rank == 0 and self.local_size > 1:
-                    check_room(n_bytes, self.host)
+            self.check_room(n_bytes)
         size = n_bytes + 64 if self.local_rank == 0 else 0
         with self.rank_status.waiting("an allocation of shared memory"):
             window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
@@ -180,6 +178,12 @@ class MpiCommunicator:
             memory[:] = 0
         self.node_barrier()
         return memory
+
+    def check_room(self, n_bytes: int) -> None:
+        """Collective. Raise StorageError if a node cannot hold so many bytes of what it shares and has yet to write."""
+        with agreed(self):
+            if self.local_rank == 0 and self.local_size > 1:
+                check_room(n_bytes, self.host)
 
     def release_shared(self) -> None:
         """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""

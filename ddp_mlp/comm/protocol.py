@@ -124,6 +124,9 @@ class Communicator(Protocol):
         and then lie near the core that wrote them first.
         """
 
+    def check_room(self, n_bytes: int) -> None:
+        """Collective. Raise StorageError if a node cannot hold so many bytes of what it shares and has yet to write."""
+
     def release_shared(self) -> None:
         """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""
 

@@ -90,6 +90,9 @@ class SingleProcess:
         start = -memory.ctypes.data % 64
         return memory[start : start + n_bytes]
 
+    def check_room(self, n_bytes: int) -> None:
+        """Do nothing: this memory is that of any process."""
+
     def release_shared(self) -> None:
         """Return at once: memory goes with the last array that uses it."""
 

@@ -24,6 +24,16 @@ from ddp_mlp.engine.parameters import Vectors
 from ddp_mlp.engine.shared_memory import SumTables, private_array, shared_array
 
 
+def bytes_to_come(arena: Arena, tables: SumTables, *, keeps_gradient: bool) -> int:
+    """Return the bytes of shared memory that steps will be the first to write, on the node of this rank.
+
+    Sums that are taken in the update are never there as a whole, but for the one that is kept.
+    """
+    if arena.choices[fields.DEFERS]:
+        return int(arena.work.nbytes + keeps_gradient * tables.top.rows[0].nbytes)
+    return tables.n_bytes
+
+
 def make_arena(
     network: Network,
     resident: Resident,

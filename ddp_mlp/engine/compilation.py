@@ -97,7 +97,7 @@ def _from_first_rank(comm: Communicator, code: bytes) -> bytes:
     if comm.local_rank == 0:
         size[0] = len(own)
     comm.node_barrier()
-    memory = comm.node_shared(int(size[0]), zeroed=False)
+    memory = comm.node_shared(int(size[0]))  # written at once
     if comm.local_rank == 0:
         memory[:] = own
     comm.node_barrier()

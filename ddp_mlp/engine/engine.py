@@ -29,9 +29,9 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.core.sharding import AutoBool, plan_reduction
-from ddp_mlp.core.update_rules import UpdateRules
+from ddp_mlp.core.update_rules import UpdateRules, keeps_gradient
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.engine.arena import make_arena
+from ddp_mlp.engine.arena import bytes_to_come, make_arena
 from ddp_mlp.engine.node_exchange import NodeUpdate, node_update
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.parameters import Vectors
@@ -160,6 +160,7 @@ class Engine:
             augmentation=np.zeros(0) if augmentation is None else augmentation,
             threads=threads, global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
+        comm.check_room(bytes_to_come(self._arena, tables, keeps_gradient=keeps_gradient(optimizer, rules)))
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
         comm.rank_status.watch_team(self._arena.rank_sync[RANK_STATUS:])
         comm.node_barrier()

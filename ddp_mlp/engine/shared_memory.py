@@ -64,6 +64,12 @@ class SumTables:
     own: SumTable
     top: SumTable
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all rows."""
+        own, top = self.own.rows, self.top.rows
+        return top.nbytes + (0 if np.may_share_memory(own, top) else own.nbytes)
+
 
 def sum_tables(comm: Communicator, plan: ReductionPlan, shares: OptimizerShards, start: Floats) -> SumTables:
     """Collective. Allocate the sums that the workers of a node, and the nodes, fold."""
