@@ -116,7 +116,7 @@ def _read_parquet(paths: Sequence[Path], options: ImportOptions) -> Source:
 _PACKED_SUFFIXES = frozenset({".gz", ".zst", ".bz2", ".xz", ".zip"})
 #: The options that mean something for tables.
 _OF_TABLES = frozenset(
-    {"targets", "drop", "text", "ids", "ordinal", "date", "weights", "split_by", "missing", "decimal"}
+    {"targets", "drop", "text", "ids", "ordinal", "date", "weights", "split_by", "missing", "decimal", "like"}
 )
 
 #: Tried in this order; the first that recognises every path reads them.
@@ -191,7 +191,7 @@ def _require_taken(format_: Format, options: ImportOptions) -> None:
     for field, value in options.given().items():
         if field in OPTION_OF and field not in format_.takes:
             first = next(iter(value)) if isinstance(value, Collection) and not isinstance(value, str) else value
-            word = "" if value is True else f" {first}"
+            word = f" {first}" if isinstance(first, str) else ""
             raise UsageError(f"{OPTION_OF[field]}{word} means nothing for {format_.name}; leave it out")
 
 

@@ -12,6 +12,7 @@ from ddp_mlp.cli.options import SAMPLES, SEED, Number
 if TYPE_CHECKING:
     from pathlib import Path as PathType
 
+    from ddp_mlp.data.schema import Schema
     from ddp_mlp.data.sources.source import Source
 
 _NAMES = "xor, noisy-xor, moons, spirals, sine, teacher, digits"
@@ -73,6 +74,7 @@ def make(name: str, out: str, samples: int | None, seed: int, force: bool) -> No
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign. Found if not stated.")
 @click.option("--header/--no-header", default=None, help="Names in the first line, or a row. Found if not stated.")
 @click.option("--encoding", metavar="E", help="Encoding of text, such as latin-1. Found if not stated.")
+@click.option("--like", metavar="F.h5|MODEL", help="Take columns, categories and classes from a data set or a model.")
 @click.option("--sheet", metavar="NAME", help="Sheet of a workbook; the first if not stated.")
 @click.option(
     "--task",
@@ -92,6 +94,7 @@ def import_(
     compress: bool,
     dry_run: bool,
     force: bool,
+    like: str | None,
     **stated: Any,
 ) -> None:
     """Import SOURCE... as a data set.
@@ -106,13 +109,30 @@ def import_(
     if out is None and not dry_run:
         raise click.UsageError("Missing option '--out'.")
     positions = {name: tuple(filter(None, found.split(","))) for name, found in map(_assigned, ordinal)}
-    options = ImportOptions(ordinal=positions, date=dict(map(_assigned, date)), **stated)
+    options = ImportOptions(
+        ordinal=positions, date=dict(map(_assigned, date)), like=_schema_of(like) if like else None, **stated
+    )
     paths = [_path(s) for s in sources]
     source = import_dataset(paths, _path(out or "-"), options, force=force, compress=compress, dry_run=dry_run)
     # Decisions are told beside the result, so that a program that reads the one is not disturbed by the other.
     for note in source.notes:
         click.echo(note, err=True)
     click.echo(_summary(source, "dry run" if dry_run else str(out)))
+
+
+def _schema_of(location: str) -> Schema:
+    """Return the schema of a model or a data set."""
+    from ddp_mlp.checkpoint.model import load_model
+    from ddp_mlp.data.dataset.dataset import open_dataset
+    from ddp_mlp.errors import DataError
+
+    try:
+        return load_model(_path(location)).schema
+    except DataError:
+        if _path(location).is_dir():
+            raise
+    with open_dataset(location) as dataset:
+        return dataset.schema
 
 
 def _assigned(text: str) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ddp_mlp.data.schema import Schema
+
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -37,6 +39,8 @@ class ImportOptions:
         "auto", "impute", "indicator", "drop" or "error": what a missing cell of a feature becomes.
     separator, decimal, encoding, sheet : str or None
         How a file is written; None finds out.
+    like : Schema or None
+        What the rows are to be rows of, instead of what is guessed.
     header : bool or None
         Whether the first line holds the names of the columns; None finds out.
     """
@@ -60,6 +64,7 @@ class ImportOptions:
     encoding: str | None = None
     sheet: str | None = None
     header: bool | None = None
+    like: Schema | None = None
 
     def given(self) -> dict[str, object]:
         """Return the fields that were stated, and what was said."""
@@ -86,4 +91,5 @@ OPTION_OF = {
     "encoding": "--encoding",
     "sheet": "--sheet",
     "header": "--header",
+    "like": "--like",
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from ddp_mlp.data.importing import open_source
+from ddp_mlp.data.dataset.dataset import open_dataset
+from ddp_mlp.data.importing import import_dataset, open_source, write_source
 from ddp_mlp.data.sources.column import column_of
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.tables.delimited import read_delimited
@@ -17,6 +17,9 @@ from ddp_mlp.data.sources.tables.like import columns_like
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ddp_mlp.data.schema import Schema
     from ddp_mlp.data.sources.column import Column
     from ddp_mlp.data.sources.tables.table import Table
 
@@ -62,3 +65,41 @@ def test_all_that_does_not_fit_is_one_error(tmp_path: Path, columns: tuple[Colum
         columns_like(table, columns)
     for phrase in ("no column ok", "'x' at line 3 is none of numbers", "'pink' (2)", "at line 2 is none of dates"):
         assert phrase in str(caught.value)
+
+
+def schema_of(folder: Path) -> Schema:
+    import_dataset([folder / "first.csv"], folder / "first.h5", ImportOptions(targets=("k",)), force=True)
+    with open_dataset(folder / "first.h5") as dataset:
+        return dataset.schema
+
+
+def test_a_table_is_imported_as_a_data_set_has_it(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    schema = schema_of(tmp_path)
+    assert schema.class_names == ("blue", "green", "red")
+    (tmp_path / "more.csv").write_text("k;y;more;ok;t;a\nred;1,5;u;false;01.02.2024;7\n;0,5;u;true;02.03.2024;NA\n")
+    source = open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
+    [(split, rows)] = source.blocks()
+    assert (split, source.sizes, rows.targets.tolist()) == ("train", {"train": 1}, [[2.0]])
+    assert source.description.feature_names == schema.feature_names
+    assert rows.features[0, [0, -2, -1]].tolist() == [7, 0, 1.5]
+    assert "columns that are not used: more" in source.notes
+    write_source(source, tmp_path / "more.h5")
+    with open_dataset(tmp_path / "more.h5") as dataset:
+        assert dataset.schema == schema
+
+
+def test_classes_and_targets_that_do_not_fit_are_in_the_same_error(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    schema = schema_of(tmp_path)
+    (tmp_path / "more.csv").write_text("k,y,t,a\npink,1.5,2024-01-02,7\npink,soon,2024-01-02,7\n")
+    with pytest.raises(DataError) as caught:
+        open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
+    for phrase in ("no column ok", "1 unknown class: 'pink' (2)", "'soon' at line 3 is none of numbers"):
+        assert phrase in str(caught.value)
+
+
+def test_numbers_that_are_labels_fit_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "first.csv").write_text("a,k\n" + "".join(f"{i}.5,{i % 3 + 1}\n" for i in range(60)))
+    schema = schema_of(tmp_path)
+    (tmp_path / "more.csv").write_text("k,a\n3.0,1.5\n1,2.5\n2,3.5\n03,4.5\n")
+    source = open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
+    assert [t for _, rows in source.blocks() for t in rows.targets[:, 0]] == [2, 0, 1, 2]

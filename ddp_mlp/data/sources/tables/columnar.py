@@ -32,6 +32,8 @@ class _Columnar:
     def blocks(self, positions: Sequence[int]) -> Iterator[list[Any]]:
         with arrow_errors(self.path):
             for batch in self.open():
+                # Offsets and bytes of a stranger are believed until they are looked at, and lead out of memory.
+                batch.validate(full=True)
                 if batch.num_rows:
                     yield [as_text(batch.column(i)) for i in positions]
 

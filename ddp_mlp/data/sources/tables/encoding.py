@@ -193,7 +193,9 @@ def encode_targets(targets: Targets, cells: dict[str, Any]) -> Floats:
     """Return the targets: shape (n, T); NaN or -1 in rows that have none."""
     if targets.classes is not None:
         clean = cleaned(cells[targets.names[0]])
-        return category_codes(clean, tuple(targets.classes)).astype(np.float64)[:, None]
+        texts = category_codes(clean, tuple(targets.classes))
+        codes = np.array([*targets.classes.values(), -1], np.float64)
+        return codes[texts][:, None]
     columns = [
         _target_numbers(cells[name], form, decorated)
         for name, (form, decorated) in zip(targets.names, targets.forms, strict=True)

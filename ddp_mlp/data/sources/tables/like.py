@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _SHOWN = 8
 
 
-def columns_like(table: Table, columns: Sequence[Column], decimal: str | None = None) -> tuple[Column, ...]:
+def columns_like(
+    table: Table, columns: Sequence[Column], decimal: str | None = None, others: Sequence[str] = ()
+) -> tuple[Column, ...]:
     """Return columns as they are written in this table, matched by name.
 
     Columns that the table has beside these do not matter. What comes back encodes the table to the
@@ -35,6 +37,8 @@ def columns_like(table: Table, columns: Sequence[Column], decimal: str | None = 
         What is expected.
     decimal : str or None
         The decimal sign as stated by the user.
+    others : sequence of str
+        What else does not fit, to be said in the same error.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def columns_like(table: Table, columns: Sequence[Column], decimal: str | None = 
     numbers = learn_numbers(table, names) if names else {}
     texts = {c.name: MOST_VALUES for c in present if c.kind != "number" or not numbers[c.name].is_number or decimal}
     looks = Looks(numbers, learn_texts(table, texts))
-    problems = [f"no column {listed(absent)}"] if absent else []
+    problems = [f"no column {listed(absent)}", *others] if absent else [*others]
     found = []
     for column in present:
         written, problem = _as_written(table, column, looks, decimal)

@@ -11,6 +11,7 @@ from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES, learn_numbers, learn_texts
 from ddp_mlp.data.sources.tables.meaning import Looks, understand_features
+from ddp_mlp.data.sources.tables.reading_like import source_like
 from ddp_mlp.data.sources.tables.targets import understand_targets
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 from ddp_mlp.errors import DataError, UsageError
@@ -34,6 +35,8 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     DataError
         If columns cannot be understood: one error that lists all of them.
     """
+    if options.like is not None:
+        return source_like(table, options.like, options)
     features = choose_features(table, options)
     looks = _look(table, features, options)
     targets = understand_targets(table, looks, options)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: Each column costs memory of its own, so that a million would take gigabytes.
+MOST_COLUMNS = 200_000
+
+
 @dataclass(frozen=True)
 class Table:
     """Cells that can be read once more each time they are asked for.
@@ -59,8 +63,13 @@ def column_names(path: Path, cells: Sequence[str], where: str) -> tuple[tuple[st
     Raises
     ------
     DataError
-        If a name is there twice.
+        If a name is there twice, or there are more than `MOST_COLUMNS`.
     """
+    if len(cells) > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: {len(cells)} columns, at most {MOST_COLUMNS} are read as a table; is it lying on its side? HDF5"
+            " has no such limit"
+        )
     names = tuple(cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells))
     if doubles := [name for name, times in Counter(names).items() if times > 1]:
         raise DataError(f"{path}: the column name {shown(doubles[0])} appears twice in {where}; rename one")
