@@ -10,15 +10,17 @@ import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.dataset.writing import create_dataset, require_writable
+from ddp_mlp.data.hdf5.guard import is_hdf5
 from ddp_mlp.data.sources.digits import make_digits
 from ddp_mlp.data.sources.idx import read_idx
 from ddp_mlp.data.sources.idx_format import is_idx
 from ddp_mlp.data.sources.libsvm import is_libsvm, read_libsvm
 from ddp_mlp.data.sources.numpy_files import read_npy, read_npz
-from ddp_mlp.data.sources.options import OPTION_OF
+from ddp_mlp.data.sources.options import OPTION_OF, ImportOptions
 from ddp_mlp.data.sources.splitting import split_off_test
 from ddp_mlp.data.sources.synthetic import RECIPES, make_synthetic
 from ddp_mlp.data.sources.tables.arff import read_arff
@@ -31,9 +33,8 @@ from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
-    from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.schema import Schema
     from ddp_mlp.data.sources.source import Source
     from ddp_mlp.data.sources.tables.table import Table
 
@@ -249,6 +250,29 @@ def import_dataset(
     require_writable(out, force=force)
     source = open_source(paths, options)
     write_source(source, out, force=force, compress=compress)
+    return source
+
+
+def is_importable(location: str) -> bool:
+    """Tell whether a location is a file or folder that `open_source` reads, and so no HDF5 file."""
+    path = Path(location)
+    return path.exists() and not is_hdf5(path) and any(format_.recognises(path) for format_ in FORMATS)
+
+
+def import_for_model(path: Path, out: Path, schema: Schema, *, answers_only: bool) -> Source:
+    """Import a file as rows of a model's schema: a table by the names of its columns, others as they are.
+
+    Raises
+    ------
+    MissingInputError, UsageError, DataError
+        As `open_source`; if the rows do not fit.
+    OutputError, StorageError
+        As `write_source`.
+    """
+    candidate = next(format_ for format_ in FORMATS if format_.recognises(path))
+    wanted = ImportOptions(like=schema, answers_only=answers_only)
+    source = open_source([path], wanted if "like" in candidate.takes else ImportOptions())
+    write_source(source, out)
     return source
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.problem import who_validates
 from ddp_mlp.training.row_memory import SharedAllocations
+from ddp_mlp.training.tables import DataLocation, located
 
 #: Tried in this order where no split is named.
 _PREFERRED = ("test", "valid", "train")
@@ -38,7 +39,7 @@ class Rows:
     Attributes
     ----------
     data : str
-        ``F.h5`` or ``F.h5:/group``.
+        ``F.h5``, ``F.h5:/group``, or a table of any format that can be imported.
     split : str or None
         None for the test split, else that which validates, else that which trains.
     features, targets : str or None
@@ -64,6 +65,8 @@ class Application:
         Rows of the split.
     targets : ndarray of float64, shape (n, T), or None
         Of these rows, as in the data; labels are numbers of classes.
+    location : DataLocation
+        Where they came from.
     """
 
     model: Model
@@ -71,6 +74,7 @@ class Application:
     ids: NDArray[np.int64]
     evaluator: Evaluator
     targets: NDArray[np.float64] | None
+    location: DataLocation
 
     def evaluate(self, top_k: int = 0) -> dict[str, Any]:
         """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too."""
@@ -91,10 +95,7 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
     ----------
     location : Path
         A model, or a run directory.
-    data : str
-        Data set, or ``FILE:/GROUP``.
-    split_name : str or None
-        None for the test split, or the only one.
+    rows : Rows
     tell : callable
         Called on rank 0 with a line for the user.
 
@@ -114,15 +115,15 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
         model = load_model(location)
     dtype = model.parameters.dtype.name
     ready_kernels(dtype, comm, tell)
-    with agreed(comm):
-        file = _open(model, rows)
-    with file:
-        with agreed(comm):
+    with ExitStack() as stack:
+        found = stack.enter_context(located(rows.data, model.schema, comm, tell, answers_only=rows.answers_only))
+        with agreed(comm), found.called(rows.data):
+            file = stack.enter_context(_open(model, rows, found))
             split, ids, notes = _choose(model, file, rows)
         for note in (*file.notes, *notes):
-            say(note)
-        resident = _load(model, split, comm)
-        with agreed(comm):
+            say(note.replace(found.path, rows.data))
+        resident = _load(model, split, comm, found, rows.data)
+        with agreed(comm), found.called(rows.data):
             far = _far_outside(model, split)
             targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
         if far:
@@ -130,18 +131,23 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
     evaluator = Evaluator(
         model.network, model.schema.task, resident, comm, threads=1, target_normalization=model.target_normalization
     )
-    yield Application(model, split.name, ids, evaluator, targets)
+    name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else split.name
+    yield Application(model, name, ids, evaluator, targets, found)
 
 
-def _open(model: Model, rows: Rows) -> DatasetFile:
+def _open(model: Model, rows: Rows, found: DataLocation) -> DatasetFile:
     """Open the rows as what the model knows; weights are for training, and are left aside."""
     data = model.config.data
     use: Literal["needed", "optional", "unused"] = "optional" if rows.answers_only else "needed"
+    if found.is_table and (named := rows.features or rows.targets):
+        raise UsageError(f"{rows.data} is a table, whose columns are found by name; leave {named} out")
     features, targets = rows.features or data.features, rows.targets or data.targets
+    if found.is_table:
+        features = targets = None
     if rows.answers_only and rows.targets is None and data.features is not None:
         targets = None  # rows to be answered need none, and an array of that name may not be there
     wanted = Wanted(schema=model.schema, targets="unused" if data.autoencode else use)
-    return open_dataset(rows.data, features=features, targets=targets, weights="none", wanted=wanted)
+    return open_dataset(found.path, features=features, targets=targets, weights="none", wanted=wanted)
 
 
 def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray[np.int64], list[str]]:
@@ -170,12 +176,12 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
     return split, ids, [f"warning: {note}"]
 
 
-def _load(model: Model, split: Split, comm: Communicator) -> Resident:
+def _load(model: Model, split: Split, comm: Communicator, found: DataLocation, data: str) -> Resident:
     """Collective. Read a split into memory, once for each node."""
     dtype, n_targets = model.parameters.dtype.name, model.schema.n_targets
     preprocessing = Preprocessing(model.normalization, model.target_normalization, model.config.data.autoencode)
     memory = SharedAllocations(comm, [split], model.schema.n_features, n_targets, dtype)
-    with agreed(comm):
+    with agreed(comm), found.called(data):
         resident = load_resident(
             [split], preprocessing, dtype, n_targets,
             allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,

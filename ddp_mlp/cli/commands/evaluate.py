@@ -30,7 +30,7 @@ def evaluate(
     targets: str | None,
     as_json: bool,
 ) -> None:
-    """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5 or F.h5:/group).
+    """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5, F.h5:/group, or a table).
 
     Every sample counts once and the same; errors of a regression are in the units of DATA.
     """

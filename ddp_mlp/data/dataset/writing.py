@@ -75,7 +75,8 @@ class DatasetWriter:
         group = self._file[split]
         group["features"][start:stop] = rows.features
         as_labels = self.description.task != "regression"
-        group["targets"][start:stop] = rows.targets[:, 0] if as_labels else rows.targets
+        if self.description.n_targets:
+            group["targets"][start:stop] = rows.targets[:, 0] if as_labels else rows.targets
         if rows.weights is not None:
             if "weights" not in group:
                 self._create(group, "weights", (self.sizes[split],), "f8")
@@ -87,13 +88,16 @@ class DatasetWriter:
         attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "task": d.task, "source": d.source}
         self._file.attrs.update(attrs)
         self._file.attrs["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
-        self._file.attrs["schema"] = schema_to_json(_schema_of(d))
+        if d.n_targets:
+            self._file.attrs["schema"] = schema_to_json(_schema_of(d))
         for split, n_samples in self.sizes.items():
             group = self._file.create_group(split)
             features = self._create(group, "features", (n_samples, d.n_features), d.feature_dtype)
             _set_names(features, "names", d.feature_names)
             if d.image_shape:
                 features.attrs["image_shape"] = np.asarray(d.image_shape, np.int64)
+            if not d.n_targets:
+                continue
             as_labels = d.task != "regression"
             shape = (n_samples,) if as_labels else (n_samples, d.n_targets)
             targets = self._create(group, "targets", shape, "i8" if as_labels else "f8")

@@ -118,6 +118,21 @@ class OpenFile:
         self.watched.close()
 
 
+def is_hdf5(path: Path) -> bool:
+    """Tell whether a plain file begins as HDF5 does, at one of the places where that may be."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            for place in (0, 512, 1024, 2048, 4096):
+                file.seek(place)
+                if file.read(8) == _SIGNATURE:
+                    return True
+    except OSError:  # as will be said when it is opened
+        pass
+    return False
+
+
 def open_readonly(path: Path) -> OpenFile:
     """Open an HDF5 file for reading.
 

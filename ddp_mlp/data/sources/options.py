@@ -39,6 +39,8 @@ class ImportOptions:
         "auto", "impute", "indicator", "drop" or "error": what a missing cell of a feature becomes.
     separator, decimal, encoding, sheet : str or None
         How a file is written; None finds out.
+    answers_only : bool
+        Whether rows are only to be answered by the model of `like`: all of them, in their order, without targets.
     like : Schema or None
         What the rows are to be rows of, instead of what is guessed.
     header : bool or None
@@ -65,6 +67,7 @@ class ImportOptions:
     sheet: str | None = None
     header: bool | None = None
     like: Schema | None = None
+    answers_only: bool = False
 
     def given(self) -> dict[str, object]:
         """Return the fields that were stated, and what was said."""

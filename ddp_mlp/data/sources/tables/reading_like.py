@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.rows import Description
@@ -18,6 +21,8 @@ from ddp_mlp.data.sources.tables.words import counted, listed, shown
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ddp_mlp.data.schema import Schema
     from ddp_mlp.data.sources.options import ImportOptions
     from ddp_mlp.data.sources.tables.table import Table
@@ -37,9 +42,14 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     """
     expected = _expected(table, schema)
     names = options.targets or schema.target_names or ()
-    if not names:
+    targets: Targets | None = None
+    problems: list[str] = []
+    if options.answers_only:  # each row gets its answer, so none is left out
+        expected = [replace(column, missing="error") if column.missing == "drop" else column for column in expected]
+    elif not names:
         raise UsageError(f"{table.path}: targets have no names in what --like names; give them with --target")
-    targets, problems = _targets_like(table, schema, names, options)
+    else:
+        targets, problems = _targets_like(table, schema, names, options)
     encoder = Encoder(
         table, columns_like(table, expected, options.decimal, problems), targets, options.weights, options.split_by
     )
@@ -51,7 +61,7 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
         source=table.source,
         n_features=schema.n_features,
         feature_dtype="float64",
-        n_targets=schema.n_targets,
+        n_targets=schema.n_targets if targets else 0,
         n_classes=schema.n_classes,
         feature_names=schema.feature_names,
         target_names=schema.target_names or tuple(names),
@@ -61,7 +71,27 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     )
     extra = [name for name in table.names if name not in {column.name for column in expected} | set(names)]
     notes = [f"columns that are not used: {listed(extra, _SHOWN)}"] if extra else []
-    return Source(description, sizes, encoder.blocks, (*table.notes, *notes))
+    return Source(description, sizes, encoder.blocks, (*table.notes, *notes), partial(_texts, table))
+
+
+def _texts(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the cells of columns as they are written, by name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    """
+    for name in names:
+        if name not in table.names:
+            close = difflib.get_close_matches(name, table.names, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(table.names)}"
+            raise UsageError(f"{table.path}: no column {name!r} for --with; {hint}")
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for block in table.blocks([table.names.index(name) for name in names]) if names else ():
+        for name, cells in zip(names, block, strict=True):
+            found[name] += [cell or "" for cell in cells.to_pylist()]
+    return found
 
 
 def _expected(table: Table, schema: Schema) -> list[Column]:
