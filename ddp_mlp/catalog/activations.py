@@ -142,14 +142,18 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(_relu, _relu_derivative, init="he_normal"),
     "arctan": Activation(_arctan, _arctan_derivative),
     "leaky_relu": Activation(
-        _leaky_relu, _leaky_relu_derivative, init="he_normal", keys={"leaky_slope": Key(NonNegativeFloat, 0.1)}
+        _leaky_relu, _leaky_relu_derivative, init="he_normal",
+        keys={"leaky_slope": Key(NonNegativeFloat, "Slope of leaky_relu below 0.", 0.1)},
     ),
-    "elu": Activation(_elu, _elu_derivative, init="he_normal", keys={"elu_alpha": Key(PositiveFloat, 1.0)}),
+    "elu": Activation(
+        _elu, _elu_derivative, init="he_normal",
+        keys={"elu_alpha": Key(PositiveFloat, "Depth of elu below 0.", 1.0)},
+    ),
     "softplus": Activation(_softplus, _softplus_derivative, init="he_normal"),
     # Its pieces are linear; the largest is taken by `core.kernels.network.maxout`.
     "maxout": Activation(
         _identity, _identity_derivative, init="he_normal", has_pieces=True,
-        keys={"maxout_pieces": Key(Annotated[int, Meta(ge=2, le=1024)], 2)},
+        keys={"maxout_pieces": Key(Annotated[int, Meta(ge=2, le=1024)], "Linear pieces of each maxout unit.", 2)},
     ),
     "step": Activation(_step, _step_derivative, can_learn=False),
 }  # fmt: skip

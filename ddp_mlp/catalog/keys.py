@@ -38,6 +38,8 @@ class Key:
     ----------
     kind : type
         As msgspec reads it, with bounds.
+    meaning : str
+        One sentence, for the reference, editors and drafts.
     default : number, optional
         None for an entry that does without it.
     is_needed : bool
@@ -49,6 +51,7 @@ class Key:
     """
 
     kind: Any
+    meaning: str
     default: float | None = None
     is_needed: bool = False
     part_of_rate: float | None = None

@@ -166,7 +166,9 @@ LOSSES: dict[str, Loss] = {
     "mse": Loss(_mean_squared_error, "linear", ("regression", "binary"), logit_threshold=0.5),
     "cross_entropy": Loss(
         _cross_entropy, "softmax", ("multiclass",), takes_labels=True, is_for_training=True,
-        keys={"label_smoothing": Key(ClosedFraction, 0.0)},
+        keys={"label_smoothing": Key(
+                ClosedFraction, "Part of the target that cross-entropy spreads over all classes in training.", 0.0
+            )},
     ),
     "hinge": Loss(_hinge, "linear", ("binary",), output_threshold=0.0),
     "perceptron": Loss(_perceptron, "step", ("binary",)),

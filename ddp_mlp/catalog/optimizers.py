@@ -199,13 +199,22 @@ def _hold(theta, g, moments, start, c, is_weight):
 
 
 _MOMENTUM = {
-    "momentum": Key(ClosedFraction, 0.9),
-    "momentum_final": Key(ClosedFraction, goes_with="momentum_steps"),
-    "momentum_steps": Key(Steps, goes_with="momentum_final"),
+    "momentum": Key(ClosedFraction, "Part of the last step that is kept in the next one.", 0.9),
+    "momentum_final": Key(ClosedFraction, "Momentum that is reached after momentum_steps.", goes_with="momentum_steps"),
+    "momentum_steps": Key(Steps, "Steps over which momentum goes to momentum_final.", goes_with="momentum_final"),
 }
-_BETAS = {"beta1": Key(ClosedFraction, 0.9), "beta2": Key(ClosedFraction, 0.999)}
-_DECAY = {"weight_decay": Key(NonNegativeFloat, 0.01)}
+_BETAS = {
+    "beta1": Key(ClosedFraction, "Decay of the mean of gradients.", 0.9),
+    "beta2": Key(ClosedFraction, "Decay of the mean of squared gradients.", 0.999),
+}
+_RHO = {"rho": Key(ClosedFraction, "Decay of the mean of squared gradients.", 0.9)}
+_DECAY = {"weight_decay": Key(NonNegativeFloat, "Part of the weights that a step of rate 1 takes away.", 0.01)}
 _MOMENTS = ("first_moment", "second_moment")
+
+
+def _eps(default: float) -> dict[str, Key]:
+    return {"eps": Key(PositiveFloat, "A small number that is added to the root of squared gradients.", default)}
+
 
 #: The optimiser of whoever wants gradients and moves the parameters himself.
 HOLDS = "line_search"
@@ -215,16 +224,16 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "momentum": Optimizer(_momentum, _momentum_coefficients, ("velocity",), keys=_MOMENTUM),
     # The difference is where the gradient is taken.
     "nesterov": Optimizer(_momentum, _nesterov_coefficients, ("velocity",), looks_ahead_by=2, keys=_MOMENTUM),
-    "adagrad": Optimizer(_adagrad, _adagrad_coefficients, ("squares",), keys={"eps": Key(PositiveFloat, 1e-7)}),
+    "adagrad": Optimizer(_adagrad, _adagrad_coefficients, ("squares",), keys=_eps(1e-7)),
     "rmsprop": Optimizer(
         _rmsprop, _rmsprop_coefficients, ("mean_squares",),
-        keys={"rho": Key(ClosedFraction, 0.9), "eps": Key(PositiveFloat, 1e-6)},
+        keys=_RHO | _eps(1e-6),
     ),
-    "adam": Optimizer(_adam, _adam_coefficients, _MOMENTS, keys=_BETAS | {"eps": Key(PositiveFloat, 1e-8)}),
-    "adamw": Optimizer(_adamw, _adamw_coefficients, _MOMENTS, keys=_BETAS | {"eps": Key(PositiveFloat, 1e-8)} | _DECAY),
+    "adam": Optimizer(_adam, _adam_coefficients, _MOMENTS, keys=_BETAS | _eps(1e-8)),
+    "adamw": Optimizer(_adamw, _adamw_coefficients, _MOMENTS, keys=_BETAS | _eps(1e-8) | _DECAY),
     "lamb": Optimizer(
         _lamb, _lamb_coefficients, _MOMENTS, scales_layers=True,
-        keys=_BETAS | {"eps": Key(PositiveFloat, 1e-6)} | _DECAY,
+        keys=_BETAS | _eps(1e-6) | _DECAY,
     ),
     HOLDS: Optimizer(_hold, _sgd_coefficients, searches_line=True),
 }  # fmt: skip

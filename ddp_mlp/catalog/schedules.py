@@ -91,18 +91,28 @@ def _lowered(settings: Settings, learning_rate: float, factor: float) -> float:
     return max(learning_rate * factor, least)
 
 
-_EVERY = {"every_steps": Key(Steps, is_needed=True)}
+_STEPS = {"steps": Key(Steps, "Steps until the last rate is reached; by default those of all epochs.")}
+_EVERY = {"every_steps": Key(Steps, "Steps between two changes of the rate.", is_needed=True)}
+_LAST = "The last rate."
+
+
+def _factor(default: float) -> dict[str, Key]:
+    return {"factor": Key(Factor, "The number by which the rate is multiplied at a change.", default)}
+
 
 SCHEDULES: dict[str, Schedule] = {
     "constant": Schedule(_constant),
     "linear": Schedule(
-        _linear, ends=True, keys={"steps": Key(Steps), "final_rate": Key(NonNegativeFloat, part_of_rate=0.01)}
+        _linear, ends=True, keys=_STEPS | {"final_rate": Key(NonNegativeFloat, _LAST, part_of_rate=0.01)}
     ),
-    "step": Schedule(_step, keys=_EVERY | {"factor": Key(Factor, 0.1)}),
-    "exponential": Schedule(_exponential, keys=_EVERY | {"factor": Key(Factor, 0.5)}),
-    "cosine": Schedule(_cosine, ends=True, keys={"steps": Key(Steps), "final_rate": Key(NonNegativeFloat, 0.0)}),
+    "step": Schedule(_step, keys=_EVERY | _factor(0.1)),
+    "exponential": Schedule(_exponential, keys=_EVERY | _factor(0.5)),
+    "cosine": Schedule(_cosine, ends=True, keys=_STEPS | {"final_rate": Key(NonNegativeFloat, _LAST, 0.0)}),
     "plateau": Schedule(
         _constant, plateau=Plateau(_plateau_factor, _lowered),
-        keys={"factor": Key(Factor, 0.1), "patience": Key(Count, 5), "min_rate": Key(NonNegativeFloat, 0.0)},
+        keys=_factor(0.1) | {
+            "patience": Key(Count, "Epochs without a better loss that plateau waits for.", 5),
+            "min_rate": Key(NonNegativeFloat, "Rate below which plateau does not go.", 0.0),
+        },
     ),
 }  # fmt: skip

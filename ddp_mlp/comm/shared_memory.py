@@ -40,7 +40,7 @@ def check_room(n_bytes: int, host: str) -> None:
 
 
 def suspicion(exit_code: int) -> str:
-    """Return what may be wrong with shared memory where a job died with this code; nothing where it may well be fine.
+    """Return the likely fault of shared memory where a job died with this code; empty where it may well be fine.
 
     Launchers give a signal as their exit code, some with 128 added. To write where there is no room is SIGBUS.
     """

@@ -91,7 +91,7 @@ class SingleProcess:
         return memory[start : start + n_bytes]
 
     def check_room(self, n_bytes: int) -> None:
-        """Do nothing: this memory is that of any process."""
+        """Return at once: this memory is that of any process."""
 
     def release_shared(self) -> None:
         """Return at once: memory goes with the last array that uses it."""

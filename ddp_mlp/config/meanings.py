@@ -1,6 +1,14 @@
-"""What each key of the configuration means, in one sentence: for the reference, editors and drafts."""
+"""The meaning of each key of the configuration, in one sentence: for the reference, editors and drafts."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.catalog.keys import Entry, keys_of
+from ddp_mlp.catalog.losses import LOSSES
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.catalog.schedules import SCHEDULES
 
 SECTIONS = {
     "data": "Where the samples come from, who validates, and how values are normalised.",
@@ -13,7 +21,7 @@ SECTIONS = {
     "checkpoint": "How often to save and how many to keep.",
 }
 
-MEANINGS = {
+_OWN = {
     "data.train": "The data set: F.h5 or F.h5:/group, relative to the configuration file.",
     "data.valid": "Another data set that validates, in place of a part of the training rows.",
     "data.valid_fraction": "Part of the training rows that is set aside by seed to validate; without it the valid "
@@ -38,16 +46,12 @@ MEANINGS = {
     "model.hidden": "Widths of the hidden layers; [] is linear, logistic or softmax regression.",
     "model.activation": "Of all hidden layers, or one for each.",
     "model.output": "The output unit; auto is the one that belongs to the loss.",
-    "model.leaky_slope": "Slope of leaky_relu below 0.",
-    "model.elu_alpha": "Depth of elu below 0.",
-    "model.maxout_pieces": "Linear pieces of each maxout unit.",
     "model.dropout": "Probability with which an input of a layer is dropped in training; one for all, or one for each, "
     "the features first.",
     "model.tied": "Let the decoder of an autoencoder be the transposed encoder.",
     "model.init": "Distribution of the first weights; auto chooses by activation.",
     "model.init_scale": "Standard deviation of normal, half width of uniform.",
     "loss.name": "The loss; auto is the one of the task.",
-    "loss.label_smoothing": "Part of the target that cross-entropy spreads over all classes in training.",
     "loss.class_weights": "Weight of each class in training, or balanced for the same weight of each class in all.",
     "loss.l1": "Factor of the sum of absolute weights.",
     "loss.l2": "Factor of half the sum of squared weights.",
@@ -55,22 +59,8 @@ MEANINGS = {
     "loss.q": "The power of lq.",
     "optimizer.name": "The optimiser; formulas are in optimizers.md.",
     "optimizer.learning_rate": "Length of a step, before the schedule.",
-    "optimizer.momentum": "Part of the last step that is kept in the next one.",
-    "optimizer.momentum_final": "Momentum that is reached after momentum_steps.",
-    "optimizer.momentum_steps": "Steps over which momentum goes to momentum_final.",
-    "optimizer.beta1": "Decay of the mean of gradients.",
-    "optimizer.beta2": "Decay of the mean of squared gradients.",
-    "optimizer.rho": "Decay of the mean of squared gradients.",
-    "optimizer.eps": "What is added to the root of squared gradients.",
-    "optimizer.weight_decay": "Part of the weights that a step of rate 1 takes away.",
     "schedule.name": "The schedule; formulas are in optimizers.md.",
     "schedule.warmup_steps": "Steps over which the rate rises from near 0, with each schedule.",
-    "schedule.steps": "Steps until the last rate is reached; by default those of all epochs.",
-    "schedule.final_rate": "The last rate.",
-    "schedule.every_steps": "Steps between two changes of the rate.",
-    "schedule.factor": "What the rate is multiplied by at a change.",
-    "schedule.patience": "Epochs without a better loss that plateau waits for.",
-    "schedule.min_rate": "Rate below which plateau does not go.",
     "train.epochs": "Passes over the training rows.",
     "train.global_batch_size": "Samples of one step over all ranks together, or full for all of them.",
     "train.micro_batches": "Parts into which a global batch is always cut, a power of two: the bits are the same on up "
@@ -91,4 +81,15 @@ MEANINGS = {
     "checkpoint.every_steps": "Steps between two checkpoints.",
     "checkpoint.every_minutes": "Minutes between two checkpoints.",
     "checkpoint.keep": "Checkpoints that are kept, the newest.",
+}
+
+_FAMILIES: dict[str, Mapping[str, Entry]] = {
+    "model": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS, "schedule": SCHEDULES,
+}  # fmt: skip
+
+#: Of the keys of the schema, and of those that entries bring along.
+MEANINGS = _OWN | {
+    f"{section}.{name}": key.meaning
+    for section, entries in _FAMILIES.items()
+    for name, key in keys_of(entries.values()).items()
 }

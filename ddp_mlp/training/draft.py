@@ -39,7 +39,7 @@ class Draft:
 
 @dataclass
 class _Choices:
-    """What a data set asks for: values of keys, and lines about it."""
+    """A draft for a data set: values of keys, and lines about it."""
 
     values: dict[str, Any] = field(default_factory=dict)
     about: list[str] = field(default_factory=list)

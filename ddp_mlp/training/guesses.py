@@ -1,4 +1,4 @@
-"""What a configuration leaves open, and what the data make of it."""
+"""The guesses of keys that a configuration leaves open, from the data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SAMPLE = 10_000
 
 
 def guess(config: Config) -> tuple[dict[str, str], str]:
-    """Return what "auto" becomes, by ``SECTION.KEY``, and why that is not known where data cannot be read.
+    """Return the values that "auto" becomes, by ``SECTION.KEY``, and why they are unknown where data cannot be read.
 
     The kind of normalisation is that of the first rows.
     """

@@ -25,7 +25,8 @@ FAMILY = pytest.mark.parametrize("section", FAMILIES)
 def test_one_key_means_the_same_in_all_entries(section: str) -> None:
     entries = FAMILIES[section]
     for name, key in keys_of(entries.values()).items():
-        assert {entries[taker].keys[name].kind for taker in takers(entries, name)} == {key.kind}, name
+        found = [entries[taker].keys[name] for taker in takers(entries, name)]
+        assert {(one.kind, one.meaning) for one in found} == {(key.kind, key.meaning)}, name
 
 
 @FAMILY

@@ -122,5 +122,5 @@ def _choose_directory(loaded: Config, path: Path, comm: Communicator, *, resume:
 
 
 def _told(summary: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
-    """Return what is printed of a summary: a person has read before the first step what was understood."""
+    """Return the printed part of a summary: a person has read the understanding of the data before the first step."""
     return {name: value for name, value in summary.items() if as_json or name != "understood"}

@@ -1,4 +1,4 @@
-"""What one column of a table means, decided once and kept: how each cell becomes numbers."""
+"""The meaning of one column of a table, decided once and kept: how each cell becomes numbers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Column:
 
 
 def source_column(column: Column) -> SourceColumn:
-    """Return what a schema keeps of a column: all but how this one file writes its cells."""
+    """Return the column as a schema keeps it: all but how this one file writes its cells."""
     is_boolean = column.encoding == "ordinal" and {c.lower() for c in column.categories} <= {"false", "true"}
     how = {"ordinal": "" if is_boolean else "ordinal", "date": "cyclic"}.get(column.encoding, "")
     return SourceColumn(

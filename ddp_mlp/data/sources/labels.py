@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What an array of targets is.
+    """The kind of an array of targets.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a user can say about the files to import, whatever their format."""
+"""The options of an import, for files of any format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What a user can say about the files to import.
+    """The wishes of a user about the files to import.
 
     Attributes
     ----------

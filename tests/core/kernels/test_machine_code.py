@@ -123,6 +123,6 @@ def test_kernels_cannot_be_done_without_the_compiler(tmp_path: Path) -> None:
     assert ddp_mlp("data", "make", "xor", "--out", "xor.h5", cwd=tmp_path).code == 0
     (tmp_path / "c.toml").write_text('[data]\ntrain = "xor.h5"\n')
     done = ddp_mlp("train", "c.toml", cwd=tmp_path, NUMBA_DISABLE_JIT="1")
-    assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
-    assert "NUMBA_DISABLE_JIT" in done.err
+    assert (done.code, len(done.error_lines)) == (2, 1), done.err
+    assert "NUMBA_DISABLE_JIT" in done.error_lines[0]
     assert not (tmp_path / "runs").exists()

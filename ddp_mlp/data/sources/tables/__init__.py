@@ -1,4 +1,4 @@
-"""Tables: what their columns are, what their cells mean, and rows of numbers made of them.
+"""Tables: the kinds of their columns, the meaning of their cells, and rows of numbers made of them.
 
 A format gives a `Table`: names of columns, and blocks of cells as text. From there on all formats
 are one: `facts` learns what each column holds, `meaning` decides what it is and lists everything

@@ -25,7 +25,24 @@ def table_of_rows(
     notes: tuple[str, ...] = (),
     categories: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Table:
-    """Return a table of rows that a function gives anew each time; `where` is the place of the names."""
+    """Return a table of rows that a function gives anew each time.
+
+    Parameters
+    ----------
+    path : Path
+    source : str
+        The kind of file, for messages.
+    rows : callable
+        Returns the cells of each row, None for a missing one.
+    locate : callable
+        Returns where rows are, for messages.
+    where : str
+        The place of the names.
+    notes : tuple of str
+        Lines for the user.
+    categories : mapping, optional
+        Of columns whose categories are known.
+    """
     found, unnamed = column_names(path, names, where)
 
     def blocks(positions: Sequence[int]) -> Iterator[list[Any]]:

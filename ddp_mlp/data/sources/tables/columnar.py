@@ -156,7 +156,7 @@ class arrow_errors:  # noqa: N801 - used as a function is
         self._path = path
 
     def __enter__(self) -> None:
-        """Do nothing."""
+        """Return at once."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Turn Arrow's errors into ours."""

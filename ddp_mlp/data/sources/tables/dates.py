@@ -1,4 +1,4 @@
-"""Dates as features: what repeats becomes a point on a circle, so that December is next to January."""
+"""Dates as features: parts that repeat become points on a circle, so that December is next to January."""
 
 from __future__ import annotations
 

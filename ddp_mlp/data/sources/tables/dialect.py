@@ -151,7 +151,7 @@ def _best_layout(lines: list[str], stated: str | None, quote: str, escape: str |
 
 
 def _fitness(layout: _Layout) -> tuple[bool, float, float, int]:
-    """Return what makes a separator likely, most important first."""
+    """Return the marks of a likely separator, most important first."""
     starts_well = layout.share >= 0.5 and len(layout.rows[0][2]) in {layout.width, layout.width - 1}
     cells = [cell for *_, row in layout.rows for cell in row]
     # Of a wrong one, parts of numbers stay in one cell: 5;2 of 1,5;2,5.

@@ -1,4 +1,4 @@
-"""What the cells of each column are, learned block by block: first numbers or not, then how they are written."""
+"""The facts about the cells of each column, learned block by block: first numbers or not, then how they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of a table mean: which are features and of which kind, and all that cannot be decided."""
+"""The meaning of the columns of a table: which are features, of which kind, and all that cannot be decided."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _POLICIES = {
 
 @dataclass
 class Findings:
-    """What is learned about columns while they are looked at one by one.
+    """The findings about columns while they are looked at one by one.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Looks:
 
 
 def understand_features(table: Table, names: Sequence[str], looks: Looks, options: ImportOptions) -> Findings:
-    """Decide what each column means as a feature."""
+    """Decide the meaning of each column as a feature."""
     findings = Findings()
     for name in names:
         numbers = looks.numbers[name]

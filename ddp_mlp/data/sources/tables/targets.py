@@ -1,4 +1,4 @@
-"""What the target columns mean: classes or quantities, by one rule for every format.
+"""The meaning of the target columns: classes or quantities, by one rule for every format.
 
 Under the task "auto" one column of text or of booleans is labels, whose classes are its values in
 alphabetical order; whether numbers are labels says `data.tasks.guess_task`, and the classes are in
@@ -36,7 +36,7 @@ _MOST_TEXTS = 1000
 
 @dataclass(frozen=True)
 class Targets:
-    """What the target columns are.
+    """The kind of the target columns.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Targets:
 
 
 def understand_targets(table: Table, looks: Looks, options: ImportOptions) -> Targets:
-    """Decide what the target columns mean.
+    """Decide the meaning of the target columns.
 
     Raises
     ------
