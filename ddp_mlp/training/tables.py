@@ -62,6 +62,17 @@ def located(
 ) -> Iterator[DataLocation]:
     """Collective. Yield where the rows of a file of any format are, as HDF5; a table is imported once on each node.
 
+    Parameters
+    ----------
+    data : str
+        ``F.h5``, ``F.h5:/group``, or a file that can be imported.
+    schema : Schema
+        Of the model.
+    tell : callable
+        Called on rank 0 with each line about what was decided.
+    answers_only : bool
+        Whether rows without targets will do.
+
     Raises
     ------
     MissingInputError, UsageError, DataError
