@@ -15,8 +15,7 @@ from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.config import Config
-from ddp_mlp.core import network as networks
-from ddp_mlp.core import sharding
+from ddp_mlp.core import layer_table, sharding
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import digest
@@ -42,7 +41,7 @@ LIMITS: dict[str, tuple[Any, str, type]] = {
     "rows_at_once": (sharding, "_ROWS_AT_ONCE", int),
     "work_per_parameter": (sharding, "_WORK_PER_PARAMETER", float),
     "group_bytes": (engine, "GROUP_BYTES", int),
-    "values_at_once": (networks, "_VALUES_AT_ONCE", int),
+    "values_at_once": (layer_table, "_VALUES_AT_ONCE", int),
 }
 #: Columns of an epoch that tell of time.
 _TIMES = ("samples_per_s", "compute_s", "communicate_s", "data_s", "wall_s")
