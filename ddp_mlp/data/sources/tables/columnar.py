@@ -134,7 +134,9 @@ def _json_lines(path: Path) -> bytes:
 def _table(path: Path, kind: str, schema: Any, batches: Callable[[], Any]) -> Table:
     import pyarrow as pa
 
-    names, unnamed = column_names(path, schema.names, "the file")
+    with arrow_errors(path):
+        found = schema.names
+    names, unnamed = column_names(path, found, "the file")
     if nested := [f.name for f in schema if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]:
         raise DataError(
             f"{path}: columns {listed(nested, 8)} hold lists, records or bytes, which are no cells of a table; write"
@@ -162,7 +164,9 @@ class arrow_errors:  # noqa: N801 - used as a function is
         """Turn Arrow's errors into ours."""
         import pyarrow as pa
 
-        if isinstance(error, (pa.ArrowException, *READ_ERRORS)) and not isinstance(error, DataError):
+        if isinstance(error, (pa.ArrowException, UnicodeDecodeError, *READ_ERRORS)) and not isinstance(
+            error, DataError
+        ):
             reason = " ".join(str(error).split())[:200]
             raise DataError(
                 f"{self._path}: cannot be read ({reason}); the file is damaged or of another kind"

@@ -32,6 +32,8 @@ def read_sheet(path: Path, sheet: str | None, has_header: bool | None) -> Table:
     """
     book = _open(path)
     names = book.sheet_names
+    if not names:
+        raise DataError(f"{path}: a workbook without sheets; is it damaged?")
     if sheet is not None and sheet not in names:
         raise UsageError(f"{path}: no sheet {sheet!r}; the sheets are {listed(names)}")
     notes = () if sheet or len(names) == 1 else (f"sheet {shown(names[0])} of {listed(names)}; --sheet names another",)
