@@ -29,6 +29,7 @@ from benchmarks.machine import description, installed
 from benchmarks.tables import markdown, save
 
 if TYPE_CHECKING:
+    from ddp_mlp.catalog.optimizers import OPTIMIZERS
     from ddp_mlp.core.network import Network
 
 SIZES, BATCH, STEPS, N_ROWS = (20, 24, 16, 5), 64, 20, 320
@@ -55,8 +56,7 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
 def train_ours(network: Network, name: str, keys: dict[str, float], start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the parameters after all steps (Nesterov: the point ahead), and the moments."""
     from ddp_mlp.comm import SingleProcess
-    from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
-    from ddp_mlp.core.optimizers import OPTIMIZERS
+    from ddp_mlp.config import OptimizerConfig
     from ddp_mlp.data.resident import Resident
     from ddp_mlp.engine.engine import Engine
 
@@ -67,7 +67,7 @@ def train_ours(network: Network, name: str, keys: dict[str, float], start: np.nd
         micro_batches=4, threads=1, n_train=N_ROWS, global_batch_size=BATCH, start=start,
     )  # fmt: skip
     engine.order[:] = np.arange(N_ROWS)
-    config = OptimizerConfig(name=name, **{**OPTIMIZER_DEFAULTS[name], **keys})
+    config = OptimizerConfig(name=name, **{**OPTIMIZERS[name].defaults, **keys})
     batches = [(i * BATCH % N_ROWS, i * BATCH % N_ROWS + BATCH) for i in range(STEPS)]
     engine.run(batches, [OPTIMIZERS[name].coefficients(config, keys["learning_rate"], i) for i in range(STEPS)])
     engine.close()

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 
 from benchmarks.works import WORKS
-from ddp_mlp.core.kernels.gemm.gemm import multiply
+from ddp_mlp.core.kernels.gemm.gemm import Matrix, multiply
 
 #: Size of the products whose rate is taken: large enough for each to reach its best.
 _N = 768
@@ -27,7 +27,7 @@ _N = 768
 
 @numba.njit(error_model="numpy")
 def _own_product(a, b, c, n):  # type: ignore[no-untyped-def]
-    multiply(a, 0, n, 1, b, 0, n, False, c, 0, n, n, n, n, False)
+    multiply(Matrix(a, 0, n, 1), Matrix(b, 0, n, 1), False, Matrix(c, 0, n, 1), n, n, n, False)
 
 
 def _products() -> Iterator[Callable[[], object]]:

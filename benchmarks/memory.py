@@ -24,20 +24,21 @@ LAYOUTS = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4))
 WITHIN = 0.15
 
 
-def job_of(work: Work, optimizer: str, micro_batches: int | None):
-    """Return the `Job` of a work."""
-    from ddp_mlp.cluster.plan.cost_model import Job
+def workload_of(work: Work, optimizer: str, micro_batches: int | None):
+    """Return the `Workload` of a work."""
+    from ddp_mlp.catalog.optimizers import OPTIMIZERS
+    from ddp_mlp.cluster.plan.workload import Workload
+    from ddp_mlp.core.layer_table import layer_table
     from ddp_mlp.core.layout import Layout
-    from ddp_mlp.core.network import Network, layer_table
-    from ddp_mlp.core.optimizers import OPTIMIZERS
+    from ddp_mlp.core.network import Network
 
     layout = Layout(work.sizes)
     network = Network(layout, (*("relu",) * (len(work.sizes) - 2), "identity"), "cross_entropy", "softmax")
-    return Job(
+    return Workload(
         n_parameters=layout.n_parameters,
         n_moments=len(OPTIMIZERS[optimizer].moments),
         itemsize=4,
-        looks_ahead=optimizer == "nesterov",
+        looks_ahead=OPTIMIZERS[optimizer].looks_ahead_by is not None,
         global_batch_size=work.global_batch_size,
         micro_batches=micro_batches,
         columns=layer_table(network, training=True).columns,
@@ -49,11 +50,11 @@ def job_of(work: Work, optimizer: str, micro_batches: int | None):
 
 def bound(work: Work, optimizer: str, ranks: int, threads: int, micro_batches: int | None) -> float:
     """Return the bytes of a rank that shares nothing but the data."""
-    job = job_of(work, optimizer, micro_batches)
-    m = job.micro_batches_for(ranks * threads)
-    vectors = 1 + 1 + job.n_moments + math.log2(m) + 1
-    activations = threads * job.rows_at_once(ranks * threads) * job.columns
-    return 4 * (vectors * job.n_parameters + activations) + job.data_bytes / ranks
+    workload = workload_of(work, optimizer, micro_batches)
+    m = workload.micro_batches_for(ranks * threads)
+    vectors = 1 + 1 + workload.n_moments + math.log2(m) + 1
+    activations = threads * workload.rows_at_once(ranks * threads) * workload.columns
+    return 4 * (vectors * workload.n_parameters + activations) + workload.data_bytes / ranks
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -68,12 +69,12 @@ def main(arguments: Sequence[str]) -> None:
     work, rows, figures = WORKS[options.work], [], {}
     run_ranks(1, "benchmarks.rank_memory", "S")  # compiles where the cache is cold, which takes memory too
     for ranks, threads in LAYOUTS:
-        job = job_of(work, options.optimizer, options.micro_batches)
-        m = job.micro_batches_for(ranks * threads)
+        workload = workload_of(work, options.optimizer, options.micro_batches)
+        m = workload.micro_batches_for(ranks * threads)
         layout = ["--optimizer", options.optimizer, "--threads", str(threads), "--micro-batches", str(m)]
         found = run_ranks(ranks, "benchmarks.rank_memory", work.name, *layout)
         measured = sum(rank["after"] - rank["before"] for rank in found) / ranks
-        shared, own = memory(job, 0, ranks, threads, ranks)
+        shared, own = memory(workload, 0, ranks, threads, ranks)
         formula = own + shared / ranks
         process = sum(rank["before"] for rank in found) / ranks
         peak = max(rank["peak_over_after"] for rank in found)

@@ -15,10 +15,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.works import N_ROWS, WORKS, Work
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator, connect
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
+from ddp_mlp.config import OptimizerConfig
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.sharding import Choice
+from ddp_mlp.core.sharding import AutoBool
 from ddp_mlp.data.resident import Resident
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 #: Seconds of stepping behind each figure.
 SECONDS = 0.4
 
-_CHOICES: dict[str, Choice] = {"true": True, "false": False, "auto": "auto"}
+_CHOICES: dict[str, AutoBool] = {"true": True, "false": False, "auto": "auto"}
 
 
 def main(measure: Callable[[Namespace, Communicator], object]) -> None:
@@ -95,11 +96,10 @@ class Stepper:
 
     def __init__(self, work: Work, options: Namespace, comm: Communicator, *, n_steps: int = 0) -> None:
         """Collective. Choose `n_steps` by a short trial, unless it is given."""
-        from ddp_mlp.core.optimizers import OPTIMIZERS
         from ddp_mlp.engine.engine import STEPS_AT_ONCE
 
         self.engine = make_engine(work, options, comm)
-        config = OptimizerConfig(name=options.optimizer, **OPTIMIZER_DEFAULTS[options.optimizer])  # type: ignore[arg-type]
+        config = OptimizerConfig(name=options.optimizer, **OPTIMIZERS[options.optimizer].defaults)  # type: ignore[arg-type]
         b = work.global_batch_size
         starts = np.arange(STEPS_AT_ONCE) % (N_ROWS // b) * b
         self._batches = [(s, s + b) for s in starts.tolist()]

@@ -1,4 +1,4 @@
-"""The private directory for what can be made again: machine code, measured layouts, fingerprints of data files."""
+"""The private directory of things that can be made again: machine code, timed placements, hashes of data files."""
 
 from __future__ import annotations
 

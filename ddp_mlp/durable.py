@@ -31,7 +31,7 @@ def unchecked() -> None:
 
 
 def write_whole(path: Path, content: bytes, check: Check = unchecked) -> None:
-    """Put `content` at `path`, durably, or leave what was there.
+    """Put `content` at `path`, durably, or leave the file as it was.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def write_whole(path: Path, content: bytes, check: Check = unchecked) -> None:
 
 
 def write_chosen(path: Path, content: bytes) -> None:
-    """Put `content` where a user wants it, durably, or leave what was there; see `destination`.
+    """Put `content` where a user wants it, durably, or leave the file as it was; see `destination`.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def append_lines(path: Path, lines: str, check: Check = unchecked) -> None:
 
 
 def set_aside(path: Path, check: Check = unchecked) -> Path:
-    """Give what is at `path` another name beside it, and return that.
+    """Give the file at `path` another name beside it, and return that.
 
     Raises
     ------

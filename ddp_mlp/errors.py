@@ -50,7 +50,7 @@ class UsageError(DdpMlpError):
 
 
 class DataError(DdpMlpError):
-    """A file that exists but does not hold what it should."""
+    """A file that exists but holds something else than it should."""
 
     exit_code = 65
 

@@ -19,7 +19,7 @@ import msgspec
 
 Kind = TypeVar("Kind")
 
-#: What is opened so is there at once: links are not followed, and no pipe waits for its other end.
+#: Files that are opened so are there at once: links are not followed, and no pipe waits for its other end.
 CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _LONGEST_LINE = 2**20
 
@@ -65,12 +65,12 @@ def read_whole(path: Path, most: int) -> bytes:
 
 
 def linked(status: os.stat_result) -> str:
-    """Return that a file has more names than one, if so: what is written into it would be seen elsewhere."""
+    """Return the objection that a file has more names than one, if so: text written into it would be seen elsewhere."""
     return f"a file of {status.st_nlink} names (hard links)" if status.st_nlink > 1 else ""
 
 
 def read_json(path: Path, kind: type[Kind], most: int = 2**20) -> Kind | None:
-    """Return what a JSON file of at most so many bytes holds; None if it is another kind. Raises as `open_plain`."""
+    """Return the value in a JSON file of at most so many bytes; None if it is another kind. Raises as `open_plain`."""
     try:
         return msgspec.json.decode(read_whole(path, most), type=kind)
     except (ValueError, RecursionError):  # no JSON, no UTF-8, another kind, or brackets without end

@@ -1,4 +1,4 @@
-"""What nobody has foreseen, in one line: failures of the system and of this program, as errors with an exit code."""
+"""Unforeseen failures of the system and of this program, as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ddp_mlp.errors import DdpMlpError, MissingInputError, StorageError, printab
 TRACEBACK = "DDP_MLP_TRACEBACK"
 
 _PLACES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
-#: What of a limit of the system was reached, and what to do about it.
+#: The limit of the system that was reached, and the remedy.
 _LIMITS = {
     errno.EMFILE: "raise the number of open files (ulimit -n)",
     errno.ENFILE: "the machine has no more open files; close other programs",

@@ -9,25 +9,24 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
+from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.comm import Communicator, SingleProcess
-from ddp_mlp.core.kernels.network.losses import LOSSES
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import UpdateRules
+from ddp_mlp.core.update_rules import UpdateRules
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.engine.engine import Engine, StepReport
 
 #: Slopes and alphas, the same as in the reference.
-SHAPES = {"leaky_relu": 0.1, "elu": 1.0}
-OUTPUT_OF_LOSS = {loss.name: loss.output for loss in LOSSES}
+ACTIVATION_PARAMS = {"leaky_relu": 0.1, "elu": 1.0}
 
 
 def network_of(sizes: Sequence[int], activation: str | Sequence[str] = "tanh", loss: str = "mse") -> Network:
     """Return a network with these hidden activations and logits as they are."""
     hidden = [activation] * (len(sizes) - 2) if isinstance(activation, str) else list(activation)
     activations = (*hidden, "identity")
-    shapes = tuple(SHAPES.get(name, 0.0) for name in activations)
-    return Network(Layout(tuple(sizes)), activations, loss, OUTPUT_OF_LOSS[loss], shapes)
+    params = tuple(ACTIVATION_PARAMS.get(name, 0.0) for name in activations)
+    return Network(Layout(tuple(sizes)), activations, loss, LOSSES[loss].output, params)
 
 
 def parameters_of(network: Network, rng: np.random.Generator, dtype: str = "float64") -> np.ndarray:
@@ -42,7 +41,7 @@ def parameters_of(network: Network, rng: np.random.Generator, dtype: str = "floa
 def targets_for(network: Network, n_rows: int, rng: np.random.Generator) -> np.ndarray:
     """Return targets that the loss can take, shape (n, C), or (n, 1) for labels."""
     n_outputs = network.layout.sizes[-1]
-    if network.loss == "cross_entropy":
+    if LOSSES[network.loss].takes_labels:
         return rng.integers(0, n_outputs, (n_rows, 1)).astype(float)
     if network.loss != "mse":
         return rng.integers(0, 2, (n_rows, n_outputs)).astype(float)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.network import build_network
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
 

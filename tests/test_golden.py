@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
+from ddp_mlp.config import OptimizerConfig
 from ddp_mlp.core.initializers import initial_parameters
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.engine.evaluation import Evaluator
 from tests import reference
 from tests.building import engine_of, gradient_of, network_of, resident_of
@@ -45,7 +45,7 @@ def test_best_linear_model_of_xor_answers_one_half() -> None:
 
 def train(network, x, t, optimizer: str, rate: float, n_steps: int, start: np.ndarray) -> np.ndarray:
     """Descend on all rows at once and return the parameters."""
-    settings = OptimizerConfig(name=optimizer, **OPTIMIZER_DEFAULTS[optimizer])  # type: ignore[arg-type]
+    settings = OptimizerConfig(name=optimizer, **OPTIMIZERS[optimizer].defaults)  # type: ignore[arg-type]
     with engine_of(network, resident_of(x, t), start, optimizer, micro_batches=2) as engine:
         for first in range(0, n_steps, 200):
             steps = range(first, min(first + 200, n_steps))

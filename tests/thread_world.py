@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.comm.rank_status import Standing
+from ddp_mlp.comm.rank_status import RankStatus
 
 Parts = Sequence[np.ndarray]
 #: Gives so many bytes, zeroed or not.
@@ -55,7 +55,7 @@ class ThreadRank:
         self.local_rank, self.local_size = rank - self._first, self.node_sizes[self.node]
         self._firsts = firsts[:-1]
         self._n_transfers = 0
-        self.standing = Standing()
+        self.rank_status = RankStatus()
 
     def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
         """Do nothing: the process as a whole has a deadline."""
@@ -110,6 +110,9 @@ class ThreadRank:
 
     def share_text(self, text: str) -> list[str]:
         return self._seen(text, self._world.barrier, list)
+
+    def check_room(self, n_bytes: int) -> None:
+        """Threads share the memory of any process."""
 
     def node_shared(self, n_bytes: int, *, zeroed: bool = True) -> np.ndarray:
         mine = self._world.allocate(n_bytes, zeroed=zeroed) if self.local_rank == 0 else None

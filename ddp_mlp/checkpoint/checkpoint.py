@@ -8,11 +8,11 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.history import Cells
 from ddp_mlp.checkpoint.model import (
     CHECKPOINT_FORMAT,
@@ -26,26 +26,14 @@ from ddp_mlp.checkpoint.sealed_hdf5 import make_image, write_sealed
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.checkpoint.untrusted import reading
 from ddp_mlp.config import Config
-from ddp_mlp.config.schema import DEFAULT_SPLIT_SEED
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import OPTIMIZERS
-from ddp_mlp.core.schedules import ENDING
-from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import Check, remove, unchecked
-from ddp_mlp.errors import CheckpointError, DataError, DdpMlpError, MissingInputError, printable
+from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, printable
 from ddp_mlp.plain_files import leads_to_a_stranger
 
 _NAME = re.compile(r"step-([0-9]{8,})\.h5")
-
-#: What may differ between a checkpoint and the configuration that resumes it.
-_FREE_KEYS = {
-    "data": {"train", "valid"},
-    "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss"}
-    | {"timeout_s", "check_ranks_every", "shard_optimizer", "overlap"},
-    "checkpoint": {"every_epochs", "every_steps", "every_minutes", "keep"},
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ class Checkpoint:
     fingerprint: str
     micro_batches: int
     written_by: dict[str, Any]
-    targets: Normalization | None = None
+    target_normalization: Normalization | None = None
     metrics: tuple[Cells, ...] = ()
     hashes: tuple[Cells, ...] = ()
 
@@ -98,7 +86,9 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
         if checkpoint.metrics or checkpoint.hashes:
             file["rows"] = json.dumps({"metrics": checkpoint.metrics, "hashes": checkpoint.hashes})
         file.attrs["format_version"] = CHECKPOINT_FORMAT
-        write_description(file, checkpoint.config, checkpoint.schema, checkpoint.normalization, checkpoint.targets)
+        write_description(
+            file, checkpoint.config, checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization
+        )
         write_parameters(file, checkpoint.network, state.parameters)
         for name, moment in zip(OPTIMIZERS[checkpoint.config.optimizer.name].moments, state.moments, strict=True):
             file[f"moments/{name}"] = moment
@@ -236,56 +226,16 @@ def prune_checkpoints(directory: Path, keep: int, step: int, spare: str = "", ch
 
     Later ones are of a run that went on from an earlier checkpoint, since they are damaged: they
     do not count, and are overwritten in time.
+
+    Parameters
+    ----------
+    keep, step : int
+    spare : str
+        Name of a file that stays.
+    check : callable
+        Called directly before each change to the directory.
     """
     with contextlib.suppress(OSError, MissingInputError, DataError):  # another save prunes again
         for path in [path for path in list_checkpoints(directory) if step_of(path) <= step][keep:]:
             if path.name != spare:
                 remove(path, check)
-
-
-def resumed_config(checkpoint: Checkpoint, config: Config) -> Config:
-    """Return the configuration to go on with: rows that validate are those of the beginning unless it says others."""
-    data = config.data
-    if data.split_seed == DEFAULT_SPLIT_SEED:
-        data = replace(data, split_seed=checkpoint.config.data.split_seed)
-    return replace(config, data=data)
-
-
-def check_content(checkpoint: Checkpoint, fingerprint: str) -> None:
-    """Raise CheckpointError unless data of this fingerprint are those that the run began with."""
-    if not is_same_content(checkpoint.fingerprint, fingerprint):
-        _refuse(checkpoint, ["the content of the data files"])
-
-
-def _refuse(checkpoint: Checkpoint, differing: list[str]) -> NoReturn:
-    raise CheckpointError(
-        f"{checkpoint.path} does not fit the configuration: {'; '.join(differing)}; "
-        "restore these, or start another run directory with --out"
-    )
-
-
-def differences(stored: Config, wanted: Config) -> list[str]:
-    """Return what keeps a run of one configuration from going on with another, each as a part of a sentence.
-
-    Epochs, the stopping and checkpoint rules, and the paths of files may differ, nothing
-    else. Epochs may not where the learning rate depends on them.
-    """
-    schedule = stored.schedule
-    bound = {"epochs"} if schedule.name in ENDING and schedule.steps is None else set()
-    now = msgspec.to_builtins(wanted)
-    return [
-        f"[{section}] {key}: {values[key]!r} in the checkpoint, {now[section][key]!r} now"
-        for section, values in msgspec.to_builtins(stored).items()
-        for key in values
-        if values[key] != now[section][key] and key not in _FREE_KEYS.get(section, set()) - bound
-    ]
-
-
-def check_resumable(checkpoint: Checkpoint, config: Config) -> None:
-    """Raise CheckpointError unless `config` goes on where the checkpoint stopped: see `differences`."""
-    differing = differences(checkpoint.config, config)
-    micro_batches = config.train.micro_batches
-    if micro_batches not in ("auto", checkpoint.micro_batches):
-        differing.append(f"[train] micro_batches: {checkpoint.micro_batches} in the checkpoint, {micro_batches} now")
-    if differing:
-        _refuse(checkpoint, differing)

@@ -58,23 +58,30 @@ class Model:
     parameters: Floats
     epoch: int
     step: int
-    targets: Normalization | None = None
+    target_normalization: Normalization | None = None
     fingerprint: str = ""
 
 
 def write_description(
-    file: Any, config: Config, schema: Schema, normalization: Normalization, targets: Normalization | None
+    file: Any, config: Config, schema: Schema, normalization: Normalization, target_normalization: Normalization | None
 ) -> None:
-    """Write what models and checkpoints have in common into an open HDF5 file."""
+    """Write the part that models and checkpoints share into an open HDF5 file.
+
+    Parameters
+    ----------
+    file : h5py.File
+    normalization, target_normalization : Normalization
+        Of the features and of the targets; None leaves targets as they are.
+    """
     file.attrs["config"] = json.dumps(msgspec.to_builtins(config))
     file.attrs["data"] = schema_to_json(schema)
     file.attrs["normalization_kind"] = normalization.kind
     for name in (*_AFFINE, *_FITTED):
         if (values := getattr(normalization, name)) is not None:
             file[f"normalization/{name}"] = values
-    if targets is not None:
-        file["target_normalization/offset"] = targets.offset
-        file["target_normalization/scale"] = targets.scale
+    if target_normalization is not None:
+        file["target_normalization/offset"] = target_normalization.offset
+        file["target_normalization/scale"] = target_normalization.scale
 
 
 def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
@@ -86,7 +93,7 @@ def write_parameters(file: Any, network: Network, parameters: Floats) -> None:
 
 
 def read_description(stored: Stored) -> tuple[Config, Schema, Normalization, Network, Normalization | None]:
-    """Read what `write_description` wrote.
+    """Read the part that `write_description` wrote.
 
     Raises
     ------
@@ -141,7 +148,7 @@ def model_image(model: Model) -> bytes:
     def fill(file: Any) -> None:
         file.attrs["format"], file.attrs["format_version"] = "ddp-mlp-model", MODEL_FORMAT
         file.attrs["epoch"], file.attrs["step"], file.attrs["fingerprint"] = model.epoch, model.step, model.fingerprint
-        write_description(file, model.config, model.schema, model.normalization, model.targets)
+        write_description(file, model.config, model.schema, model.normalization, model.target_normalization)
         write_parameters(file, model.network, model.parameters)
 
     return make_image(fill)
@@ -151,7 +158,7 @@ def is_same(model: Model, other: Model) -> bool:
     """Tell whether two models give the same answers and say the same of themselves."""
 
     def told(each: Model) -> tuple[Any, ...]:
-        fitted = [each.normalization] + ([each.targets] if each.targets else [])
+        fitted = [each.normalization] + ([each.target_normalization] if each.target_normalization else [])
         parts = [getattr(f, name) for f in fitted for name in (*_AFFINE, *_FITTED)]
         arrays = [each.parameters, *(part for part in parts if part is not None)]
         said = each.config, each.schema, each.epoch, each.step, each.fingerprint

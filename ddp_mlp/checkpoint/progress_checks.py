@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ddp_mlp.catalog.schedules import SCHEDULES
 from ddp_mlp.checkpoint.history import Cells, cells_of, extended
 from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.checkpoint.untrusted import Stored
@@ -81,7 +82,7 @@ def _refuse(stored: Stored, name: str, reasons: Iterable[str]) -> None:
 
 
 def _tell_again(progress: Progress, history: list[dict[str, Any]]) -> None:
-    """Take from the whole history what a run remembers of it."""
+    """Return the rows of the whole history that a run remembers."""
     progress.n_skipped_total = sum(int(row.get("skipped_steps", 0)) for row in history) + progress.n_skipped
     progress.last_row = history[-1] if history else {}
     progress.best_row = history[progress.best_epoch - 1] if progress.best_epoch else {}
@@ -89,7 +90,7 @@ def _tell_again(progress: Progress, history: list[dict[str, Any]]) -> None:
 
 
 def read_micro_batches(stored: Stored) -> int:
-    """Read into how many parts a run cuts its batches; not what is configured, if it began with another number.
+    """Return the micro-batches the run began with; may differ from the configuration.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def read_micro_batches(stored: Stored) -> int:
 
 
 def _impossible(progress: Progress, n_weights: int) -> Iterator[str]:
-    """Say what no run can have come to."""
+    """Yield each value that no real run can reach."""
     for name in _COUNTS:
         if not 0 <= getattr(progress, name) < _MOST:
             yield f"{name} = {getattr(progress, name)}"
@@ -131,14 +132,14 @@ def _impossible(progress: Progress, n_weights: int) -> Iterator[str]:
 
 
 def _impossible_rate(progress: Progress, config: Config) -> Iterator[str]:
-    """Yield what plateaus cannot have left of the learning rate."""
-    least = 0.0 if config.schedule.name == "plateau" else 1.0
+    """Yield a learning rate that no plateaus can leave."""
+    least = 0.0 if SCHEDULES[config.schedule.name].plateau else 1.0
     if not least <= progress.plateau_factor <= 1.0:
         yield f"plateau_factor = {progress.plateau_factor} with [schedule] name = {config.schedule.name!r}"
 
 
 def _impossible_rows(progress: Progress, config: Config) -> Iterator[str]:
-    """Say what the rows that a run remembers cannot be."""
+    """Yield the rows, of those that a run remembers, that contradict its progress."""
     for name, row, epoch in (
         ("last", progress.last_row, progress.epoch),
         ("best", progress.best_row, progress.best_epoch),
@@ -152,7 +153,7 @@ def _impossible_rows(progress: Progress, config: Config) -> Iterator[str]:
 
 
 def _impossible_history(history: list[dict[str, Any]], progress: Progress, config: Config) -> Iterator[str]:
-    """Say what cannot be the history of a run, as format 1 has it."""
+    """Yield the contradictions in the history of a run, as format 1 has it."""
     if len(history) != progress.epoch:
         yield f"{len(history)} rows of history after {progress.epoch} epochs"
     for epoch, row in enumerate(history, 1):

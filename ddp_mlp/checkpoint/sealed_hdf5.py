@@ -44,7 +44,7 @@ def seal(image: bytes) -> bytes:
 
 
 def open_image(path: Path, *, follow: bool = False) -> OpenFile:
-    """Verify a sealed file and open what it holds, from memory.
+    """Verify a sealed file and open its content, from memory.
 
     Parameters
     ----------

@@ -57,11 +57,11 @@ class Stored:
         return text
 
     def json(self, name: str) -> Any:
-        """Return what an attribute of JSON says."""
+        """Return the value of an attribute of JSON."""
         return self._parsed(self.attribute(name, str))
 
     def long_json(self, name: str) -> Any:
-        """Return what a data set of JSON says."""
+        """Return the value of a data set of JSON."""
         return self._parsed(self._find(name).text())
 
     def _parsed(self, text: str) -> Any:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ddp_mlp.cli.schema_text import schema_lines, shortened
 from ddp_mlp.data.hdf5.tree import size_text, tree_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ddp_mlp.data.inspection import Inspection, SplitReport
-    from ddp_mlp.data.schema import Schema, SourceColumn
-
-_SHOWN = 20
-_SHOWN_COLUMNS = 50
 
 
 def text_lines(inspection: Inspection) -> list[str]:
-    """Return what was found: the file, its arrays, the data set, its splits."""
+    """Return an inspection as lines: the file, its arrays, the data set, its splits."""
     i = inspection
     group = "" if i.group == "/" else f":{i.group}"
     lines = [f"{i.path}{group}  {size_text(i.file_bytes)}", *tree_lines(i.tree, storage=True)]
     if i.splits is None or i.schema is None:
         return lines
-    lines += _schema_lines(i.schema)
+    lines += schema_lines(i.schema)
     if i.source:
         lines.append(f"source {i.source}")
     for name, report in i.splits.items():
@@ -32,27 +27,6 @@ def text_lines(inspection: Inspection) -> list[str]:
     lines += [f"note: {note}" for note in i.notes]
     memory = ", ".join(f"{size_text(n)} as {dtype}" for dtype, n in (i.memory_bytes or {}).items())
     return [*lines, f"memory a node {memory}", f"fingerprint {i.fingerprint}"]
-
-
-def _schema_lines(schema: Schema) -> list[str]:
-    """Return lines with the task, and with the names of columns, targets and classes."""
-    shape = f", images of shape {schema.image_shape}" if schema.image_shape else ""
-    lines = [f"task {schema.task}, {schema.n_features} features{shape}, {schema.n_outputs} outputs"]
-    if schema.feature_names:
-        lines.append(f"features: {_shortened(schema.feature_names)}")
-    if schema.target_names:
-        units = schema.target_units or ("",) * len(schema.target_names)
-        named = [f"{name} [{unit}]" if unit else name for name, unit in zip(schema.target_names, units, strict=True)]
-        lines.append(f"targets: {_shortened(named)}")
-    if schema.class_names:
-        lines.append(f"classes: {_shortened(schema.class_names)}")
-    return lines + [f"  {line}" for line in map(_column_line, schema.columns[:_SHOWN_COLUMNS])]
-
-
-def _column_line(column: SourceColumn) -> str:
-    categories = f": {_shortened(column.categories)}" if column.categories else ""
-    unit = f" [{column.unit}]" if column.unit else ""
-    return f"{column.name}{unit}, {column.kind}{categories}; missing values: {column.missing}"
 
 
 def _split_lines(report: SplitReport, class_names: tuple[str, ...] | None) -> list[str]:
@@ -65,22 +39,17 @@ def _split_lines(report: SplitReport, class_names: tuple[str, ...] | None) -> li
         lines += _class_lines(report, report.class_counts, class_names)
     if report.target_range is not None:
         ranges = [f"{low:g} to {high:g}" for low, high in report.target_range if None not in (low, high)]
-        lines.append(f"target range: {_shortened(ranges)}")
+        lines.append(f"target range: {shortened(ranges)}")
     if columns := report.constant_columns:
-        lines.append(f"constant columns: {len(columns)} ({_shortened(columns)})")
+        lines.append(f"constant columns: {len(columns)} ({shortened(columns)})")
     return lines
 
 
 def _class_lines(report: SplitReport, counts: list[int], class_names: tuple[str, ...] | None) -> list[str]:
     names = class_names or tuple(map(str, range(len(counts))))
-    lines = [f"class balance: {_shortened([f'{n} {c}' for n, c in zip(names, counts, strict=False)])}"]
+    lines = [f"class balance: {shortened([f'{n} {c}' for n, c in zip(names, counts, strict=False)])}"]
     if sum(count > 0 for count in counts) == 1:
         lines.append("warning: one class only, nothing to tell apart")
     if report.bad_labels:
         lines.append(f"bad labels: {report.bad_labels} are not whole numbers from 0 to {len(counts) - 1}")
     return lines
-
-
-def _shortened(items: Sequence[str]) -> str:
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more

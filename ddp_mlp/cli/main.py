@@ -24,6 +24,7 @@ COMMANDS = {
     "demo": ("ddp_mlp.cli.commands.demo", "Train on handwritten digits with two ranks, right now."),
     "doctor": ("ddp_mlp.cli.commands.doctor", "Look whether this machine is fit to train, and what to do."),
     "data": ("ddp_mlp.cli.commands.data", "Make, import and inspect data sets."),
+    "config": ("ddp_mlp.cli.commands.config", "Begin, look at and describe configurations."),
     "train": ("ddp_mlp.cli.commands.train", "Train the network that a configuration describes."),
     "plan": ("ddp_mlp.cli.commands.plan", "Measure this machine and predict step times on many ranks."),
     "launch": ("ddp_mlp.cli.commands.launch", "Start a command on several ranks of this machine."),
@@ -141,7 +142,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _plain(error: click.ClickException) -> str:
-    """Return what was wrong with the command line, and where help is, in one line."""
+    """Return the mistake in a command line, and where help is, in one line."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "ddp-mlp"
     key = _as_key(error.option_name, context) if isinstance(error, click.NoSuchOption) else ""

@@ -31,7 +31,7 @@ class Shown(Protocol):
 
 
 def make_progress(kind: str, config: Config, comm: Communicator) -> AbstractContextManager[Shown]:
-    """Return what shows the progress of a run on this rank.
+    """Return the display of the progress of a run on this rank.
 
     Under a launcher standard error is often a pipe that claims to be a terminal, or the
     other way round, so that ``auto`` draws a bar only in a single process.
@@ -59,7 +59,7 @@ class Silent:
     """Shows lines that matter, and no progress."""
 
     def show(self, report: Report) -> None:
-        """Show nothing."""
+        """Stay silent."""
 
     def tell(self, line: str) -> None:
         """Show a line that stays."""

@@ -48,7 +48,7 @@ class Output(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, content: Buffer, /) -> int:
-        """Write what can be written now; what nobody can have counts as written."""
+        """Write as much as the stream takes now; text that nobody can have counts as written."""
         view = memoryview(content).cast("B")
         while not self._is_lost:
             try:

@@ -135,7 +135,7 @@ def is_said_by_rank_0(error: BaseException) -> bool:
 
 def _report_alone(comm: Communicator, error: BaseException) -> None:
     shown = f"{traceback_of(error)}\n" if shows_tracebacks() and not isinstance(error, DdpMlpError) else ""
-    where = f"[rank {comm.rank}/{comm.world_size} on {comm.host}, {comm.standing.where}]"
+    where = f"[rank {comm.rank}/{comm.world_size} on {comm.host}, {comm.rank_status.where}]"
     said = "\n".join(map(printable, str(plain_error(error)).split("\n")))
     sys.stderr.write(f"{shown}error {where}: {said}\n")  # at once, or the lines of ranks mingle
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What the environment says about how this process was started, and how far that can be believed."""
+"""How this process was started, by its environment, and how far that can be believed."""
 
 from __future__ import annotations
 

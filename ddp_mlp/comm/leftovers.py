@@ -1,4 +1,4 @@
-"""What an MPI library would leave behind if all ranks were killed."""
+"""The files that an MPI library would leave behind if all ranks were killed."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def end_with_parent() -> None:
 
 
 def bound_to_this_process() -> Callable[[], None]:
-    """Return what to give a new child as `preexec_fn`, so that it ends with this process; call it on the main thread.
+    """Return a `preexec_fn` for a new child, so that it ends with this process; call it on the main thread.
 
     The kernel means the thread that starts the child, not the process.
     """

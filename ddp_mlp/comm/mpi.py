@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm.agreement import agreed
 from ddp_mlp.comm.leftovers import unlink_shared_memory
-from ddp_mlp.comm.rank_status import Standing
+from ddp_mlp.comm.rank_status import RankStatus
 from ddp_mlp.comm.shared_memory import check_room
 from ddp_mlp.comm.watchdog import Watchdog
 
@@ -74,12 +74,12 @@ class MpiCommunicator:
         self._world = MPI.COMM_WORLD
         self._windows: list[MPI.Win] = []
         self._is_closing = False
-        self.standing = Standing()
-        self._watchdog = Watchdog(self.standing, rank, world_size, self.abort)
+        self.rank_status = RankStatus()
+        self._watchdog = Watchdog(self.rank_status, rank, world_size, self.abort)
         self._watchdog.start(timeout_s)
-        with self.standing.waiting("the start of MPI"):
+        with self.rank_status.waiting("the start of MPI"):
             self.is_concurrent = _start_mpi()
-        with self.standing.waiting("the first meeting of all ranks"):
+        with self.rank_status.waiting("the first meeting of all ranks"):
             self.rank = self._world.rank
             self.world_size = self._world.size
             self.host = MPI.Get_processor_name()
@@ -94,7 +94,7 @@ class MpiCommunicator:
             unlink_shared_memory()
             hosts = self.share_text(self.host)
             if self.is_concurrent:
-                self._watchdog.ask_with(MpiRollCall(self._world, lambda: self.standing.waits_in), hosts)
+                self._watchdog.ask_with(MpiRollCall(self._world, lambda: self.rank_status.waits_in), hosts)
 
     def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
         """Give up a collective that waits for `timeout_s` seconds; first call this with the reason."""
@@ -112,46 +112,46 @@ class MpiCommunicator:
 
     def barrier(self) -> None:
         """Collective. Wait for all ranks."""
-        with self.standing.waiting("a barrier"):
+        with self.rank_status.waiting("a barrier"):
             self._world.Barrier()
 
     def node_barrier(self) -> None:
         """Collective. Wait for the ranks of this node."""
-        with self.standing.waiting("a barrier of the node"):
+        with self.rank_status.waiting("a barrier of the node"):
             self._node.Barrier()
 
     def broadcast(self, array: NDArray[Any]) -> None:
         """Collective. Overwrite `array`, contiguous, with that of rank 0."""
-        with self.standing.waiting("a broadcast"):
+        with self.rank_status.waiting("a broadcast"):
             self._world.Bcast([array.reshape(-1).view(np.uint8), MPI.BYTE], root=0)
 
     def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective. Fill `table` so that every rank has the rows of all."""
-        with self.standing.waiting("a gathering of rows"):
+        with self.rank_status.waiting("a gathering of rows"):
             _gather_rows(self._world, table, counts)
 
     def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
         """Collective over local rank 0 of every node. Like `gather_rows`, node by node."""
-        with self.standing.waiting("the sum of the gradients between nodes"):
+        with self.rank_status.waiting("the sum of the gradients between nodes"):
             _gather_rows(self._leaders, table, counts)
 
     def plan_transfer(
         self, name: str, outgoing: Sequence[Sequence[NDArray[Any]]], incoming: Sequence[Sequence[NDArray[Any]]]
     ) -> Transfer:
         """Plan an exchange between the local ranks 0 of all nodes."""
-        return MpiTransfer(self._leaders, self.standing, name, outgoing, incoming)
+        return MpiTransfer(self._leaders, self.rank_status, name, outgoing, incoming)
 
     def share_text(self, text: str) -> list[str]:
         """Collective. Return the texts of all ranks, in order of rank."""
         own = np.frombuffer(text.encode(), np.uint8)
         sizes = np.zeros(self.world_size, np.int64)
         sizes[self.rank] = len(own)
-        with self.standing.waiting("an agreement of all ranks"):
+        with self.rank_status.waiting("an agreement of all ranks"):
             self._world.Allgather(MPI.IN_PLACE, sizes)
         stops = np.cumsum(sizes)
         everything = np.zeros(int(stops[-1]), np.uint8)
         everything[stops[self.rank] - len(own) : stops[self.rank]] = own
-        with self.standing.waiting("an agreement of all ranks"):
+        with self.rank_status.waiting("an agreement of all ranks"):
             self._world.Allgatherv(MPI.IN_PLACE, [everything, sizes, stops - sizes, MPI.BYTE])
         return [everything[stop - size : stop].tobytes().decode() for size, stop in zip(sizes, stops, strict=True)]
 
@@ -164,11 +164,9 @@ class MpiCommunicator:
             If memory that is to be zeroed, and so written, cannot be had.
         """
         if zeroed:
-            with agreed(self):
-                if self.local_rank == 0 and self.local_size > 1:
-                    check_room(n_bytes, self.host)
+            self.check_room(n_bytes)
         size = n_bytes + 64 if self.local_rank == 0 else 0
-        with self.standing.waiting("an allocation of shared memory"):
+        with self.rank_status.waiting("an allocation of shared memory"):
             window = MPI.Win.Allocate_shared(size, 1, comm=self._node)
         self._windows.append(window)
         buffer, _ = window.Shared_query(0)
@@ -180,6 +178,12 @@ class MpiCommunicator:
             memory[:] = 0
         self.node_barrier()
         return memory
+
+    def check_room(self, n_bytes: int) -> None:
+        """Collective. Raise StorageError if a node cannot hold so many bytes of what it shares and has yet to write."""
+        with agreed(self):
+            if self.local_rank == 0 and self.local_size > 1:
+                check_room(n_bytes, self.host)
 
     def release_shared(self) -> None:
         """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""
@@ -198,7 +202,7 @@ class MpiCommunicator:
 
     def close(self) -> None:
         """Collective. Leave the world in order."""
-        with self.standing.waiting("the end of all ranks"):
+        with self.rank_status.waiting("the end of all ranks"):
             self.release_shared()
             self._node.Free()
             self._world.Barrier()

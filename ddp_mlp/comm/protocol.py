@@ -1,4 +1,4 @@
-"""What the rest of the package may ask of the other ranks."""
+"""The communicator: all that the package may ask of the other ranks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # so that the command line starts without NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from ddp_mlp.comm.rank_status import Standing
+    from ddp_mlp.comm.rank_status import RankStatus
 
     Bytes = NDArray[np.uint8]
 
@@ -24,7 +24,7 @@ class Transfer(Protocol):
         """Collective. Begin to move everything; it goes on while `is_done` is asked."""
 
     def is_done(self) -> bool:
-        """Move what can be moved, and tell whether that is all."""
+        """Move messages on as far as possible, and tell whether all have arrived."""
 
     def free(self) -> None:
         """Forget the plan."""
@@ -66,7 +66,7 @@ class Communicator(Protocol):
         """Whether a second thread may use transfers."""
 
     @property
-    def standing(self) -> Standing:
+    def rank_status(self) -> RankStatus:
         """Where this rank stands, for its watchdog and for messages."""
 
     def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
@@ -123,6 +123,9 @@ class Communicator(Protocol):
         What is not `zeroed` holds anything until it is written. Its pages take no memory before,
         and then lie near the core that wrote them first.
         """
+
+    def check_room(self, n_bytes: int) -> None:
+        """Collective. Raise StorageError if a node cannot hold so many bytes of what it shares and has yet to write."""
 
     def release_shared(self) -> None:
         """Collective. Free all memory of `node_shared`; nobody may touch it afterwards."""

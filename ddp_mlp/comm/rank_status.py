@@ -10,12 +10,12 @@ if TYPE_CHECKING:  # so that the command line starts without NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-#: Words of `Standing.team`: barriers of the node's team entered and left, and the step since `at_step`.
+#: Words of `RankStatus.team`: barriers of the node's team entered and left, and the step since `at_step`.
 ENTERED, LEFT, AT_STEP = range(3)
 
 
-class Standing:
-    """What a rank is doing, and which collective it waits in.
+class RankStatus:
+    """The status of a rank: its phase, and the collective that it waits in.
 
     The main thread writes, the watchdog's thread reads. Each value stands for itself, so
     that reading between two writes costs a poll, not the truth.
@@ -38,7 +38,7 @@ class Standing:
         self._team: MutableSequence[int] | NDArray[np.int64] = [0, 0, 0]
 
     def at(self, place: str) -> None:
-        """Say what comes now, as a phrase for messages."""
+        """Name the phase that begins now, as a phrase for messages."""
         self.place = place
 
     def at_step(self, step: int) -> None:
@@ -47,7 +47,7 @@ class Standing:
         self._team[AT_STEP] = 0
 
     def watch_team(self, words: NDArray[np.int64]) -> None:
-        """Let the words, shape (3,), be those in which this rank's part of a team leaves its standing."""
+        """Let the words, shape (3,), be those in which this rank's part of a team leaves its status."""
         self._team = words
 
     @contextmanager

@@ -35,7 +35,7 @@ class MpiRollCall:
         self._sent: list[tuple[MPI.Request, object]] = []  # messages live until they have gone
 
     def serve(self) -> None:
-        """Answer what other ranks have asked."""
+        """Answer the questions of other ranks."""
         status = MPI.Status()
         while self._comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG, status):
             self._receive(status.source, status.tag)

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ddp_mlp.comm.rank_status import Standing
+from ddp_mlp.comm.rank_status import RankStatus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,17 +19,17 @@ class _NoTransfer:
     """The exchange of a node with no other."""
 
     def run(self) -> None:
-        """Do nothing: there is nowhere to go."""
+        """Return at once: there is nowhere to go."""
 
     def start(self) -> None:
-        """Do nothing: there is nowhere to go."""
+        """Return at once: there is nowhere to go."""
 
     def is_done(self) -> bool:
-        """Nothing is always done."""
+        """Return True: all of no messages have arrived."""
         return True
 
     def free(self) -> None:
-        """Do nothing: there is nothing to forget."""
+        """Return at once: there is no plan to free."""
 
 
 class SingleProcess:
@@ -44,7 +44,7 @@ class SingleProcess:
     is_concurrent = True
 
     def __init__(self) -> None:
-        self.standing = Standing()
+        self.rank_status = RankStatus()
 
     @property
     def host(self) -> str:
@@ -52,22 +52,22 @@ class SingleProcess:
         return socket.gethostname()
 
     def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
-        """Do nothing: there is nobody to wait for."""
+        """Return at once: there is nobody to wait for."""
 
     def barrier(self) -> None:
-        """Do nothing: there is nobody to wait for."""
+        """Return at once: there is nobody to wait for."""
 
     def node_barrier(self) -> None:
-        """Do nothing: there is nobody to wait for."""
+        """Return at once: there is nobody to wait for."""
 
     def broadcast(self, array: NDArray[Any]) -> None:
-        """Do nothing: this is rank 0."""
+        """Return at once: this is rank 0."""
 
     def gather_rows(self, table: NDArray[Any], counts: Sequence[int]) -> None:
-        """Do nothing: all rows are this rank's."""
+        """Return at once: all rows are this rank's."""
 
     def gather_rows_of_nodes(self, table: NDArray[Any], counts: Sequence[int]) -> None:
-        """Do nothing: all rows are this node's."""
+        """Return at once: all rows are this node's."""
 
     def plan_transfer(
         self,
@@ -75,7 +75,7 @@ class SingleProcess:
         outgoing: Sequence[Sequence[NDArray[Any]]],  # noqa: ARG002
         incoming: Sequence[Sequence[NDArray[Any]]],  # noqa: ARG002
     ) -> Transfer:
-        """Plan nothing: there is no other node."""
+        """Return an empty plan: there is no other node."""
         return _NoTransfer()
 
     def share_text(self, text: str) -> list[str]:
@@ -90,12 +90,15 @@ class SingleProcess:
         start = -memory.ctypes.data % 64
         return memory[start : start + n_bytes]
 
+    def check_room(self, n_bytes: int) -> None:
+        """Return at once: this memory is that of any process."""
+
     def release_shared(self) -> None:
-        """Do nothing: memory goes with the last array that uses it."""
+        """Return at once: memory goes with the last array that uses it."""
 
     def abort(self, exit_code: int) -> None:
         """End the process without clean-up."""
         os._exit(exit_code)
 
     def close(self) -> None:
-        """Do nothing."""
+        """Return at once."""

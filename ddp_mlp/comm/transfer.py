@@ -9,7 +9,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from ddp_mlp.comm.rank_status import Standing
+from ddp_mlp.comm.rank_status import RankStatus
 
 Parts = Sequence[NDArray[Any]]
 
@@ -20,14 +20,14 @@ class MpiTransfer:
     def __init__(
         self,
         leaders: MPI.Comm,
-        standing: Standing,
+        rank_status: RankStatus,
         name: str,
         outgoing: Sequence[Parts],
         incoming: Sequence[Parts],
     ) -> None:
         """`outgoing` and `incoming` are, for each node, contiguous arrays that go there and that come from there."""
         self._leaders = leaders
-        self._standing = standing
+        self._rank_status = rank_status
         self._name = name
         self._memory = (outgoing, incoming)  # kept alive: MPI knows their addresses only
         self._request = MPI.REQUEST_NULL
@@ -35,7 +35,7 @@ class MpiTransfer:
 
     def run(self) -> None:
         """Collective over local rank 0 of every node. Move everything."""
-        with self._standing.waiting(self._name):
+        with self._rank_status.waiting(self._name):
             self._leaders.Alltoallw(self._sent, self._received)
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class MpiTransfer:
         self._request = self._leaders.Ialltoallw(self._sent, self._received)
 
     def is_done(self) -> bool:
-        """Move what can be moved, and tell whether that is all."""
+        """Move messages on as far as possible, and tell whether all have arrived."""
         return bool(self._request.Test())
 
     def free(self) -> None:

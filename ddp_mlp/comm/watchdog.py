@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from ddp_mlp.comm.lifeline import Lifeline
-from ddp_mlp.comm.rank_status import Standing
+from ddp_mlp.comm.rank_status import RankStatus
 from ddp_mlp.errors import CollectiveTimeoutError
 
 #: Seconds that a collective may wait where nobody says otherwise.
@@ -40,7 +40,7 @@ class RollCall(Protocol):
     """How a watchdog learns of the other ranks."""
 
     def serve(self) -> None:
-        """Answer what other ranks have asked."""
+        """Answer the questions of other ranks."""
 
     def call(self, within_s: float) -> dict[int, str]:
         """Return where each other rank that answers in time waits; empty for one that is busy."""
@@ -50,18 +50,18 @@ class RollCall(Protocol):
 
 
 class Watchdog:
-    """Watches one rank's standing.
+    """Watches the status of one rank.
 
     Parameters
     ----------
-    standing : Standing
+    rank_status : RankStatus
     rank, world_size : int
     abort : callable
         Ends all ranks with an exit code.
     """
 
-    def __init__(self, standing: Standing, rank: int, world_size: int, abort: Callable[[int], None]) -> None:
-        self._standing = standing
+    def __init__(self, rank_status: RankStatus, rank: int, world_size: int, abort: Callable[[int], None]) -> None:
+        self._rank_status = rank_status
         self._rank = rank
         self._world_size = world_size
         self._abort = abort
@@ -70,7 +70,7 @@ class Watchdog:
         self._roll_call: RollCall | None = None
         self._looking = threading.Lock()
         self._hosts: Sequence[str] = ()
-        self._progress = standing.progress
+        self._progress = rank_status.progress
         self._since = time.monotonic()
         self._has_warned = False
         self._armed_at = 0.0
@@ -144,8 +144,8 @@ class Watchdog:
 
     def look(self, now: float) -> None:
         """Compare with the last look, and act if the rank has waited for too long."""
-        progress = self._standing.progress
-        if progress != self._progress or not self._standing.waits_in:
+        progress = self._rank_status.progress
+        if progress != self._progress or not self._rank_status.waits_in:
             self._progress, self._since, self._has_warned = progress, now, False
             return
         waited = now - self._since - _STAGGER_S * min(self._rank, _LAST_STAGGER)
@@ -182,7 +182,7 @@ class Watchdog:
 
     def _speaks(self, answers: dict[int, str]) -> bool:
         """Tell whether this is the lowest rank that waits, and still does."""
-        still = self._standing.progress == self._progress
+        still = self._rank_status.progress == self._progress
         return still and not any(text for rank, text in answers.items() if rank < self._rank)
 
     def _header(self) -> str:
@@ -190,8 +190,8 @@ class Watchdog:
         return f"[rank {self._rank}/{self._world_size}{host}]"
 
     def _finding(self, answers: dict[int, str], waited_s: float) -> str:
-        """Return what this rank waits for and which ranks are missing, in one sentence."""
-        said = f"waited {waited_s:g} s in {self._standing.waits_in} {self._standing.where}"
+        """Return the finding in one sentence: the collective that is waited in, and the ranks that are missing."""
+        said = f"waited {waited_s:g} s in {self._rank_status.waits_in} {self._rank_status.where}"
         if not self._roll_call:
             return f"{said}; some rank did not start, or cannot be reached"
         missing = [rank for rank in range(self._world_size) if rank != self._rank and not answers.get(rank)]

@@ -4,7 +4,6 @@ from ddp_mlp.config.loading import as_toml, from_builtins, load_config
 from ddp_mlp.config.schema import (
     MOST_MICRO_BATCHES,
     MOST_TRIALS,
-    OPTIMIZER_DEFAULTS,
     AugmentConfig,
     CheckpointConfig,
     Config,
@@ -20,7 +19,6 @@ from ddp_mlp.config.toml import parse_value
 __all__ = [
     "MOST_MICRO_BATCHES",
     "MOST_TRIALS",
-    "OPTIMIZER_DEFAULTS",
     "AugmentConfig",
     "CheckpointConfig",
     "Config",

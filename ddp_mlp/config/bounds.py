@@ -1,4 +1,4 @@
-"""Whether a value is what its key may be, and that in the words of a person: read off the types of the schema."""
+"""Checks of a value against the type of its key, in the words of a person."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-#: Names, in `Meta.extra`, the least value beside 0, where 0 stands for never.
-LEAST = "least"
+from ddp_mlp.catalog.keys import LEAST
 
 
 def in_words(kind: Any) -> str:
-    """Return what a type of the schema allows.
+    """Return the values that a type of the schema allows, in words.
 
     Examples
     --------

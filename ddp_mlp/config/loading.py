@@ -23,8 +23,8 @@ MOST_BYTES = 2**19
 
 #: Files of data by their names.
 HDF5_SUFFIXES = (".h5", ".hdf5", ".he5", ".hdf", ".h5ad", ".nc")
-_DATA_SUFFIXES = (
-    *HDF5_SUFFIXES, ".csv", ".tsv", ".tab", ".parquet", ".feather", ".xlsx", ".xls", ".json", ".jsonl", ".npz", ".npy",
+TABLE_SUFFIXES = (
+    ".csv", ".tsv", ".tab", ".parquet", ".feather", ".xlsx", ".xls", ".json", ".jsonl", ".npz", ".npy",
     ".arff", ".mat",
 )  # fmt: skip
 #: Keys of ``[data]`` that name files.
@@ -61,7 +61,7 @@ def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[
 def layers(
     path: Path, overrides: Iterable[str], environment: Mapping[str, str], problems: list[str]
 ) -> list[tuple[str, Table]]:
-    """Return what each place that may set keys has set, the weakest first: file, environment, command line.
+    """Return the keys that each place has set, the weakest place first: file, environment, command line.
 
     Paths are absolute: those of a file are beside the name by which it was given, be that a link.
 
@@ -125,8 +125,8 @@ def _advice(text: str, complaint: str) -> str:
 
 
 def _refuse_data(path: Path) -> None:
-    """Say what to do with a file of data that is given in place of a configuration."""
-    if path.suffix.lower() not in _DATA_SUFFIXES or not path.is_file():
+    """Return the advice for a file of data that is given in place of a configuration."""
+    if path.suffix.lower() not in (*HDF5_SUFFIXES, *TABLE_SUFFIXES) or not path.is_file():
         return
     kind, first = "an HDF5 file", ""
     if path.suffix.lower() not in HDF5_SUFFIXES:

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.config.schema import value_of
 from ddp_mlp.errors import literal
 
 Table = dict[str, Any]
@@ -13,14 +15,11 @@ Table = dict[str, Any]
 #: Weights between hidden layers that no machine has memory for.
 _MOST_WEIGHTS = 10**13
 
-#: Stands where a configuration does not say; the same as in the schema.
-_HIDDEN = [128, 64]
-
 
 def check_model(raw: Table) -> list[str]:
-    """Check what is said about the network; all values are valid on their own."""
+    """Check the keys of the network against each other; all values are valid on their own."""
     model = raw.get("model", {})
-    hidden, activation = model.get("hidden", _HIDDEN), model.get("activation", "relu")
+    hidden, activation = value_of(raw, "model", "hidden"), value_of(raw, "model", "activation")
     return [
         *_check_size(hidden),
         *_check_lengths(model, len(hidden)),
@@ -54,8 +53,9 @@ def _check_tied(hidden: list[int], activation: Any) -> Iterator[str]:
             f"[model] tied with hidden = {literal(hidden)}: the decoder must mirror the encoder around one layer "
             "in the middle, such as [64, 16, 64] or [32]"
         )
-    if "maxout" in (activation if isinstance(activation, list) else [activation]):
-        yield "[model] tied does not go with activation = 'maxout', whose weights have no transpose that fits"
+    for name in dict.fromkeys(activation if isinstance(activation, list) else [activation]):
+        if ACTIVATIONS[name].has_pieces:
+            yield f"[model] tied does not go with activation = {name!r}, whose weights have no transpose that fits"
 
 
 def _check_targets(data: Table, loss: Table) -> Iterator[str]:

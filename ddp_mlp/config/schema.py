@@ -1,16 +1,35 @@
 """Every key of the configuration, with its type, range and default.
 
-Structs are frozen. A value that only some choices take, such as the momentum of an
-optimiser, is None until `ddp_mlp.config.checks` has resolved it.
+Structs are frozen. The names of activations, losses, optimisers and schedules, and the keys that they
+bring along, come from `ddp_mlp.catalog`. A key that only some choices take, such as the momentum of
+an optimiser, is None until `ddp_mlp.config.checks` has resolved it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
+import msgspec
 from msgspec import Meta, Struct, field
 
-from ddp_mlp.config.bounds import LEAST
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.catalog.keys import (
+    LEAST,
+    ClosedFraction,
+    Count,
+    Entry,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    StepCount,
+    Steps,
+    keys_of,
+)
+from ddp_mlp.catalog.losses import LOSSES
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.catalog.outputs import OUTPUTS
+from ddp_mlp.catalog.schedules import SCHEDULES
 
 #: The plan of a step lists them; more than this would be of no use to any cluster.
 MOST_MICRO_BATCHES = 2**16
@@ -21,65 +40,52 @@ _MOST_LAYERS = 1000
 #: Longest path that Linux opens.
 _LONGEST_PATH = 4095
 
-# Bounds are generous: what a person could mean, and what the arithmetic behind it can hold.
-PositiveInt = Annotated[int, Meta(ge=1, le=10**9)]
-Count = Annotated[int, Meta(ge=0, le=10**9)]
-#: Steps over all epochs; exact as a number of float64 too.
-Steps = Annotated[int, Meta(ge=1, le=10**15)]
-StepCount = Annotated[int, Meta(ge=0, le=10**15)]
-#: Beyond these there is nothing in float32.
-PositiveFloat = Annotated[float, Meta(ge=1e-30, le=1e38)]
-NonNegativeFloat = Annotated[float, Meta(ge=0, le=1e38)]
 Width = Annotated[int, Meta(ge=1, le=10**7)]
 #: Draws the rows that validate, whatever the seed of training is, so that all seeds sit one exam.
 DEFAULT_SPLIT_SEED = 0
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 #: Seconds, 0 for ever; the watchdog looks ten times a second.
 Timeout = Annotated[float, Meta(ge=0, le=1e7, extra={LEAST: 0.1})]
-ClosedFraction = Annotated[float, Meta(ge=0, lt=1)]
 FilePath = Annotated[str, Meta(min_length=1, max_length=_LONGEST_PATH)]
 ArrayPaths = Annotated[str, Meta(min_length=1, max_length=2**16)]
 
 Normalize = Literal["auto", "none", "unit", "standard", "minmax"]
-Activation = Literal[
-    "identity", "sigmoid", "tanh", "relu", "arctan", "leaky_relu", "elu", "softplus", "maxout", "step"
-]  # fmt: skip
-Output = Literal["auto", "linear", "sigmoid", "softmax", "step"]
 Init = Literal[
     "auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "uniform"
 ]  # fmt: skip
-LossName = Literal["auto", "mse", "binary_cross_entropy", "cross_entropy", "hinge", "perceptron"]
-OptimizerName = Literal[
-    "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lamb", "line_search"
-]  # fmt: skip
-ScheduleName = Literal["constant", "linear", "step", "exponential", "cosine", "plateau"]
+if TYPE_CHECKING:
+    Activation: TypeAlias = str
+    Output: TypeAlias = str
+    LossName: TypeAlias = str
+    OptimizerName: TypeAlias = str
+    ScheduleName: TypeAlias = str
+else:
+    Activation = Literal[tuple(ACTIVATIONS)]
+    Output = Literal["auto", *OUTPUTS]
+    LossName = Literal["auto", *LOSSES]
+    OptimizerName = Literal[tuple(OPTIMIZERS)]
+    ScheduleName = Literal[tuple(SCHEDULES)]
 
-#: The hyper-parameters that each optimiser takes beside the learning rate, and their defaults.
-OPTIMIZER_DEFAULTS: dict[str, dict[str, float]] = {
-    "sgd": {},
-    "momentum": {"momentum": 0.9},
-    "nesterov": {"momentum": 0.9},
-    "adagrad": {"eps": 1e-7},
-    "rmsprop": {"rho": 0.9, "eps": 1e-6},
-    "adam": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
-    "adamw": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
-    "lamb": {"beta1": 0.9, "beta2": 0.999, "eps": 1e-6, "weight_decay": 0.01},
-    "line_search": {},
-}
-#: What an optimiser takes beyond that, and does without where it is not given.
-OPTIMIZER_OPTIONS: dict[str, tuple[str, ...]] = {
-    "momentum": ("momentum_final", "momentum_steps"),
-    "nesterov": ("momentum_final", "momentum_steps"),
-}
-#: The keys of each schedule beside `warmup_steps`, and their defaults; None: no default, or one of its own.
-SCHEDULE_DEFAULTS: dict[str, dict[str, float | None]] = {
-    "constant": {},
-    "linear": {"steps": None, "final_rate": None},
-    "step": {"every_steps": None, "factor": 0.1},
-    "exponential": {"every_steps": None, "factor": 0.5},
-    "cosine": {"steps": None, "final_rate": 0.0},
-    "plateau": {"factor": 0.1, "patience": 5, "min_rate": 0.0},
-}
+_Section = TypeVar("_Section", bound=Struct)
+
+
+def _with_keys_of(entries: Iterable[Entry], *, one_applies: bool) -> Callable[[type[_Section]], type[_Section]]:
+    """Let the keys of entries join those of a section.
+
+    Where just `one_applies`, those of the others are None; else all are there, with their defaults.
+    """
+
+    def extended(section: type[_Section]) -> type[_Section]:
+        fields = [
+            (name, key.kind | None, None) if one_applies else (name, key.kind, key.default)
+            for name, key in keys_of(entries).items()
+        ]
+        joined = msgspec.defstruct(
+            section.__name__, fields, bases=(section,), module=__name__, frozen=True, forbid_unknown_fields=True
+        )
+        return cast(type[_Section], joined)
+
+    return extended
 
 
 class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,15 +123,13 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     augment: AugmentConfig = AugmentConfig()
 
 
+@_with_keys_of(ACTIVATIONS.values(), one_applies=False)
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[model]``: the network between the features and the output unit."""
 
     hidden: Annotated[list[Width], Meta(max_length=_MOST_LAYERS)] = field(default_factory=lambda: [128, 64])
     activation: Activation | Annotated[list[Activation], Meta(max_length=_MOST_LAYERS)] = "relu"
     output: Output = "auto"
-    leaky_slope: NonNegativeFloat = 0.1
-    elu_alpha: PositiveFloat = 1.0
-    maxout_pieces: Annotated[int, Meta(ge=2, le=1024)] = 2
     dropout: ClosedFraction | Annotated[list[ClosedFraction], Meta(max_length=_MOST_LAYERS + 1)] = 0.0
     tied: bool = False
     init: Init = "auto"
@@ -144,11 +148,11 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(self.dropout)
 
 
+@_with_keys_of(LOSSES.values(), one_applies=False)
 class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[loss]``: of the data, and the penalties on the weights."""
 
     name: LossName = "auto"
-    label_smoothing: ClosedFraction = 0.0
     class_weights: Annotated[list[NonNegativeFloat], Meta(max_length=10**6)] | Literal["balanced"] | None = None
     l1: NonNegativeFloat = 0.0
     l2: NonNegativeFloat = 0.0
@@ -156,32 +160,20 @@ class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
     q: Annotated[float, Meta(ge=1, le=100)] | None = None
 
 
+@_with_keys_of(OPTIMIZERS.values(), one_applies=True)
 class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[optimizer]``: which one, its rate, and what else it takes."""
+    """``[optimizer]``: name and first rate; the other keys are those of `ddp_mlp.catalog.optimizers`."""
 
     name: OptimizerName = "sgd"
     learning_rate: PositiveFloat = 0.1
-    momentum: ClosedFraction | None = None
-    momentum_final: ClosedFraction | None = None
-    momentum_steps: Steps | None = None
-    beta1: ClosedFraction | None = None
-    beta2: ClosedFraction | None = None
-    rho: ClosedFraction | None = None
-    eps: PositiveFloat | None = None
-    weight_decay: NonNegativeFloat | None = None
 
 
+@_with_keys_of(SCHEDULES.values(), one_applies=True)
 class ScheduleConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[schedule]``: how the learning rate goes on from ``optimizer.learning_rate``."""
 
     name: ScheduleName = "constant"
     warmup_steps: StepCount = 0
-    steps: Steps | None = None
-    final_rate: NonNegativeFloat | None = None
-    every_steps: Steps | None = None
-    factor: Annotated[float, Meta(ge=1e-30, lt=1)] | None = None
-    patience: Count | None = None
-    min_rate: NonNegativeFloat | None = None
 
 
 class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -231,16 +223,21 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 def sections() -> dict[str, type[Struct]]:
     """Return the struct of every section, by name, in the order of the file."""
-    import msgspec
-
     return {item.name: item.type for item in msgspec.structs.fields(Config)}
 
 
 def keys(section: type[Struct]) -> dict[str, Any]:
     """Return the type of every key of a section, by name."""
-    import msgspec
-
     return {item.name: item.type for item in msgspec.structs.fields(section)}
+
+
+def value_of(raw: dict[str, Any], section: str, key: str) -> Any:
+    """Return a value of a raw configuration, or the default of the schema."""
+    given = raw.get(section, {}).get(key)
+    if given is not None:
+        return given
+    (found,) = (item for item in msgspec.structs.fields(sections()[section]) if item.name == key)
+    return found.default if found.default_factory is msgspec.NODEFAULT else found.default_factory()
 
 
 def is_table(kind: Any) -> bool:

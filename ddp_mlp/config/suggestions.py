@@ -45,7 +45,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def suggest_key(word: str, section: str) -> str:
-    """Return what a key that `section` does not have stands for: one of its own, or one of another section."""
+    """Return the key that is meant by one that `section` does not have: its own, or that of another section."""
     elsewhere = [home.split(".") for home in homes(word)]
     if elsewhere and section not in [home for home, _ in elsewhere]:
         return f", did you mean {elsewhere[0][1]} of [{elsewhere[0][0]}]?"

@@ -91,7 +91,7 @@ def advice_for_line(text: str, line: int) -> str:
 
 
 def _meanings(value: Any) -> Iterator[Any]:
-    """Yield what a person can have meant by a value, the likeliest first."""
+    """Yield the values that a person can have meant by one, the likeliest first."""
     if isinstance(value, str):
         yield from _meanings_of_text(value.strip().strip("\"'"))
     elif not isinstance(value, list | dict):

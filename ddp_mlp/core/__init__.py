@@ -1,1 +1,1 @@
-"""Numerics: what a step computes, without MPI, files or clock."""
+"""Numerics: the arithmetic of a step, without MPI, files or clock."""

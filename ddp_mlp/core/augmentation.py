@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.config import AugmentConfig
+from ddp_mlp.core.kernels.network import augmentation as kernels
 from ddp_mlp.errors import UsageError
 
 
 def augmentation_settings(config: AugmentConfig, image_shape: tuple[int, ...] | None) -> NDArray[np.float64]:
-    """Return the settings of `core.kernels.augmentation`, empty where nothing is augmented.
+    """Return the settings of `core.kernels.network.augmentation`, empty where nothing is augmented.
 
     Parameters
     ----------
@@ -24,8 +25,6 @@ def augmentation_settings(config: AugmentConfig, image_shape: tuple[int, ...] | 
     UsageError
         If samples that are no images are to be transformed as such.
     """
-    from ddp_mlp.core.kernels.network import augmentation as kernels
-
     if config.transforms_images and (image_shape is None or len(image_shape) not in (2, 3)):
         raise UsageError(
             "[data.augment] shift, rotate_deg, scale and brightness need features that are images, but the data set "

@@ -1,4 +1,4 @@
-"""Fixed blocks of the parameter vector: what the reduction and the update go by.
+"""Fixed blocks of the parameter vector, the units of reduction and update.
 
 A block is at most `BLOCK` values of one segment, a weight or a bias, so sums over a layer
 are sums over whole blocks, added in the same order whoever computed them.

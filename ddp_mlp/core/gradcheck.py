@@ -25,8 +25,8 @@ _SMALL = 1e-3
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What the check of a weight or bias found.
+class GradientCheck:
+    """The check of a weight or a bias.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Finding:
 
 def check_gradient(
     loss_at: Callable[[Floats], float], parameters: Floats, gradient: Floats, layout: Layout, seed: int, most: int = 200
-) -> list[Finding]:
+) -> list[GradientCheck]:
     """Compare a gradient with slopes of the loss, segment by segment.
 
     Parameters
@@ -65,7 +65,7 @@ def check_gradient(
     """
     loss = loss_at(parameters)
     scale = max(_FLOOR * max(1.0, abs(loss)), _SMALL * float(abs(gradient).max()))
-    findings = []
+    checks = []
     for segment in layout.segments():
         n_kinks, errors = 0, []
         for i in _chosen(segment, seed, most):
@@ -74,8 +74,8 @@ def check_gradient(
                 n_kinks += 1
             else:
                 errors.append(error)
-        findings.append(Finding(segment.name, len(errors), n_kinks, max(errors, default=0.0)))
-    return findings
+        checks.append(GradientCheck(segment.name, len(errors), n_kinks, max(errors, default=0.0)))
+    return checks
 
 
 def _chosen(segment: Segment, seed: int, most: int) -> list[int]:

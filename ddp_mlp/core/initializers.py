@@ -10,13 +10,10 @@ import math
 
 import numpy as np
 
+from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.sampling import stream_key
-
-#: The scheme that ``init = "auto"`` picks for the activation that follows the weights.
-AUTO = dict.fromkeys(("relu", "leaky_relu", "elu", "softplus", "maxout"), "he_normal")
-AUTO_OTHERWISE = "glorot_uniform"
 
 
 def _spread(scheme: str, n_in: int, n_out: int, scale: float) -> float:
@@ -42,7 +39,7 @@ def initial_parameters(network: Network, scheme: str, seed: int, dtype: str, sca
     """
     vector = np.zeros(network.layout.n_parameters, dtype)
     for layer, activation in enumerate(network.activations):
-        chosen = AUTO.get(activation, AUTO_OTHERWISE) if scheme == "auto" else scheme
+        chosen = ACTIVATIONS[activation].init if scheme == "auto" else scheme
         if chosen == "zeros" or network.layout.owner(layer) != layer:
             continue
         rng = np.random.Generator(np.random.Philox(key=int(stream_key("weights", seed, layer))))

@@ -97,7 +97,7 @@ def classification_metrics(
     names: Sequence[str] | None = None,
     top_k: int = 0,
 ) -> dict[str, Any]:
-    """Return what counting the answers to all samples gives.
+    """Return the metrics that counting the answers to all samples gives.
 
     Parameters
     ----------

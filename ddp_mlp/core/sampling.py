@@ -1,4 +1,4 @@
-"""Which samples make up a step: functions of (seed, epoch, step) and nothing else."""
+"""The samples of each step, as pure functions of (seed, epoch, step)."""
 
 from __future__ import annotations
 

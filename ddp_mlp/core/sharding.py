@@ -1,8 +1,9 @@
-"""Who computes which node of the fixed tree: pure functions of integers.
+"""Who computes which partial of the fixed tree: pure functions of integers.
 
 The micro-batches of a global batch are the leaves 0 .. M-1 of a binary tree, M a power of
-two. A worker (a thread of a rank) owns a contiguous run of leaves. Folding its run leaves
-one node, or a few where the run does not begin and end where a node does.
+two. A partial is the sum over an interval of leaves, a node of that tree. A worker (a thread of
+a rank) owns a contiguous run of leaves. Folding its run leaves one partial, or a few where the
+run does not begin and end where a partial does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal
 Interval = tuple[int, int]
 
 #: As said, or where it pays.
-Choice = bool | Literal["auto"]
+AutoBool = bool | Literal["auto"]
 
 #: Bytes of other nodes' sums in a step, from which on it pays to receive less in one more exchange.
 _WORTH_BYTES = 2**20
@@ -64,6 +65,16 @@ def defers_weights(global_batch_size: int, micro_batches: int, run: int, columns
     of its part of the parameters, and these need not be written. The rows of a whole `run`
     of micro-batches must be there at once.
 
+    Parameters
+    ----------
+    global_batch_size, micro_batches : int
+        Rows and parts of a batch.
+    run : int
+        Micro-batches of a worker.
+    columns : int
+        Values of work space for each row.
+    n_parameters : int
+
     Examples
     --------
     >>> [defers_weights(size, 2, 1, columns=3866, n_parameters=931_850) for size in (128, 512)]
@@ -73,7 +84,7 @@ def defers_weights(global_batch_size: int, micro_batches: int, run: int, columns
     return together == run and global_batch_size * columns <= _WORK_PER_PARAMETER * n_parameters
 
 
-def is_sharded(choice: Choice, n_nodes: int, n_bytes: int) -> bool:
+def is_sharded(choice: AutoBool, n_nodes: int, n_bytes: int) -> bool:
     """Tell whether nodes share out the update of parameters of so many bytes.
 
     Each of N nodes receives the sums of all others, (N - 1) P, or its parts of the sums and
@@ -119,19 +130,19 @@ def _are_siblings(left: Interval, right: Interval) -> bool:
 
 
 def fold_intervals(intervals: Iterable[Interval]) -> tuple[list[int], list[Interval]]:
-    """Fold tree nodes as far as they reach.
+    """Fold partials as far as they reach.
 
     Parameters
     ----------
     intervals : iterable of (start, stop)
-        Nodes of the tree as the ranges of leaves they cover, in their order.
+        Partials as the ranges of leaves they cover, in their order.
 
     Returns
     -------
     merges : list of int
-        How many pairs of siblings are complete, and added, after each node is pushed.
+        How many pairs of siblings are complete, and added, after each partial is pushed.
     remaining : list of (start, stop)
-        The nodes that are left, in order.
+        The partials that are left, in order.
 
     Examples
     --------
@@ -152,7 +163,7 @@ def fold_intervals(intervals: Iterable[Interval]) -> tuple[list[int], list[Inter
 
 
 def _depth(merges: Sequence[int]) -> int:
-    """Return the most nodes that are on the stack at once."""
+    """Return the most partials that are on the stack at once."""
     deepest = depth = 0
     for count in merges:
         deepest = max(deepest, depth + 1)

@@ -1,1 +1,1 @@
-"""Data sets: what is in a file, and how it gets into memory; the only place of HDF5."""
+"""Data sets: their files, their schema, and their way into memory; the only place of HDF5."""

@@ -1,4 +1,4 @@
-"""Bind what a file holds to a schema: which of its columns, targets and labels are those that a model knows.
+"""Binding a file to a schema: which of its columns, targets and labels are those that a model knows.
 
 Names decide where both sides have them. Where one side has none, position does, and that is said. Whatever does not
 fit is one error that lists all of it.
@@ -31,7 +31,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Found:
-    """What one split of a file says about its columns.
+    """The columns of one split of a file.
 
     Attributes
     ----------
@@ -156,7 +156,9 @@ def _bind_features(schema: Schema, found: Found, told: _Differences, knows: str)
     at = {name: i for i, name in enumerate(names)}
     groups = one_hot_groups(schema)
     met = {groups[name] for name in names if name in groups}
-    missing = [name for name in known if name not in at and groups.get(name) not in met]
+    marks = {column.features[-1] for column in schema.columns if column.missing == "indicator" and column.features}
+    may_be_absent = {name for name in marks if name.endswith("=missing")}
+    missing = [n for n in known if n not in at and groups.get(n) not in met and n not in may_be_absent]
     unknown = [name for name in names if name not in set(known)]
     _tell_missing(missing, unknown, told, knows)
     _tell_unknown(unknown, {group.name for group in schema.columns if group.kind == "category"} | met, found, at, told)
@@ -174,7 +176,9 @@ def one_hot_groups(schema: Schema) -> dict[str, str]:
     """
     if schema.columns:
         one_hot = [column for column in schema.columns if column.kind == "category" and column.how != "ordinal"]
-        return {feature: column.name for column in one_hot for feature in column.features}
+        # A column that marks missing cells comes after those of the categories, and is none of them.
+        members = [(column.name, column.features[: len(column.categories) or None]) for column in one_hot]
+        return {feature: name for name, features in members for feature in features}
     split = [(name, name.partition("=")) for name in schema.feature_names or ()]
     return {name: source for name, (source, sign, _) in split if sign}
 
@@ -210,6 +214,8 @@ def _bind_targets(
         return None, None, False
     one_hot = found.n_targets > 1
     names = (found.target_names if one_hot else None) or found.class_names
+    if one_hot and names is None:  # the columns are the classes in their order
+        return None, None, True
     if one_hot and names is None:  # the columns are the classes in their order
         return None, None, True
     return None, _bind_labels(schema, names, n_classes, told, knows), one_hot

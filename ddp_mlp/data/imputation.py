@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
+
+#: Values held at a time while medians are found: 256 MiB.
+_MOST_VALUES = 2**25
 
 
 def fill_missing(features: NDArray[Any], fill: NDArray[np.float64] | None) -> NDArray[Any]:
@@ -22,16 +24,14 @@ def fill_missing(features: NDArray[Any], fill: NDArray[np.float64] | None) -> ND
 
 
 def fit_fill(
-    blocks: Iterable[NDArray[Any]], columns: NDArray[np.int64], n_features: int, one_hot: Sequence[Sequence[int]]
+    blocks: Callable[[], Iterable[NDArray[Any]]], n_features: int, one_hot: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
-    """Return what fills the missing values of each column.
+    """Return the value that fills a missing one of each column, also where none is missing in training.
 
     Parameters
     ----------
-    blocks : iterable of ndarray, shape (n, F)
-        The training rows.
-    columns : ndarray of int64
-        Columns with missing values; only these are held in memory.
+    blocks : callable
+        Returns the training rows in blocks, shape (n, F), once more each time.
     n_features : int
         Columns F.
     one_hot : sequence of sequences of int
@@ -41,19 +41,19 @@ def fit_fill(
     Returns
     -------
     ndarray of float64, shape (F,)
-        The median of the values that are there; 0 where there are none, and in other columns.
+        The median of the values that are there; 0 where there are none, and of the categories that are not most
+        frequent.
     """
-    fill = np.zeros(n_features)
-    values = np.concatenate([np.asarray(block[:, columns], np.float64) for block in blocks])
-    at = {column: i for i, column in enumerate(columns.tolist())}
-    grouped: set[int] = set()
+    fill, sums = np.zeros(n_features), np.zeros(n_features)
+    n_rows = sum(len(block) for block in blocks())
+    width = max(1, _MOST_VALUES // max(1, n_rows))
+    for first in range(0, n_features, width):
+        values = np.concatenate([np.asarray(block[:, first : first + width], np.float64) for block in blocks()])
+        sums[first : first + width] = np.nansum(values, axis=0)
+        for column, there in enumerate(values.T, first):
+            known = there[~np.isnan(there)]
+            fill[column] = np.median(known) if len(known) else 0.0
     for group in one_hot:
-        if members := [column for column in group if column in at]:
-            sums = {column: float(np.nansum(values[:, at[column]])) for column in members}
-            fill[Counter(sums).most_common(1)[0][0]] = 1.0
-            grouped.update(members)
-    for column in columns.tolist():
-        there = values[:, at[column]][~np.isnan(values[:, at[column]])]
-        if column not in grouped and len(there):
-            fill[column] = float(np.median(there))
+        members = np.array(group, np.int64)
+        fill[members] = np.arange(len(group)) == np.argmax(sums[members])
     return fill

@@ -1,4 +1,4 @@
-"""Look at a data set: what is in the file, and whether its values can be trained on.
+"""Looking at a data set: the contents of its file, and whether its values can be trained on.
 
 Bad values are counted here, not refused.
 """
@@ -32,7 +32,7 @@ _BLOCK_BYTES = 8 * 2**20
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What the rows of one split hold.
+    """The values of the rows of one split.
 
     Attributes
     ----------

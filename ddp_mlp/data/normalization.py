@@ -2,7 +2,7 @@
 
 ``normalised = (x - offset) * scale``, column by column. The statistics are folded from
 fixed blocks of rows in a fixed order, so one rank and many get the same bits: each block
-of `BLOCK_ROWS` rows gives a `Moments`, `fold_moments` merges them pairwise.
+of `BLOCK_ROWS` rows gives a `ColumnStats`, `fold_stats` merges them pairwise.
 
 Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", The American
 Statistician 37 (1983), equations 2.1a and 2.1b: the pairwise merge, whose error grows with
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ddp_mlp.data.column_stats import ColumnStats, block_stats, fold_stats
 from ddp_mlp.data.imputation import fill_missing
 from ddp_mlp.errors import DataError, UsageError
 
@@ -80,25 +81,6 @@ class Span:
         varies = self.high > self.low
         reach = self.high[varies] > np.iinfo(dtype).max / 2
         return bool(2 * np.count_nonzero(reach) > len(reach))
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Statistics of a run of rows.
-
-    Attributes
-    ----------
-    count : int
-        Number of rows.
-    mean, squares, low, high : ndarray of float64, shape (F,)
-        Mean, sum of squared deviations from it, minimum and maximum.
-    """
-
-    count: int
-    mean: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
 
 
 def resolve_kind(kind: str, dtype: DTypeLike, span: Span | None = None) -> Kind:
@@ -187,7 +169,7 @@ def fit_normalization(
     resolved = resolve_kind(kind, dtype, span)
     if not needs_statistics(resolved):
         return fixed_normalization(resolved, dtype, n_features)
-    return normalization_of(resolved, fold_moments(block_moments(block) for block in blocks))
+    return normalization_of(resolved, fold_stats(block_stats(block) for block in blocks))
 
 
 def fixed_normalization(kind: Kind, dtype: DTypeLike, n_features: int) -> Normalization:
@@ -200,51 +182,7 @@ def fixed_normalization(kind: Kind, dtype: DTypeLike, n_features: int) -> Normal
     return Normalization(kind, np.full(n_features, low), np.full(n_features, 1.0 / (high - low)))
 
 
-def block_moments(block: NDArray[Any]) -> Moments:
-    """Return the statistics of one block of at least one row, shape (n, F), in float64."""
-    values = np.asarray(block, np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = values.mean(axis=0)
-        squares = np.square(values - mean).sum(axis=0)
-    return Moments(len(values), mean, squares, values.min(axis=0), values.max(axis=0))
-
-
-def merge_moments(left: Moments, right: Moments) -> Moments:
-    """Return the statistics of two neighbouring runs of rows together."""
-    count = left.count + right.count
-    with np.errstate(over="ignore", invalid="ignore"):
-        delta = right.mean - left.mean
-        mean = left.mean + delta * (right.count / count)
-        squares = left.squares + right.squares + np.square(delta) * (left.count * right.count / count)
-    return Moments(count, mean, squares, np.minimum(left.low, right.low), np.maximum(left.high, right.high))
-
-
-def fold_moments(parts: Iterable[Moments]) -> Moments:
-    """Merge statistics in order, pairwise: neighbours of equal depth first, as a carry does.
-
-    The tree depends on the number of parts only, and at most log2 of them are held.
-
-    Raises
-    ------
-    DataError
-        If there are no parts.
-    """
-    pending: list[tuple[int, Moments]] = []
-    for part in parts:
-        depth, merged = 0, part
-        while pending and pending[-1][0] == depth:
-            merged = merge_moments(pending.pop()[1], merged)
-            depth += 1
-        pending.append((depth, merged))
-    if not pending:
-        raise DataError("no rows to fit the normalisation to; the training split needs at least one sample")
-    total = pending.pop()[1]
-    while pending:
-        total = merge_moments(pending.pop()[1], total)
-    return total
-
-
-def normalization_of(kind: Kind, moments: Moments) -> Normalization:
+def normalization_of(kind: Kind, stats: ColumnStats) -> Normalization:
     """Return the normalisation "standard" (mean 0, variance 1) or "minmax" (range 0 to 1).
 
     Raises
@@ -253,10 +191,10 @@ def normalization_of(kind: Kind, moments: Moments) -> Normalization:
         If the spread of a column overflows float64.
     """
     # Equal ends, not zero variance: the mean of equal values may be off by one rounding.
-    constant = moments.low == moments.high
+    constant = stats.low == stats.high
     with np.errstate(over="ignore"):
-        spread = np.sqrt(moments.squares / moments.count) if kind == "standard" else moments.high - moments.low
-    offset = np.where(constant, moments.low, moments.mean if kind == "standard" else moments.low)
+        spread = np.sqrt(stats.squares / stats.count) if kind == "standard" else stats.high - stats.low
+    offset = np.where(constant, stats.low, stats.mean if kind == "standard" else stats.low)
     # Below the smallest normal number the reciprocal is infinite; such a column is constant too.
     constant |= spread < np.finfo(np.float64).tiny
     scale = 1.0 / np.where(constant, 1.0, spread)
@@ -264,11 +202,11 @@ def normalization_of(kind: Kind, moments: Moments) -> Normalization:
     if not usable.all():
         column = int(np.argmin(usable))
         raise DataError(
-            f"feature column {column}: values from {moments.low[column]:g} to {moments.high[column]:g} are"
+            f"feature column {column}: values from {stats.low[column]:g} to {stats.high[column]:g} are"
             f" too far apart to normalise by {kind!r}; rescale the column or use normalize = 'none'"
         )
     columns = tuple(int(i) for i in np.flatnonzero(constant))
-    return Normalization(kind, offset, scale, columns, moments.low, moments.high)
+    return Normalization(kind, offset, scale, columns, stats.low, stats.high)
 
 
 def normalize(normalization: Normalization, features: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:

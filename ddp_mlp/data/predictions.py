@@ -41,7 +41,7 @@ def check_target(path: Path, *, force: bool) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model says of rows.
+    """The answers of a model for rows.
 
     Attributes
     ----------
@@ -78,9 +78,26 @@ class Answers:
 
 
 def beside_answers(
-    schema: Schema, ids: NDArray[np.int64], targets: NDArray[np.float64] | None, wanted: Sequence[str]
+    schema: Schema,
+    ids: NDArray[np.int64],
+    targets: NDArray[np.float64] | None,
+    wanted: Sequence[str],
+    texts: Callable[[Sequence[str]], dict[str, list[str]]],
 ) -> dict[str, list[Any]]:
-    """Return the columns that are wanted beside answers: "row" and "target".
+    """Return the columns that are wanted beside answers.
+
+    Parameters
+    ----------
+    schema : Schema
+        Of the model.
+    ids : ndarray of int64
+        Numbers of the rows, from 0: what "row" means.
+    targets : ndarray of float64, shape (n, T), or None
+        What "target" means, where the data have any.
+    wanted : sequence of str
+        Names, in their order.
+    texts : callable
+        Returns the cells of columns of a table.
 
     Raises
     ------
@@ -94,8 +111,7 @@ def beside_answers(
         elif name == "target" and targets is not None:
             beside |= _target_columns(schema, targets)
         else:
-            reason = "the data have no targets" if name == "target" else "known are row and target"
-            raise UsageError(f"--with {name}: {reason}")
+            beside |= texts([name])
     return beside
 
 

@@ -21,8 +21,8 @@ _AS_DTYPE, _AS_UINT8 = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
-class Treatment:
-    """What becomes of rows on their way into memory.
+class Preprocessing:
+    """The preprocessing of rows on their way into memory.
 
     Attributes
     ----------
@@ -34,13 +34,16 @@ class Treatment:
     weighted : bool
         Keep a weight for each row: that of the file, or 1, times that of its class.
     class_weights : ndarray of float64, shape (C,), or None
+    imputed_columns : int
+        Features of which values were missing in the training rows.
     """
 
     features: Normalization
-    targets: Normalization | None = None
+    target_normalization: Normalization | None = None
     autoencode: bool = False
     weighted: bool = False
     class_weights: NDArray[np.float64] | None = None
+    imputed_columns: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,17 @@ def _as_bytes(splits: Sequence[Split]) -> bool:
 def sizes_of_rows(
     splits: Sequence[Split], n_features: int, n_targets: int, dtype: str, *, weighted: bool = False
 ) -> tuple[int, int, int]:
-    """Return the bytes of memory that the features, targets and weights of splits take."""
+    """Return the bytes of memory that the features, targets and weights of splits take.
+
+    Parameters
+    ----------
+    n_features, n_targets : int
+        Columns of the features and of the targets in memory.
+    dtype : str
+        That of training.
+    weighted : bool
+        Whether each row has a weight.
+    """
     n_rows = sum(split.n_samples for split in splits)
     itemsize = np.dtype(dtype).itemsize
     feature_bytes = n_rows * n_features * (1 if _as_bytes(splits) else itemsize)
@@ -89,7 +102,7 @@ def sizes_of_rows(
 
 def load_resident(
     splits: Sequence[Split],
-    treatment: Treatment,
+    preprocessing: Preprocessing,
     dtype: str,
     n_targets: int,
     *,
@@ -101,7 +114,7 @@ def load_resident(
 
     Parameters
     ----------
-    treatment : Treatment
+    preprocessing : Preprocessing
         Normalisations are applied in float64 before rounding to `dtype`, so that large
         offsets cost no digits.
     allocate : callable
@@ -116,7 +129,7 @@ def load_resident(
     """
     as_bytes = _as_bytes(splits)
     starts = np.cumsum([0, *(split.n_samples for split in splits)]).tolist()
-    normalization, weighted = treatment.features, treatment.weighted
+    normalization, weighted = preprocessing.features, preprocessing.weighted
     feature_bytes, target_bytes, weight_bytes = sizes_of_rows(
         splits, len(normalization.offset), n_targets, dtype, weighted=weighted
     )
@@ -133,35 +146,39 @@ def load_resident(
     )
     for split, start in zip(splits, starts, strict=False):
         first, last = split.n_samples * part // n_parts, split.n_samples * (part + 1) // n_parts
-        _fill(resident, split, start, first, last, treatment)
+        _fill(resident, split, start, first, last, preprocessing)
     return resident
 
 
-def _fill(resident: Resident, split: Split, start: int, first: int, last: int, treatment: Treatment) -> None:
+def _fill(resident: Resident, split: Split, start: int, first: int, last: int, preprocessing: Preprocessing) -> None:
     features, dtype = resident.features, resident.targets.dtype
     for at in range(first, last, BLOCK_ROWS):
         stop = min(at + BLOCK_ROWS, last)
         rows = split.read(at, stop)
         to = slice(start + at, start + stop)
-        resident.targets[to] = _targets(rows, treatment, dtype)
+        resident.targets[to] = _targets(rows, preprocessing, dtype)
         if resident.weights is not None:
-            resident.weights[to] = _weights(rows, treatment)
+            resident.weights[to] = _weights(rows, preprocessing)
         if resident.stored == _AS_UINT8:
             features[to] = rows.features
         else:
-            features[to].view(dtype)[...] = normalize(treatment.features, rows.features, dtype)
+            features[to].view(dtype)[...] = normalize(preprocessing.features, rows.features, dtype)
 
 
-def _targets(rows: Rows, treatment: Treatment, dtype: np.dtype[Any]) -> NDArray[Any]:
-    if treatment.autoencode:
-        return normalize(treatment.features, rows.features, dtype)
+def _targets(rows: Rows, preprocessing: Preprocessing, dtype: np.dtype[Any]) -> NDArray[Any]:
+    if preprocessing.autoencode:
+        return normalize(preprocessing.features, rows.features, dtype)
     if not rows.targets.shape[1]:  # rows that are only to be answered
         return np.zeros((len(rows.features), 1), dtype)
-    return rows.targets if treatment.targets is None else normalize(treatment.targets, rows.targets, dtype)
+    return (
+        rows.targets
+        if preprocessing.target_normalization is None
+        else normalize(preprocessing.target_normalization, rows.targets, dtype)
+    )
 
 
-def _weights(rows: Rows, treatment: Treatment) -> NDArray[np.float64]:
+def _weights(rows: Rows, preprocessing: Preprocessing) -> NDArray[np.float64]:
     weights = np.ones(len(rows.targets)) if rows.weights is None else rows.weights
-    if treatment.class_weights is not None:
-        weights = weights * treatment.class_weights[rows.targets[:, 0].astype(np.int64)]
+    if preprocessing.class_weights is not None:
+        weights = weights * preprocessing.class_weights[rows.targets[:, 0].astype(np.int64)]
     return weights

@@ -1,4 +1,4 @@
-"""What every data set is made of: a task, a description, and blocks of rows."""
+"""The parts of every data set: a task, a description, and blocks of rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Description:
-    """What holds for all rows of a data set.
+    """The description of all rows of a data set.
 
     Attributes
     ----------

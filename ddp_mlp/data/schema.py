@@ -1,4 +1,4 @@
-"""What a data set is: the one description that data files, models and checkpoints carry, word for word."""
+"""The schema of a data set: the one description that data files, models and checkpoints carry, word for word."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SourceColumn(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """What holds for all rows of a data set, and for all that a model trained on it can be asked.
+    """The description of all rows of a data set, and of all that a model trained on it can be asked.
 
     Attributes
     ----------

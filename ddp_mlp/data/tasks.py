@@ -27,7 +27,7 @@ _ROWS_OF_MANY = 2
 
 @dataclass(frozen=True, eq=False)
 class Guess:
-    """What targets were taken for.
+    """The task that targets were taken for.
 
     Attributes
     ----------

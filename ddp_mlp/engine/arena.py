@@ -1,11 +1,13 @@
-"""Laying out what the workers of a rank see."""
+"""Laying out the arena of a rank."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ddp_mlp.catalog.optimizers import COEFFICIENTS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels.arrays import check_memory
 from ddp_mlp.core.kernels.network.losses import LOSS_CODES
@@ -14,47 +16,69 @@ from ddp_mlp.core.kernels.parallel.team import SYNC_WORDS
 from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.step import arena as fields
 from ddp_mlp.core.kernels.step.arena import TAIL_COLUMNS, Arena
-from ddp_mlp.core.kernels.step.optimizers import COEFFICIENTS
-from ddp_mlp.core.network import Network, layer_table
+from ddp_mlp.core.layer_table import layer_table
+from ddp_mlp.core.network import Network
 from ddp_mlp.core.sharding import ReductionPlan, defers_weights, fold_intervals, rows_at_once
 from ddp_mlp.data.resident import Resident
+from ddp_mlp.engine.parameters import Vectors
 from ddp_mlp.engine.shared_memory import SumTables, private_array, shared_array
 
-if TYPE_CHECKING:
-    from ddp_mlp.engine.engine import Engine
+
+def bytes_to_come(arena: Arena, tables: SumTables, *, keeps_gradient: bool) -> int:
+    """Return the bytes of shared memory that steps will be the first to write, on the node of this rank.
+
+    Sums that are taken in the update are never there as a whole, but for the one that is kept.
+    """
+    if arena.choices[fields.DEFERS]:
+        return int(arena.work.nbytes + keeps_gradient * tables.top.rows[0].nbytes)
+    return tables.n_bytes
 
 
 def make_arena(
-    engine: Engine,
     network: Network,
-    updates: dict[str, Any],
     resident: Resident,
     comm: Communicator,
     plan: ReductionPlan,
     tables: SumTables,
-    threads: int,
+    vectors: Vectors,
+    updates: dict[str, Any],
     *,
+    order: NDArray[np.int64],
+    augmentation: NDArray[np.float64],
+    threads: int,
     global_batch_size: int,
     n_steps: int,
 ) -> Arena:
-    """Collective. Lay out what the workers of this rank see."""
-    layers = layer_table(network, training=True)
-    dtype = engine.parameters.dtype
+    """Collective. Lay out the arena: all arrays that the workers of this rank see.
+
+    Parameters
+    ----------
+    plan : ReductionPlan
+        Who computes and folds what, of this node.
+    tables : SumTables
+        Gradient sums of this node, and those of all nodes.
+    updates : dict
+        The fields of the update, see `update_tables`.
+    order : ndarray of int64, shape (n_train,)
+        Rows in the order of an epoch.
+    augmentation : ndarray of float64
+        Settings of `core.kernels.network.augmentation`; empty for none.
+    n_steps : int
+        Steps that run without coming back to Python, at most.
+    """
+    layers, dtype = layer_table(network, training=True), vectors.parameters.dtype
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
     top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
     micro_batches, run = len(plan.worker_merges), max(stop - start for start, stop in plan.runs)
     capacity = rows_at_once(global_batch_size, micro_batches, run)
     all_merges = fold_intervals((m, m + 1) for m in range(micro_batches))[0]
-    choices = np.zeros(7, np.int64)
-    choices[fields.LOSS] = LOSS_CODES[network.loss]
-    choices[fields.STORED] = resident.stored
-    choices[fields.CAPACITY] = capacity
-    choices[fields.MICRO_BATCHES] = micro_batches
-    choices[fields.FIRST_WORKER] = comm.local_rank * threads
     defers = (alone and network.can_defer) and defers_weights(
-        global_batch_size, micro_batches, run, layers.columns, len(engine.parameters)
+        global_batch_size, micro_batches, run, layers.columns, len(vectors.parameters)
     )
-    choices[fields.DEFERS] = defers
+    choices = np.zeros(7, np.int64)
+    choices[fields.LOSS], choices[fields.STORED] = LOSS_CODES[network.loss], resident.stored
+    choices[fields.CAPACITY], choices[fields.MICRO_BATCHES] = capacity, micro_batches
+    choices[fields.FIRST_WORKER], choices[fields.DEFERS] = comm.local_rank * threads, defers
     rows_of_work = len(plan.runs), capacity * layers.columns
     arena = Arena(
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
@@ -76,19 +100,19 @@ def make_arena(
         scale=resident.scale,
         targets=resident.targets,
         sample_weights=np.zeros(0, dtype) if resident.weights is None else resident.weights,
-        smoothing=np.array([network.label_smoothing]),
-        augmentation=engine.augmentation,
+        loss_settings=np.array([network.loss_param]),
+        augmentation=augmentation,
         streams=np.zeros(2, np.uint64),
-        order=engine.order,
+        order=order,
         batches=np.zeros((n_steps, 2), np.int64),
         coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
         # Memory of a rank alone comes in large pages; the rows of others are then never touched.
         work=shared_array(comm, rows_of_work, dtype, zeroed=False) if defers else private_array(rows_of_work, dtype),
         parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), dtype),
         stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
-        parameters=engine.parameters,
-        gradient_at=engine.gradient_at,
-        moments=engine.moments,
+        parameters=vectors.parameters,
+        gradient_at=vectors.gradient_at,
+        moments=vectors.moments,
         own=tables.own.sums,
         own_tails=tables.own.tails,
         top=tables.top.sums,

@@ -33,7 +33,7 @@ def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -
     UsageError
         If Numba was told to compile nothing.
     """
-    comm.standing.at("while the kernels are compiled")
+    comm.rank_status.at("while the kernels are compiled")
     with agreed(comm):
         check_jit()
     if are_ready(dtype):  # then on all ranks
@@ -73,7 +73,7 @@ class _Compiling:
         return self._thread.is_alive()
 
     def code(self) -> bytes:
-        """Return the machine code, or raise what has gone wrong."""
+        """Return the machine code, or raise the failure of the compiler."""
         if self._error:
             raise self._error
         return self._code
@@ -97,7 +97,7 @@ def _from_first_rank(comm: Communicator, code: bytes) -> bytes:
     if comm.local_rank == 0:
         size[0] = len(own)
     comm.node_barrier()
-    memory = comm.node_shared(int(size[0]), zeroed=False)
+    memory = comm.node_shared(int(size[0]))  # written at once
     if comm.local_rank == 0:
         memory[:] = own
     comm.node_barrier()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.blocks import block_table, layer_groups
-from ddp_mlp.core.kernels.parallel.team import STANDING
+from ddp_mlp.core.kernels.parallel.team import RANK_STATUS
 from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import (
     ASK_STOP,
@@ -27,13 +27,13 @@ from ddp_mlp.core.kernels.step.arena import (
 )
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import UpdateRules
 from ddp_mlp.core.sampling import stream_key
-from ddp_mlp.core.sharding import Choice, plan_reduction
+from ddp_mlp.core.sharding import AutoBool, plan_reduction
+from ddp_mlp.core.update_rules import UpdateRules, keeps_gradient
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.engine.arena import make_arena
+from ddp_mlp.engine.arena import bytes_to_come, make_arena
 from ddp_mlp.engine.node_exchange import NodeUpdate, node_update
-from ddp_mlp.engine.optimizer_shards import Shares
+from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.parameters import Vectors
 from ddp_mlp.engine.shared_memory import sum_tables
 from ddp_mlp.engine.update_tables import update_tables
@@ -47,7 +47,7 @@ GROUP_BYTES = 2**18
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step found before its update.
+    """The findings of a step before its update.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Engine:
     parameters : ndarray of shape (P,)
         The live parameter vector, shared by the node; the same on every node between runs.
     gradient_at : ndarray of shape (P,)
-        Where gradients are taken: the same memory, but for Nesterov's momentum.
+        Where gradients are taken: the same memory, or ahead of them, as with Nesterov's momentum.
     moments : ndarray of shape (n_moments, n)
         The optimiser's vectors, likewise; n is P, or the share of this node.
     gradient : ndarray of shape (P,)
@@ -119,37 +119,50 @@ class Engine:
         start: Floats,
         rules: UpdateRules = UpdateRules(),  # noqa: B008 - frozen
         augmentation: NDArray[np.float64] | None = None,
-        sharding: Choice = False,
-        overlap: Choice = False,
+        sharding: AutoBool = False,
+        overlap: AutoBool = False,
     ) -> None:
         """Collective. Allocate everything, and start the helper threads.
 
-        `start` (P,) is the first value of the parameters; its dtype is that of training.
-        `augmentation` are the settings of `core.kernels.augmentation`. `sharding`
-        says whether nodes share out the update, `overlap` whether single layers travel then.
+        Parameters
+        ----------
+        optimizer : str
+            Its name in the catalog.
+        micro_batches, threads : int
+            Parts of a global batch, and threads of this rank.
+        n_train, global_batch_size : int
+            Rows of an epoch and of a step.
+        start : ndarray of shape (P,)
+            First value of the parameters; its dtype is that of training.
+        rules : UpdateRules
+        augmentation : ndarray of float64, optional
+            Settings of `core.kernels.network.augmentation`.
+        sharding, overlap : bool or "auto"
+            Whether nodes share out the update, and whether single layers travel then.
         """
         plan = plan_reduction(micro_batches, [size * threads for size in comm.node_sizes], comm.node)
         self.clock = Clock()
         blocks = block_table(network.layout)
         groups = layer_groups(network.layout, blocks, GROUP_BYTES // start.itemsize)
-        shares = Shares(blocks, comm, groups, sharding, start.itemsize)
+        shares = OptimizerShards(blocks, comm, groups, sharding, start.itemsize)
         tables = sum_tables(comm, plan, shares, start)
         self.vectors = Vectors(comm, shares, optimizer, start)
         self.parameters, self.gradient_at = self.vectors.parameters, self.vectors.gradient_at
         self.moments = self.vectors.moments
         self.gradient = tables.top.sums[0, : len(start)]
         self.order = np.zeros(n_train, np.int64)
-        self.augmentation = np.zeros(0) if augmentation is None else augmentation
         updates = update_tables(
             comm, blocks, shares.own, optimizer, rules, n_workers=len(plan.runs), n_steps=STEPS_AT_ONCE
         )
         self._has_layer_norms = rules.layer_norms
         self._arena = make_arena(
-            self, network, updates, resident, comm, plan, tables, threads,
-            global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
+            network, resident, comm, plan, tables, self.vectors, updates, order=self.order,
+            augmentation=np.zeros(0) if augmentation is None else augmentation,
+            threads=threads, global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
         )  # fmt: skip
+        comm.check_room(bytes_to_come(self._arena, tables, keeps_gradient=keeps_gradient(optimizer, rules)))
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
-        comm.standing.watch_team(self._arena.rank_sync[STANDING:])
+        comm.rank_status.watch_team(self._arena.rank_sync[RANK_STATUS:])
         comm.node_barrier()
         self._helpers = [
             threading.Thread(target=phases.work, args=(self._arena, thread, 0, 0, 0), daemon=True)
@@ -192,7 +205,7 @@ class Engine:
         return self._reports(n)
 
     def _step_by_step(self, between: NodeUpdate, n_steps: int) -> None:
-        """Collective. In each step: gradients, fold in the node, then what ends it between nodes."""
+        """Collective. In each step: gradients, fold in the node, then its end between nodes."""
         before = between.communicate_s
         for step in range(n_steps):
             between.begin()
@@ -218,7 +231,7 @@ class Engine:
         return reports
 
     def repeat_update(self, times: int) -> None:
-        """Apply the sums of the last run's first step again, to measure what that costs; for one rank alone."""
+        """Apply the sums of the last run's first step again, to measure its cost; for one rank alone."""
         for _ in range(times):
             phases.work(self._arena, 0, phases.UPDATE, 0, 1)
 

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS, RECORD_COLUMNS, evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS, RECORD_COLUMNS, LossChoice, evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.network.layers import Model
 from ddp_mlp.core.kernels.network.losses import LOSS_CODES, OUTPUT_CODES
+from ddp_mlp.core.kernels.network.passes import Rows
+from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.metrics import classification_metrics, metrics_from_sums, metrics_of_targets, sums_columns
-from ddp_mlp.core.network import Network, layer_table
+from ddp_mlp.core.network import Network
 from ddp_mlp.core.sharding import fair_bounds
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident
@@ -32,20 +35,22 @@ class Evaluator:
         comm: Communicator,
         threads: int,
         *,
-        targets: Normalization | None = None,
+        target_normalization: Normalization | None = None,
     ) -> None:
-        """`targets` is how the resident targets were normalised: metrics and predictions are taken back."""
+        """`target_normalization` is that of the resident targets: metrics and predictions are taken back."""
         self._network = network
         self._task = task
         self._resident = resident
         self._comm = comm
         self._threads = threads
-        self._targets = targets
-        self._table = layer_table(network)
-        self._settings = self._table.settings.astype(resident.targets.dtype)
-        self._weights = np.zeros(0, resident.targets.dtype)
-        shape = (threads, EVALUATION_ROWS * self._table.columns)
-        self._work = private_array(shape, resident.targets.dtype)
+        self._target_normalization = target_normalization
+        table, dtype = layer_table(network), resident.targets.dtype
+        self._layers, self._settings = table.layers, table.settings.astype(dtype)
+        self._rows = Rows(
+            resident.features, resident.stored, resident.offset, resident.scale, resident.targets, np.zeros(0, dtype)
+        )
+        self._loss = LossChoice(LOSS_CODES[network.loss], network.evaluated_param, network.logit_threshold)
+        self._work = private_array((threads, EVALUATION_ROWS * table.columns), dtype)
 
     def evaluate(self, parameters: Floats, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Collective. Return the metrics over the rows `ids`, in that order.
@@ -77,25 +82,20 @@ class Evaluator:
         return found | classification_metrics(labels, records, n_classes, names, top_k)
 
     def _units(self) -> NDArray[np.float64] | None:
-        """Return what one unit of the normalised targets is in the data."""
-        return None if self._targets is None else 1.0 / self._targets.scale
+        """Return one unit of the normalised targets in units of the data."""
+        return None if self._target_normalization is None else 1.0 / self._target_normalization.scale
 
     def _measure(
         self, parameters: Floats, ids: NDArray[np.int64], *, with_records: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Collective. Return the sums of all blocks and, where wanted, the record of every sample."""
-        resident, table, network = self._resident, self._table, self._network
+        model = Model(self._layers, self._settings, parameters)
         n_blocks = -(-len(ids) // EVALUATION_ROWS)
-        sums = np.zeros((n_blocks, sums_columns(self._task, network.layout.sizes[-1])))
+        sums = np.zeros((n_blocks, sums_columns(self._task, self._network.layout.sizes[-1])))
         records = np.zeros((n_blocks * EVALUATION_ROWS if with_records else 0, RECORD_COLUMNS))
 
         def blocks(work: Floats, first: int, last: int) -> None:
-            evaluate_blocks(
-                table.layers, self._settings, LOSS_CODES[network.loss], network.logit_threshold,
-                EVALUATION_ROWS, parameters, work,
-                resident.features, resident.stored, resident.offset, resident.scale,
-                resident.targets, self._weights, ids, first, last, sums, records,
-            )  # fmt: skip
+            evaluate_blocks(model, self._rows, self._loss, work, ids, first, last, sums, records)
 
         self._share_out(blocks, n_blocks)
         self._comm.gather_rows(sums, self._counts(n_blocks))
@@ -105,25 +105,21 @@ class Evaluator:
 
     def predict(self, parameters: Floats, ids: NDArray[np.int64]) -> Floats:
         """Collective. Return the network's outputs for the rows `ids`, shape (n, n_outputs), in units of the data."""
-        resident, table = self._resident, self._table
+        model, output = Model(self._layers, self._settings, parameters), OUTPUT_CODES[self._network.output]
         n_blocks = -(-len(ids) // EVALUATION_ROWS)
         n_outputs = self._network.layout.sizes[-1]
         outputs = np.zeros((n_blocks * EVALUATION_ROWS, n_outputs), parameters.dtype)
 
         def blocks(work: Floats, first: int, last: int) -> None:
-            predict_blocks(
-                table.layers, self._settings, OUTPUT_CODES[self._network.output], EVALUATION_ROWS, parameters, work,
-                resident.features, resident.stored, resident.offset, resident.scale,
-                ids, first, last, outputs,
-            )  # fmt: skip
+            predict_blocks(model, self._rows, output, work, ids, first, last, outputs)
 
         self._share_out(blocks, n_blocks)
         self._comm.gather_rows(outputs, [n * EVALUATION_ROWS for n in self._counts(n_blocks)])
         outputs = outputs[: len(ids)]
-        if self._targets is None:
+        if self._target_normalization is None:
             return outputs
         # In float64: a large offset would cost the answers their digits.
-        return outputs / self._targets.scale + self._targets.offset
+        return outputs / self._target_normalization.scale + self._target_normalization.offset
 
     def _counts(self, n_blocks: int) -> list[int]:
         world_size = self._comm.world_size

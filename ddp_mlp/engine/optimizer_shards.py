@@ -6,20 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
 from ddp_mlp.core.blocks import BlockTable, LayerGroup, share_bounds
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.sharding import Choice, Interval, is_sharded
+from ddp_mlp.core.sharding import AutoBool, Interval, is_sharded
 
 
-def sharding_of(config: Config) -> Choice:
+def sharding_of(config: Config) -> AutoBool:
     """Return whether the update may be shared out; not for a line search, which needs the whole gradient."""
-    return False if config.optimizer.name == "line_search" else config.train.shard_optimizer
+    return False if OPTIMIZERS[config.optimizer.name].searches_line else config.train.shard_optimizer
 
 
-class Shares:
-    """Who owns what of a vector of parameters.
+class OptimizerShards:
+    """The part of the vector of parameters that each node owns.
 
     Attributes
     ----------
@@ -34,7 +35,7 @@ class Shares:
     """
 
     def __init__(
-        self, table: BlockTable, comm: Communicator, groups: Sequence[LayerGroup], sharding: Choice, itemsize: int
+        self, table: BlockTable, comm: Communicator, groups: Sequence[LayerGroup], sharding: AutoBool, itemsize: int
     ) -> None:
         """`itemsize` is that of the dtype of training, in bytes."""
         n_nodes = len(comm.node_sizes)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm.protocol import Transfer
 from ddp_mlp.core.kernels.parallel.layer_barrier import LAYER_WORDS, READY
-from ddp_mlp.core.sharding import Choice
+from ddp_mlp.core.sharding import AutoBool
 
 #: Seconds between looks at layers and messages: while workers compute, the processor is theirs.
 _LOOK_EVERY_S = 50e-6
@@ -23,7 +23,7 @@ class LayerSender:
     """A thread of a node's local rank 0 that sends groups of layers, in their order, as they become ready."""
 
     def __init__(self, words: NDArray[np.int64], groups: Sequence[tuple[Sequence[int], Transfer]]) -> None:
-        """`words` are those of `core.kernels.meeting`; a group is its layers and what sends them."""
+        """`words` are those of `core.kernels.parallel.layer_barrier`; a group is its layers and what sends them."""
         self._words, self._groups = words, groups
         self._asked, self._done = threading.Semaphore(0), threading.Semaphore(0)
         self._round = 0
@@ -37,7 +37,7 @@ class LayerSender:
         self._asked.release()
 
     def wait(self) -> None:
-        """Wait until all of them have come and gone; raise what went wrong."""
+        """Wait until all of them have come and gone; raise the failure of any."""
         self._is_awaited = True
         self._done.acquire()
         self._is_awaited = False
@@ -74,7 +74,7 @@ class LayerSender:
 
 
 class OverlapChoice:
-    """Whether layers travel by themselves: as configured, or what was faster in a trial.
+    """Whether layers travel by themselves: as configured, or as a trial was faster.
 
     Attributes
     ----------
@@ -84,13 +84,13 @@ class OverlapChoice:
     #: Steps of a trial.
     STEPS = 10
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: AutoBool) -> None:
         self.is_on = choice is True
         self.is_decided = choice != "auto"
         self._without_s = 0.0
 
     def tried(self, step_s: float) -> None:
-        """Note what a step took as things are; then try the other way, or decide."""
+        """Note the time of a step as things are; then try the other way, or decide."""
         if not self.is_on:
             self._without_s, self.is_on = step_s, True
         else:

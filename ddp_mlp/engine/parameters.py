@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.comm.protocol import Transfer
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.optimizers import OPTIMIZERS
-from ddp_mlp.engine.optimizer_shards import Shares
+from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.shared_memory import shared_array
 
 
@@ -19,17 +19,17 @@ class Vectors:
     ----------
     parameters : ndarray of shape (P,)
     gradient_at : ndarray of shape (P,)
-        Where gradients are taken: the same memory, but for Nesterov's momentum.
+        Where gradients are taken: the same memory, or ahead of them, as with Nesterov's momentum.
     moments : ndarray of shape (n_moments, n)
-        Of the n values that this node owns, see `Shares`.
+        Of the n values that this node owns, see `OptimizerShards`.
     """
 
-    def __init__(self, comm: Communicator, shares: Shares, optimizer: str, start: Floats) -> None:
+    def __init__(self, comm: Communicator, shares: OptimizerShards, optimizer: str, start: Floats) -> None:
         """Collective. `start` (P,) is the first value of the parameters; its dtype is that of training."""
         self._comm, self._shares = comm, shares
         self.parameters = shared_array(comm, start.shape, start.dtype)
         self.moments = shared_array(comm, (len(OPTIMIZERS[optimizer].moments), shares.n_values), start.dtype)
-        looks_ahead = optimizer == "nesterov"
+        looks_ahead = OPTIMIZERS[optimizer].looks_ahead_by is not None
         self.gradient_at = shared_array(comm, start.shape, start.dtype) if looks_ahead else self.parameters
         if comm.local_rank == 0:
             self.parameters[:] = self.gradient_at[:] = start
@@ -40,16 +40,16 @@ class Vectors:
         """Whether gradients are taken elsewhere than at the parameters."""
         return self.gradient_at is not self.parameters
 
-    def resume(self, moments: Floats, momentum: float) -> None:
-        """Collective. Take over whole moments (n_moments, P), and look ahead from them by this momentum.
+    def resume(self, moments: Floats, ahead: float) -> None:
+        """Collective. Take over whole moments (n_moments, P), and look ahead by this much of the first of them.
 
-        Nesterov's gradients are taken at ``theta + mu v``. The update has it done for every
-        step but the first; these are the same two roundings.
+        An optimiser that looks ahead takes gradients at ``theta + mu v``. The update has it done for
+        every step but the first; these are the same two roundings.
         """
         if self._comm.local_rank == 0:
             self.moments[...] = self._shares.own_part(moments)
             if self.looks_ahead:
-                self.gradient_at[:] = self.parameters + self.parameters.dtype.type(momentum) * moments[0]
+                self.gradient_at[:] = self.parameters + self.parameters.dtype.type(ahead) * moments[0]
         self._comm.node_barrier()
 
     def copy_moments(self) -> Floats | None:

@@ -12,7 +12,7 @@ from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.core.kernels.step.arena import TAIL_COLUMNS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sharding import ReductionPlan
-from ddp_mlp.engine.optimizer_shards import Shares
+from ddp_mlp.engine.optimizer_shards import OptimizerShards
 
 _LINE = 64
 
@@ -37,7 +37,7 @@ class SumTable:
 
 
 def shared_table(comm: Communicator, n_rows: int, n_parameters: int, dtype: np.dtype[Any]) -> SumTable:
-    """Collective. Allocate a table whose rows start on cache lines; what is never written takes no memory.
+    """Collective. Allocate a table whose rows start on cache lines; pages take memory when they are written.
 
     There are two rows and a line of sums at least, since `Arena` wants gaps between the tails, and
     for one row, or nothing between two, NumPy sees none.
@@ -64,9 +64,15 @@ class SumTables:
     own: SumTable
     top: SumTable
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all rows."""
+        own, top = self.own.rows, self.top.rows
+        return top.nbytes + (0 if np.may_share_memory(own, top) else own.nbytes)
 
-def sum_tables(comm: Communicator, plan: ReductionPlan, shares: Shares, start: Floats) -> SumTables:
-    """Collective. Allocate what the workers of a node, and the nodes, fold."""
+
+def sum_tables(comm: Communicator, plan: ReductionPlan, shares: OptimizerShards, start: Floats) -> SumTables:
+    """Collective. Allocate the sums that the workers of a node, and the nodes, fold."""
     n_top, first = sum(plan.sums_of_node), sum(plan.sums_of_node[: comm.node])
     n_own = max(2, len(plan.runs) * plan.depth)  # a part of `top` must have two as well
     if shares.is_sharded:
@@ -78,7 +84,7 @@ def sum_tables(comm: Communicator, plan: ReductionPlan, shares: Shares, start: F
 
 
 def shared_array(comm: Communicator, shape: tuple[int, ...], dtype: DTypeLike, *, zeroed: bool = True) -> NDArray[Any]:
-    """Collective. Allocate zeros, or what is written before it is read, that all ranks of the node see."""
+    """Collective. Allocate an array that all ranks of the node see, of zeros or, faster, of anything."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     return comm.node_shared(size, zeroed=zeroed).view(dtype).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""What the update needs of an arena: blocks, choices, and room for what it finds."""
+"""The part of an arena that the update alone uses: blocks, choices, and room for its findings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.blocks import BlockTable, block_lengths, block_slices, with_places
-from ddp_mlp.core.kernels.step import penalties
-from ddp_mlp.core.kernels.step import update as updating
+from ddp_mlp.core.kernels.step import penalties, update
 from ddp_mlp.core.kernels.step.optimizers import UPDATE_CODES
-from ddp_mlp.core.optimizers import UpdateRules, keeps_gradient
 from ddp_mlp.core.sharding import Interval
+from ddp_mlp.core.update_rules import UpdateRules, keeps_gradient
 from ddp_mlp.engine.shared_memory import shared_array
 
 
@@ -27,7 +27,7 @@ def update_tables(
     n_workers: int,
     n_steps: int,
 ) -> dict[str, Any]:
-    """Collective. Return the fields of `Arena` that `core.kernels.updating` alone uses, and `slices`.
+    """Collective. Return the fields of `Arena` that `core.kernels.step.update` alone uses, and `slices`.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ def update_tables(
         "weights": table.weights,
         "slices": block_slices(lengths, n_workers),
         "owned": owned,
-        "shares": block_slices(lengths[owned], n_workers),
+        "owned_ranges": block_slices(lengths[owned], n_workers),
         "update_choices": _choices(optimizer, rules),
         "update_settings": _settings(rules),
-        "figures": shared_array(comm, (4, n_blocks), np.float64),
+        "block_norms": shared_array(comm, (4, n_blocks), np.float64),
         "norms": shared_array(comm, (n_steps,), np.float64),
         "layer_norms": shared_array(comm, (n_steps, n_weights), np.float64),
         "penalties": shared_array(comm, (n_steps,), np.float64),
@@ -58,12 +58,14 @@ def update_tables(
 
 
 def _choices(optimizer: str, rules: UpdateRules) -> np.ndarray[Any, np.dtype[np.int64]]:
-    code = UPDATE_CODES[optimizer]
-    choices = np.zeros(4, np.int64)
-    choices[updating.OPTIMIZER] = code
-    choices[updating.IN_PASSES] = keeps_gradient(optimizer, rules)
-    choices[updating.HAS_PENALTY] = rules.has_penalty
-    choices[updating.LAYER_NORMS] = rules.layer_norms
+    entry = OPTIMIZERS[optimizer]
+    choices = np.zeros(update.UPDATE_CHOICES, np.int64)
+    choices[update.OPTIMIZER] = UPDATE_CODES[optimizer]
+    choices[update.LOOKS_AHEAD_BY] = -1 if entry.looks_ahead_by is None else entry.looks_ahead_by
+    choices[update.SCALES_LAYERS] = entry.scales_layers
+    choices[update.IN_PASSES] = keeps_gradient(optimizer, rules)
+    choices[update.HAS_PENALTY] = rules.has_penalty
+    choices[update.LAYER_NORMS] = rules.layer_norms
     return choices
 
 

@@ -28,7 +28,7 @@ def hash_row(epoch: int, step: int, layout: Layout, parameters: Floats) -> dict[
 
 @dataclass(frozen=True)
 class _Run:
-    """What a run left to compare: rows of ``hashes.csv`` by epoch, epochs done, and the last weights."""
+    """The part of a run that is compared: rows of ``hashes.csv`` by epoch, epochs done, and the last weights."""
 
     rows: dict[int, Cells]
     epochs: int

@@ -11,7 +11,7 @@ _REMEDY = 'to keep them on all, begin a run with [train] isa = "haswell" or anot
 
 
 def mixed_hardware(comm: Communicator, own: Mapping[str, str]) -> str:
-    """Collective. Return what to tell of a job whose ranks run on different types; nothing if they do not."""
+    """Collective. Return a warning where ranks run on different types of CPU; empty if they do not."""
     texts = comm.share_text(json.dumps([comm.host, dict(own)]))
     (first_host, first), *others = map(json.loads, texts)
     for rank, (host, found) in enumerate(others, start=1):
@@ -24,7 +24,7 @@ def mixed_hardware(comm: Communicator, own: Mapping[str, str]) -> str:
 
 
 def other_hardware(written_by: Mapping[str, str], own: Mapping[str, str]) -> str:
-    """Return what to tell of a checkpoint that was written on another type; nothing if it was not."""
+    """Return a warning where a checkpoint was written on another type of CPU; empty if it was not."""
     recorded = {name: written_by[name] for name in own if name in written_by}
     if not recorded or recorded == dict(own):
         return ""

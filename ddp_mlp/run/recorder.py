@@ -1,4 +1,4 @@
-"""Writing beside training: a thread of rank 0 makes durable what a run leaves behind.
+"""Writing beside training: a thread of rank 0 makes the files of a run durable.
 
 Training hands over snapshots and goes on. After each turn that forces files to disk the
 thread rests for `REST` times as long as the turn took, so that saving stays a small part of
@@ -28,7 +28,7 @@ ROOM_BYTES = 256 * 2**20
 
 
 class Recorder:
-    """The thread and what waits for it.
+    """The thread and its queue.
 
     Parameters
     ----------

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -11,26 +9,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-
-from ddp_mlp import __version__
-from ddp_mlp.checkpoint.checkpoint import (
-    Checkpoint,
-    check_content,
-    check_resumable,
-    checkpoint_name,
-    newest_good,
-    resumed_config,
-)
-from ddp_mlp.checkpoint.state import Progress, TrainState
-from ddp_mlp.comm import Communicator, agreed, known_to_all
+from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name, newest_good
+from ddp_mlp.checkpoint.resuming import check_content, check_resumable, resumed_config
+from ddp_mlp.checkpoint.state import TrainState
+from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.config import Config
-from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.kernels.numba_ext.hardware import check_isa, describe_hardware
-from ddp_mlp.core.optimizers import OPTIMIZERS
-from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
 from ddp_mlp.engine.compilation import ready_kernels
-from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError, UsageError
+from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError
 from ddp_mlp.run.endings import too_late
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.lock import RunLock
@@ -40,17 +26,18 @@ from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
+from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, written_by
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
-from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
+from ddp_mlp.training.understanding import as_plain
 from ddp_mlp.unforeseen import plain_error, traceback_of
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run, as opposed to what: nothing here changes a bit of the result.
+    """How to run; the result is the same bits whatever stands here.
 
     Attributes
     ----------
@@ -93,7 +80,7 @@ class Run:
             For what the user can mend; on all ranks. ``status.json`` says so too.
         """
         self._comm.guard(self._config.train.timeout_s, self._note_timeout)
-        self._comm.standing.at("while comparing how the ranks were started")
+        self._comm.rank_status.at("while comparing how the ranks were started")
         check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
         with agreed(self._comm):
             check_isa(self._config.train.isa)
@@ -101,7 +88,7 @@ class Run:
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
         ready_kernels(self._config.train.dtype, self._comm, self._tell_user)
-        self._comm.standing.at("while opening the run directory")
+        self._comm.rank_status.at("while opening the run directory")
         try:
             with agreed(self._comm):
                 self._on_root(self._occupy)
@@ -122,17 +109,18 @@ class Run:
         """Collective. Train to the end, in a directory that is this job's own."""
         comm, started = self._comm, perf_counter()
         try:
-            comm.standing.at("while loading the data")
+            comm.rank_status.at("while loading the data")
             checkpoint = self._restore()
-            problem = prepare(self._config, comm, self._tell, _began(checkpoint))
+            problem = prepare(self._config, comm, self._tell, began_with(checkpoint))
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
-            comm.standing.at("while preparing the first step")
+            comm.rank_status.at("while preparing the first step")
             self._check_content(checkpoint, problem)
-            micro_batches = self._micro_batches(checkpoint)
-            state = checkpoint.state if checkpoint else self._start(problem)
+            micro_batches = choose_micro_batches(self._config, checkpoint, comm.world_size, self._options.threads)
+            state = checkpoint.state if checkpoint else fresh_state(self._config, problem)
             check_replicas(comm, problem.network.layout, state)
-            self._begin_files(Imprint(self._config, problem, micro_batches, self._written_by()), state, checkpoint)
+            origin = written_by(self._config, comm.world_size, self._options.threads, self._hardware)
+            self._begin_files(Imprint(self._config, problem, micro_batches, origin), state, checkpoint)
             self._train(problem, state, micro_batches, listen)
         except DdpMlpError as failure:
             reason, code = str(failure), failure.exit_code
@@ -149,6 +137,7 @@ class Run:
             "threads_per_rank": self._options.threads,
             "micro_batches": micro_batches,
             "run_dir": str(self._directory.path),
+            "understood": as_plain(problem.understood),
         }
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
         with agreed(comm):
@@ -216,31 +205,6 @@ class Run:
         if checkpoint.fingerprint != problem.fingerprint:
             self._tell("warning: the checkpoint knows its data by samples of their rows only; these have not changed")
 
-    def _micro_batches(self, checkpoint: Checkpoint | None) -> int:
-        """Return M: what was configured, what the run began with, or enough for this start."""
-        workers = self._comm.world_size * self._options.threads
-        configured = self._config.train.micro_batches
-        if checkpoint:
-            chosen = checkpoint.micro_batches
-        else:
-            chosen = default_micro_batches(workers) if configured == "auto" else configured
-        if workers > chosen:
-            begun = "this run began with" if checkpoint else "[train]"
-            raise known_to_all(
-                UsageError(
-                    f"{workers} workers ({self._comm.world_size} ranks x {self._options.threads} threads), but {begun} "
-                    f"micro_batches = {chosen}, so no more than {chosen} can work; use fewer, or start a run with "
-                    f"micro_batches = {power_of_two_at_least(workers)}"
-                )
-            )
-        return chosen
-
-    def _start(self, problem: Problem) -> TrainState:
-        train, model = self._config.train, self._config.model
-        parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
-        n_moments = len(OPTIMIZERS[self._config.optimizer.name].moments)
-        return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
-
     def _begin_files(self, imprint: Imprint, state: TrainState, checkpoint: Checkpoint | None) -> None:
         """Collective. Bring the run directory to the state that the run goes on from, then say so."""
         with agreed(self._comm):
@@ -281,19 +245,3 @@ class Run:
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
                         request("--max-time")
-
-    def _written_by(self) -> dict[str, Any]:
-        return {
-            "version": __version__,
-            "world_size": self._comm.world_size,
-            "threads_per_rank": self._options.threads,
-            "host": socket.gethostname(),
-            "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
-            "isa": self._config.train.isa,
-            **self._hardware,
-        }
-
-
-def _began(checkpoint: Checkpoint | None) -> Began | None:
-    """Return what a run that goes on was begun with."""
-    return None if checkpoint is None else Began(checkpoint.schema, checkpoint.normalization, checkpoint.targets)

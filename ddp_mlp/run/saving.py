@@ -1,4 +1,4 @@
-"""After every report: what is checked, and what is written down; on all ranks alike."""
+"""Checks and writes after every report, on all ranks alike."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Saving:
             self._recorder.close(abandon=error is not None and not is_agreed(error))
 
     def after(self, report: Report, copy_moments: Callable[[], Floats | None]) -> None:
-        """Collective. Do what a report asks for; what ends a run is waited for.
+        """Collective. Check and save after a report; the end of a run is waited for.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class Saving:
         if due:
             check_finite(self._comm, self._state, self._cure)
         if due or ends_epoch:
-            self._comm.standing.at(f"while saving step {report.step}")
+            self._comm.rank_status.at(f"while saving step {report.step}")
             moments = copy_moments() if due else None
             with agreed(self._comm):
                 self._hand_over(moments, ends_epoch=ends_epoch, ends_run=ends_run)

@@ -55,7 +55,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Imprint:
-    """What all files of a run have in common, and how a snapshot becomes one of them."""
+    """The part that all files of a run share, and how a snapshot becomes one of them."""
 
     config: Config
     problem: Problem
@@ -69,7 +69,8 @@ class Imprint:
         state = TrainState(snapshot.parameters, snapshot.moments, snapshot.progress, snapshot.best)
         checkpoint = Checkpoint(
             Path(), state, self.config, problem.schema, problem.normalization, problem.network,
-            problem.fingerprint, self.micro_batches, self.written_by, problem.targets, tuple(metrics), tuple(hashes),
+            problem.fingerprint, self.micro_batches, self.written_by, problem.target_normalization,
+            tuple(metrics), tuple(hashes),
         )  # fmt: skip
         return checkpoint_image(checkpoint)
 
@@ -78,7 +79,7 @@ class Imprint:
         problem = self.problem
         return Model(
             self.config, problem.schema, problem.network, problem.normalization,
-            best, row["epoch"], row["step"], problem.targets, problem.fingerprint,
+            best, row["epoch"], row["step"], problem.target_normalization, problem.fingerprint,
         )  # fmt: skip
 
     def hashes(self, row: Mapping[str, Any], parameters: Floats) -> Cells:

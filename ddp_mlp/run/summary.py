@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
@@ -20,7 +21,7 @@ _SHOWN = 5
 
 
 def summarize(state: TrainState, config: Config, layout: Layout) -> dict[str, Any]:
-    """Return what a run has come to; nothing in it depends on ranks."""
+    """Return the result of a run; it is the same on any ranks."""
     progress = state.progress
     last = final_row(progress, config)
     return {
@@ -47,20 +48,22 @@ def _best(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def loss_unit(problem: Problem, config: Config) -> str:
-    """Return what the loss that chooses the best epoch is measured in: losses of two runs compare if it is the same.
+    """Return the unit of the loss that chooses the best epoch: losses of two runs compare if it is the same.
 
     The training loss, which counts where no rows validate, is that of smoothed labels and weighted samples.
     """
-    unit = problem.network.loss
-    if problem.targets is not None:
-        scales = 1 / problem.targets.scale
+    unit, entry = problem.network.loss, LOSSES[problem.network.loss]
+    settings = "".join(f"{key} {getattr(config.loss, key):g}, " for key in entry.keys)
+    if settings and not entry.is_for_training:
+        unit += f" ({settings.rstrip(', ')})"
+    if problem.target_normalization is not None:
+        scales = 1 / problem.target_normalization.scale
         digits = sha256(np.ascontiguousarray(scales).tobytes()).hexdigest()[:12]
         unit += (
             f" in units of {scales[0]:.6g}" if scales.size == 1 else f" in {scales.size} units of their own ({digits})"
         )
     if not problem.valid_ids.size:
-        loss = config.loss
-        unit += f" in training, label_smoothing {loss.label_smoothing:g}, class_weights {literal(loss.class_weights)}"
+        unit += f" in training, {settings}class_weights {literal(config.loss.class_weights)}"
     return unit
 
 

@@ -28,7 +28,7 @@ _FORMS = 'give KEY=[VALUE, ...] in TOML, or KEY=LOW..HIGH with LOW < HIGH, "KEY=
 
 
 @dataclass(frozen=True)
-class Choice:
+class SearchSpace:
     """The values that one key may take: a list, or a range to draw from.
 
     Attributes
@@ -61,7 +61,7 @@ class Choice:
         return max(int(low), min(math.floor(drawn), int(high))) if self.is_whole else drawn
 
 
-def parse_choice(text: str) -> Choice:
+def parse_choice(text: str) -> SearchSpace:
     """Read ``KEY=[VALUE, ...]``, ``KEY=[..], [..]`` for values that are lists, or ``KEY=LOW..HIGH``.
 
     A range from above 0 is drawn from on a logarithmic scale unless the word ``linear`` follows it.
@@ -82,13 +82,13 @@ def parse_choice(text: str) -> Choice:
     else:
         values = _values(value)
         _refuse_two_meanings(text, key, values)
-        choice = Choice(key, values=tuple(values)) if values and "." in key else None
+        choice = SearchSpace(key, values=tuple(values)) if values and "." in key else None
     if choice is None:
         raise UsageError(f"--try {literal(text)}: {_FORMS}")
     return choice
 
 
-def _range(key: str, text: str) -> Choice | None:
+def _range(key: str, text: str) -> SearchSpace | None:
     ends, _, scale = text.partition(" ")
     low, _, high = ends.partition("..")
     with suppress(ValueError):
@@ -101,7 +101,7 @@ def _range(key: str, text: str) -> Choice | None:
             and -math.inf < bounds[0] < bounds[1] < math.inf
             and fits
         ):
-            return Choice(key, bounds=bounds, is_log=is_log, is_whole=whole)
+            return SearchSpace(key, bounds=bounds, is_log=is_log, is_whole=whole)
     return None
 
 
@@ -137,7 +137,7 @@ def _kind(key: str) -> Any:
     return kind
 
 
-def make_trials(choices: Sequence[Choice], n_random: int | None, seed: int) -> list[list[Assignment]]:
+def make_trials(choices: Sequence[SearchSpace], n_random: int | None, seed: int) -> list[list[Assignment]]:
     """Return the assignments of every trial: the whole grid, or `n_random` draws.
 
     Raises

@@ -94,7 +94,19 @@ def run_one(
     *,
     shown: str = "",
 ) -> dict[str, Any]:
-    """Collective. Run a trial in ``options.directory / name`` and return its summary, also if it fails by itself."""
+    """Collective. Run a trial in ``options.directory / name`` and return its summary, also if it fails by itself.
+
+    Parameters
+    ----------
+    trial : sequence of Assignment
+        Keys and values that it sets.
+    configure : callable
+        Returns the configuration of a trial.
+    tell : callable
+        Called on rank 0 with a line for the user.
+    shown : str
+        Its name in messages.
+    """
     own = replace(options, directory=options.directory / name)
     hold_stop_signals()
     if reason := next(filter(None, comm.share_text(pending_stop())), ""):

@@ -1,1 +1,1 @@
-"""The training loop and what surrounds it: evaluation, checkpoints, the run directory."""
+"""The training loop: the problem, its state, the steps of an epoch, reports."""

@@ -47,14 +47,14 @@ def open_splits(
     if config.valid is None:
         has_own = "valid" in train.splits and config.valid_fraction is None and not config.folds
         splits = [train.splits["train"], *([train.splits["valid"]] if has_own else [])]
-        return [train], [with_missing(split, config, train.schema) for split in splits]
+        return [train], [_with_missing(split, config, train.schema) for split in splits]
     valid = opened(config.valid, Wanted(None, train.schema, wanted.targets))
     name = next(name for name in ("valid", "train", "test") if name in valid.splits)
     splits = [train.splits["train"], valid.splits[name]]
-    return [train, _telling(valid, config, name, train)], [with_missing(s, config, train.schema) for s in splits]
+    return [train, _telling(valid, config, name, train)], [_with_missing(s, config, train.schema) for s in splits]
 
 
-def with_missing(split: Split, config: DataConfig, schema: Schema) -> Split:
+def _with_missing(split: Split, config: DataConfig, schema: Schema) -> Split:
     """Allow missing values where the configuration says so, or the table behind the features."""
     kept = any(column.missing in {"impute", "indicator"} for column in schema.columns)
     imputes = config.missing == "impute" or (config.missing == "auto" and kept)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.config import Config
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.training.problem import Problem
 
 #: Values beyond this make steps long that are right for values about 1.
@@ -15,7 +15,7 @@ _LARGE_RATE = 0.01
 
 
 def likeliest_cure(config: Config, problem: Problem, rate: float) -> str:
-    """Return what most probably helps, as a part of a sentence; the same on all ranks.
+    """Return the likeliest cure, as a part of a sentence; the same on all ranks.
 
     Large targets of a regression come first, since no rate that is small enough for them learns anything in time;
     then features as they are in the file; then the learning rate.
@@ -26,7 +26,11 @@ def likeliest_cure(config: Config, problem: Problem, rate: float) -> str:
         Learning rate of the step.
     """
     causes = []
-    if problem.schema.task == "regression" and problem.targets is None and (far := _farthest(problem)) > _FAR:
+    if (
+        problem.schema.task == "regression"
+        and problem.target_normalization is None
+        and (far := _farthest(problem)) > _FAR
+    ):
         causes.append(f'the targets reach {far:.3g}: set [data] normalize_targets = "standard"')
     if config.data.normalize == "none":
         causes.append('the features are not normalised: set [data] normalize = "standard"')

@@ -1,4 +1,4 @@
-"""The books of an epoch: sums over its steps, and what its end makes of them.
+"""The statistics of an epoch: sums over its steps, and their use at its end.
 
 All of it is plain arithmetic on `Progress`, the same on every rank, so that ranks decide
 alike and a resumed run decides as one that was never stopped.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ddp_mlp.catalog.schedules import SCHEDULES
 from ddp_mlp.checkpoint.history import cells_of, extended
 from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.config import Config, ScheduleConfig
@@ -74,11 +75,10 @@ def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig
         progress.plateau_wait = 0
     else:
         progress.plateau_wait += 1
-    if schedule.name == "plateau":
-        assert schedule.patience is not None and schedule.factor is not None  # noqa: S101, PT018 - resolved
-        if progress.plateau_wait > schedule.patience:
-            progress.plateau_factor *= schedule.factor
-            progress.plateau_wait = 0
+    plateau = SCHEDULES[schedule.name].plateau
+    if plateau and (factor := plateau.factor(schedule, progress.plateau_wait)) < 1:
+        progress.plateau_factor *= factor
+        progress.plateau_wait = 0
     return improved
 
 

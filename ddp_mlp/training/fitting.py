@@ -1,4 +1,4 @@
-"""What one rank finds out about the training rows, and all ranks use: statistics and weights."""
+"""Statistics and class weights of the training rows, fitted on rank 0."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ddp_mlp.config import Config
 from ddp_mlp.data.binding import one_hot_groups
 from ddp_mlp.data.dataset.dataset import Split
 from ddp_mlp.data.imputation import fill_missing, fit_fill
-from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, could_be_pixels, fit_normalization, measure_span
-from ddp_mlp.data.resident import Treatment
+from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, Span, fit_normalization, measure_span
+from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
@@ -26,17 +26,25 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Began:
-    """What a run was begun with, and goes on with: its schema, and what was fitted to its rows."""
+    """The beginning of a run that goes on: its schema, and the statistics that were fitted to its rows."""
 
     schema: Schema
     features: Normalization
-    targets: Normalization | None
+    target_normalization: Normalization | None
 
 
-def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
-    """Return a `Treatment` fitted to the rows that train, as JSON; numbers keep all their bits.
+def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
+    """Return a `Preprocessing` fitted to the rows that train, as JSON; numbers keep all their bits.
 
     Of a run that goes on, only the weights are found anew: a normalisation is that of its beginning.
+
+    Parameters
+    ----------
+    train : Split
+    train_ids : ndarray of int64
+        Its rows that train.
+    began : Began, optional
+        The beginning of a run that goes on.
 
     Raises
     ------
@@ -50,7 +58,8 @@ def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, 
     def blocks() -> Iterator[Rows]:
         return _training_blocks(train, train_ids)
 
-    features = began.features if began else _fit_features(config, schema, train, blocks)
+    span = measure_span(rows.features for rows in blocks()) if _needs_span(config, train) else None
+    features = began.features if began else _fit_features(config, schema, train, blocks, span)
     targets = features if data.autoencode else None
     if data.normalize_targets != "none":
         if schema.task != "regression":
@@ -58,7 +67,7 @@ def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, 
                 f"[data] normalize_targets is for quantities, but the data set is {schema.task}; leave it out"
             )
         quantities = (rows.targets for rows in blocks())
-        targets = (began and began.targets) or fit_normalization(
+        targets = (began and began.target_normalization) or fit_normalization(
             data.normalize_targets, quantities, np.float64, schema.n_outputs
         )
     class_weights = _class_weights(config, schema, blocks())
@@ -70,36 +79,55 @@ def fit_treatment(config: Config, schema: Schema, train: Split, train_ids: Ids, 
         "autoencode": data.autoencode,
         "weighted": train.has_weights or class_weights is not None,
         "class_weights": class_weights,
+        "imputed_columns": 0 if span is None else int(np.count_nonzero(span.n_missing)),
     }
     return json.dumps(fitted)
 
 
-def _fit_features(config: Config, schema: Schema, train: Split, blocks: Callable[[], Iterator[Rows]]) -> Normalization:
+def _needs_span(config: Config, train: Split) -> bool:
+    """Tell whether a pass over the rows is needed beside that of the normalisation, which measures floats by itself."""
+    known = train.feature_dtype.kind == "f" and config.data.normalize not in {"none", "unit"}
+    return train.allows_missing or not known
+
+
+def _fit_features(
+    config: Config, schema: Schema, train: Split, blocks: Callable[[], Iterator[Rows]], span: Span | None
+) -> Normalization:
     """Fit imputation and normalisation; floats of which none may be missing need one pass over the rows."""
-    kind, dtype = config.data.normalize, train.feature_dtype
+    kind, dtype, n_features = config.data.normalize, train.feature_dtype, schema.n_features
 
     def features(fill: NDArray[np.float64] | None = None) -> Iterator[NDArray[Any]]:
         return (fill_missing(rows.features, fill) for rows in blocks())
 
-    if not (train.allows_missing or could_be_pixels(dtype) or kind in {"none", "unit"}):
-        return fit_normalization(kind, features(), dtype, schema.n_features)
-    span, fill = measure_span(features()), None
-    if columns := np.flatnonzero(span.n_missing).tolist():
-        place = {name: i for i, name in enumerate(schema.feature_names or ())}
-        groups: dict[str, list[int]] = {}
-        for name, source in one_hot_groups(schema).items():
-            groups.setdefault(source, []).append(place[name])
-        fill = fit_fill(features(), np.array(columns), schema.n_features, list(groups.values()))
-    fitted = fit_normalization(kind, features(fill), dtype, schema.n_features, span)
+    if span is None:
+        return fit_normalization(kind, features(), dtype, n_features)
+    fill = fit_fill(features, n_features, _one_hot_columns(schema)) if train.allows_missing else None
+    fitted = fit_normalization(kind, features(fill), dtype, n_features, span)
     return replace(fitted, low=span.low, high=span.high, fill=fill)
 
 
-def treatment_from_json(text: str) -> Treatment:
-    """Rebuild what `fit_treatment` has found."""
+def _one_hot_columns(schema: Schema) -> list[list[int]]:
+    """Return the features of each column of categories, of which a row has one."""
+    place = {name: i for i, name in enumerate(schema.feature_names or ())}
+    groups: dict[str, list[int]] = {}
+    for name, source in one_hot_groups(schema).items():
+        groups.setdefault(source, []).append(place[name])
+    return list(groups.values())
+
+
+def preprocessing_from_json(text: str) -> Preprocessing:
+    """Rebuild the result of `fit_preprocessing` from its JSON."""
     raw = json.loads(text)
     targets = None if raw["targets"] is None else normalization_from_json(raw["targets"])
     weights = None if raw["class_weights"] is None else np.array(raw["class_weights"], np.float64)
-    return Treatment(normalization_from_json(raw["features"]), targets, raw["autoencode"], raw["weighted"], weights)
+    return Preprocessing(
+        normalization_from_json(raw["features"]),
+        targets,
+        raw["autoencode"],
+        raw["weighted"],
+        weights,
+        raw["imputed_columns"],
+    )
 
 
 def _class_weights(config: Config, schema: Schema, blocks: Iterator[Rows]) -> list[float] | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import HOLDS
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config
-from ddp_mlp.core.gradcheck import Finding, check_gradient
+from ddp_mlp.core.gradcheck import GradientCheck, check_gradient
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.optimizers import UpdateRules, update_rules
 from ddp_mlp.core.sampling import permuted
+from ddp_mlp.core.update_rules import UpdateRules, update_rules
 from ddp_mlp.engine.engine import Engine, StepReport
 from ddp_mlp.training.problem import Problem, prepare
 
@@ -21,7 +22,7 @@ N_ROWS = 8
 _SPREAD = 0.1
 
 
-def check_configuration(config: Config, most: int = 200) -> list[Finding]:
+def check_configuration(config: Config, most: int = 200) -> list[GradientCheck]:
     """Check the gradient of a configuration in float64, on one process.
 
     Dropout and augmentation stay as configured: their random numbers are the same at each
@@ -38,7 +39,7 @@ def check_configuration(config: Config, most: int = 200) -> list[Finding]:
     rows = permuted(problem.train_ids, "gradient check", config.train.seed)[:N_ROWS]
     rules = update_rules(config)
     engine = Engine(
-        problem.network, "line_search", problem.resident, comm,
+        problem.network, HOLDS, problem.resident, comm,
         micro_batches=1, threads=1, n_train=len(rows), global_batch_size=len(rows), start=parameters,
         rules=UpdateRules(l1=rules.l1, l2=rules.l2, lq=rules.lq, q=rules.q), augmentation=problem.augmentation,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +17,13 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
 from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.dataset.known_files import known_fingerprint
-from ddp_mlp.data.resident import Resident, Treatment, load_resident
+from ddp_mlp.data.resident import Preprocessing, Resident, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
-from ddp_mlp.training.data_files import with_missing
 from ddp_mlp.training.problem import who_validates
 from ddp_mlp.training.row_memory import SharedAllocations
+from ddp_mlp.training.tables import DataLocation, located
 
 #: Tried in this order where no split is named.
 _PREFERRED = ("test", "valid", "train")
@@ -39,7 +39,7 @@ class Rows:
     Attributes
     ----------
     data : str
-        ``F.h5`` or ``F.h5:/group``.
+        ``F.h5``, ``F.h5:/group``, or a table of any format that can be imported.
     split : str or None
         None for the test split, else that which validates, else that which trains.
     features, targets : str or None
@@ -65,6 +65,8 @@ class Application:
         Rows of the split.
     targets : ndarray of float64, shape (n, T), or None
         Of these rows, as in the data; labels are numbers of classes.
+    location : DataLocation
+        Where they came from.
     """
 
     model: Model
@@ -72,6 +74,7 @@ class Application:
     ids: NDArray[np.int64]
     evaluator: Evaluator
     targets: NDArray[np.float64] | None
+    location: DataLocation
 
     def evaluate(self, top_k: int = 0) -> dict[str, Any]:
         """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too."""
@@ -87,6 +90,14 @@ class Application:
 @contextmanager
 def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[str], None]) -> Iterator[Application]:
     """Collective. Load a model, and the rows of a split bound to its schema and normalised as in its training.
+
+    Parameters
+    ----------
+    location : Path
+        A model, or a run directory.
+    rows : Rows
+    tell : callable
+        Called on rank 0 with a line for the user.
 
     Raises
     ------
@@ -104,32 +115,39 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
         model = load_model(location)
     dtype = model.parameters.dtype.name
     ready_kernels(dtype, comm, tell)
-    with agreed(comm):
-        file = _open(model, rows)
-    with file:
-        with agreed(comm):
+    with ExitStack() as stack:
+        found = stack.enter_context(located(rows.data, model.schema, comm, tell, answers_only=rows.answers_only))
+        with agreed(comm), found.called(rows.data):
+            file = stack.enter_context(_open(model, rows, found))
             split, ids, notes = _choose(model, file, rows)
         for note in (*file.notes, *notes):
-            say(note)
-        resident = _load(model, split, comm)
-        with agreed(comm):
+            say(note.replace(found.path, rows.data))
+        resident = _load(model, split, comm, found, rows.data)
+        with agreed(comm), found.called(rows.data):
             far = _far_outside(model, split)
             targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
         if far:
             say(far)
-    evaluator = Evaluator(model.network, model.schema.task, resident, comm, threads=1, targets=model.targets)
-    yield Application(model, split.name, ids, evaluator, targets)
+    evaluator = Evaluator(
+        model.network, model.schema.task, resident, comm, threads=1, target_normalization=model.target_normalization
+    )
+    name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else split.name
+    yield Application(model, name, ids, evaluator, targets, found)
 
 
-def _open(model: Model, rows: Rows) -> DatasetFile:
+def _open(model: Model, rows: Rows, found: DataLocation) -> DatasetFile:
     """Open the rows as what the model knows; weights are for training, and are left aside."""
     data = model.config.data
     use: Literal["needed", "optional", "unused"] = "optional" if rows.answers_only else "needed"
+    if found.is_table and (named := rows.features or rows.targets):
+        raise UsageError(f"{rows.data} is a table, whose columns are found by name; leave {named} out")
     features, targets = rows.features or data.features, rows.targets or data.targets
+    if found.is_table:
+        features = targets = None
     if rows.answers_only and rows.targets is None and data.features is not None:
         targets = None  # rows to be answered need none, and an array of that name may not be there
     wanted = Wanted(schema=model.schema, targets="unused" if data.autoencode else use)
-    return open_dataset(rows.data, features=features, targets=targets, weights="none", wanted=wanted)
+    return open_dataset(found.path, features=features, targets=targets, weights="none", wanted=wanted)
 
 
 def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray[np.int64], list[str]]:
@@ -138,7 +156,9 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
     held_out = name == "valid" and name not in file.splits and "train" in file.splits
     if name not in file.splits and not held_out:
         raise UsageError(f"{rows.data} has no split {name!r}; it has {', '.join(file.splits)}")
-    split = with_missing(file.splits["train" if held_out else name], model.config.data, model.schema)
+    split = file.splits["train" if held_out else name]
+    if model.normalization.fill is not None:
+        split = split.allowing_missing()
     ids = np.arange(split.n_samples, dtype=np.int64)
     if split.name != "train" or not (model.fingerprint or held_out):
         return split, ids, []
@@ -156,14 +176,14 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
     return split, ids, [f"warning: {note}"]
 
 
-def _load(model: Model, split: Split, comm: Communicator) -> Resident:
+def _load(model: Model, split: Split, comm: Communicator, found: DataLocation, data: str) -> Resident:
     """Collective. Read a split into memory, once for each node."""
     dtype, n_targets = model.parameters.dtype.name, model.schema.n_targets
-    treatment = Treatment(model.normalization, model.targets, model.config.data.autoencode)
+    preprocessing = Preprocessing(model.normalization, model.target_normalization, model.config.data.autoencode)
     memory = SharedAllocations(comm, [split], model.schema.n_features, n_targets, dtype)
-    with agreed(comm):
+    with agreed(comm), found.called(data):
         resident = load_resident(
-            [split], treatment, dtype, n_targets,
+            [split], preprocessing, dtype, n_targets,
             allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
         )  # fmt: skip
     comm.node_barrier()

@@ -18,7 +18,7 @@ HALVINGS = 30
 
 
 def objective(report: StepReport) -> float:
-    """Return what is minimised: the mean loss and the penalty."""
+    """Return the objective: the mean loss and the penalty."""
     return report.loss_sum / max(report.weight_sum, 1e-300) + report.penalty
 
 

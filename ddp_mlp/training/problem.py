@@ -1,4 +1,4 @@
-"""From a configuration to what training needs: rows in memory, the network, who validates."""
+"""From a configuration to a problem: rows in memory, the network, who validates."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.data_files import open_splits
-from ddp_mlp.training.fitting import Began, fit_treatment, treatment_from_json
+from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
 from ddp_mlp.training.memory_check import check_memory
 from ddp_mlp.training.row_memory import SharedAllocations
+from ddp_mlp.training.understanding import Understood, understood
 
 Ids = NDArray[np.int64]
 
 
 def ignore(_: str) -> None:
-    """Say nothing."""
+    """Stay silent."""
 
 
 #: Part of the training rows that is set aside where neither file nor configuration says.
@@ -38,7 +39,7 @@ DEFAULT_VALID_FRACTION = 0.1
 
 @dataclass(frozen=True)
 class Problem:
-    """What a run works on; the same on every rank but for the shared memory it names.
+    """The problem of a run; the same on every rank but for the shared memory it names.
 
     Attributes
     ----------
@@ -55,7 +56,9 @@ class Problem:
     targets : Normalization or None
         How targets are normalised; None where they are as in the file.
     augmentation : ndarray of float64
-        Settings of `core.kernels.augmentation`, empty for none.
+        Settings of `core.kernels.network.augmentation`, empty for none.
+    understood : Understood
+        What the data were taken for.
     """
 
     network: Network
@@ -65,8 +68,9 @@ class Problem:
     train_ids: Ids
     valid_ids: Ids
     fingerprint: str
-    targets: Normalization | None
+    target_normalization: Normalization | None
     augmentation: NDArray[np.float64]
+    understood: Understood
 
 
 def prepare(
@@ -107,23 +111,26 @@ def prepare(
             if comm.local_rank == 0:  # nodes may read copies of their own
                 fingerprint = "+".join(map(known_fingerprint, files))
             if comm.rank == 0:
-                described = f"{fingerprint} {fit_treatment(config, schema, splits[0], train_ids, began)}"
+                described = f"{fingerprint} {fit_preprocessing(config, schema, splits[0], train_ids, began)}"
         content = {"the content of the data files": fingerprint} if fingerprint else None
         require_same(comm, content, "let all nodes read the same files")
         fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
-        treatment, n_targets = treatment_from_json(fitted), schema.n_targets
+        preprocessing, n_targets = preprocessing_from_json(fitted), schema.n_targets
+        known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
+        if comm.rank == 0:
+            tell(known.line())
         memory = SharedAllocations(
-            comm, splits, schema.n_features, n_targets, config.train.dtype, weighted=treatment.weighted
+            comm, splits, schema.n_features, n_targets, config.train.dtype, weighted=preprocessing.weighted
         )
         with agreed(comm):
             resident = load_resident(
-                splits, treatment, config.train.dtype, n_targets,
+                splits, preprocessing, config.train.dtype, n_targets,
                 allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
             )  # fmt: skip
         comm.node_barrier()
     return Problem(
-        network, schema, treatment.features, resident, train_ids, valid_ids, fingerprint,
-        treatment.targets, augmentation,
+        network, schema, preprocessing.features, resident, train_ids, valid_ids, fingerprint,
+        preprocessing.target_normalization, augmentation, known,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What training says of itself between steps."""
+"""The report of training between steps."""
 
 from __future__ import annotations
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, global_batch_size, steps_per_epoch
-from ddp_mlp.core.schedules import learning_rate_at, momentum_at, resolve_schedule
+from ddp_mlp.core.schedules import learning_rate_at, resolve_schedule
+from ddp_mlp.core.update_rules import update_rules
 from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.engine.optimizer_shards import sharding_of
@@ -68,16 +69,16 @@ class Trainer:
         segments = problem.network.layout.segments()
         self._weight_names = [segment.name for segment in segments if segment.name.endswith("weight")]
         self._searched_rate = 0.0
-        momentum = momentum_at(config.optimizer, state.progress.step) if config.optimizer.name == "nesterov" else 0.0
-        self._engine.vectors.resume(state.moments, momentum)
+        ahead = self._optimizer.look_ahead(config.optimizer, state.progress.step)
+        self._engine.vectors.resume(state.moments, ahead)
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
         self._comm = comm
         self._at_once = np.ones(1, np.int64)
-        self._stop = False
-        self._skipped: list[int] = []
+        self._stop, self._skipped = False, list[int]()
         self._evaluator = Evaluator(
-            problem.network, problem.schema.task, problem.resident, comm, threads, targets=problem.targets
-        )
+            problem.network, problem.schema.task, problem.resident, comm, threads,
+            target_normalization=problem.target_normalization,
+        )  # fmt: skip
 
     def run(self) -> Iterator[Report]:
         """Collective. Train to the last epoch, yielding a report every now and then.
@@ -149,12 +150,12 @@ class Trainer:
         coefficients = [
             self._optimizer.coefficients(optimizer, self._rate_at(step), step) for step in range(first, first + n_steps)
         ]
-        self._comm.standing.at_step(first)
+        self._comm.rank_status.at_step(first)
         reports = self._engine.run(batches, coefficients)
         for report in reports:
             self._account(report)
         self._stop = self._stop or any(report.stop_requested for report in reports)
-        if optimizer.name == "line_search":
+        if self._optimizer.searches_line:
             self._searched_rate = search(self._engine, self._comm, batches[0], reports[0], self._rate_at(first))
             progress.is_stuck = self._searched_rate == 0
 
@@ -190,7 +191,7 @@ class Trainer:
 
     def learning_rate(self) -> float:
         """Return the learning rate of the last step."""
-        if self._config.optimizer.name == "line_search":
+        if self._optimizer.searches_line:
             return self._searched_rate
         return self._rate_at(max(0, self._progress.step - 1))
 
@@ -207,7 +208,7 @@ class Trainer:
         if progress.n_skipped == progress.position:
             raise self._non_finite("at every step", "(all were left out)")
         trained_s = perf_counter() - started
-        self._comm.standing.at(f"in the validation after step {progress.step}")
+        self._comm.rank_status.at(f"in the validation after step {progress.step}")
         metrics = self._validate()
         row: dict[str, Any] = {
             "epoch": progress.epoch + 1,

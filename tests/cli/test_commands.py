@@ -103,10 +103,15 @@ def test_an_output_is_not_replaced_and_its_kind_must_be_known(trained, folder):
 def test_a_model_and_data_that_do_not_fit_are_refused(trained, folder):
     done = ddp_mlp("evaluate", "run-digits", "sine.h5", cwd=folder)
     assert (done.code, len(done.error_lines)) == (65, 1)
-    assert "64 features" in done.error_lines[0]
+    assert "the model has 64" in done.error_lines[0]
     assert ddp_mlp("evaluate", "nowhere", "sine.h5", cwd=folder).code == 66
     assert ddp_mlp("evaluate", "run-sine", "sine.h5", "--split", "bogus", cwd=folder).code == 2
     assert ddp_mlp("evaluate", "sine.h5", "sine.h5", cwd=folder).code == 65
+
+
+def test_the_likeliest_classes_of_a_regression_are_refused(trained, folder):
+    done = ddp_mlp("evaluate", "run-sine", "sine.h5", "--top-k", "2", cwd=folder)
+    assert (done.code, done.out, len(done.error_lines)) == (2, "", 1)
 
 
 def test_dry_run_prints_every_key_and_trains_nothing(folder):

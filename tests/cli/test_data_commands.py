@@ -114,3 +114,26 @@ def test_the_help_names_every_data_set() -> None:
     assert sorted(data_commands._NAMES.split(", ")) == sorted(MAKERS)
     text = run("make", "--help")
     assert all(name in text for name in MAKERS)
+
+
+def test_decisions_are_told_and_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    path, out = tmp_path / "t.csv", tmp_path / "t.h5"
+    path.write_text(
+        "id;a;t;k;y\n" + "".join(f"{i};{i},5;{1 + i % 28}.1.2024;{'uv'[i % 2]};{i},25\n" for i in range(30))
+    )
+    args = ["import", str(path), "--target", "y", "--dry-run"]
+    result = CliRunner().invoke(data, args, catch_exceptions=False)
+    assert result.stdout == "dry run: regression, 8 features, 1 targets; train 30 samples\n"
+    for told in ("regression: ", "'id' counts the rows and is left out", "decimal commas", "dates (%d.%m.%Y)"):
+        assert told in result.stderr
+    assert list(tmp_path.iterdir()) == [path]
+    run("import", path, "--target", "k", "--id", "id", "--out", out)
+    other = tmp_path / "o.csv"
+    other.write_text("k,t,y,a\nu,2024-01-02,1.5,2\n,2024-01-02,1.5,2\n")
+    assert "binary, 7 features, 2 classes; train 1 samples" in run(
+        "import", other, "--like", out, "--out", out, "--force"
+    )
+    other.write_text("k,t,y,a\nw,2024-01-02,1.5,2\n")
+    with pytest.raises(DataError, match=r"1 unknown class: 'w' \(1\)"):
+        run("import", other, "--like", out, "--out", tmp_path / "p.h5")
+    assert CliRunner().invoke(data, ["import", str(path), "--target", "y"]).exit_code == 2

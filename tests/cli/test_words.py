@@ -61,3 +61,13 @@ def test_no_help_shows_signs_that_are_for_click():
 def test_an_epoch_has_numbers_that_can_be_read(value, text):
     row = {"epoch": 1, "train_loss": value, "valid_loss": value, "valid_rmse": "", "samples_per_s": 1234.5}
     assert _epoch_line(row, 3) == f"epoch 1/3  train_loss {text}  valid_loss {text}  1,234 samples/s"
+
+
+@pytest.mark.parametrize("out", ["w.csv", "w.CSV", "w.parquet", "w.npz", "w.csv.gz", "w.toml"])
+def test_a_data_set_is_not_written_under_the_name_of_another_format(tmp_path, out):
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
+    for words in (["data", "make", "moons"], ["data", "import", "t.csv", "--target", "y"]):
+        ended = command(*words, "--out", out, cwd=tmp_path)
+        assert (ended.code, len(ended.error_lines)) == (2, 1), ended.err
+        assert "data sets are written as HDF5; name it w" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

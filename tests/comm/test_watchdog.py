@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ddp_mlp.comm.rank_status import Standing
+from ddp_mlp.comm.rank_status import RankStatus
 from ddp_mlp.comm.watchdog import Watchdog
 
 
@@ -33,9 +33,9 @@ class Rank:
     def __init__(self, rank: int, answers: dict[int, str], timeout_s: float = 60.0) -> None:
         self.ended: list[int] = []
         self.reasons: list[str] = []
-        self.standing = Standing()
-        self.standing.at_step(812)
-        self.watchdog = Watchdog(self.standing, rank, 4, self.ended.append)
+        self.rank_status = RankStatus()
+        self.rank_status.at_step(812)
+        self.watchdog = Watchdog(self.rank_status, rank, 4, self.ended.append)
         self.watchdog.set_timeout(timeout_s, self.reasons.append)
         self.roll_call = Answers(answers)
         self.watchdog.ask_with(self.roll_call, ["n1", "n1", "n2", "n2"])
@@ -47,7 +47,7 @@ WAITS = "the sum of the gradients"
 
 def test_a_silent_rank_is_named_with_host_collective_and_step(capsys):
     rank = Rank(0, {1: WAITS, 2: WAITS})
-    with rank.standing.waiting(WAITS):
+    with rank.rank_status.waiting(WAITS):
         rank.watchdog.look(0.0)
         rank.watchdog.look(29.9)
         assert capsys.readouterr().err == ""
@@ -70,7 +70,7 @@ def test_a_silent_rank_is_named_with_host_collective_and_step(capsys):
 
 def test_a_busy_rank_is_named_and_asked_for_its_stack(capsys):
     rank = Rank(0, {1: "", 2: WAITS, 3: WAITS})
-    with rank.standing.waiting(WAITS):
+    with rank.rank_status.waiting(WAITS):
         rank.watchdog.look(0.0)
         rank.watchdog.look(61.0)
     assert "rank 1 on n1 never entered it (it is busy, see its stack)" in capsys.readouterr().err
@@ -79,12 +79,12 @@ def test_a_busy_rank_is_named_and_asked_for_its_stack(capsys):
 
 def test_only_the_lowest_rank_that_waits_speaks(capsys):
     second = Rank(1, {0: WAITS, 2: WAITS})
-    with second.standing.waiting(WAITS):
+    with second.rank_status.waiting(WAITS):
         second.watchdog.look(0.0)
         second.watchdog.look(70.0)
     assert (capsys.readouterr().err, second.ended) == ("", [])
     second = Rank(1, {2: WAITS, 3: WAITS})  # rank 0 is the one that is missing
-    with second.standing.waiting(WAITS):
+    with second.rank_status.waiting(WAITS):
         second.watchdog.look(0.0)
         second.watchdog.look(70.0)
     assert "rank 0 on n1 never entered it" in capsys.readouterr().err
@@ -94,7 +94,7 @@ def test_only_the_lowest_rank_that_waits_speaks(capsys):
 def test_a_rank_that_goes_on_starts_the_clock_anew(capsys):
     rank = Rank(0, {})
     for start in (0.0, 50.0, 100.0):
-        with rank.standing.waiting("a barrier"):
+        with rank.rank_status.waiting("a barrier"):
             rank.watchdog.look(start)
             rank.watchdog.look(start + 25.0)
     rank.watchdog.look(1000.0)  # busy for as long as it likes
@@ -103,20 +103,20 @@ def test_a_rank_that_goes_on_starts_the_clock_anew(capsys):
 
 def test_nobody_is_missing_where_all_wait(capsys):
     rank = Rank(0, {1: "a barrier", 2: "a barrier", 3: "a barrier"})
-    with rank.standing.waiting("a barrier"):
+    with rank.rank_status.waiting("a barrier"):
         rank.watchdog.look(0.0)
         rank.watchdog.look(61.0)
     assert "all ranks have entered a collective" in capsys.readouterr().err
 
 
 def test_many_missing_ranks_are_counted():
-    standing = Standing()
+    rank_status = RankStatus()
     ended: list[int] = []
-    watchdog = Watchdog(standing, 0, 100, ended.append)
+    watchdog = Watchdog(rank_status, 0, 100, ended.append)
     reasons: list[str] = []
     watchdog.set_timeout(10, reasons.append)
     watchdog.ask_with(Answers({}), [f"n{rank}" for rank in range(100)])
-    with standing.waiting("a barrier"):
+    with rank_status.waiting("a barrier"):
         watchdog.look(0.0)
         watchdog.look(11.0)
     assert "rank 4 on n4 never entered it (it gives no sign of life), and 95 more" in reasons[0]
@@ -125,18 +125,18 @@ def test_many_missing_ranks_are_counted():
 @pytest.mark.parametrize("timeout_s", [0.0, 1e9])
 def test_it_can_be_switched_off(timeout_s, capsys):
     rank = Rank(0, {}, timeout_s)
-    with rank.standing.waiting("a barrier"):
+    with rank.rank_status.waiting("a barrier"):
         rank.watchdog.look(0.0)
         rank.watchdog.look(1e8)
     assert (capsys.readouterr().err, rank.ended) == ("", [])
 
 
 def test_before_mpi_is_up_nobody_can_be_asked(capsys):
-    standing = Standing()
+    rank_status = RankStatus()
     ended: list[int] = []
-    watchdog = Watchdog(standing, 2, 4, ended.append)
+    watchdog = Watchdog(rank_status, 2, 4, ended.append)
     watchdog.set_timeout(10)
-    with standing.waiting("the start of MPI"):
+    with rank_status.waiting("the start of MPI"):
         watchdog.look(0.0)
         watchdog.look(11.0)
     assert "some rank did not start, or cannot be reached" in capsys.readouterr().err

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, Config, as_toml, from_builtins, load_config
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.config import Config, as_toml, from_builtins, load_config
 from ddp_mlp.config.checks import resolve_defaults
 from ddp_mlp.config.schema import Activation, Init, LossName, Normalize, Output, keys, sections
 from ddp_mlp.errors import MissingInputError, UsageError
@@ -59,11 +60,11 @@ def test_defaults(load: Any, tmp_path: Path) -> None:
         assert found[section] | expected == found[section], section
 
 
-@pytest.mark.parametrize("name", OPTIMIZER_DEFAULTS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_optimizer_resolves_its_own_settings(load: Any, name: str) -> None:
     optimizer = msgspec.to_builtins(load(MINIMAL, f"optimizer.name={name}", FULL).optimizer)
     given = {key: value for key, value in optimizer.items() if key not in ("name", "learning_rate")}
-    assert {key: value for key, value in given.items() if value is not None} == OPTIMIZER_DEFAULTS[name]
+    assert {key: value for key, value in given.items() if value is not None} == OPTIMIZERS[name].defaults
 
 
 def test_a_setting_of_the_optimizer_stays_as_it_was_given(load: Any) -> None:
@@ -302,7 +303,7 @@ def configurations(draw: st.DrawFn) -> Config:
     for section, kind in sections().items():
         chosen = [key for key in keys(kind) if key in _VALUES and (key == "train" or draw(st.booleans()))]
         raw[section] = {key: draw(_VALUES[key]) for key in chosen}
-    raw["optimizer"]["name"] = draw(st.sampled_from(sorted(OPTIMIZER_DEFAULTS)))
+    raw["optimizer"]["name"] = draw(st.sampled_from(sorted(OPTIMIZERS)))
     if raw["optimizer"]["name"] == "line_search":
         raw["train"]["global_batch_size"] = "full"
     return from_builtins(raw, "drawn")

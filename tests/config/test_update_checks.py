@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ddp_mlp.catalog.schedules import SCHEDULES
 from ddp_mlp.config import Config, load_config
-from ddp_mlp.config.schema import SCHEDULE_DEFAULTS
 from ddp_mlp.errors import UsageError
 
 STEPPED = ("schedule.name=step", "schedule.every_steps=10")
@@ -74,15 +74,15 @@ def test_what_does_not_apply_is_refused(load: Any, overrides: list[str], message
     assert message in problem(load, *overrides)
 
 
-@pytest.mark.parametrize("name", SCHEDULE_DEFAULTS)
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_each_schedule_resolves_its_own_keys(load: Any, name: str) -> None:
-    needs = ["schedule.every_steps=10"] if "every_steps" in SCHEDULE_DEFAULTS[name] else []
+    needs = ["schedule.every_steps=10"] if "every_steps" in SCHEDULES[name].keys else []
     config: Config = load(f"schedule.name={name}", "schedule.warmup_steps=3", *needs)
     given = {"name", "warmup_steps"} | ({"every_steps"} if needs else set())
-    for key, default in SCHEDULE_DEFAULTS[name].items():
+    for key, default in SCHEDULES[name].defaults.items():
         if key not in given and default is not None:
             assert getattr(config.schedule, key) == default
-    absent = {"steps", "final_rate", "every_steps", "factor", "patience", "min_rate"} - SCHEDULE_DEFAULTS[name].keys()
+    absent = {"steps", "final_rate", "every_steps", "factor", "patience", "min_rate"} - SCHEDULES[name].keys.keys()
     assert [key for key in absent if getattr(config.schedule, key) is not None] == []
 
 

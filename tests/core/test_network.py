@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.losses import LOSSES, losses_of
 from ddp_mlp.config import LossConfig, ModelConfig
-from ddp_mlp.core import network as networks
+from ddp_mlp.core import layer_table as tables
 from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
 from ddp_mlp.core.kernels.network.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT, ROWS_AT_ONCE
-from ddp_mlp.core.kernels.network.losses import LOSSES
 from ddp_mlp.core.kernels.parallel.tree import BLOCK
-from ddp_mlp.core.network import LOSSES_OF_TASK, OUTPUT_OF_LOSS, build_network, layer_table
+from ddp_mlp.core.layer_table import layer_table
+from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import UsageError
 from tests.building import network_of
 
 OUTPUTS = ("linear", "sigmoid", "softmax")
+TASKS = ("regression", "binary", "multiclass")
 
 
 def build(task: str = "multiclass", loss: str = "auto", n_outputs: int = 3, **model: object):
@@ -36,32 +38,28 @@ def test_each_task_has_its_loss(task: str, loss: str, output: str) -> None:
     assert (build(task, loss, output=output).loss, build(task, output="auto").output) == (loss, output)
 
 
-@pytest.mark.parametrize("task", LOSSES_OF_TASK)
-@pytest.mark.parametrize("loss", OUTPUT_OF_LOSS)
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_losses_that_do_not_fit_the_task_are_refused(task: str, loss: str) -> None:
-    if loss in LOSSES_OF_TASK[task]:
+    if loss in losses_of(task):
         assert build(task, loss).loss == loss
         return
     with pytest.raises(UsageError) as caught:
         build(task, loss)
-    for word in (loss, task, *LOSSES_OF_TASK[task]):
+    for word in (loss, task, *losses_of(task)):
         assert word in str(caught.value)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize(("task", "loss"), [(task, loss) for task in LOSSES_OF_TASK for loss in LOSSES_OF_TASK[task]])
+@pytest.mark.parametrize(("task", "loss"), [(task, loss) for task in TASKS for loss in losses_of(task)])
 def test_outputs_that_do_not_fit_the_loss_are_refused(task: str, loss: str, output: str) -> None:
-    if output == OUTPUT_OF_LOSS[loss]:
+    if output == LOSSES[loss].output:
         assert build(task, loss, output=output).output == output
         return
     with pytest.raises(UsageError) as caught:
         build(task, loss, output=output)
-    for word in (output, loss, f"allowed: {OUTPUT_OF_LOSS[loss]}"):
+    for word in (output, loss, f"allowed: {LOSSES[loss].output}"):
         assert word in str(caught.value)
-
-
-def test_tables_agree_with_the_kernels() -> None:
-    assert {loss.name: loss.output for loss in LOSSES} == OUTPUT_OF_LOSS
 
 
 def test_layers_and_activations() -> None:
@@ -72,10 +70,10 @@ def test_layers_and_activations() -> None:
     assert build(hidden=[]).layout.sizes == (4, 3), "softmax regression: no hidden layer"
 
 
-@pytest.mark.parametrize("values_at_once", [1, 2048, 5000, networks._VALUES_AT_ONCE])
+@pytest.mark.parametrize("values_at_once", [1, 2048, 5000, tables._VALUES_AT_ONCE])
 def test_rows_taken_at_once_hold_every_block(values_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that begins with the last value of a row; an update would read on in other sums."""
-    monkeypatch.setattr(networks, "_VALUES_AT_ONCE", values_at_once)
+    monkeypatch.setattr(tables, "_VALUES_AT_ONCE", values_at_once)
     for width in (*range(1, 2 * BLOCK + 2), 8191, 8192, 8193, 65537, 10**6):
         rows = int(layer_table(network_of((3, width))).layers[0, ROWS_AT_ONCE])
         assert rows * width - (width - 1) >= BLOCK, width

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ddp_mlp.config import OptimizerConfig, ScheduleConfig
-from ddp_mlp.core.schedules import SCHEDULES, learning_rate_at, momentum_at, resolve_schedule
+from ddp_mlp.catalog.schedules import SCHEDULES
+from ddp_mlp.config import ScheduleConfig
+from ddp_mlp.core.schedules import learning_rate_at, resolve_schedule
 
 
 def rates(config: ScheduleConfig, steps: list[int], factor: float = 1.0) -> list[float]:
@@ -52,9 +53,3 @@ def test_a_schedule_without_last_step_ends_with_the_run() -> None:
     given = ScheduleConfig("cosine", steps=7)
     assert resolve_schedule(given, 50) is given
     assert resolve_schedule(ScheduleConfig(), 50).steps is None
-
-
-def test_momentum_rises_linearly_and_stays() -> None:
-    rising = OptimizerConfig("momentum", momentum=0.5, momentum_final=0.9, momentum_steps=4)
-    assert [momentum_at(rising, step) for step in (0, 1, 2, 4, 9)] == pytest.approx([0.5, 0.6, 0.7, 0.9, 0.9])
-    assert momentum_at(OptimizerConfig("nesterov", momentum=0.5), 10**6) == 0.5

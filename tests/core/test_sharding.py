@@ -1,4 +1,4 @@
-"""Choice: every division of the work folds to one and the same tree."""
+"""Sharding: every division of the work folds to one and the same tree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddp_mlp.core.sharding import (
-    Choice,
+    AutoBool,
     ReductionPlan,
     fair_bounds,
     fold_intervals,
@@ -132,7 +132,7 @@ def test_runs_cover_all_micro_batches(world: tuple[int, list[int]]) -> None:
 
 @given(st.integers(0, 6), st.data())
 def test_fold_leaves_the_largest_nodes(exponent: int, data: st.DataObject) -> None:
-    """What is left of a run is its unique shortest cover by nodes of the tree."""
+    """The rest of a run is its unique shortest cover by partials of the tree."""
     size = 2**exponent
     start = data.draw(st.integers(0, size - 1))
     stop = data.draw(st.integers(start + 1, size))
@@ -145,7 +145,7 @@ def test_fold_leaves_the_largest_nodes(exponent: int, data: st.DataObject) -> No
     for a, b in remaining:
         width = b - a
         assert width & (width - 1) == 0
-        assert a % width == 0, "a node of the tree"
+        assert a % width == 0, "a partial of the tree"
         parent = a - a % (2 * width)
         assert parent < start or parent + 2 * width > stop, "its parent is not covered"
 
@@ -174,6 +174,6 @@ def test_nodes_that_only_touch_are_not_siblings() -> None:
     ],
 )
 def test_the_update_is_shared_out_where_it_pays_or_as_said(
-    choice: Choice, n_nodes: int, n_bytes: int, expected: bool
+    choice: AutoBool, n_nodes: int, n_bytes: int, expected: bool
 ) -> None:
     assert is_sharded(choice, n_nodes, n_bytes) is expected

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.importing import FORMATS, MAKERS, ImportOptions, open_source, write_source
+from ddp_mlp.data.importing import FORMATS, MAKERS, open_source, write_source
 from ddp_mlp.data.rows import Rows, n_outputs
+from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from tests.data.test_idx import IMAGES, LABELS, write_pair
+from tests.workbooks import write_workbook
 
 
 def table(folder: Path) -> Source:
@@ -33,8 +37,68 @@ def images(folder: Path) -> Source:
     return open_source([folder / "idx"], ImportOptions())
 
 
+def columns(folder: Path) -> pa.Table:
+    kinds = ["red" if i % 3 else "blue" for i in range(40)]
+    return pa.table(
+        {"a": np.arange(40) / 4, "kind": kinds, "ok": [i % 2 == 0 for i in range(40)], "y": np.arange(40) / 8}
+    )
+
+
+def parquet(folder: Path) -> Source:
+    from pyarrow.parquet import write_table
+
+    write_table(columns(folder), folder / "t.parquet")
+    return open_source([folder / "t.parquet"], ImportOptions(targets=("y",)))
+
+
+def feather(folder: Path) -> Source:
+    from pyarrow.feather import write_feather
+
+    write_feather(columns(folder), folder / "t.feather")
+    return open_source([folder / "t.feather"], ImportOptions(targets=("y",)))
+
+
+def json_lines(folder: Path) -> Source:
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in columns(folder).to_pylist()))
+    return open_source([folder / "t.jsonl"], ImportOptions(targets=("y",)))
+
+
+def excel(folder: Path) -> Source:
+    write_workbook(
+        folder / "t.xlsx", [["a", "kind", "y"], *([i / 4, "red" if i % 3 else "blue", i / 8] for i in range(40))]
+    )
+    return open_source([folder / "t.xlsx"], ImportOptions(targets=("y",)))
+
+
+def arff(folder: Path) -> Source:
+    rows = "".join(f"{i}.5,{'red' if i % 3 else 'light blue'!r},{i}.25\n" for i in range(1, 40))
+    head = "% made\n@RELATION t\n@ATTRIBUTE a NUMERIC\n@ATTRIBUTE 'the kind' {red, 'light blue', green}\n"
+    head += "@ATTRIBUTE y REAL\n@DATA\n"
+    (folder / "t.arff").write_text(head + rows)
+    return open_source([folder / "t.arff"], ImportOptions(targets=("y",)))
+
+
+def npz(folder: Path) -> Source:
+    x = np.arange(120, dtype=np.uint8).reshape(30, 2, 2)
+    np.savez(folder / "t.npz", x_train=x[:20], y_train=np.arange(20) % 2, x_test=x[20:], y_test=np.arange(10) % 2)
+    return open_source([folder / "t.npz"], ImportOptions())
+
+
+def npy(folder: Path) -> Source:
+    np.save(folder / "t.npy", np.arange(60.0).reshape(20, 3) / 8)
+    return open_source([folder / "t.npy"], ImportOptions(targets=("column 3",)))
+
+
+def libsvm(folder: Path) -> Source:
+    (folder / "t.svm").write_text("".join(f"{1 - 2 * (i % 2)} 1:{i}.5 {2 + i % 3}:1\n" for i in range(30)))
+    return open_source([folder / "t.svm"], ImportOptions())
+
+
 #: At least one of each format.
-IMPORTED = {"table": table, "classes": classes, "images": images}
+IMPORTED = {
+    "table": table, "classes": classes, "images": images, "parquet": parquet, "feather": feather, "json": json_lines,
+    "excel": excel, "arff": arff, "npz": npz, "npy": npy, "libsvm": libsvm,
+}  # fmt: skip
 
 
 def source_of(name: str, folder: Path) -> Source:
@@ -59,7 +123,7 @@ def test_every_format_is_here(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         IMPORTED[name](tmp_path / name)
         [path] = (tmp_path / name).iterdir()
-        recognised |= {candidate.name for candidate in FORMATS if candidate.recognises(path)}
+        recognised.add(next(candidate.name for candidate in FORMATS if candidate.recognises(path)))
     assert recognised == {candidate.name for candidate in FORMATS}
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.importing import MAKERS, ImportOptions, import_dataset, make_dataset
+from ddp_mlp.data.importing import MAKERS, import_dataset, make_dataset
 from ddp_mlp.data.rows import Description, Rows
+from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.splitting import split_off_test
 from ddp_mlp.errors import DataError, MissingInputError, OutputError, UsageError
@@ -134,8 +135,9 @@ def test_sources_that_cannot_be_read(tmp_path: Path, table: Path, out: Path) -> 
     (tmp_path / "notes.doc").write_text("hello")
     with pytest.raises(UsageError, match="known are CSV or TSV"):
         import_dataset([tmp_path / "notes.doc"], out, ImportOptions())
-    with pytest.raises(UsageError, match="one at a time"):
-        import_dataset([table, table], out, ImportOptions(targets=("y",)))
+    (tmp_path / "other.csv").write_text("a,c,y\n1,2,3.5\n")
+    with pytest.raises(DataError, match=r"other.csv: no column 'b' than .*t.csv; files that are one table"):
+        import_dataset([table, tmp_path / "other.csv"], out, ImportOptions(targets=("y",)))
     with pytest.raises(UsageError, match="--features a means nothing"):
         import_dataset([table], out, ImportOptions(targets=("y",), features=("a",)))
     assert not out.exists()

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ddp_mlp.data.column_stats import block_stats, fold_stats, merge_stats
 from ddp_mlp.data.normalization import (
     BLOCK_ROWS,
-    block_moments,
     fit_normalization,
-    fold_moments,
     measure_span,
-    merge_moments,
     normalize,
     resolve_kind,
 )
@@ -116,25 +114,25 @@ def test_readers_that_share_the_work_get_the_same_bits() -> None:
     x = RNG.normal(3.0, 2.0, (11 * 64, 5))
     blocks = blocks_of(x, 64)
     alone = fit_normalization("standard", blocks, x.dtype, 5)
-    shared = {i: block_moments(block) for rank in range(3) for i, block in list(enumerate(blocks))[rank::3]}
-    together = fold_moments(shared[i] for i in range(len(blocks)))
+    shared = {i: block_stats(block) for rank in range(3) for i, block in list(enumerate(blocks))[rank::3]}
+    together = fold_stats(shared[i] for i in range(len(blocks)))
     assert alone.offset.tobytes() == together.mean.tobytes()
     assert together.count == len(x)
 
 
 def test_the_tree_is_the_same_for_the_same_number_of_parts() -> None:
-    parts = [block_moments(RNG.normal(size=(10, 2))) for _ in range(5)]
+    parts = [block_stats(RNG.normal(size=(10, 2))) for _ in range(5)]
     a, b, c, d, e = parts
-    expected = merge_moments(merge_moments(merge_moments(a, b), merge_moments(c, d)), e)
-    found = fold_moments(parts)
+    expected = merge_stats(merge_stats(merge_stats(a, b), merge_stats(c, d)), e)
+    found = fold_stats(parts)
     assert found.mean.tobytes() == expected.mean.tobytes()
     assert found.squares.tobytes() == expected.squares.tobytes()
 
 
 def test_merging_agrees_with_the_whole() -> None:
     x = RNG.normal(size=(100, 3))
-    merged = merge_moments(block_moments(x[:30]), block_moments(x[30:]))
-    whole = block_moments(x)
+    merged = merge_stats(block_stats(x[:30]), block_stats(x[30:]))
+    whole = block_stats(x)
     np.testing.assert_allclose(merged.mean, whole.mean, atol=1e-15)
     np.testing.assert_allclose(merged.squares, whole.squares, rtol=1e-13)
     np.testing.assert_array_equal(merged.low, whole.low)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ddp_mlp.data.importing import ImportOptions, import_dataset, open_source
-from ddp_mlp.data.sources import csv_table, packed
+from ddp_mlp.data.importing import import_dataset, open_source
+from ddp_mlp.data.sources import packed
+from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.packed import open_unpacked
+from ddp_mlp.data.sources.tables import plain_text
 from ddp_mlp.errors import DataError, DdpMlpError
 
 
@@ -55,7 +57,7 @@ def test_what_is_packed_as_tables_are_is_read(tmp_path):
     "content", ["x" * 3_000_000, '"' + "x" * 3_000_000, "a,y\n" + '"1\n' * 2_000_000, "a,y\n" + "1" * 3_000_000]
 )
 def test_a_file_without_an_end_of_line_or_of_a_quote_is_no_table(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(csv_table, "_MOST_OF_A_ROW", 2**20)
+    monkeypatch.setattr(plain_text, "MOST_OF_A_LINE", 2**20)
     path = tmp_path / "endless.csv"
     path.write_text(content)
     said = refused(path)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.catalog.losses import LOSSES
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.comm.watchdog import Watchdog
-from ddp_mlp.core.kernels.network.activations import ACTIVATIONS
-from ddp_mlp.core.kernels.network.losses import LOSSES
 from ddp_mlp.core.layout import Layout
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.engine import compilation
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
@@ -45,19 +45,19 @@ class Rank(SingleProcess):
         super().__init__()
         self.world, self.rank, self.world_size = world, rank, world.size  # type: ignore[assignment]
         self.node, self.local_rank, self.local_size = rank // 2, rank % 2, 2  # type: ignore[assignment]
-        self.watchdog = Watchdog(self.standing, rank, world.size, world.aborted.append)
+        self.watchdog = Watchdog(self.rank_status, rank, world.size, world.aborted.append)
         self.watchdog.set_timeout(TIMEOUT_S)
 
     def share_text(self, text: str) -> list[str]:
         self.world.texts[self.rank] = text
-        with self.standing.waiting("an agreement"):
+        with self.rank_status.waiting("an agreement"):
             self.world.meeting.wait(10)
             texts = list(self.world.texts)
             self.world.meeting.wait(10)
         return texts
 
     def node_barrier(self) -> None:
-        with self.standing.waiting("a barrier of the node"):
+        with self.rank_status.waiting("a barrier of the node"):
             self.world.nodes[self.node].wait(10)
 
     def node_shared(self, n_bytes: int, **_how: bool) -> Any:
@@ -163,8 +163,8 @@ def test_a_compiler_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_whatever_is_trained_and_evaluated_nothing_is_compiled(rng: np.random.Generator) -> None:
-    kinds = [(loss.name, "tanh", "sgd") for loss in LOSSES]
-    kinds += [("mse", activation.name, "sgd") for activation in ACTIVATIONS]
+    kinds = [(name, "tanh", "sgd") for name in LOSSES]
+    kinds += [("mse", name, "sgd") for name in ACTIVATIONS]
     kinds += [("cross_entropy", "relu", name) for name in OPTIMIZERS]
     with compilations() as compiled:
         for dtype in ("float32", "float64"):

@@ -10,16 +10,16 @@ import numba
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
+from ddp_mlp.config import OptimizerConfig
 from ddp_mlp.core import sharding
 from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import CAPACITY, DEFERS
-from ddp_mlp.core.kernels.step.optimizers import UPDATES
 from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import OPTIMIZERS, UpdateRules
 from ddp_mlp.core.sampling import batch_bounds, steps_per_epoch
+from ddp_mlp.core.update_rules import UpdateRules
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.engine import shared_memory as tables
 from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
@@ -30,7 +30,7 @@ from tests.building import engine_of, gradient_of, network_of, parameters_of, re
 N_ROWS = 101
 #: 2163 parameters: three blocks, the last one short, so that workers fold slices of their own.
 SIZES = (20, 40, 30, 3)
-KNOWN_OPTIMIZERS = [name for name in UPDATES if name in reference.RULES]
+KNOWN_OPTIMIZERS = [name for name in OPTIMIZERS if name in reference.RULES]
 
 
 def problem(rng: np.random.Generator, dtype: str = "float32") -> tuple[Network, Resident, np.ndarray]:
@@ -41,7 +41,7 @@ def problem(rng: np.random.Generator, dtype: str = "float32") -> tuple[Network, 
 
 def train(engine: Engine, optimizer: str, batch: int, epochs: int = 2, rate: float = 0.05) -> None:
     """Run some epochs, with an order of their own each."""
-    settings = OptimizerConfig(name=optimizer, **OPTIMIZER_DEFAULTS[optimizer])  # type: ignore[arg-type]
+    settings = OptimizerConfig(name=optimizer, **OPTIMIZERS[optimizer].defaults)  # type: ignore[arg-type]
     n_steps = steps_per_epoch(N_ROWS, batch)
     for epoch in range(epochs):
         engine.order[:] = np.random.default_rng(epoch).permutation(N_ROWS)
@@ -75,7 +75,7 @@ def test_threads_do_not_change_a_bit(micro_batches: int, batch: int, dtype: str,
         assert bits(parts, threads, micro_batches, batch) == alone, threads
 
 
-@pytest.mark.parametrize("optimizer", UPDATES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_threads_do_not_change_a_bit_of_any_optimizer(optimizer: str, rng: np.random.Generator) -> None:
     parts = problem(rng)
     assert bits(parts, 3, 4, 16, optimizer) == bits(parts, 1, 4, 16, optimizer)
@@ -126,7 +126,7 @@ def bits_of_two_steps(
     """Take a step of 101 rows and one of 5; return whether sums were taken in the update, and all that can be seen."""
     rng = np.random.default_rng(1)
     x, t = rng.normal(0, 1, (N_ROWS, network.layout.sizes[0])), targets_for(network, N_ROWS, rng)
-    settings = OptimizerConfig(name=optimizer, **OPTIMIZER_DEFAULTS[optimizer])  # type: ignore[arg-type]
+    settings = OptimizerConfig(name=optimizer, **OPTIMIZERS[optimizer].defaults)  # type: ignore[arg-type]
     coefficients = [OPTIMIZERS[optimizer].coefficients(settings, 0.05, step) for step in range(2)]
     how = {"micro_batches": micro_batches, "threads": threads, "rules": rules}
     with engine_of(network, resident_of(x, t, dtype), parameters_of(network, rng, dtype), optimizer, **how) as engine:
@@ -142,7 +142,7 @@ def bits_of_two_steps(
     ("name", "optimizer", "micro_batches", "dtype", "rules"),
     [
         *((name, "momentum", 8, "float32", UpdateRules()) for name in NETWORKS),
-        *(("wide", optimizer, 4, "float32", UpdateRules()) for optimizer in UPDATES),
+        *(("wide", optimizer, 4, "float32", UpdateRules()) for optimizer in OPTIMIZERS),
         ("wide", "adam", 1, "float64", UpdateRules()),
         ("three parts", "sgd", 16, "float64", UpdateRules(clip_norm=0.01, layer_norms=True)),
         ("wide", "sgd", 4, "float32", UpdateRules(l1=0.1, l2=0.2, lq=0.1, q=3.0)),
@@ -218,7 +218,7 @@ def test_training_is_that_of_the_reference(batch: int, optimizer: str, rng: np.r
     with engine_of(network, resident, theta, optimizer, batch=batch, threads=2) as engine:
         train(engine, optimizer, batch, epochs=1)
         found = engine.parameters.copy()
-    rule = reference.Optimizer(optimizer, len(theta), **OPTIMIZER_DEFAULTS[optimizer])
+    rule = reference.Optimizer(optimizer, len(theta), **OPTIMIZERS[optimizer].defaults)
     rule.lay_out(SIZES)
     order = np.random.default_rng(0).permutation(N_ROWS)
     for i in range(steps_per_epoch(N_ROWS, batch)):
@@ -331,7 +331,7 @@ def test_one_compiled_version_serves_all(micro_batches: int, threads: int, n_row
         network = network_of(sizes)
         resident = resident_of(np.zeros((n_rows, sizes[0])), np.zeros((n_rows, sizes[-1])), dtype)
         start = np.zeros(network.layout.n_parameters, dtype)
-        for optimizer in UPDATES:
+        for optimizer in OPTIMIZERS:
             how = {"micro_batches": micro_batches, "threads": threads}
             with engine_of(network, resident, start, optimizer, **how) as engine:
                 arena = numba.typeof(engine._arena)

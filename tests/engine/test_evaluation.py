@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.losses import losses_of
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS, evaluate_blocks, predict_blocks
-from ddp_mlp.core.network import LOSSES_OF_TASK
 from ddp_mlp.engine.evaluation import Evaluator
 from tests import reference
 from tests.building import network_of, parameters_of, resident_of, resident_of_bytes, targets_for
@@ -140,7 +140,7 @@ def test_ties_go_to_the_first_class(task: str, loss: str, n_outputs: int, right:
 
 def test_binary_data_under_squared_error_counts_answers(rng: np.random.Generator) -> None:
     """A linear unit under squared error aims at 0 and 1, so 1/2 parts its answers."""
-    assert "mse" in LOSSES_OF_TASK["binary"]
+    assert "mse" in losses_of("binary")
     network = network_of((1, 1), loss="mse")
     resident = resident_of([[0.1], [0.4], [0.6], [0.9]], [[0.0], [0.0], [1.0], [1.0]])
     found = evaluator_of(network, "binary", resident).evaluate(np.array([1.0, 0.0]), np.arange(4))

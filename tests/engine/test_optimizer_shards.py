@@ -14,7 +14,7 @@ from ddp_mlp.config import Config, DataConfig, OptimizerConfig, TrainConfig
 from ddp_mlp.core.blocks import LayerGroup, block_table
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.engine.engine import Engine
-from ddp_mlp.engine.optimizer_shards import Shares, sharding_of
+from ddp_mlp.engine.optimizer_shards import OptimizerShards, sharding_of
 from tests.building import network_of, parameters_of, resident_of, targets_for
 
 SIZES = st.lists(st.integers(1, 60), min_size=2, max_size=5).map(tuple)
@@ -33,7 +33,7 @@ def test_shares_part_every_group_in_order(sizes: tuple[int, ...], n_nodes: int, 
     table = block_table(Layout(sizes))
     edges = [len(table.blocks) * i // n_groups for i in range(n_groups + 1)]
     groups = [LayerGroup((), blocks) for blocks in pairwise(edges)]
-    shares = [Shares(table, OneOf(node, n_nodes), groups, True, 4) for node in range(n_nodes)]
+    shares = [OptimizerShards(table, OneOf(node, n_nodes), groups, True, 4) for node in range(n_nodes)]
     vector = np.arange(2 * Layout(sizes).n_parameters).reshape(2, -1)
     pieces = [
         share.own_part(vector)[:, slice(*place)]

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.config import Config
-from ddp_mlp.core import network as networks
-from ddp_mlp.core import sharding
+from ddp_mlp.core import layer_table, sharding
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import digest
 from ddp_mlp.core.network import build_network, check_trainable
-from ddp_mlp.core.optimizers import OPTIMIZERS
 from ddp_mlp.core.sampling import split_ids
 from ddp_mlp.data.resident import load_resident
 from ddp_mlp.data.rows import Rows
@@ -28,10 +27,11 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.engine import engine
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training.fitting import fit_treatment, treatment_from_json
+from ddp_mlp.training.fitting import fit_preprocessing, preprocessing_from_json
 from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.row_memory import SharedAllocations
 from ddp_mlp.training.trainer import Trainer
+from ddp_mlp.training.understanding import understood
 from tests.faults.cases import Case, Data, Layout
 from tests.faults.guarded_memory import guarded_arrays, take
 from tests.thread_world import run_ranks
@@ -41,7 +41,7 @@ LIMITS: dict[str, tuple[Any, str, type]] = {
     "rows_at_once": (sharding, "_ROWS_AT_ONCE", int),
     "work_per_parameter": (sharding, "_WORK_PER_PARAMETER", float),
     "group_bytes": (engine, "GROUP_BYTES", int),
-    "values_at_once": (networks, "_VALUES_AT_ONCE", int),
+    "values_at_once": (layer_table, "_VALUES_AT_ONCE", int),
 }
 #: Columns of an epoch that tell of time.
 _TIMES = ("samples_per_s", "compute_s", "communicate_s", "data_s", "wall_s")
@@ -52,6 +52,7 @@ class Split:
     """Rows in memory, as `ddp_mlp.data.dataset.dataset.Split` has them in a file."""
 
     rows: Rows
+    allows_missing: bool = False
 
     @property
     def n_samples(self) -> int:
@@ -98,17 +99,27 @@ def _problem(case: Case, config: Config, comm: Communicator) -> Problem:
         train_ids, valid_ids = np.arange(data.rows), np.arange(data.rows, data.rows + data.valid_rows)
     else:
         train_ids, valid_ids = split_ids(data.rows, config.data.valid_fraction or 0.0, config.train.seed)
-    treatment = treatment_from_json(fit_treatment(config, facts, splits[0], train_ids))  # type: ignore[arg-type]
+    preprocessing = preprocessing_from_json(fit_preprocessing(config, facts, splits[0], train_ids))  # type: ignore[arg-type]
     how = (splits, data.features, facts.n_targets, config.train.dtype)
-    memory = SharedAllocations(comm, *how, weighted=treatment.weighted)  # type: ignore[arg-type]
+    memory = SharedAllocations(comm, *how, weighted=preprocessing.weighted)  # type: ignore[arg-type]
     resident = load_resident(
-        splits, treatment, config.train.dtype, facts.n_targets,  # type: ignore[arg-type]
+        splits, preprocessing, config.train.dtype, facts.n_targets,  # type: ignore[arg-type]
         allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
     )  # fmt: skip
     comm.node_barrier()
     augmentation = augmentation_settings(config.data.augment, facts.image_shape)
+    known = understood(facts, preprocessing, (len(train_ids), len(valid_ids)), {})
     return Problem(
-        network, facts, treatment.features, resident, train_ids, valid_ids, "", treatment.targets, augmentation
+        network,
+        facts,
+        preprocessing.features,
+        resident,
+        train_ids,
+        valid_ids,
+        "",
+        preprocessing.target_normalization,
+        augmentation,
+        known,
     )
 
 
@@ -154,7 +165,12 @@ def train(case: Case, layout: Layout, comm: Communicator) -> dict[str, str]:
 def _answers(problem: Problem, state: TrainState, comm: Communicator, threads: int) -> dict[str, str]:
     """Collective. Return hashes of metrics and predictions."""
     evaluator = Evaluator(
-        problem.network, problem.schema.task, problem.resident, comm, threads, targets=problem.targets
+        problem.network,
+        problem.schema.task,
+        problem.resident,
+        comm,
+        threads,
+        target_normalization=problem.target_normalization,
     )
     ids = problem.train_ids[::-1].copy()
     metrics = evaluator.evaluate_in_detail(state.parameters, ids)

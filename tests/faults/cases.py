@@ -7,9 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from msgspec import Struct, convert
 
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, Config, from_builtins
-from ddp_mlp.config.schema import SCHEDULE_DEFAULTS
-from ddp_mlp.core.network import LOSSES_OF_TASK
+from ddp_mlp.catalog.losses import losses_of
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.catalog.schedules import SCHEDULES
+from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.errors import UsageError
 
 ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "arctan", "leaky_relu", "elu", "softplus", "maxout")
@@ -246,7 +247,7 @@ def _model(draw: _Draw, *, is_tied: bool) -> dict[str, Any]:
 
 
 def _loss(draw: _Draw, task: str, outputs: int, *, has_classes: bool) -> dict[str, Any]:
-    loss: dict[str, Any] = {"name": draw.of(*LOSSES_OF_TASK[task])}
+    loss: dict[str, Any] = {"name": draw.of(*losses_of(task))}
     if task == "multiclass" and draw.chance(0.3):
         loss["label_smoothing"] = 0.1
     if has_classes and draw.chance(0.2):
@@ -259,16 +260,16 @@ def _loss(draw: _Draw, task: str, outputs: int, *, has_classes: bool) -> dict[st
 
 
 def _optimizer(draw: _Draw) -> dict[str, Any]:
-    optimizer = {"name": draw.of(*OPTIMIZER_DEFAULTS), "learning_rate": draw.of(1e-3, 0.1, 0.1, 1.0, 1e3)}
+    optimizer = {"name": draw.of(*OPTIMIZERS), "learning_rate": draw.of(1e-3, 0.1, 0.1, 1.0, 1e3)}
     if optimizer["name"] in ("momentum", "nesterov") and draw.chance(0.3):
         optimizer |= {"momentum_final": 0.95, "momentum_steps": draw.between(1, 9)}
     return optimizer
 
 
 def _schedule(draw: _Draw) -> dict[str, Any]:
-    name = draw.of("constant", *SCHEDULE_DEFAULTS)
+    name = draw.of("constant", *SCHEDULES)
     schedule = {"name": name, "warmup_steps": draw.of(0, 0, draw.between(1, 9))}
-    if "every_steps" in SCHEDULE_DEFAULTS[name]:
+    if "every_steps" in SCHEDULES[name].keys:
         schedule["every_steps"] = draw.between(1, 5)
     return schedule
 

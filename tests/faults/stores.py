@@ -88,7 +88,7 @@ class Store:
             network=c.network,
             schema=c.schema,
             normalization=c.normalization,
-            targets=c.targets,
+            target_normalization=c.target_normalization,
             fingerprint=c.fingerprint,
         )
         config = replace_struct(c.config, checkpoint=rules)

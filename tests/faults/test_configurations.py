@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec import to_builtins
 
-from ddp_mlp.config import OPTIMIZER_DEFAULTS
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.core.sharding import plan_reduction
 from ddp_mlp.engine import engine
 from tests.faults import case_runs
@@ -82,7 +82,7 @@ def test_cases_have_all_there_is() -> None:
     cases = [random_case(seed) for seed in range(600)]
     tables = [case.tables for case in cases]
     assert {name for t in tables for name in t["model"]["activation"]} == set(ACTIVATIONS)
-    assert {t["optimizer"]["name"] for t in tables} == set(OPTIMIZER_DEFAULTS)
+    assert {t["optimizer"]["name"] for t in tables} == set(OPTIMIZERS)
     assert {t["train"]["micro_batches"] for t in tables} == {1, 2, 4, 8, 16, 32, 64}
     assert {len(t["model"]["hidden"]) for t in tables} >= {0, 1, 2, 3, 4}
     sizes = {t["train"]["global_batch_size"] for t in tables}

@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 def wait_for_checkpoint(started: Job) -> None:
     def saved() -> bool:
         with contextlib.suppress(OSError, ValueError):
-            return "checkpoint" in json.loads((started.run / "status.json").read_text())
+            return bool(json.loads((started.run / "status.json").read_text()).get("checkpoint"))
         return False
 
     started.wait_for("a checkpoint", saved)

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.catalog.schedules import SCHEDULES
 from ddp_mlp.config.bounds import metas, words
-from ddp_mlp.config.schema import OPTIMIZER_DEFAULTS, SCHEDULE_DEFAULTS, is_table, keys, sections
+from ddp_mlp.config.schema import is_table, keys, sections
 from ddp_mlp.errors import MOST_OF_A_LINE
 from tests.faults.table import Row
 from tests.warm import Ended, command
@@ -90,7 +92,7 @@ def edges(section: str, key: str) -> list[str]:
 
 def valid_text(rng: random.Random) -> dict[str, dict[str, str]]:
     """Return sections of keys and values of a configuration that loads."""
-    optimizer, schedule = rng.choice(list(OPTIMIZER_DEFAULTS)), rng.choice(list(SCHEDULE_DEFAULTS))
+    optimizer, schedule = rng.choice(list(OPTIMIZERS)), rng.choice(list(SCHEDULES))
     text = {
         "data": {"train": '"m.h5"'},
         "model": {"hidden": "[4, 4]", "activation": '["relu", "tanh"]'},
@@ -99,7 +101,7 @@ def valid_text(rng: random.Random) -> dict[str, dict[str, str]]:
         "train": {"epochs": "2", "global_batch_size": '"full"', "micro_batches": "4"},
         "checkpoint": {"keep": "3"},
     }
-    if "every_steps" in SCHEDULE_DEFAULTS[schedule]:
+    if "every_steps" in SCHEDULES[schedule].keys:
         text["schedule"]["every_steps"] = "5"
     return text
 

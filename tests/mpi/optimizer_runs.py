@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import connect
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, load_config
+from ddp_mlp.config import load_config
 from ddp_mlp.engine.compilation import ready_kernels
 from tests.building import compilations
 
@@ -85,7 +86,7 @@ def main() -> None:
         for dtype in ("float32", "float64"):
             ready_kernels(dtype, comm, print)
         # Where many ranks share a core, each barrier takes long: then each optimiser once.
-        names = [name for name in RUNS if comm.world_size <= 3 or name in (*OPTIMIZER_DEFAULTS, "tiny")]
+        names = [name for name in RUNS if comm.world_size <= 3 or name in (*OPTIMIZERS, "tiny")]
         with compilations() as compiled:
             found = {name: train(folder, name, comm) for name in names}
         if compiled:

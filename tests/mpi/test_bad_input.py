@@ -52,7 +52,7 @@ CASES = {
     "lengths differ": (65, ["--set", "data.train=mismatched.h5"], "10"),
     "no samples": (65, ["--set", "data.train=empty.h5"], "empty.h5"),
     "not a number": (65, ["--set", "data.train=nan.h5"], "row 7"),
-    "negative label": (65, ["--set", "data.train=labels.h5"], "labels.h5"),
+    "negative label": (65, ["--set", "data.train=labels.h5", "--set", "data.task=binary"], "labels.h5"),
     "two wrong values": (2, ["--set", "train.epochs=0", "--set", "model.hiden=[3]"], "did you mean 'hidden'"),
     "wrong pair": (2, ["--set", "loss.name=mse"], "allowed: cross_entropy"),
     "trained step": (2, ["--set", "model.activation=step"], "slope is 0"),

@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from ddp_mlp.core.network import layer_table
+from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.sharding import defers_weights
 from tests.building import network_of
 from tests.faults.jobs import left_by_mpi

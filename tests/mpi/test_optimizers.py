@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ddp_mlp.config import OPTIMIZER_DEFAULTS
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from tests.mpi.optimizer_runs import CONFIG, RUNS
 from tests.runs import on_ranks, prepare
 from tests.tiers import thorough
@@ -35,7 +35,7 @@ def alone(folder: Path) -> dict[str, Any]:
 
 
 def test_every_optimizer_is_here() -> None:
-    assert OPTIMIZER_DEFAULTS.keys() <= RUNS.keys()
+    assert OPTIMIZERS.keys() <= RUNS.keys()
 
 
 #: Nodes of one and of two ranks that share out the optimiser, and five of which most own nothing of a tiny network.
@@ -59,7 +59,7 @@ def test_bits_do_not_depend_on_ranks(
 ) -> None:
     together = found(folder, ranks, **environment)
     assert [name for name in together if together[name] != alone[name]] == []
-    assert together.keys() >= OPTIMIZER_DEFAULTS.keys()
+    assert together.keys() >= OPTIMIZERS.keys()
 
 
 def test_they_differ_from_each_other(alone: dict[str, Any]) -> None:

@@ -78,8 +78,9 @@ def test_what_a_loss_is_measured_in(folder):
 def test_a_batch_of_more_rows_than_there_are_is_told(folder):
     told: list[str] = []
     train_here(folder, "large", "train.global_batch_size=81", "optimizer.learning_rate=0.001", told=told)
-    assert told[0].startswith("[train] global_batch_size = 81 is more than the 80 rows that train: each step takes all")
+    expected = "[train] global_batch_size = 81 is more than the 80 rows that train: each step takes all"
+    assert any(line.startswith(expected) for line in told)
     told.clear()
     train_here(folder, "fits", "train.global_batch_size=80", "optimizer.learning_rate=0.001", told=told)
     train_here(folder, "full", "train.global_batch_size=full", "optimizer.learning_rate=0.001", told=told)
-    assert not any("more than" in line for line in told)
+    assert not any("rows that train" in line for line in told)

@@ -9,7 +9,7 @@ import pytest
 
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.kernels.step.penalties import clip_factor
-from ddp_mlp.core.optimizers import UpdateRules
+from ddp_mlp.core.update_rules import UpdateRules
 from ddp_mlp.engine.engine import Engine
 from tests import reference
 from tests.building import engine_of, network_of, parameters_of, resident_of, targets_for

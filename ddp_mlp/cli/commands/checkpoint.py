@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ddp_mlp.cli.options import json_option, print_json, print_result
+from ddp_mlp.cli.schema_text import schema_lines
 from ddp_mlp.errors import printable
 
 _path = click.argument("path", type=click.Path(path_type=Path))
@@ -68,7 +69,7 @@ def list_(path: Path, as_json: bool) -> None:
 @_path
 @json_option
 def show(path: Path, as_json: bool) -> None:
-    """Show what the newest good checkpoint of PATH holds, or that in the file PATH."""
+    """Show the contents of the newest good checkpoint of PATH, or of the file PATH."""
     import msgspec
 
     from ddp_mlp.checkpoint.checkpoint import load_checkpoint, newest_good
@@ -93,7 +94,12 @@ def show(path: Path, as_json: bool) -> None:
         "written_by": found.written_by,
         "config": msgspec.to_builtins(found.config),
     }
-    print_result(result, as_json=as_json)
+    if as_json:
+        print_json(result | {"schema": msgspec.to_builtins(found.schema)})
+        return
+    print_result(result, as_json=False)
+    for line in schema_lines(found.schema):
+        click.echo(printable(line))
 
 
 @checkpoint.command()

@@ -14,7 +14,7 @@ import click
 from ddp_mlp.cli.options import json_option, print_json
 
 if TYPE_CHECKING:
-    from ddp_mlp.cluster.doctor import Finding
+    from ddp_mlp.cluster.doctor import Diagnosis
 
 
 @click.command()
@@ -45,13 +45,13 @@ def doctor(run_dir: Path, as_json: bool) -> None:
     sys.exit(0 if _is_fit(findings) else 1)
 
 
-def _is_fit(findings: Iterable[Finding]) -> bool:
+def _is_fit(findings: Iterable[Diagnosis]) -> bool:
     from ddp_mlp.cluster.doctor import ERROR
 
     return all(finding.level != ERROR for finding in findings)
 
 
-def _print(findings: Iterable[Finding]) -> None:
+def _print(findings: Iterable[Diagnosis]) -> None:
     for finding in findings:
         click.echo(f"{finding.level:<8} {finding.name:<14} {finding.found}")
         if finding.fix:

@@ -30,15 +30,18 @@ def evaluate(
     targets: str | None,
     as_json: bool,
 ) -> None:
-    """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5 or F.h5:/group).
+    """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5, F.h5:/group, or a table).
 
     Every sample counts once and the same; errors of a regression are in the units of DATA.
     """
-    from ddp_mlp.comm import connect
+    from ddp_mlp.comm import connect, known_to_all
+    from ddp_mlp.errors import UsageError
     from ddp_mlp.training.inference import Rows, apply_model
 
     rows = Rows(data, split, features, targets)
     with connect() as comm, apply_model(model, rows, comm, tell) as applied:
+        if top_k and applied.model.schema.task == "regression":
+            raise known_to_all(UsageError("--top-k counts classes, but the model answers quantities; leave it out"))
         result = {"split": applied.split, **applied.evaluate(top_k or 0)}
         if comm.rank != 0:
             return

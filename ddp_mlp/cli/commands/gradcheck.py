@@ -27,17 +27,17 @@ def gradcheck(config: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     ready_kernels("float64", SingleProcess(), tell)
     from ddp_mlp.training.gradcheck import check_configuration
 
-    findings = check_configuration(loaded)
-    passed = all(finding.passed for finding in findings)
+    checks = check_configuration(loaded)
+    passed = all(check.passed for check in checks)
     if as_json:
         layers = [
             {"layer": f.name, "checked": f.n_checked, "kinks": f.n_kinks, "error": f.error, "passed": f.passed}
-            for f in findings
+            for f in checks
         ]
         print_json({"passed": passed, "layers": layers})
     else:
         click.echo(f"{'layer':<16}{'checked':>9}{'kinks':>7}{'largest relative error':>24}  verdict")
-        for f in findings:
+        for f in checks:
             verdict = "right" if f.passed else "WRONG" if f.n_checked else "not checked"
             click.echo(f"{f.name:<16}{f.n_checked:>9}{f.n_kinks:>7}{f.error:>24.1e}  {verdict}")
     if not passed:

@@ -71,11 +71,11 @@ def _choose(command: tuple[str, ...]) -> tuple[int, int]:
     given = train.make_context("train", list(command[1:])).params
     if given["dry_run"]:
         return 1, 1
-    from ddp_mlp.cluster.plan.auto import begun_with, choose_layout
+    from ddp_mlp.cluster.plan.auto import begun_with, choose_placement
 
     directory = given["out"] or Path("runs") / given["config"].stem
     most = begun_with(directory) if given["resume"] else None
-    return choose_layout(given["config"], given["overrides"], most, tell)
+    return choose_placement(given["config"], given["overrides"], most, tell)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -106,7 +106,7 @@ def launch(
     """Run COMMAND, such as `train CONFIG.toml`, on several ranks of this machine, or of those of a hostfile.
 
     Finds the mpiexec that belongs to this Python's MPI, and sets the threads. With `-n auto`, for
-    `train`, a few layouts of ranks and threads are tried for a second each, and the choice is
+    `train`, a few placements of ranks and threads are tried for a second each, and the choice is
     remembered.
     """
     from ddp_mlp.cluster.launch.hostfile import ranks_on, read_hosts
@@ -115,7 +115,7 @@ def launch(
     if n_ranks is None and hostfile is None:
         raise click.UsageError("say how many ranks with -n, or where with --hostfile")
     if n_ranks == AUTO and hostfile:
-        raise click.UsageError("-n auto tries layouts on this machine; with --hostfile give a number of ranks")
+        raise click.UsageError("-n auto tries placements on this machine; with --hostfile give a number of ranks")
     command = _with_directory(command)
     if n_ranks == AUTO:
         n_ranks, threads_per_rank = _choose(command)

@@ -110,15 +110,15 @@ def as_dict(made: Plan) -> dict[str, object]:
 
 
 def lines(made: Plan) -> list[str]:
-    """Return what a person reads."""
-    rates, job, advice = made.rates, made.subject.job, made.advice
+    """Return the plan as lines for a person."""
+    rates, workload, advice = made.rates, made.planned.workload, made.advice
     rows = max(rates.first)
-    flops, gradient, update = job.flops_per_sample * rows, rates.first[rows], rates.update
+    flops, gradient, update = workload.flops_per_sample * rows, rates.first[rows], rates.update
     alone, busy = _giga(flops, gradient.alone_s), _giga(flops, gradient.busy_s)
     gradient_s = f"gradient of {rows} rows: {_us(gradient.alone_s)} alone, {_us(gradient.busy_s)} with all cores busy"
     moved = _giga(made.update_bytes, update.alone_s)
     found = [
-        f"{job.n_parameters:,} parameters, global batch {job.global_batch_size}, {rates.cores} cores",
+        f"{workload.n_parameters:,} parameters, global batch {workload.global_batch_size}, {rates.cores} cores",
         f"{gradient_s} ({alone} and {busy} GFLOP/s a core)",
         f"update: {_us(update.alone_s)} alone ({moved} GB/s), {_us(update.busy_s)} with all cores busy",
         f"fixed: {_us(rates.fixed_s)} a step, {_us(rates.barrier_s)} for barriers with each further worker",
@@ -141,7 +141,7 @@ def lines(made: Plan) -> list[str]:
         found.append(f"from {advice.slower_from} ranks on, more of them are slower")
     if made.left_out:
         left_out = ", ".join(map(str, made.left_out))
-        found.append(f"[train] micro_batches = {job.micro_batches} is too few for {left_out} ranks")
+        found.append(f"[train] micro_batches = {workload.micro_batches} is too few for {left_out} ranks")
     return found
 
 

@@ -14,7 +14,13 @@ from ddp_mlp.cli.options import tell
 @click.argument("data")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="F.h5, F.csv or F.npy.")
 @click.option("--split", help="Split of DATA [default: test, else valid, else train].")
-@click.option("--with", "beside", multiple=True, metavar="COL", help="Also write: row, target; may be repeated.")
+@click.option(
+    "--with",
+    "beside",
+    multiple=True,
+    metavar="COL",
+    help="Also write row, target, or a column of a table.",
+)
 @click.option("--features", metavar="PATHS", help="Arrays of the features, if not named as in training.")
 @click.option("--targets", metavar="PATHS", help="Arrays of the targets, likewise; none are needed.")
 @click.option("--force", is_flag=True, help="Replace the output if it is there.")
@@ -28,7 +34,11 @@ def predict(
     targets: str | None,
     force: bool,
 ) -> None:
-    """Write the answers of MODEL for DATA: values, or classes and probabilities. Targets are not needed."""
+    """Write the answers of MODEL for DATA: values, or classes and probabilities.
+
+    DATA is F.h5, F.h5:/group, or a table as `data import` reads it, whose columns are found by name.
+    No targets are needed. Answers for a table begin with the number of the row.
+    """
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.data.predictions import Answers, beside_answers, check_target, write_predictions
     from ddp_mlp.training.inference import Rows, apply_model
@@ -42,6 +52,7 @@ def predict(
             with agreed(comm):
                 if comm.rank == 0:
                     found = applied.model
-                    columns = beside_answers(found.schema, applied.ids, applied.targets, beside)
+                    wanted = tuple(dict.fromkeys((*["row"] * applied.location.is_table, *beside)))
+                    columns = beside_answers(found.schema, applied.ids, applied.targets, wanted, applied.location.texts)
                     write_predictions(out, Answers(outputs, found.schema, found.network.output_threshold, columns))
-                    tell(f"{out}: {len(outputs)} answers for the {applied.split} split")
+                    tell(f"{out}: {len(outputs)} answers, {applied.split} of {data}")

@@ -15,7 +15,7 @@ import click
 from ddp_mlp.cli.options import RANKS, RESTARTS, THREADS, json_option, print_json, shown, tell
 
 if TYPE_CHECKING:
-    from ddp_mlp.cluster.slurm.job import Job
+    from ddp_mlp.cluster.slurm.job import BatchJob
 
 _JOB_OPTIONS = (
     click.argument("configs", nargs=-1, required=True, metavar="CONFIG..."),
@@ -51,15 +51,15 @@ def slurm() -> None:
     """Write, submit and follow jobs of a cluster with Slurm."""
 
 
-def _job(configs: tuple[str, ...], out: str | None, launcher: str, mpi_type: str | None, **options: Any) -> Job:
+def _job(configs: tuple[str, ...], out: str | None, launcher: str, mpi_type: str | None, **options: Any) -> BatchJob:
     """Return the job that the options ask for, checked together with its configurations."""
-    from ddp_mlp.cluster.slurm.job import Job, check_job
+    from ddp_mlp.cluster.slurm.job import BatchJob, check_job
     from ddp_mlp.cluster.slurm.starters import choose_starter
     from ddp_mlp.config import load_config
     from ddp_mlp.errors import UsageError
 
     directory = out or str(Path("runs") / Path(configs[0]).stem) + ("-array" if len(configs) > 1 else "")
-    job = check_job(Job(configs, directory, choose_starter(launcher, mpi_type), sys.executable, **options))
+    job = check_job(BatchJob(configs, directory, choose_starter(launcher, mpi_type), sys.executable, **options))
     for config in configs:
         micro_batches = load_config(Path(config), job.overrides).train.micro_batches
         if micro_batches != "auto" and micro_batches < job.most_workers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     help="auto: a bar in a terminal of a single process, sparse lines elsewhere.",
 )
 @click.option("--max-time", type=DURATION, help="Save and stop after this long, such as 3h50m, 90m or 45s.")
-@click.option("--dry-run", is_flag=True, help="Check the configuration and print it resolved; train nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the configuration and print every key, as `config show`.")
 @json_option
 def train(
     config: Path,
@@ -75,8 +75,8 @@ def train(
     Alone, or on every rank of `mpirun`, `srun` or `ddp-mlp launch`: the weights are the
     same bits on any number of ranks up to [train] micro_batches.
     """
+    from ddp_mlp.cli.commands.config import print_explained
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.config import as_toml
     from ddp_mlp.run.signals import hold_stop_signals
 
     if resume and overwrite:
@@ -84,13 +84,16 @@ def train(
     hold_stop_signals()
     read = read_config(config, overrides)
     if dry_run and not is_rank_of_several(os.environ):  # it needs no other rank, be there one or not
-        click.echo(as_toml(read()), nl=False)
+        read()
+        print_explained(config, overrides, as_json=as_json)
         return
     with connect() as comm:
         with agreed(comm):
             loaded = read()
         if dry_run:
-            click.echo(as_toml(loaded), nl=False)
+            with agreed(comm):
+                if comm.rank == 0:
+                    print_explained(config, overrides, as_json=as_json)
             return
         from ddp_mlp.cli.progress import make_progress
         from ddp_mlp.run.run import Run, RunOptions
@@ -100,7 +103,7 @@ def train(
         with make_progress(progress, loaded, comm) as shown:
             summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
         if comm.rank == 0:
-            print_result(summary, as_json=as_json)
+            print_result(_told(summary, as_json=as_json), as_json=as_json)
     if summary["status"] == "stopped":
         sys.exit(StoppedError.exit_code)
 
@@ -116,3 +119,8 @@ def _choose_directory(loaded: Config, path: Path, comm: Communicator, *, resume:
             chosen = str(run_directory(loaded, path, resume=resume))
             tell(f"run directory: {chosen}")
     return Path(comm.share_text(chosen)[0])
+
+
+def _told(summary: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Return the printed part of a summary: a person has read the understanding of the data before the first step."""
+    return {name: value for name, value in summary.items() if as_json or name != "understood"}

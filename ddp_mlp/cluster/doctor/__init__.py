@@ -1,4 +1,4 @@
-"""Is this machine, this MPI, this Slurm fit to train? And what to do about what is not."""
+"""Is this machine, this MPI, this Slurm fit to train? And how to mend it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Check, Finding
+from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, WARNING, Check, Diagnosis
 from ddp_mlp.cluster.doctor.machine import check_cores, check_shared_memory
 from ddp_mlp.cluster.doctor.mpi import check_launcher, check_library, check_two_ranks, check_world
 from ddp_mlp.cluster.doctor.slurm import check_slurm
 from ddp_mlp.cluster.doctor.software import check_libraries, check_python
 from ddp_mlp.cluster.doctor.storage import check_kernel_cache, check_run_directory
 
-__all__ = ["ERROR", "OK", "WARNING", "Finding", "check_world", "diagnose"]
+__all__ = ["ERROR", "OK", "WARNING", "Diagnosis", "check_world", "diagnose"]
 
 
-def diagnose(run_directory: Path) -> Iterator[Finding]:
+def diagnose(run_directory: Path) -> Iterator[Diagnosis]:
     """Yield a finding for each thing that training needs, but for the world of this process.
 
     Starts children that are no ranks of this job, and two ranks for a try.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
-from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Finding, ask
+from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, WARNING, Diagnosis, ask
 from ddp_mlp.cluster.launch.launch import launch_environment
 from ddp_mlp.cluster.launch.launchers import find_launcher, identify, launcher_on_path
 from ddp_mlp.comm import connect
@@ -19,28 +19,28 @@ from ddp_mlp.errors import LaunchError
 _INSTALL = 'pip install "ddp-mlp[mpich]", or load your cluster\'s MPI module'
 
 
-def check_library() -> Iterator[Finding]:
+def check_library() -> Iterator[Diagnosis]:
     """Look at which MPI library mpi4py loads, and from where."""
     try:
         library = loaded_library()
     except LaunchError as error:
-        yield Finding("mpi library", ERROR, str(error).partition(";")[0], _INSTALL)
+        yield Diagnosis("mpi library", ERROR, str(error).partition(";")[0], _INSTALL)
         return
     found = f"{library.version}, {library.path}"
     if not library.vendor:
         fix = "start ranks with that library's own launcher; MPICH and Open MPI are the ones that are tested"
-        yield Finding("mpi library", WARNING, found, fix)
+        yield Diagnosis("mpi library", WARNING, found, fix)
     else:
-        yield Finding("mpi library", OK, found)
+        yield Diagnosis("mpi library", OK, found)
 
 
-def check_launcher() -> Iterator[Finding]:
+def check_launcher() -> Iterator[Diagnosis]:
     """Look for the launcher of that library, and at the one a user would type."""
     try:
         launcher = find_launcher()
     except LaunchError as error:
         found, _, fix = str(error).partition(";")
-        yield Finding("launcher", ERROR, found, fix.strip())
+        yield Diagnosis("launcher", ERROR, found, fix.strip())
         return
     typed = launcher_on_path()
     other = identify(typed) if typed else None
@@ -48,39 +48,39 @@ def check_launcher() -> Iterator[Finding]:
         found = (
             f"{launcher.path} fits, but {typed} comes first on PATH ({other.vendor if other else 'of no known MPI'})"
         )
-        yield Finding("launcher", WARNING, found, f"start ranks with `ddp-mlp launch` or {launcher.path}, not mpirun")
+        yield Diagnosis("launcher", WARNING, found, f"start ranks with `ddp-mlp launch` or {launcher.path}, not mpirun")
         return
     shorter = f"; the first on PATH, {typed}, fits too" if typed and Path(typed) != Path(launcher.path) else ""
-    yield Finding("launcher", OK, f"{launcher.path} ({launcher.vendor}){shorter}")
+    yield Diagnosis("launcher", OK, f"{launcher.path} ({launcher.vendor}){shorter}")
 
 
-def check_world() -> Iterator[Finding]:
+def check_world() -> Iterator[Diagnosis]:
     """Collective. Compare the world that MPI sees with what the launcher of this process says."""
     expected = expected_world_size(os.environ)
     if expected <= 1:
-        yield Finding("world", OK, "one process, MPI not started")
+        yield Diagnosis("world", OK, "one process, MPI not started")
         return
     try:
         with connect() as comm:
-            yield Finding("world", OK, f"{comm.world_size} ranks on {len(comm.node_sizes)} nodes")
+            yield Diagnosis("world", OK, f"{comm.world_size} ranks on {len(comm.node_sizes)} nodes")
     except LaunchError as error:
         found, _, fix = str(error).partition(";")
-        yield Finding("world", ERROR, found, fix.strip())
+        yield Diagnosis("world", ERROR, found, fix.strip())
 
 
-def check_two_ranks() -> Iterator[Finding]:
+def check_two_ranks() -> Iterator[Diagnosis]:
     """Start two ranks on this machine that add up numbers."""
     try:
         launcher = find_launcher()
     except LaunchError:
-        yield Finding("two ranks", ERROR, "not tried: there is no launcher", "see launcher")
+        yield Diagnosis("two ranks", ERROR, "not tried: there is no launcher", "see launcher")
         return
     for name, value in launch_environment(launcher, 1, {}).items():
         os.environ.setdefault(name, value)
     started = perf_counter()
     exit_code, out, said = ask([launcher.path, "-n", "2", sys.executable, "-m", "ddp_mlp.comm.selftest"])
     if exit_code == 0 and "2 ranks agree" in out:
-        yield Finding("two ranks", OK, f"added up numbers in {perf_counter() - started:.1f} s")
+        yield Diagnosis("two ranks", OK, f"added up numbers in {perf_counter() - started:.1f} s")
         return
     fix = f"try {launcher.path} -n 2 hostname; if that works, look at firewall, host name and shared memory"
-    yield Finding("two ranks", ERROR, f"failed (exit code {exit_code}): {said}", fix)
+    yield Diagnosis("two ranks", ERROR, f"failed (exit code {exit_code}): {said}", fix)

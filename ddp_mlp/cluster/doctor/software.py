@@ -6,9 +6,9 @@ import platform
 import sys
 from collections.abc import Iterator
 
-from ddp_mlp.cluster.doctor.finding import ERROR, OK, Finding, ask
+from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, Diagnosis, ask
 
-#: What is imported, and how it is asked for its version. Each in a child of its own: a
+#: The libraries, and how each is asked for its version. Each in a child of its own: a
 #: library that is broken, or that breaks the process, spoils one line only.
 _LIBRARIES = {
     "numpy": "import numpy; print(numpy.__version__)",
@@ -17,21 +17,21 @@ _LIBRARIES = {
 }
 
 
-def check_python() -> Iterator[Finding]:
+def check_python() -> Iterator[Diagnosis]:
     """Look at the interpreter."""
     found = f"{platform.python_version()} at {sys.executable} on {platform.system()} {platform.machine()}"
     if sys.maxsize < 2**32:
-        yield Finding("python", ERROR, f"{found}, 32 bits", "install a 64-bit Python")
+        yield Diagnosis("python", ERROR, f"{found}, 32 bits", "install a 64-bit Python")
     else:
-        yield Finding("python", OK, found)
+        yield Diagnosis("python", OK, found)
 
 
-def check_libraries() -> Iterator[Finding]:
+def check_libraries() -> Iterator[Diagnosis]:
     """Import each library that training needs."""
     for name, code in _LIBRARIES.items():
         exit_code, out, said = ask([sys.executable, "-c", code])
         if exit_code == 0:
-            yield Finding(name, OK, out.strip())
+            yield Diagnosis(name, OK, out.strip())
         else:
             fix = f"pip install --force-reinstall {name}, and look for another {name} in PYTHONPATH"
-            yield Finding(name, ERROR, f"cannot be imported: {said}", fix)
+            yield Diagnosis(name, ERROR, f"cannot be imported: {said}", fix)

@@ -12,36 +12,36 @@ from pathlib import Path
 from time import perf_counter
 
 from ddp_mlp.cache_directory import cache_root, is_private
-from ddp_mlp.cluster.doctor.finding import ERROR, OK, WARNING, Finding
+from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, WARNING, Diagnosis
 
 _LEAST_FREE_BYTES = 2**30
 _SLOW_FSYNC_S = 1.0
 
 
-def check_kernel_cache() -> Iterator[Finding]:
+def check_kernel_cache() -> Iterator[Diagnosis]:
     """Look at where compiled kernels are kept."""
     yield judge_cache(cache_root())
 
 
-def judge_cache(root: Path) -> Finding:
+def judge_cache(root: Path) -> Diagnosis:
     """Judge a directory for compiled kernels: it must be private and writable."""
     name, fix = "kernel cache", "set DDP_MLP_CACHE_DIR to a directory of your own; until then one in /tmp is used"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = root.resolve()
     except OSError as error:
-        return Finding(name, WARNING, f"{root}: {error.strerror}", fix)
+        return Diagnosis(name, WARNING, f"{root}: {error.strerror}", fix)
     if not is_private(root):
-        return Finding(
+        return Diagnosis(
             name, WARNING, f"{root}: others may write there, so it is not used", f"chmod 700 {root}; or {fix}"
         )
     n_ready = len(list(root.glob("kernels-*")))
     if not os.access(root, os.W_OK | os.X_OK):
-        return Finding(name, WARNING, f"{root}, {n_ready} ready: cannot be written to", fix)
-    return Finding(name, OK, f"{root}, {n_ready} ready" if n_ready else f"{root}, empty: the first start compiles")
+        return Diagnosis(name, WARNING, f"{root}, {n_ready} ready: cannot be written to", fix)
+    return Diagnosis(name, OK, f"{root}, {n_ready} ready" if n_ready else f"{root}, empty: the first start compiles")
 
 
-def check_run_directory(path: Path) -> Iterator[Finding]:
+def check_run_directory(path: Path) -> Iterator[Diagnosis]:
     """Write, lock and sync a file where runs are kept."""
     name = "run directory"
     path = _nearest(path.absolute())
@@ -55,23 +55,23 @@ def check_run_directory(path: Path) -> Iterator[Finding]:
             fsync_s = perf_counter() - started
     except OSError as error:
         fix = "choose another --out, or mend rights, quota or disk"
-        yield Finding(name, ERROR, f"{path}: cannot write and sync a file: {error.strerror}", fix)
+        yield Diagnosis(name, ERROR, f"{path}: cannot write and sync a file: {error.strerror}", fix)
         return
     yield judge_run_directory(path, has_locks=has_locks, fsync_s=fsync_s, free=shutil.disk_usage(path).free)
 
 
-def judge_run_directory(path: Path, *, has_locks: bool, fsync_s: float, free: int) -> Finding:
+def judge_run_directory(path: Path, *, has_locks: bool, fsync_s: float, free: int) -> Diagnosis:
     """Judge a file system for runs by its locks, the time of one fsync, and free bytes."""
     found = f"{path}: fsync {1000 * fsync_s:.1f} ms, {free / 2**30:.1f} GiB free"
     if not has_locks:
         fix = "runs are then guarded by the time stamps of their lock file; ask for flock (Lustre: mount -o flock)"
-        return Finding("run directory", WARNING, f"{found}, no file locks", fix)
+        return Diagnosis("run directory", WARNING, f"{found}, no file locks", fix)
     if free < _LEAST_FREE_BYTES:
-        return Finding("run directory", WARNING, found, "make room, or keep fewer checkpoints ([checkpoint] keep)")
+        return Diagnosis("run directory", WARNING, found, "make room, or keep fewer checkpoints ([checkpoint] keep)")
     if fsync_s > _SLOW_FSYNC_S:
         fix = "save less often ([checkpoint] every_epochs), or run from a faster file system"
-        return Finding("run directory", WARNING, f"{found}, slow to sync", fix)
-    return Finding("run directory", OK, f"{found}, file locks work")
+        return Diagnosis("run directory", WARNING, f"{found}, slow to sync", fix)
+    return Diagnosis("run directory", OK, f"{found}, file locks work")
 
 
 def _nearest(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Removing what MPI libraries leave on this machine when their processes are killed.
+"""Removing leftovers of MPI libraries on this machine, whose processes were killed.
 
 None of it says to whom it belongs. What some process of this user may still use stays: memory
 that one has mapped or open, files written soon after the start of a launcher that lives,
@@ -58,7 +58,7 @@ def temporary_directory() -> Path:
 def _removed(
     folder: Path, patterns: tuple[str, ...], since: float, is_in_use: Callable[[list[Path]], Callable[[Path], bool]]
 ) -> list[Path]:
-    """Remove what is old enough and not in use; what cannot be removed stays."""
+    """Remove leftovers that are old enough and not in use, as far as that can be done."""
     with suppress(OSError):
         own = [path for pattern in patterns for path in folder.glob(pattern) if _is_own(path, since)]
         used = is_in_use(own)

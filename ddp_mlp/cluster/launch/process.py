@@ -27,6 +27,9 @@ _LOOK_S = 0.5
 _STAYS_S = 5.0
 
 
+_ASKED = b"\nCtrl-C: the ranks are asked to save and leave; once more ends them at once\n"
+
+
 class StopRequests:
     """Signals to this process, handed on to the job that runs.
 
@@ -54,6 +57,9 @@ class StopRequests:
         return self._asked.wait(seconds)
 
     def _receive(self, number: int, _frame: object) -> None:
+        if number == signal.SIGINT and not self._asked.is_set() and self._process:
+            with suppress(OSError):  # at once, since a signal may come between any two lines
+                os.write(2, _ASKED)
         self.interrupts += number == signal.SIGINT
         if self._process and self.interrupts > 1:
             self._process.kill()

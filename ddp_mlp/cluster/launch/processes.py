@@ -97,7 +97,7 @@ def sees_all_processes() -> bool:
 
 
 def _fields(process: int) -> list[str]:
-    """Return what the kernel says of a process after its name: state, parent, ...; nothing of one that is gone."""
+    """Return the fields of a process that follow its name: state, parent, ...; empty for one that is gone."""
     with suppress(OSError):
         return (_PROC / str(process) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     return []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ddp_mlp.cluster.slurm.record import read_status
+from ddp_mlp.comm.shared_memory import suspicion
 from ddp_mlp.errors import DdpMlpError, UsageError
 
 #: What another start would not change: mistakes of the user, requests to stop, training that diverged.
@@ -85,7 +86,7 @@ def explain(code: int, command: TrainCommand | None, since: float, tell: Tell) -
     how = f"killed by signal {code - 128}" if is_signal else f"exit code {code}"
     step = command.saved_step() if command else -1
     saved = f"; the checkpoint of step {step} is there, go on with --resume" if step >= 0 else ""
-    tell(f"error: a rank left or was killed before the job was done ({how}){saved}")
+    tell(f"error: a rank left or was killed before the job was done ({how}){saved}{suspicion(code)}")
     return 70
 
 

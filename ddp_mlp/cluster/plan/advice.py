@@ -1,4 +1,4 @@
-"""Which layout to take, of those whose times and memory were predicted."""
+"""Which placement to take, of those whose times and memory were predicted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _TIE = 1.02
 
 @dataclass(frozen=True)
 class Advice:
-    """What to take.
+    """The placements to take.
 
     Attributes
     ----------
     here : Prediction
-        The fastest layout on one node, with the fewest ranks among equals.
+        The fastest placement on one node, with the fewest ranks among equals.
     fastest : Prediction
         The fastest of all that were asked for.
     slower_from : int or None
@@ -31,7 +31,7 @@ class Advice:
 
 
 def advise(on_one_node: Sequence[Prediction], asked: Sequence[Prediction]) -> Advice:
-    """Choose among layouts of one node, and among what was asked for."""
+    """Choose among placements of one node, and among what was asked for."""
     quickest = min(prediction.step_s for prediction in on_one_node)
     equals = [prediction for prediction in on_one_node if prediction.step_s <= quickest * _TIE]
     here = min(equals, key=lambda prediction: (prediction.node_bytes, prediction.ranks * prediction.threads))

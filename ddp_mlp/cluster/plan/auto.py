@@ -17,7 +17,7 @@ from typing import Any
 from ddp_mlp.cache_directory import cache_root
 from ddp_mlp.checkpoint.checkpoint import newest_good
 from ddp_mlp.cluster.launch.launchers import find_launcher
-from ddp_mlp.cluster.plan.trial import try_layout
+from ddp_mlp.cluster.plan.trial import try_placement
 from ddp_mlp.cluster.plan.workload import describe
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import MOST_MICRO_BATCHES, load_config
@@ -32,7 +32,7 @@ _TIE = 1.03
 
 
 @dataclass(frozen=True)
-class Layout:
+class Placement:
     """Ranks, threads of each, and the seconds of a step that a trial found."""
 
     ranks: int
@@ -67,7 +67,7 @@ def candidates(cores: int, most: int | None, *, has_mpi: bool) -> list[tuple[int
     counts = sorted({1, min(2, most), most})
     tried = {(ranks, n // ranks) for n in counts for ranks in (1, 2, n) if n % ranks == 0}
     fit = [(ranks, threads) for ranks, threads in tried if has_mpi or ranks == 1]
-    return sorted(fit, key=lambda layout: (layout[0] * layout[1], layout[0]))
+    return sorted(fit, key=lambda placement: (placement[0] * placement[1], placement[0]))
 
 
 def begun_with(run_directory: Path) -> int | None:
@@ -78,19 +78,19 @@ def begun_with(run_directory: Path) -> int | None:
     return None
 
 
-def choose(found: Sequence[Layout]) -> Layout:
-    """Return the fastest layout; of those that are about as fast the one with the fewest workers, then ranks."""
-    quickest = min(layout.step_s for layout in found)
-    equals = [layout for layout in found if layout.step_s <= quickest * _TIE]
-    return min(equals, key=lambda layout: (layout.ranks * layout.threads, layout.ranks))
+def choose(found: Sequence[Placement]) -> Placement:
+    """Return the fastest placement; of those that are about as fast the one with the fewest workers, then ranks."""
+    quickest = min(placement.step_s for placement in found)
+    equals = [placement for placement in found if placement.step_s <= quickest * _TIE]
+    return min(equals, key=lambda placement: (placement.ranks * placement.threads, placement.ranks))
 
 
-def choose_layout(
+def choose_placement(
     config_path: Path,
     overrides: Sequence[str],
     most: int | None,
     tell: Callable[[str], None],
-    attempt: Callable[..., float | None] = try_layout,
+    attempt: Callable[..., float | None] = try_placement,
 ) -> tuple[int, int]:
     """Return ranks and threads for a configuration, from memory or by trial, and tell why.
 
@@ -102,7 +102,7 @@ def choose_layout(
     Raises
     ------
     LaunchError
-        If not a single layout can be started.
+        If not a single placement can be started.
     """
     config = load_config(config_path, overrides)
     configured = config.train.micro_batches
@@ -118,16 +118,18 @@ def choose_layout(
     found = []
     for ranks, threads in candidates(cores, most, has_mpi=_has_mpi()):
         seconds = attempt(ranks, threads, config_path, overrides)
-        found += [] if seconds is None else [Layout(ranks, threads, seconds)]
+        found += [] if seconds is None else [Placement(ranks, threads, seconds)]
     if not found:
-        raise LaunchError("no layout of ranks and threads could be tried; start with -n 1, which shows what is wrong")
+        raise LaunchError(
+            "no placement of ranks and threads could be tried; start with -n 1, which shows what is wrong"
+        )
     _remember(memory, found)
     taken = choose(found)
     tell(_reason(taken, found))
     return taken.ranks, taken.threads
 
 
-def _reason(taken: Layout, found: Sequence[Layout]) -> str:
+def _reason(taken: Placement, found: Sequence[Placement]) -> str:
     steps = ", ".join(map(str, found))
     return f"-n auto: {taken.ranks} ranks x {taken.threads} threads; a step with ranks x threads of {steps}"
 
@@ -142,16 +144,16 @@ def _has_mpi() -> bool:
 
 def _circumstances(config_path: Path, overrides: Sequence[str], most: int | None, cores: int) -> dict[str, Any]:
     """Return all that a choice depends on: machine, versions, network, batch, optimiser, and shape of the data."""
-    subject = describe(load_config(config_path, overrides))
-    config = subject.config
+    planned = describe(load_config(config_path, overrides))
+    config = planned.config
     return {
         "machine": [platform.machine(), platform.node(), _processor(), cores],
         "versions": [version(name) for name in ("ddp-mlp", "numba", "numpy", "mpi4py")],
-        "network": asdict(subject.network),
+        "network": asdict(planned.network),
         "optimizer": config.optimizer.name,
-        "job": asdict(subject.job) | {"data_bytes": 0},
-        "augmentation": subject.augmentation.tolist(),
-        "bytes": subject.stored_as_bytes,
+        "workload": asdict(planned.workload) | {"data_bytes": 0},
+        "augmentation": planned.augmentation.tolist(),
+        "bytes": planned.stored_as_bytes,
         "dtype": config.train.dtype,
         "most": most,
     }
@@ -168,21 +170,21 @@ def _processor() -> str:
 def _memory_of(circumstances: dict[str, Any]) -> Path:
     """Return the file that remembers the trials of these circumstances."""
     text = json.dumps(circumstances, sort_keys=True)
-    return cache_root() / f"layout-{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
+    return cache_root() / f"placement-{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
 
 
-def _recall(memory: Path) -> list[Layout]:
-    """Return what was found before; nothing where the file is not there or not as it should be."""
+def _recall(memory: Path) -> list[Placement]:
+    """Return the placements that were timed before; none where the file is absent or damaged."""
     try:
-        found = [Layout(*row) for row in read_json(memory, list[tuple[int, int, float]]) or []]
+        found = [Placement(*row) for row in read_json(memory, list[tuple[int, int, float]]) or []]
     except OSError:
         return []
-    return [layout for layout in found if layout.is_possible]
+    return [placement for placement in found if placement.is_possible]
 
 
-def _remember(memory: Path, found: Sequence[Layout]) -> None:
-    """Write down what was found; where that cannot be done, the next start finds it again."""
-    rows = [[layout.ranks, layout.threads, layout.step_s] for layout in found]
+def _remember(memory: Path, found: Sequence[Placement]) -> None:
+    """Write down the placements that were timed; where that fails, the next start times them again."""
+    rows = [[placement.ranks, placement.threads, placement.step_s] for placement in found]
     with suppress(OSError, DdpMlpError):
         memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(memory, json.dumps(rows).encode())

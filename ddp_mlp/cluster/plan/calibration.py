@@ -1,4 +1,4 @@
-"""What `plan` needs to know of this machine: the step in parts, alone and with all cores at work.
+"""Times of this machine for `plan`: the step in parts, alone and with all cores at work.
 
 All of it is measured on the real engine with random rows. Engines of one worker each, without
 barriers, run in as many threads as there are cores; the kernels let go of the interpreter.
@@ -18,15 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from ddp_mlp.cluster.plan.cost_model import Job, Pace, Rates, memory
-from ddp_mlp.cluster.plan.workload import Subject
+from ddp_mlp.catalog.losses import LOSSES
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.cluster.plan.cost_model import Pace, Rates, memory
+from ddp_mlp.cluster.plan.workload import PlannedRun, Workload
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.config import Config
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.network import Network
-from ddp_mlp.core.optimizers import OPTIMIZERS, update_rules
 from ddp_mlp.core.sampling import permuted
+from ddp_mlp.core.update_rules import update_rules
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine
 
@@ -47,7 +49,7 @@ def random_rows(network: Network, n_rows: int, dtype: str, *, as_bytes: bool) ->
         features = rng.integers(0, 256, (n_rows, n_in), np.uint8)
     else:
         features = rng.random((n_rows, n_in), np.float32).astype(dtype).view(np.uint8)
-    if network.loss == "cross_entropy":
+    if LOSSES[network.loss].takes_labels:
         targets = rng.integers(0, n_out, (n_rows, 1)).astype(dtype)
     else:
         targets = rng.integers(0, 2, (n_rows, n_out)).astype(dtype)
@@ -55,41 +57,41 @@ def random_rows(network: Network, n_rows: int, dtype: str, *, as_bytes: bool) ->
     return Resident(features, int(as_bytes), offset, scale, targets, (0, n_rows))
 
 
-def rows_for(subject: Subject) -> Resident:
+def rows_for(planned: PlannedRun) -> Resident:
     """Return as many random rows as the training split has, or as tell cache misses."""
-    row_bytes = subject.network.layout.sizes[0] * (1 if subject.stored_as_bytes else subject.job.itemsize)
-    n_rows = max(2 * subject.job.global_batch_size, min(subject.n_train, _ROWS_BYTES // row_bytes))
-    return random_rows(subject.network, n_rows, subject.config.train.dtype, as_bytes=subject.stored_as_bytes)
+    row_bytes = planned.network.layout.sizes[0] * (1 if planned.stored_as_bytes else planned.workload.itemsize)
+    n_rows = max(2 * planned.workload.global_batch_size, min(planned.n_train, _ROWS_BYTES // row_bytes))
+    return random_rows(planned.network, n_rows, planned.config.train.dtype, as_bytes=planned.stored_as_bytes)
 
 
 class Bench:
     """Engines of one worker each, for one network, on rows that they share."""
 
     def __init__(
-        self, subject: Subject, network: Network, resident: Resident, comm: Communicator | None = None
+        self, planned: PlannedRun, network: Network, resident: Resident, comm: Communicator | None = None
     ) -> None:
-        self._subject = subject
+        self._planned = planned
         self._network = network
         self._resident = resident
         self._comm = comm or SingleProcess()
-        self._start = initial_parameters(network, "auto", 0, subject.config.train.dtype)
+        self._start = initial_parameters(network, "auto", 0, planned.config.train.dtype)
         self._order = permuted(np.arange(resident.starts[-1]), "calibration")
 
     def engine(self, rows: int, micro_batches: int, threads: int = 1) -> Engine:
         """Return an engine for batches of `micro_batches` times `rows` rows."""
-        subject, whole = self._subject, self._network is self._subject.network
+        planned, whole = self._planned, self._network is self._planned.network
         engine = Engine(
-            self._network, subject.config.optimizer.name, self._resident, self._comm,
+            self._network, planned.config.optimizer.name, self._resident, self._comm,
             micro_batches=micro_batches, threads=threads, n_train=len(self._order),
             global_batch_size=rows * micro_batches, start=self._start,
-            rules=update_rules(subject.config), augmentation=subject.augmentation if whole else None,
+            rules=update_rules(planned.config), augmentation=planned.augmentation if whole else None,
         )  # fmt: skip
         engine.order[:] = self._order
         return engine
 
     def runner(self, rows: int, micro_batches: int, threads: int = 1) -> Stepper:
-        """Return what steps such an engine."""
-        return Stepper(self.engine(rows, micro_batches, threads), self._subject.config, rows * micro_batches)
+        """Return a function that steps such an engine."""
+        return Stepper(self.engine(rows, micro_batches, threads), self._planned.config, rows * micro_batches)
 
     def pace(self, rows: int, micro_batches: int, cores: int) -> Pace:
         """Time steps on one core, and on all of them at once."""
@@ -97,11 +99,11 @@ class Bench:
 
     def update_pace(self, cores: int) -> Pace:
         """Time updates, and what Python does between them, on one core, and on all of them at once."""
-        return self._pace(lambda: Updater(self.engine(1, 1), self._subject.config, 1), 1, cores)
+        return self._pace(lambda: Updater(self.engine(1, 1), self._planned.config, 1), 1, cores)
 
     def _pace(self, make: Callable[[], Stepper], micro_batches: int, cores: int) -> Pace:
-        job = self._subject.job
-        engine_bytes = sum(memory(replace(job, micro_batches=micro_batches, data_bytes=0), 0, 1, 1, 1))
+        workload = self._planned.workload
+        engine_bytes = sum(memory(replace(workload, micro_batches=micro_batches, data_bytes=0), 0, 1, 1, 1))
         together = min(cores, max(2, _ENGINES_BYTES // engine_bytes))
         steppers = [make() for _ in range(together)]
         alone = steppers[0].seconds()
@@ -165,39 +167,39 @@ class Updater(Stepper):
         return (perf_counter() - started) / n
 
 
-def calibrate(subject: Subject, workers: Iterable[int]) -> Rates:
+def calibrate(planned: PlannedRun, workers: Iterable[int]) -> Rates:
     """Measure all that predictions for so many workers need, but for what is between nodes."""
     process_bytes = own_memory()
-    job, cores = subject.job, len(os.sched_getaffinity(0))
-    bench = Bench(subject, subject.network, rows_for(subject))
-    fixed, barrier, between = _overheads(subject, cores)
+    workload, cores = planned.workload, len(os.sched_getaffinity(0))
+    bench = Bench(planned, planned.network, rows_for(planned))
+    fixed, barrier, between = _overheads(planned, cores)
     update = _minus(bench.update_pace(cores), between, 0.0)
     first, following = {}, {}
-    for rows, together in _micro_batches(job, {1, *workers}).items():
+    for rows, together in _micro_batches(workload, {1, *workers}).items():
         one, all_ = bench.pace(rows, 1, cores), bench.pace(rows, together, cores)
         first[rows], more = _minus(one, update, fixed), _minus(all_, one, 0.0)
         following[rows] = Pace(more.alone_s / (together - 1), more.busy_s / (together - 1))
     return Rates(cores, fixed, first, following, update, barrier, 0.0, 0.0, process_bytes)
 
 
-def _micro_batches(job: Job, workers: Iterable[int]) -> dict[int, int]:
+def _micro_batches(workload: Workload, workers: Iterable[int]) -> dict[int, int]:
     """Return the sizes of micro-batches in rows, and of how many at once a following one is to be measured."""
     together: dict[int, int] = {}
     for n in workers:
-        rows, count = job.rows_of_micro_batch(n), job.micro_batches_at_once(n)
+        rows, count = workload.rows_of_micro_batch(n), workload.micro_batches_at_once(n)
         together[rows] = max(2, together.get(rows, 0), 1 << count.bit_length() - 1)
     return dict(sorted(together.items()))
 
 
 def _minus(whole: Pace, part: Pace, fixed: float) -> Pace:
-    """Return what is left of a time; at least nothing, since both were measured."""
+    """Return the rest of a time; at least 0, since both were measured."""
     return Pace(max(0.0, whole.alone_s - part.alone_s - fixed), max(0.0, whole.busy_s - part.busy_s - fixed))
 
 
-def _overheads(subject: Subject, cores: int) -> tuple[float, float, Pace]:
+def _overheads(planned: PlannedRun, cores: int) -> tuple[float, float, Pace]:
     """Return the seconds of a step of one weight, what a second worker adds, and those of its update alone."""
     network = Network(Layout((1, 1)), ("identity",), "mse", "linear")
-    bench = Bench(subject, network, random_rows(network, 8, subject.config.train.dtype, as_bytes=False))
+    bench = Bench(planned, network, random_rows(network, 8, planned.config.train.dtype, as_bytes=False))
     fixed, update = bench.runner(1, 1).seconds(), bench.update_pace(cores)
     if cores == 1:
         return fixed, 0.0, update

@@ -1,4 +1,4 @@
-"""A plan: this machine measured, the ranks that were asked for predicted, and what to take."""
+"""A plan: this machine measured, the ranks that were asked for predicted, and the placement to take."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ddp_mlp.cluster.plan.advice import Advice, advise
 from ddp_mlp.cluster.plan.calibration import calibrate
 from ddp_mlp.cluster.plan.cost_model import Prediction, Rates, predict
 from ddp_mlp.cluster.plan.network_probe import measure_network
-from ddp_mlp.cluster.plan.workload import Subject, describe
+from ddp_mlp.cluster.plan.workload import PlannedRun, describe
 from ddp_mlp.config import Config
 from ddp_mlp.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was measured and what follows from it.
+    """The measurements, and the predictions that follow from them.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Plan:
         Latency and bandwidth between nodes were given, not measured here.
     """
 
-    subject: Subject
+    planned: PlannedRun
     rates: Rates
     asked: list[Prediction]
     left_out: list[int]
@@ -39,16 +39,16 @@ class Plan:
     @property
     def update_bytes(self) -> int:
         """Bytes that the update of one worker reads and writes."""
-        job = self.subject.job
-        return (3 + 2 * job.n_moments + job.looks_ahead) * job.n_parameters * job.itemsize
+        workload = self.planned.workload
+        return (3 + 2 * workload.n_moments + workload.looks_ahead) * workload.n_parameters * workload.itemsize
 
 
-def layouts_of_node(cores: int, micro_batches: int | None) -> list[tuple[int, int]]:
+def placements_of_node(cores: int, micro_batches: int | None) -> list[tuple[int, int]]:
     """Return the ranks and threads that fill a node, or a power-of-two part of it.
 
     Examples
     --------
-    >>> layouts_of_node(4, None)
+    >>> placements_of_node(4, None)
     [(1, 1), (1, 2), (2, 1), (1, 4), (2, 2), (4, 1)]
     """
     workers = [2**i for i in range(cores.bit_length()) if 2**i < cores] + [cores]
@@ -82,23 +82,23 @@ def make_plan(
     LaunchError
         If the exchange between nodes is needed and cannot be measured.
     """
-    subject = describe(config)
-    job, cores = subject.job, len(os.sched_getaffinity(0))
+    planned = describe(config)
+    workload, cores = planned.workload, len(os.sched_getaffinity(0))
     per_node = ranks_per_node or max(1, cores // threads)
-    possible = [n for n in ranks if job.micro_batches is None or n * threads <= job.micro_batches]
+    possible = [n for n in ranks if workload.micro_batches is None or n * threads <= workload.micro_batches]
     if not possible:
         raise UsageError(
-            f"[train] micro_batches = {job.micro_batches} is too few for {min(ranks) * threads} workers; "
+            f"[train] micro_batches = {workload.micro_batches} is too few for {min(ranks) * threads} workers; "
             "ask for fewer ranks or configure more micro-batches"
         )
-    here = layouts_of_node(cores, job.micro_batches)
-    measured = calibrate(subject, {n * threads for n in possible} | {a * b for a, b in here})
+    here = placements_of_node(cores, workload.micro_batches)
+    measured = calibrate(planned, {n * threads for n in possible} | {a * b for a, b in here})
     if max(possible) > per_node:
-        measured = _with_network(measured, network, job.n_parameters * job.itemsize)
-    asked = [predict(job, measured, n, threads, per_node) for n in possible]
-    on_one_node = [predict(job, measured, n, t, n) for n, t in here]
+        measured = _with_network(measured, network, workload.n_parameters * workload.itemsize)
+    asked = [predict(workload, measured, n, threads, per_node) for n in possible]
+    on_one_node = [predict(workload, measured, n, t, n) for n, t in here]
     left_out = [n for n in ranks if n not in possible]
-    return Plan(subject, measured, asked, left_out, advise(on_one_node, asked), None not in network)
+    return Plan(planned, measured, asked, left_out, advise(on_one_node, asked), None not in network)
 
 
 def _with_network(rates: Rates, network: tuple[float | None, float | None], n_bytes: int) -> Rates:

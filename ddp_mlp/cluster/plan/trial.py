@@ -1,4 +1,4 @@
-"""Steps of a configuration in one layout of ranks and threads, timed.
+"""Steps of a configuration in one placement of ranks and threads, timed.
 
 ``python -m ddp_mlp.cluster.plan.trial THREADS CONFIG [SECTION.KEY=VALUE]...`` on any number of ranks
 prints the seconds of a step as one JSON object.
@@ -24,7 +24,7 @@ from ddp_mlp.errors import DdpMlpError
 _DEADLINE_S = 120
 
 
-def try_layout(ranks: int, threads: int, config: Path, overrides: Sequence[str]) -> float | None:
+def try_placement(ranks: int, threads: int, config: Path, overrides: Sequence[str]) -> float | None:
     """Start so many ranks and return the seconds of a step; None if they cannot be started."""
     arguments = ["-m", __name__, str(threads), str(config), *overrides]
     command, environment = [sys.executable, *arguments], without_rank(os.environ)
@@ -54,16 +54,16 @@ def time_steps(comm: Communicator, threads: int, config_path: Path, overrides: S
     from ddp_mlp.cluster.plan.workload import describe
 
     with agreed(comm):
-        subject = describe(config)
+        planned = describe(config)
 
     def as_rank_0(number: int) -> int:
         shared = np.array(number, np.int64)
         comm.broadcast(shared)
         return int(shared)
 
-    bench = Bench(subject, subject.network, rows_for(subject), comm)
-    micro_batches = subject.job.micro_batches_for(comm.world_size * threads)
-    stepper = bench.runner(-(-subject.job.global_batch_size // micro_batches), micro_batches, threads)
+    bench = Bench(planned, planned.network, rows_for(planned), comm)
+    micro_batches = planned.workload.micro_batches_for(comm.world_size * threads)
+    stepper = bench.runner(-(-planned.workload.global_batch_size // micro_batches), micro_batches, threads)
     comm.barrier()
     seconds = stepper.seconds(agree=as_rank_0)
     stepper.close()

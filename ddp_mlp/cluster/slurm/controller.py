@@ -30,7 +30,7 @@ def submit(script: Path) -> int:
 
 
 def show(job_id: str) -> dict[str, str]:
-    """Return what Slurm knows of a job, by its own names; empty if it knows none."""
+    """Return the fields of a job, by Slurm's own names; empty if it knows none."""
     try:
         done = _call(["scontrol", "show", "job", "--oneliner", job_id])
     except LaunchError:

@@ -1,4 +1,4 @@
-"""What a job is, before it becomes the text of a script."""
+"""A batch job, before it becomes the text of a script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NODES, _TASK, _TIME = r"[1-9][0-9]{0,5}", r"[0-9]{1,7}", r"[0-9]{1,7}"
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchJob:
     """One job, or an array of one job for each seed or configuration.
 
     Attributes
@@ -80,7 +80,7 @@ class Job:
         return _NOTICE_S if limit_s is None else min(_NOTICE_S, limit_s // 4)
 
 
-def check_job(job: Job) -> Job:
+def check_job(job: BatchJob) -> BatchJob:
     """Return `job` if it can mean something.
 
     Raises
@@ -107,7 +107,7 @@ def check_job(job: Job) -> Job:
     return job
 
 
-def _check_lines(job: Job) -> None:
+def _check_lines(job: BatchJob) -> None:
     """Refuse line ends: they would become lines of a script."""
     for field in fields(job):
         value = getattr(job, field.name)

@@ -1,4 +1,4 @@
-"""What a run directory keeps of its jobs: ``slurm.json``."""
+"""The record of its jobs in a run directory: ``slurm.json``."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_record(run_directory: Path, record: Record) -> None:
 
 
 def read_status(run_directory: Path) -> dict[str, object]:
-    """Return what ``status.json`` says; empty if it is not there or cannot be read."""
+    """Return the fields of ``status.json``; empty if it is absent or unreadable."""
     with suppress(OSError):
         return read_json(run_directory / "status.json", dict[str, object]) or {}
     return {}

@@ -105,7 +105,7 @@ def end_own_job(run_directory: Path, code: int, *, asked: bool, restarts: int, m
 
 
 def _decided_already(job: dict[str, str]) -> str:
-    """Return what somebody else has made of the job: cancelled, out of time, already requeued ..."""
+    """Return the state that somebody else has given the job: cancelled, out of time, already requeued ..."""
     state = job.get("JobState", "")
     # While Slurm sends the signals of a preemption, a job that runs is said to be signaling.
     return "" if state in ("RUNNING", "SIGNALING", "") else f"Slurm says it is {state}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from shlex import quote
 
-from ddp_mlp.cluster.slurm.job import Job, check_job
+from ddp_mlp.cluster.slurm.job import BatchJob, check_job
 
 _RUN = """\
 # When time is nearly over, or another job needs the nodes, the ranks are asked to stop: they
@@ -35,7 +35,7 @@ trap '' USR1 TERM
 """
 
 
-def script_text(job: Job) -> str:
+def script_text(job: BatchJob) -> str:
     """Return the sbatch script of a job.
 
     Raises
@@ -48,7 +48,7 @@ def script_text(job: Job) -> str:
     return "\n".join(part for part in parts if part) + "\n" + _RUN + _command(job) + _WAIT + _requeue(job)
 
 
-def _directives(job: Job) -> str:
+def _directives(job: BatchJob) -> str:
     last = len(job.configs) - 1
     array = job.seeds or (f"0-{last}" if last else "")
     log = "slurm-%A_%a.out" if job.is_array else "slurm-%j.out"
@@ -71,7 +71,7 @@ def _directives(job: Job) -> str:
     return "\n".join(["#!/bin/bash", *lines, "#SBATCH --requeue", ""])
 
 
-def _what(job: Job) -> str:
+def _what(job: BatchJob) -> str:
     """Return the lines that choose configuration and run directory."""
     base = quote(job.run_directory)
     if job.seeds:
@@ -83,7 +83,7 @@ def _what(job: Job) -> str:
     return f"config={quote(job.configs[0])}\nrun_dir={base}\n"
 
 
-def _environment(job: Job) -> str:
+def _environment(job: BatchJob) -> str:
     chosen = {
         **job.starter.environment,
         "DDP_MLP_THREADS_PER_RANK": str(job.cpus_per_task),
@@ -93,7 +93,7 @@ def _environment(job: Job) -> str:
     return "".join(f"export {name}={quote(value)}\n" for name, value in chosen.items())
 
 
-def _command(job: Job) -> str:
+def _command(job: BatchJob) -> str:
     words = " ".join('"$SLURM_NTASKS"' if word == "$SLURM_NTASKS" else quote(word) for word in job.starter.words)
     overrides = [f"--set {quote(pair)}" for pair in job.overrides]
     overrides += ['--set "train.seed=$seed"'] if job.seeds else []
@@ -101,6 +101,6 @@ def _command(job: Job) -> str:
     return f"{words} \\\n  {quote(job.python)} -m ddp_mlp \\\n  {train} </dev/null &\n"
 
 
-def _requeue(job: Job) -> str:
+def _requeue(job: BatchJob) -> str:
     options = f'--code "$code" "${{asked[@]}}" --max-restarts {job.max_restarts}'
     return f'exec {quote(job.python)} -m ddp_mlp \\\n  slurm requeue "$run_dir" {options}\n'

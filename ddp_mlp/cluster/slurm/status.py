@@ -1,4 +1,4 @@
-"""How the job of a run stands: what Slurm says, and what the run says of itself."""
+"""The status of a run's job: from Slurm, and from the run itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the arrays lie that Python hands to kernels: machine code is compiled for these types, and there is no other.
+"""Memory layouts of the arrays that Python hands to kernels: machine code is compiled for these types alone.
 
 The types stand in annotations, of the fields of `Arena` and of the parameters of entry points.
 An array that lies in another way, say because a part of it is empty, must be laid out anew

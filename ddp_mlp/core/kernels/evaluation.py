@@ -6,18 +6,20 @@ on any number of ranks and threads; the caller adds the blocks in their order.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ddp_mlp.core.kernels.arrays import Bytes2, Doubles2, Floats1, Floats2, Integers1, Integers2
-from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT
+from ddp_mlp.core.kernels.arrays import Doubles2, Floats1, Floats2, Integers1
+from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT, Model
 from ddp_mlp.core.kernels.network.losses import apply_output, loss_and_delta
-from ddp_mlp.core.kernels.network.passes import forward, gather
+from ddp_mlp.core.kernels.network.passes import Rows, forward, gather
 from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
 from ddp_mlp.core.kernels.vector_ops import copy
 
 EVALUATION_ROWS = 256
 
-#: Nothing is dropped here, so nothing is drawn.
+#: The stream of dropout, which is off here.
 NO_KEY = np.uint64(0)
 
 #: Columns of the sums of a block. From `PER_TARGET` on, four for each target of a regression:
@@ -30,6 +32,14 @@ SUMS_PER_TARGET = 4
 #: the network holds more likely than the true one, and the logit of a binary answer.
 ANSWER, PLACE, SCORE = range(3)
 RECORD_COLUMNS = 3
+
+
+class LossChoice(NamedTuple):
+    """The loss that is evaluated."""
+
+    code: int
+    parameter: float
+    threshold: float  # above which a single logit answers 1
 
 
 @jit
@@ -69,6 +79,20 @@ def _record(logits, label, answer, record):
 
 
 @jit
+def _count_right(logits, n_logits, targets, samples, threshold, records):
+    """Return how many of some samples are answered right, and fill their `records`, if there are any."""
+    n_right = 0.0
+    for r in range(samples.shape[0]):
+        row, label = logits[r * n_logits : (r + 1) * n_logits], int(targets[samples[r], 0])
+        answer = _answer(row, threshold)
+        if answer == label:
+            n_right += 1.0
+        if records.shape[0] > 0:
+            _record(row, label, answer, records[r])
+    return n_right
+
+
+@jit
 def _add_errors(logits, target, first, sums):
     for c in range(logits.shape[0]):
         error = np.float64(logits[c]) - np.float64(target[c])
@@ -82,19 +106,10 @@ def _add_errors(logits, target, first, sums):
 
 @entry_point
 def evaluate_blocks(
-    layers: Integers2,
-    settings: Floats2,
-    loss: int,
-    threshold: float,
-    capacity: int,
-    parameters: Floats1,
+    model: Model,
+    rows: Rows,
+    loss: LossChoice,
     work: Floats1,
-    features: Bytes2,
-    stored: int,
-    offset: Floats1,
-    scale: Floats1,
-    targets: Floats2,
-    weights: Floats1,
     order: Integers1,
     first: int,
     last: int,
@@ -103,63 +118,53 @@ def evaluate_blocks(
 ):
     """Fill ``sums[first:last]`` for the blocks ``first`` to ``last`` of the rows in `order`.
 
-    `capacity` is the number of rows that `work` holds, at least `EVALUATION_ROWS`. A single
-    logit answers 1 above `threshold`. `weights` is empty: every sample counts the same here.
-    `records` has a row for each in `order`, or none at all.
+    `work` holds `EVALUATION_ROWS` rows. `records` has a row for each in `order`, or none at all.
     """
-    layer = layers.shape[0] - 1
-    n_logits = layers[layer, N_OUT]
-    at = capacity * layers[layer, OUTPUT_AT]
-    is_regression = sums.shape[1] > PER_TARGET
+    layer = model.layers.shape[0] - 1
+    n_logits = model.layers[layer, N_OUT]
+    at = EVALUATION_ROWS * model.layers[layer, OUTPUT_AT]
     for block in range(first, last):
         start = block * EVALUATION_ROWS
         stop = min(start + EVALUATION_ROWS, order.shape[0])
-        gather(features, stored, offset, scale, order, start, stop, work)
-        forward(layers, settings, parameters, work, capacity, stop - start, NO_KEY, order, start)
+        samples = order[start:stop]
+        gather(rows, order, start, stop, work)
+        forward(model, work, EVALUATION_ROWS, stop - start, NO_KEY, order, start)
+        logits = work[at : at + (stop - start) * n_logits]
         for c in range(sums.shape[1]):
             sums[block, c] = 0.0
         sums[block, BLOCK_SAMPLES] = stop - start
-        for r in range(stop - start):
-            logits = work[at + r * n_logits : at + (r + 1) * n_logits]
-            target = targets[order[start + r]]
-            if is_regression:
-                _add_errors(logits, target, targets[order[0]], sums[block])
-                continue
-            answer = _answer(logits, threshold)
-            if answer == int(target[0]):
-                sums[block, BLOCK_CORRECT] += 1.0
-            if records.shape[0] > 0:
-                _record(logits, int(target[0]), answer, records[start + r])
-        logits = work[at : at + (stop - start) * n_logits]
-        sums[block, BLOCK_LOSS] = loss_and_delta(loss, logits, n_logits, targets, order[start:stop], weights, 0.0)
+        if sums.shape[1] > PER_TARGET:
+            for r in range(stop - start):
+                row = logits[r * n_logits : (r + 1) * n_logits]
+                _add_errors(row, rows.targets[samples[r]], rows.targets[order[0]], sums[block])
+        else:
+            kept = records[start:stop] if records.shape[0] > 0 else records
+            sums[block, BLOCK_CORRECT] = _count_right(logits, n_logits, rows.targets, samples, loss.threshold, kept)
+        sums[block, BLOCK_LOSS] = loss_and_delta(
+            loss.code, logits, n_logits, rows.targets, samples, rows.weights, loss.parameter
+        )
 
 
 @entry_point
 def predict_blocks(
-    layers: Integers2,
-    settings: Floats2,
+    model: Model,
+    rows: Rows,
     output: int,
-    capacity: int,
-    parameters: Floats1,
     work: Floats1,
-    features: Bytes2,
-    stored: int,
-    offset: Floats1,
-    scale: Floats1,
     order: Integers1,
     first: int,
     last: int,
     outputs: Floats2,
 ):
     """Write the network's answers for the same blocks into the rows of `outputs`."""
-    layer = layers.shape[0] - 1
-    n_logits = layers[layer, N_OUT]
-    at = capacity * layers[layer, OUTPUT_AT]
+    layer = model.layers.shape[0] - 1
+    n_logits = model.layers[layer, N_OUT]
+    at = EVALUATION_ROWS * model.layers[layer, OUTPUT_AT]
     for block in range(first, last):
         start = block * EVALUATION_ROWS
         stop = min(start + EVALUATION_ROWS, order.shape[0])
-        gather(features, stored, offset, scale, order, start, stop, work)
-        forward(layers, settings, parameters, work, capacity, stop - start, NO_KEY, order, start)
+        gather(rows, order, start, stop, work)
+        forward(model, work, EVALUATION_ROWS, stop - start, NO_KEY, order, start)
         apply_output(output, work[at : at + (stop - start) * n_logits], n_logits)
         for r in range(stop - start):
             copy(work[at + r * n_logits : at + (r + 1) * n_logits], outputs[start + r])

@@ -24,7 +24,7 @@ ENTRY_POINTS = (work, evaluate_blocks, predict_blocks, shuffle)
 
 
 def check_jit() -> None:
-    """Raise UsageError if Numba was told to compile nothing: kernels are no Python functions."""
+    """Raise UsageError if the JIT of Numba is disabled: kernels run as machine code only."""
     if config.DISABLE_JIT:
         raise UsageError("NUMBA_DISABLE_JIT is set, and the kernels do not run without being compiled; unset it")
 
@@ -48,7 +48,7 @@ def compile_kernels(dtype: str) -> bytes:
 
 
 def load_kernels(dtype: str, code: bytes) -> None:
-    """Take over what `compile_kernels` returned; only from somebody who may run any code here, as pickles can.
+    """Take over the machine code of `compile_kernels`, from a source that may run any code here, as pickles can.
 
     What is there already stays.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, like
+from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 
 
 @jit

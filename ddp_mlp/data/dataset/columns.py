@@ -96,7 +96,7 @@ class Column:
         return self.part if len(self.array.shape) == 2 and not self.array.numbers(self.field).dims else None
 
     def values(self, stored: NDArray[Any], dtype: np.dtype[Any], *, is_part: bool) -> NDArray[Any]:
-        """Return what was read of the array as a matrix, shape (n, width)."""
+        """Return the values read of the array as a matrix, shape (n, width)."""
         if self.is_reversed:
             stored = stored.transpose()
         stored = stored.reshape(len(stored), math.prod(stored.shape[1:]))
@@ -112,7 +112,7 @@ class Column:
         return replace(self, part=(first, stop), names=names)
 
     def without(self, taken: Iterable[Column]) -> list[Column]:
-        """Return what is left of it beside others of the same array and field."""
+        """Return the columns left beside others of the same array and field."""
         same = [c for c in taken if (c.array.name, c.field) == (self.array.name, self.field)]
         if not same:
             return [self]

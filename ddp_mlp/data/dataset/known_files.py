@@ -87,7 +87,7 @@ def _path() -> Path:
 
 
 def _known(path: Path) -> dict[str, str]:
-    """Return what is kept; others could have written it where the directory is not this user's alone."""
+    """Return the fingerprints that are kept; none where others than this user could have written them."""
     try:
         return (read_json(path, dict[str, str]) if is_private(path.parent) else None) or {}
     except FileNotFoundError:
@@ -95,7 +95,7 @@ def _known(path: Path) -> dict[str, str]:
 
 
 def _key(file: DatasetFile) -> str:
-    """Return what must be the same for a file to be the one that was read, and the data set in it."""
+    """Return the marks of a file, and of the data set in it, by which it is the one that was read."""
     known_as = [file.schema.task, file.schema.n_outputs]  # of the model, where it was opened for one
     what = [_SCHEME, node(), file.identity(), file.selection, known_as]
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()

@@ -261,7 +261,7 @@ class Search:
                 )
 
     def _not_found(self) -> str:
-        """Explain what was looked for, and show what there is instead."""
+        """Explain which arrays were looked for, and list those that are there."""
         lines = tree_lines(list_tree(self.base))
         where = f"{self.file_path}:{self.base.name}" if self.base.name != "/" else str(self.file_path)
         if self.own:

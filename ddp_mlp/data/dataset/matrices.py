@@ -43,7 +43,7 @@ class SplitMatrices:
         return self.feature_names is not None and other.feature_names is not None
 
     def found(self, *, targets: bool = True) -> Found:
-        """Return what a schema is bound to, with the targets or without."""
+        """Return the part of a file that a schema is bound to, with the targets or without."""
         n_targets = self.targets.width if self.targets and targets else 0
         names = self.feature_names, self.target_names, self.class_names
         return Found(self.features.width, n_targets, *names, partial(_rows_with, self.features))

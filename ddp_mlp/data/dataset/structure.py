@@ -45,7 +45,7 @@ _KIND_WORDS = {"boolean": "booleans", "unsigned": "whole numbers from 0", "integ
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What a reader needs of a file, and what it knows of it already.
+    """The wants of a reader of a file, and its knowledge of it so far.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Structure:
     notes: tuple[str, ...]
 
     def checks(self, split: str) -> Checks:
-        """Return what the rows of a split must satisfy."""
+        """Return the conditions on the rows of a split."""
         matrices, schema = self.splits[split], self.schema
         found = (matrices.features, matrices.targets or matrices.features, matrices.weights or matrices.features)
         where = [where_of(matrix) for matrix in found]

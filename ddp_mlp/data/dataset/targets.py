@@ -25,7 +25,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """What the targets of a data set are.
+    """The targets of a data set.
 
     Attributes
     ----------

@@ -22,7 +22,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Checks:
-    """What the rows of one split must satisfy, and how to name them in messages.
+    """The conditions on the rows of one split, and how to name them in messages.
 
     Attributes
     ----------
@@ -123,6 +123,17 @@ def require_known_labels(
     stored: NDArray[np.float64], bound: NDArray[np.float64], start: int, where: str, names: tuple[str, ...] | None
 ) -> None:
     """Raise where a finite label has become none of the classes.
+
+    Parameters
+    ----------
+    stored, bound : ndarray of float64, shape (n, T)
+        Labels of a block, as in the file and as classes.
+    start : int
+        First row of the block.
+    where : str
+        The file and array, for messages.
+    names : tuple of str or None
+        Of the classes.
 
     Raises
     ------

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.config.loading import TABLE_SUFFIXES
 from ddp_mlp.data.dataset.structure import FORMAT, FORMAT_VERSION
 from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.rows import n_outputs
 from ddp_mlp.data.schema import Schema, number_kind, schema_to_json
 from ddp_mlp.durable import destination, under_way
-from ddp_mlp.errors import DdpMlpError, OutputError, StorageError
+from ddp_mlp.errors import DdpMlpError, OutputError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ddp_mlp.data.rows import Description, Rows
 
 _CHUNK_BYTES = 2**20
+#: Names that promise something else than HDF5.
+_OTHER_FORMATS = (*TABLE_SUFFIXES, ".txt", ".dat", ".gz", ".zip", ".toml", ".pkl", ".pt", ".onnx")
 # Groups, attributes and names beside the arrays.
 _OVERHEAD_BYTES = 2**16
 
@@ -72,7 +75,8 @@ class DatasetWriter:
         group = self._file[split]
         group["features"][start:stop] = rows.features
         as_labels = self.description.task != "regression"
-        group["targets"][start:stop] = rows.targets[:, 0] if as_labels else rows.targets
+        if self.description.n_targets:
+            group["targets"][start:stop] = rows.targets[:, 0] if as_labels else rows.targets
         if rows.weights is not None:
             if "weights" not in group:
                 self._create(group, "weights", (self.sizes[split],), "f8")
@@ -84,13 +88,16 @@ class DatasetWriter:
         attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "task": d.task, "source": d.source}
         self._file.attrs.update(attrs)
         self._file.attrs["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
-        self._file.attrs["schema"] = schema_to_json(_schema_of(d))
+        if d.n_targets:
+            self._file.attrs["schema"] = schema_to_json(_schema_of(d))
         for split, n_samples in self.sizes.items():
             group = self._file.create_group(split)
             features = self._create(group, "features", (n_samples, d.n_features), d.feature_dtype)
             _set_names(features, "names", d.feature_names)
             if d.image_shape:
                 features.attrs["image_shape"] = np.asarray(d.image_shape, np.int64)
+            if not d.n_targets:
+                continue
             as_labels = d.task != "regression"
             shape = (n_samples,) if as_labels else (n_samples, d.n_targets)
             targets = self._create(group, "targets", shape, "i8" if as_labels else "f8")
@@ -162,9 +169,13 @@ def require_writable(path: Path, *, force: bool) -> None:
 
     Raises
     ------
+    UsageError
+        If its name is that of another format.
     OutputError
         If it exists and `force` is false, is not a plain file, or its directory does not exist.
     """
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise UsageError(f"{path}: data sets are written as HDF5; name it {path.with_suffix('.h5')}")
     target = destination(path)
     if not target.parent.is_dir():
         raise OutputError(f"{path}: the directory {target.parent} does not exist; create it or write elsewhere")

@@ -166,7 +166,7 @@ class Found:
 
 
 def describe(file: OpenFile, name: str, dataset_id: Any) -> Found:
-    """Return what the header of an array says; the caller asks the file.
+    """Return the facts in the header of an array; the caller asks the file.
 
     The layout comes first: merely asking a virtual data set for its shape may open its sources.
     """

@@ -46,7 +46,7 @@ def load_h5py() -> Any:
 
 @contextmanager
 def plain_errors(where: str) -> Iterator[None]:
-    """Turn what h5py raises on a bad file into a DataError about `where`.
+    """Turn errors of h5py on a bad file into a DataError about `where`.
 
     Raises
     ------
@@ -116,6 +116,21 @@ class OpenFile:
         with suppress(*_H5PY_ERRORS):  # of a damaged file, which has been read as far as it goes
             self.handle.close()
         self.watched.close()
+
+
+def is_hdf5(path: Path) -> bool:
+    """Tell whether a plain file begins as HDF5 does, at one of the places where that may be."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            for place in (0, 512, 1024, 2048, 4096):
+                file.seek(place)
+                if file.read(8) == _SIGNATURE:
+                    return True
+    except OSError:  # as will be said when it is opened
+        pass
+    return False
 
 
 def open_readonly(path: Path) -> OpenFile:

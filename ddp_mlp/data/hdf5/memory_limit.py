@@ -31,7 +31,7 @@ class MemoryLimit:
     is_ours: bool
 
     def allow(self, n_bytes: int) -> None:
-        """Let the process take so much more until the end of the block: what asks for it has passed a check."""
+        """Let the process take so much more until the end of the block, for a request that has passed a check."""
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if self.is_ours:
             resource.setrlimit(resource.RLIMIT_DATA, (soft + n_bytes, hard))

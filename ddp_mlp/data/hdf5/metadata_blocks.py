@@ -45,7 +45,7 @@ _ATTRIBUTE_KINDS, _FLAGS_AT, _SHARED = (8, 9), 8, 2
 
 
 class BlockChecks:
-    """What has been seen of the blocks of one file, whose addresses count from byte `base`."""
+    """The checks of the blocks of one file, whose addresses count from byte `base`."""
 
     def __init__(self, content: Content, where: str, base: int = 0) -> None:
         self._content = content

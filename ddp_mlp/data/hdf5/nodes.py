@@ -71,7 +71,7 @@ class Group:
         return sorted(names)
 
     def follow(self, path: str, *, soft: bool = False) -> Group | Found | None:
-        """Return what is at `path` below this group; None if a part of it is missing or is neither group nor array.
+        """Return the group or array at `path` below this group; None if a part of it is missing or neither.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class Group:
         return target.decode("utf-8", "surrogateescape") if isinstance(target, bytes) else str(target)
 
     def child(self, name: str) -> Group | Found | None:
-        """Return what a hard link leads to; None if it is neither a group nor an array."""
+        """Return the group or array that a hard link leads to; None if it is neither."""
         h5py = load_h5py()
         path = f"{self.name.rstrip('/')}/{name}"
         with self.file.asking(self._place(name)):

@@ -1,4 +1,4 @@
-"""What a file holds, listed without following a link."""
+"""The contents of a file, listed without following a link."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Entry:
 
 
 def list_tree(group: Group) -> list[Entry]:
-    """List what is below `group`, depth first, at most 200 objects.
+    """List the objects below `group`, depth first, at most 200 of them.
 
     Raises
     ------

@@ -27,7 +27,7 @@ MOST_TIMES = 4
 
 
 def most_bytes(size: int) -> int:
-    """Return what a question to a file of this size may read, and take in memory."""
+    """Return the bytes that a question to a file of this size may read, and take in memory."""
     return max(FLOOR_BYTES, MOST_TIMES * size)
 
 
@@ -77,7 +77,7 @@ class WatchedFile:
 
     @property
     def most_bytes(self) -> int:
-        """What one question may read, and take in memory."""
+        """The bytes that one question may read, and take in memory."""
         return most_bytes(self.size)
 
     def addresses_from(self, base: int) -> None:
@@ -100,7 +100,7 @@ class WatchedFile:
         self._close()
 
     def content(self, at: int, n_bytes: int) -> bytes:
-        """Return what the file holds from a position on, less where it ends before."""
+        """Return the bytes of the file from a position on, fewer where it ends before."""
         n_bytes = max(0, min(n_bytes, self.size - at))
         self._take(n_bytes)
         if not n_bytes:
@@ -154,4 +154,4 @@ class WatchedFile:
         return self._at
 
     def flush(self) -> None:
-        """Do nothing: there is nothing to write."""
+        """Return at once: this file is only read."""

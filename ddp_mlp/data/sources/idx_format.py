@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.sources.packed import is_packed, open_unpacked, unpacked_limit
+from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked, unpacked_limit
 from ddp_mlp.data.sources.source import BLOCK_ROWS
 from ddp_mlp.errors import DataError
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
-_READ_ERRORS = (OSError, EOFError, zlib.error)
 _MAX_ITEM_BYTES = 2**30
 #: Of a block of rows, unless a single one has more.
 _BLOCK_BYTES = 2**26
@@ -76,7 +74,7 @@ class IdxFile:
                     raise DataError(
                         f"{self.path}: more bytes than the {self.shape[0]} rows of its header; fetch it again"
                     )
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             raise _damaged(self.path, error) from error
 
     def _decode(self, data: bytes, start: int, n: int) -> NDArray[np.generic]:
@@ -98,7 +96,7 @@ def is_idx(path: Path) -> bool:
     try:
         with open_unpacked(path) as file:
             magic = file.read(4)
-    except _READ_ERRORS:
+    except READ_ERRORS:
         return False
     return len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in DTYPES and 1 <= magic[3] <= 4
 
@@ -117,7 +115,7 @@ def read_header(path: Path) -> IdxFile:
         with open_unpacked(path) as file:
             magic = file.read(4)
             sizes = file.read(4 * magic[3])
-    except _READ_ERRORS as error:
+    except READ_ERRORS as error:
         raise _damaged(path, error) from error
     if len(sizes) != 4 * magic[3]:
         raise DataError(f"{path}: ends within its header; the file is truncated, fetch it again")

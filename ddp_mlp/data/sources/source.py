@@ -1,4 +1,4 @@
-"""What every source gives: a description, sizes, and blocks of rows in order."""
+"""The interface of every source: a description, sizes, and blocks of rows in order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ddp_mlp.data.rows import Description, Rows
 
@@ -26,8 +26,14 @@ class Source:
         Rows of each split; always "train".
     blocks : callable
         Returns an iterator of ``(split, rows)``; the rows of each split come in order.
+    notes : tuple of str
+        What was decided, in words; those of a doubtful decision begin with ``warning:``.
+    texts : callable or None
+        Of a table: returns the cells of columns as they are written, by name, all rows in order.
     """
 
     description: Description
     sizes: Mapping[str, int]
     blocks: Callable[[], Iterator[tuple[str, Rows]]]
+    notes: tuple[str, ...] = ()
+    texts: Callable[[Sequence[str]], dict[str, list[str]]] | None = None

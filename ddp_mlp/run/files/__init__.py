@@ -1,1 +1,1 @@
-"""The run directory and its files: who may write, and what each holds."""
+"""The run directory and its files: their contents, and who may write."""

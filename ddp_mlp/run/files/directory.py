@@ -1,4 +1,4 @@
-"""The run directory: what a run leaves behind, appended to over restarts.
+"""The run directory: the files of a run, appended to over restarts.
 
 Whatever is written into it goes through here, where each change is checked first: a job that
 hung while another took over its directory must leave it alone.
@@ -129,7 +129,7 @@ class RunDirectory:
             )
 
     def clear(self) -> None:
-        """Remove what a run writes, for another one; what else lies there stays. For who holds the lock.
+        """Remove the files of a run, for another one; others that lie there stay. For who holds the lock.
 
         The configuration, by which a directory is known to hold a run, goes last.
 

@@ -87,7 +87,7 @@ class EpochTable:
             self.sync()
 
     def sync(self) -> None:
-        """Force to disk what has been written.
+        """Force the rows that are written to disk.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class EpochTable:
             return set_aside(self._path, self._check)
 
     def _misses(self, found: Survey) -> str:
-        """Return what is wrong with the rows that are done, those included that are about to be written."""
+        """Return the fault of the rows that are done, those included that are about to be written."""
         known, sha256 = [row for row in self._waiting if int(row["epoch"]) <= self._epoch], found.sha256
         for row in known:
             sha256 = extended(sha256, row)

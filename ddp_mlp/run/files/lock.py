@@ -35,7 +35,7 @@ PATIENCE_S = 30.0
 #: Seconds that whoever takes over needs to write its name.
 _WRITING_S = 0.1
 
-#: What file systems without locks answer.
+#: The answers of file systems without locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
@@ -91,7 +91,7 @@ class RunLock:
             )
 
     def release(self) -> None:
-        """Give the lock back, as far as that can be done. It never raises: what failed before is what counts."""
+        """Give the lock back, as far as that can be done. It never raises: an earlier failure counts more."""
         token, self._token = self._token, ""
         if self._descriptor < 0:
             return

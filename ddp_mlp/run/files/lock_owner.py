@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.errors import printable
 from ddp_mlp.plain_files import read_json
 
@@ -51,7 +52,7 @@ def this_process() -> Owner:
     """Return this process as an owner."""
     return Owner(
         token=uuid.uuid4().hex,
-        job=os.environ.get("SLURM_JOB_ID", ""),
+        job=slurm_job_id(os.environ),
         restarts=os.environ.get("SLURM_RESTART_COUNT", ""),
         host=socket.gethostname(),
         boot=_boot_id(),

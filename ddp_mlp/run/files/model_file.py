@@ -65,7 +65,7 @@ class ModelFile:
         self._epoch, self._identity = model.epoch, _identity(self._path)
 
     def _compare(self, model: Model) -> tuple[str, bool]:
-        """Return why what is there has not the weights of a model, and whether it is that model in all."""
+        """Return why the file has other weights than a model, and whether it is that model in all."""
         try:
             found = load_model(self._path, follow=False)
         except DdpMlpError as error:
@@ -75,7 +75,7 @@ class ModelFile:
         return "", not self._path.is_symlink() and is_same(found, model)
 
     def _remove(self) -> None:
-        """Give what is there another name: there is no best model yet."""
+        """Give the file another name: there is no best model yet."""
         if not os.path.lexists(self._path):
             return
         try:
@@ -86,7 +86,7 @@ class ModelFile:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """Return what tells a file from another one of its name; nothing where there is none."""
+    """Return the marks that tell a file from another one of its name; none where it is absent."""
     try:
         found = path.lstat()
     except OSError:

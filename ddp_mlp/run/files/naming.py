@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ddp_mlp.checkpoint.checkpoint import differences
+from ddp_mlp.checkpoint.resuming import differences
 from ddp_mlp.config import Config, load_config
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.run.files.directory import RunDirectory

@@ -16,7 +16,7 @@ _MOST_LINE = 2**20
 #: Pieces of this length after which a line has no end: a hole may be long, and takes no room on disk.
 _MOST_PIECES = 64
 _CELL = re.compile(r"[0-9A-Za-z+.-]{0,64}")
-#: What is left of a row; after a power cut the end may be zeros.
+#: The rest of a row; after a power cut the end may be zeros.
 _CUT = re.compile(rb"[0-9A-Za-z+.,_ \r-]*\0*")
 
 
@@ -76,7 +76,7 @@ def _is_cut(line: Line) -> bool:
 
 @dataclass
 class Survey:
-    """What a file is worth as the table of a run that has done some epochs.
+    """The state of a file as the table of a run that has done some epochs.
 
     Attributes
     ----------

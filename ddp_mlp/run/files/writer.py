@@ -105,7 +105,7 @@ class RunWriter:
             self._tell("files of the run can be written again")
 
     def end(self) -> None:
-        """Leave nothing in the tables that the run has not come to.
+        """Cut the tables to the rows that the run has come to.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The choice among predicted layouts."""
+"""The choice among predicted placements."""
 
 from __future__ import annotations
 

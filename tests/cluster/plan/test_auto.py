@@ -8,7 +8,7 @@ import os
 import pytest
 
 from ddp_mlp.cluster.plan import auto
-from ddp_mlp.cluster.plan.auto import Layout, candidates, choose, choose_layout
+from ddp_mlp.cluster.plan.auto import Placement, candidates, choose, choose_placement
 from ddp_mlp.errors import LaunchError
 from tests.runs import ddp_mlp, prepare
 
@@ -25,9 +25,9 @@ def test_every_candidate_fits_the_cores_and_the_micro_batches():
 
 
 def test_the_fastest_is_taken_and_among_equals_the_smallest():
-    assert choose([Layout(1, 1, 3.0), Layout(2, 1, 1.0), Layout(1, 2, 1.5)]) == Layout(2, 1, 1.0)
-    assert choose([Layout(2, 1, 1.0), Layout(1, 2, 1.01)]) == Layout(1, 2, 1.01)
-    assert choose([Layout(1, 1, 1.02), Layout(2, 1, 1.0)]) == Layout(1, 1, 1.02)
+    assert choose([Placement(1, 1, 3.0), Placement(2, 1, 1.0), Placement(1, 2, 1.5)]) == Placement(2, 1, 1.0)
+    assert choose([Placement(2, 1, 1.0), Placement(1, 2, 1.01)]) == Placement(1, 2, 1.01)
+    assert choose([Placement(1, 1, 1.02), Placement(2, 1, 1.0)]) == Placement(1, 1, 1.02)
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_a_choice_is_made_once_and_remembered(config):
         tried.append((ranks, threads))
         return {(1, 1): 4.0, (1, 2): 3.0}.get((ranks, threads))  # two ranks cannot be started here
 
-    assert choose_layout(config, [], None, told.append, attempt) == (1, 2)
+    assert choose_placement(config, [], None, told.append, attempt) == (1, 2)
     assert tried == [(1, 1), (1, 2), (2, 1)]
     assert "1 ranks x 2 threads" in told[0]
     assert "1 x 1: 4,000,000 us, 1 x 2: 3,000,000 us" in told[0]
-    assert choose_layout(config, [], None, told.append, attempt) == (1, 2)
+    assert choose_placement(config, [], None, told.append, attempt) == (1, 2)
     assert len(tried) == 3
     assert "measured before" in told[1]
 
@@ -65,21 +65,21 @@ def test_another_network_or_limit_is_tried_anew_and_damage_is_no_memory(config):
 
     for overrides, most in ([], None), (["model.hidden=[3]"], None), ([], 1), (["train.micro_batches=1"], None):
         before = len(tried)
-        choose_layout(config, overrides, most, str, attempt)
+        choose_placement(config, overrides, most, str, attempt)
         assert len(tried) > before
         assert most != 1 or tried[before:] == [(1, 1)]
     assert tried[-1] == (1, 1)
-    for memory in auto.cache_root().glob("layout-*.json"):
+    for memory in auto.cache_root().glob("placement-*.json"):
         memory.write_text('[["a"]]')
     before = len(tried)
-    choose_layout(config, [], None, str, attempt)
+    choose_placement(config, [], None, str, attempt)
     assert len(tried) == before + 3
-    assert all(json.loads(memory.read_text()) for memory in auto.cache_root().glob("layout-*.json")) is True
+    assert all(json.loads(memory.read_text()) for memory in auto.cache_root().glob("placement-*.json")) is True
 
 
 def test_where_nothing_can_be_started_it_says_so(config):
     with pytest.raises(LaunchError, match="start with -n 1"):
-        choose_layout(config, [], None, str, lambda *_: None)
+        choose_placement(config, [], None, str, lambda *_: None)
     assert not list(auto.cache_root().glob("*"))
 
 

@@ -13,14 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from ddp_mlp.cluster.slurm.job import Job, limit_seconds
+from ddp_mlp.cluster.slurm.job import BatchJob, limit_seconds
 from ddp_mlp.cluster.slurm.script import script_text
 from ddp_mlp.cluster.slurm.starters import Starter, choose_starter, srun
 from ddp_mlp.errors import UsageError
 
 TEMPLATES = Path(__file__).parents[3] / "slurm"
 _OPENMPI = Starter(("mpirun", "--bind-to", "none", "-n", "$SLURM_NTASKS"), {"OMPI_MCA_osc": "^ucx"})
-ONE = Job(("mnist.toml",), "runs/mnist", srun("pmi2"), nodes="2", ntasks_per_node=4, cpus_per_task=2, time="04:00:00")
+ONE = BatchJob(
+    ("mnist.toml",), "runs/mnist", srun("pmi2"), nodes="2", ntasks_per_node=4, cpus_per_task=2, time="04:00:00"
+)
 JOBS = {
     "train": ONE,
     "openmpi": replace(ONE, starter=_OPENMPI, before=("module load openmpi",), nodes="2-8", account="physics"),

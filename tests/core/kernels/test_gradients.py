@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.network.activations import ACTIVATIONS
-from ddp_mlp.core.kernels.network.losses import LOSSES
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.catalog.losses import LOSSES
 from tests import reference
 from tests.building import (
     engine_of,
@@ -18,8 +18,8 @@ from tests.building import (
     targets_for,
 )
 
-KNOWN_ACTIVATIONS = [a.name for a in ACTIVATIONS if a.name in reference.ACTIVATIONS]
-KNOWN_LOSSES = [loss.name for loss in LOSSES if loss.name in reference.LOSSES]
+KNOWN_ACTIVATIONS = [name for name in ACTIVATIONS if name in reference.ACTIVATIONS]
+KNOWN_LOSSES = [name for name in LOSSES if name in reference.LOSSES]
 SIZES = {0: (4, 3), 1: (4, 5, 3), 2: (3, 5, 4, 2), 3: (3, 4, 3, 5, 2)}
 EVERYTHING = [
     (activation, loss, depth)

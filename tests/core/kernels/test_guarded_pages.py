@@ -74,7 +74,9 @@ def test_products(dtype: Any) -> None:
                 flat_b, b_row = laid_out((b.T if flip_b else b).astype(dtype), 2)
                 flat_c, c_row = laid_out(np.ones((m, n), dtype), 3)
                 steps = (1, a_row) if flip_a else (a_row, 1)
-                multiply(flat_a, 0, *steps, flat_b, 0, b_row, flip_b, flat_c, 0, c_row, m, n, k, adds)
+                factor = gemm.Matrix(flat_b, 0, *((1, b_row) if flip_b else (b_row, 1)))
+                out = gemm.Matrix(flat_c, 0, c_row, 1)
+                multiply(gemm.Matrix(flat_a, 0, *steps), factor, flip_b, out, m, n, k, adds)
                 expected, _ = laid_out((a @ b + adds).astype(dtype), 3)
                 np.testing.assert_array_equal(flat_c, expected)
 

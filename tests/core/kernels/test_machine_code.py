@@ -17,8 +17,10 @@ from numba.core.dispatcher import Dispatcher
 
 from ddp_mlp.core import kernels
 from ddp_mlp.core.kernels.arrays import signature
-from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.evaluation import LossChoice, evaluate_blocks, predict_blocks
 from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, are_ready
+from ddp_mlp.core.kernels.network.layers import Model
+from ddp_mlp.core.kernels.network.passes import Rows
 from ddp_mlp.core.kernels.random import shuffle
 from ddp_mlp.core.kernels.step.phases import work
 from tests.building import compilations
@@ -28,9 +30,10 @@ from tests.runs import ddp_mlp
 def test_types_are_those_of_the_annotations() -> None:
     assert signature(shuffle.py_func, "float32") == (types.int64[::1], types.uint64)
     for dtype, kind in (("float32", types.float32), ("float64", types.float64)):
-        assert signature(predict_blocks.py_func, dtype)[:6] == (
-            types.int64[:, ::1], kind[:, ::1], types.int64, types.int64, kind[::1], kind[::1],
-        )  # fmt: skip
+        model, rows, output, space, *_ = signature(predict_blocks.py_func, dtype)
+        assert tuple(model.types) == (types.int64[:, ::1], kind[:, ::1], kind[::1])
+        assert tuple(rows.types)[:3] == (types.uint8[:, ::1], types.int64, kind[::1])
+        assert (output, space) == (types.int64, kind[::1])
         arena = signature(work.py_func, dtype)[0]
         found = dict(zip(arena.fields, arena.types, strict=True))
         assert (found["own"], found["own_tails"]) == (kind[:, ::1], types.float64[:, :])
@@ -38,7 +41,7 @@ def test_types_are_those_of_the_annotations() -> None:
 
 
 def test_all_that_a_call_does_not_compile_is_compiled_before() -> None:
-    names = [module.name for module in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}.")]
+    names = [module.name for module in pkgutil.walk_packages(kernels.__path__, f"{kernels.__name__}.")]
     found = {
         kernel
         for name in names
@@ -81,7 +84,8 @@ def test_empty_arrays_fit_whatever_they_were_cut_from() -> None:
 def test_evaluation_takes_the_dtype_of_training_only() -> None:
     layers = np.zeros((1, 14), np.int64)
     one, two, rows = np.zeros(4), np.zeros((4, 1)), np.zeros((4, 8), np.uint8)
-    mixed = (layers, two.astype("f4"), 0, 0.0, 256, one, one, rows, 0, one, one, two, one, np.arange(4), 0, 0, two, two)
+    model, samples = Model(layers, two.astype("f4"), one), Rows(rows, 0, one, one, two, one)
+    mixed = (model, samples, LossChoice(0, 0.0, 0.0), one, np.arange(4), 0, 0, two, two)
     with compilations() as compiled, pytest.raises(TypeError, match="No matching definition"):
         evaluate_blocks(*mixed)
     assert compiled == []
@@ -119,6 +123,6 @@ def test_kernels_cannot_be_done_without_the_compiler(tmp_path: Path) -> None:
     assert ddp_mlp("data", "make", "xor", "--out", "xor.h5", cwd=tmp_path).code == 0
     (tmp_path / "c.toml").write_text('[data]\ntrain = "xor.h5"\n')
     done = ddp_mlp("train", "c.toml", cwd=tmp_path, NUMBA_DISABLE_JIT="1")
-    assert (done.code, len(done.err.splitlines())) == (2, 1), done.err
-    assert "NUMBA_DISABLE_JIT" in done.err
+    assert (done.code, len(done.error_lines)) == (2, 1), done.err
+    assert "NUMBA_DISABLE_JIT" in done.error_lines[0]
     assert not (tmp_path / "runs").exists()

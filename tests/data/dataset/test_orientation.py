@@ -108,5 +108,5 @@ def test_rows_for_a_model_are_turned_by_its_number_of_features(path: Path) -> No
     ],
 )
 def test_what_may_be_either_way_is_refused(path: Path, mark: Any, arrays: Any) -> None:
-    with pytest.raises(DataError, match="transposed|either dimension"):
+    with pytest.raises(DataError, match=r"transposed|either dimension"):
         open_dataset(write(path, mark, **arrays))

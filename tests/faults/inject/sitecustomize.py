@@ -1,7 +1,7 @@
 """Faults from outside: with this directory on PYTHONPATH, one rank fails where it is told to.
 
 ``DDP_MLP_TEST_FAULT="1|step 40|sleep"``: rank 1, as soon as it stands at step 40 or later, sleeps.
-The place is "start" (before anything else), "step N", or a part of a phrase of `Standing.at`.
+The place is "start" (before anything else), "step N", or a part of a phrase of `RankStatus.at`.
 ``DDP_MLP_TEST_COMPILE_S=6``: no kernels are kept, and compiling takes rank 0 so many seconds, rank 1 twice as many.
 With ``DDP_MLP_TEST_FAULT_COUNT=FILE`` each fault takes a byte from that file, and without one none comes.
 """
@@ -62,10 +62,10 @@ def _act(action: str) -> None:
 def _arm(place: str, action: str) -> None:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from ddp_mlp.comm.rank_status import Standing
+    from ddp_mlp.comm.rank_status import RankStatus
 
-    standing: Any = Standing  # its methods are replaced
-    at, at_step = standing.at, standing.at_step
+    rank_status: Any = RankStatus  # its methods are replaced
+    at, at_step = rank_status.at, rank_status.at_step
     wanted = int(place.removeprefix("step ")) if place.startswith("step ") else None
     armed = [True]
 
@@ -73,17 +73,17 @@ def _arm(place: str, action: str) -> None:
         if armed.pop() if armed else False:
             _act(action)
 
-    def fail_at(self: Standing, phrase: str) -> None:
+    def fail_at(self: RankStatus, phrase: str) -> None:
         at(self, phrase)
         if wanted is None and place in phrase:
             act_once()
 
-    def fail_at_step(self: Standing, step: int) -> None:
+    def fail_at_step(self: RankStatus, step: int) -> None:
         at_step(self, step)
         if wanted is not None and step >= wanted:
             act_once()
 
-    standing.at, standing.at_step = fail_at, fail_at_step
+    rank_status.at, rank_status.at_step = fail_at, fail_at_step
 
 
 def _compile_slowly(seconds: float) -> None:

@@ -1,6 +1,6 @@
 """Matrix products over flat arrays: ``C = A B``, ``C = A B^T`` and ``C += A B``.
 
-Every element of C is one chain of fused multiply-adds in the order of k, see `tiles`. So a
+Every element of C is one chain of fused multiply-adds in the order of k, see `microkernel`. So a
 product of some rows, of some columns, or by another order of blocks has the same bits.
 
 For the few rows of a micro-batch most time of a general BLAS goes into packing the weights.
@@ -10,8 +10,11 @@ and large ones, whose columns would otherwise fall on few lines of the cache.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from ddp_mlp.core.kernels.arrays import Floats1
 from ddp_mlp.core.kernels.gemm import microkernel as tiles
 from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, TILE_ROWS, WRITE
 from ddp_mlp.core.kernels.gemm.packing import pack_rows, pack_tiles, pack_transposed
@@ -70,44 +73,52 @@ def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, 
     _tiles(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, m - whole * TILE_ROWS, k, columns, mode)
 
 
+class Matrix(NamedTuple):
+    """A matrix in a flat array: element ``[i, j]`` lies at ``start + i row + j step``."""
+
+    values: Floats1
+    start: int
+    row: int
+    step: int
+
+
 @jit
-def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_start, c_row, m, n, k, adds):
+def multiply(a, b, transposed, c, m, n, k, adds):
     """Compute ``C = A B`` or, where it `adds`, ``C = C + A B``.
 
     Parameters
     ----------
-    a : ndarray, flat
-        ``A[i, l]`` (m, k) lies at ``a_start + i a_row + l a_step``; one of both steps is 1.
-    b : ndarray, flat
-        ``B[l, j]`` (k, n) lies at ``b_start + l b_row + j``; `transposed`, at ``b_start + j b_row + l``.
-    c : ndarray, flat
-        ``C[i, j]`` (m, n) lies at ``c_start + i c_row + j``.
+    a, b, c : Matrix
+        Of shape (m, k), (k, n) and (m, n). The row or the step of A is 1, the step of C is 1, and so is that of B;
+        or B is `transposed`, and its row is 1.
     adds : bool
         The sum over k is then complete before it is added to what is in C.
     """
-    a_tile = TILE_ROWS * a_row
+    values, a_start, a_row, a_step, a_tile = a.values, a.start, a.row, a.step, TILE_ROWS * a.row
     if n >= _PACK_A_FROM:
-        a = pack_tiles(a, a_start, a_row, a_step, m, k)
+        values = pack_tiles(a.values, a.start, a.row, a.step, m, k)
         a_start, a_row, a_step, a_tile = 0, 1, TILE_ROWS, TILE_ROWS * k
+    b_row = b.step if transposed else b.row
     packs = transposed or m >= _PACK_B_FROM
-    depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b)
-    panel = np.empty(min(k, depth) * width if packs else 0, b.dtype)
+    depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b.values)
+    panel = np.empty(min(k, depth) * width if packs else 0, b.values.dtype)
     for first in range(0, max(k, 1), depth):
         size, at = min(depth, k - first), a_start + first * a_step
         mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
         for j in range(0, n, width):
-            columns, to = min(width, n - j), c_start + j
-            source = b_start + (j * b_row + first if transposed else first * b_row + j)
+            columns, to = min(width, n - j), c.start + j
+            source = b.start + (j * b_row + first if transposed else first * b_row + j)
             if transposed:
-                pack_transposed(b, source, b_row, size, columns, panel)
+                pack_transposed(b.values, source, b_row, size, columns, panel)
             elif packs:
-                pack_rows(b, source, b_row, size, columns, panel)
+                pack_rows(b.values, source, b_row, size, columns, panel)
             if packs:
                 from_, from_start, from_row = panel, 0, width
                 # Rows of a transposed factor follow each other; others are asked for while they are packed.
-                ahead = distance(b, source + width * b_row, panel, 0) if transposed else 0
+                ahead = distance(b.values, source + width * b_row, panel, 0) if transposed else 0
             else:
-                from_, from_start, from_row, ahead = b, source, b_row, width
+                from_, from_start, from_row, ahead = b.values, source, b_row, width
             _panel(
-                a, at, a_row, a_step, a_tile, from_, from_start, from_row, c, to, c_row, m, size, columns, mode, ahead
-            )
+                values, at, a_row, a_step, a_tile, from_, from_start, from_row,
+                c.values, to, c.row, m, size, columns, mode, ahead,
+            )  # fmt: skip

@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from ddp_mlp.core.kernels.numba_ext.intrinsics import fetch
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, N_REGISTERS, element, vectors_of
 
-#: What becomes of C: ``A B``; C goes on as the beginning of the chain; ``C + A B``.
+#: C becomes ``A B``; the chain that begins with C goes on; C becomes ``C + A B``.
 WRITE, CONTINUE, ADD = range(3)
 
 #: Rows of a whole tile. Two accumulators a row, two vectors of B and a value of A fit the
@@ -29,7 +29,7 @@ TILE_ROWS = 8 if N_REGISTERS == 32 else 6
 
 
 def _tile(n_rows: int, n_vectors: int) -> Any:
-    """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one maybe not full.
+    """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one full or less.
 
     The loop is bound by its multiply-adds. So each step has room to ask for a line that other
     tiles will read, `ahead` elements behind the row of B; it may lie anywhere.

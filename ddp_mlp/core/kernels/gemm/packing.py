@@ -79,7 +79,7 @@ transpose_tile, transpose_square = _transpose(lambda n_lanes: TILE_ROWS), _trans
 
 @jit
 def pack_tiles(a, a_start, a_row, a_step, m, k):
-    """Return A tile by tile: (tiles, k, TILE_ROWS); for its parameters see `products.multiply`."""
+    """Return A tile by tile: (tiles, k, TILE_ROWS); for its parameters see `gemm.multiply`."""
     packed = np.empty(-(-m // TILE_ROWS) * TILE_ROWS * k, a.dtype)
     whole, done = m // TILE_ROWS, 0
     if a_row == 1:

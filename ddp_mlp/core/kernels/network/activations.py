@@ -1,156 +1,22 @@
-"""Activation functions: each value beside its derivative.
-
-An activation is two scalar functions. The derivative is a function of the activation
-``h = g(a)`` itself, so the pre-activation need not be kept. Both take a second argument,
-the setting `p` of their layer: a slope, an alpha, or nothing they look at. A new one is one
-entry in `ACTIVATIONS`; its place there is its code in the kernels. Maxout is no function of
-one number: its layer is made of linear pieces, see `ddp_mlp.core.kernels.network.maxout`.
-
-Sources: Goodfellow, Bengio, Courville, "Deep Learning" (2016), section 6.3; ELU: Clevert,
-Unterthiner, Hochreiter, ICLR 2016, equation 15.
-"""
+"""The activations of `ddp_mlp.catalog.activations` over whole layers: each value beside its derivative."""
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from ddp_mlp.core.kernels.numba_ext.exponential import exp
-from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit, like
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.core.kernels.numba_ext.entries import of_entry
+from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
 from ddp_mlp.core.kernels.vector_ops import add_columns
 
-
-class Activation(NamedTuple):
-    """One activation: ``value(a, p)`` and ``derivative(h, p)`` with ``h = value(a, p)``."""
-
-    name: str
-    value: Any
-    derivative: Any
+#: Value and derivative by code; activations of the same functions share it.
+_FUNCTIONS = list(dict.fromkeys((entry.value, entry.derivative) for entry in ACTIVATIONS.values()))
+ACTIVATION_CODES = {name: _FUNCTIONS.index((entry.value, entry.derivative)) for name, entry in ACTIVATIONS.items()}
 
 
-@jit
-def _identity(a, p):
-    return a
-
-
-@jit
-def _identity_derivative(h, p):
-    return like(h, 1.0)
-
-
-@jit
-def logistic(a):
-    """Return ``1 / (1 + exp(-a))`` without overflow for any finite `a`."""
-    e = exp(-abs(a))
-    return (like(a, 1.0) if a >= like(a, 0.0) else e) / (like(a, 1.0) + e)
-
-
-@jit
-def _sigmoid(a, p):
-    return logistic(a)
-
-
-@jit
-def _sigmoid_derivative(h, p):
-    return h * (like(h, 1.0) - h)
-
-
-@jit
-def _tanh(a, p):
-    return math.tanh(a)
-
-
-@jit
-def _tanh_derivative(h, p):
-    return like(h, 1.0) - h * h
-
-
-@jit
-def _relu(a, p):
-    # `a` itself when it is not negative, so that a NaN stays visible.
-    return like(a, 0.0) if a < like(a, 0.0) else a
-
-
-@jit
-def _relu_derivative(h, p):
-    return like(h, 1.0) if h > like(h, 0.0) else like(h, 0.0)
-
-
-@jit
-def _arctan(a, p):
-    return math.atan(a)
-
-
-@jit
-def _arctan_derivative(h, p):
-    """``1 / (1 + a^2) = cos(h)^2``."""
-    c = math.cos(h)
-    return c * c
-
-
-@jit
-def _leaky_relu(a, p):
-    return p * a if a < like(a, 0.0) else a
-
-
-@jit
-def _leaky_relu_derivative(h, p):
-    return like(h, 1.0) if h > like(h, 0.0) else p
-
-
-@jit
-def _elu(a, p):
-    """``a`` above 0, else ``p (exp(a) - 1)``; the error is that of 1, not of the result."""
-    below = p * (exp(a) - like(a, 1.0))
-    return a if a > like(a, 0.0) else below
-
-
-@jit
-def _elu_derivative(h, p):
-    return like(h, 1.0) if h > like(h, 0.0) else h + p
-
-
-@jit
-def _softplus(a, p):
-    """``log(1 + exp(a))`` without overflow."""
-    return max(a, like(a, 0.0)) + math.log1p(exp(-abs(a)))
-
-
-@jit
-def _softplus_derivative(h, p):
-    """``sigmoid(a) = 1 - exp(-h)``."""
-    return -math.expm1(-h)
-
-
-@jit
-def _step(a, p):
-    """1 above 0, else 0; a NaN stays visible."""
-    below = like(a, 0.0) if a <= like(a, 0.0) else a
-    return like(a, 1.0) if a > like(a, 0.0) else below
-
-
-@jit
-def _step_derivative(h, p):
-    # Zero wherever there is one: nothing below a step learns, so configurations refuse to train it.
-    return like(h, 0.0)
-
-
-ACTIVATIONS = (
-    Activation("identity", _identity, _identity_derivative),
-    Activation("sigmoid", _sigmoid, _sigmoid_derivative),
-    Activation("tanh", _tanh, _tanh_derivative),
-    Activation("relu", _relu, _relu_derivative),
-    Activation("arctan", _arctan, _arctan_derivative),
-    Activation("leaky_relu", _leaky_relu, _leaky_relu_derivative),
-    Activation("elu", _elu, _elu_derivative),
-    Activation("softplus", _softplus, _softplus_derivative),
-    Activation("step", _step, _step_derivative),
-)
-ACTIVATION_CODES = {activation.name: code for code, activation in enumerate(ACTIVATIONS)}
-
-
-def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
-    value = activation.value
+def _forward_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
+    value = of_entry(function)
 
     def activate(chosen, values, bias, p):
         if chosen == code:
@@ -162,11 +28,11 @@ def _forward_of(code: int, activation: Activation, otherwise: Any) -> Any:
         else:
             otherwise(chosen, values, bias, p)
 
-    return inlined(activate, f"activate_{activation.name}")
+    return inlined(activate, f"activate_{code}")
 
 
-def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
-    derivative = activation.derivative
+def _backward_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
+    derivative = of_entry(function)
 
     def descend(chosen, delta, h, p):
         if chosen == code:
@@ -175,7 +41,7 @@ def _backward_of(code: int, activation: Activation, otherwise: Any) -> Any:
         else:
             otherwise(chosen, delta, h, p)
 
-    return inlined(descend, f"descend_{activation.name}")
+    return inlined(descend, f"descend_{code}")
 
 
 @inlined
@@ -190,9 +56,9 @@ def _no_backward(chosen, delta, h, p):
 
 def _chain() -> tuple[Any, Any]:
     forward, backward = _no_forward, _no_backward
-    for code, activation in reversed(list(enumerate(ACTIVATIONS))):
-        forward = _forward_of(code, activation, forward)
-        backward = _backward_of(code, activation, backward)
+    for code, (value, derivative) in reversed(list(enumerate(_FUNCTIONS))):
+        forward = _forward_of(code, value, forward)
+        backward = _backward_of(code, derivative, backward)
     return forward, backward
 
 

@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, like
+from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.random import draw
 from ddp_mlp.core.kernels.vector_ops import copy
 

@@ -1,4 +1,4 @@
-"""Inverted dropout: masks from a counter, so that no rank, thread or resume changes them.
+"""Inverted dropout: masks from a counter, the same on any rank and thread, and after a resume.
 
 A unit is dropped with probability p while training, and a kept one divided by 1 - p, so
 that inference needs no correction. Whether it is dropped is a hash of (seed, epoch, sample,
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, like
+from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.random import GOLDEN, draw, mix
 
 _TWO_TO_64 = 2.0**64

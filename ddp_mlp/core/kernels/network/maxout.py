@@ -10,7 +10,8 @@ equation 1.
 
 from __future__ import annotations
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, like
+from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 
 
 @jit

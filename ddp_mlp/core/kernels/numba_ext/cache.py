@@ -7,6 +7,7 @@ see all of it or none, and nothing lies about while kernels are compiled.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -18,7 +19,10 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from numba.core import config
+
 from ddp_mlp.cache_directory import cache_root, fallback_root, is_ours, is_private
+from ddp_mlp.core.kernels.numba_ext.hardware import code_target
 from ddp_mlp.durable import under_way
 from ddp_mlp.plain_files import open_plain
 
@@ -30,12 +34,14 @@ _STALE_S = 86_400
 _MOST_BYTES = 2**28
 #: Names of those, and of the directories in which earlier versions compiled.
 _LEFTOVERS = (".kernels-*", ".staging-*", ".damaged-*")
+#: Rooms of the package whose functions are compiled.
+_SOURCES = ("catalog", "core/kernels")
 #: Settings of Numba that machine code does not depend on, by a word in their names.
 _NO_MATTER = ("CACHE", "CUDA", "THREADS")
 
 
 def read_code(dtype: str) -> bytes | None:
-    """Return what `keep_code` has kept, or None where there is nothing that is whole and can be trusted."""
+    """Return the machine code that `keep_code` has kept, or None where all of it is absent, damaged or a stranger's."""
     name = _name(dtype)
     for directory in _directories():
         if is_private(directory):
@@ -46,7 +52,7 @@ def read_code(dtype: str) -> bytes | None:
 
 
 def keep_code(dtype: str, code: bytes) -> Path | None:
-    """Keep machine code for later starts; where no private directory can be had, do nothing and return None."""
+    """Keep machine code for later starts; return its file, or None where there is no private directory."""
     for directory in _directories():
         with suppress(OSError):  # a full or read-only disk costs the next start its time, not this one its run
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,18 +65,14 @@ def keep_code(dtype: str, code: bytes) -> Path | None:
 
 
 def _directories() -> Iterator[Path]:
-    """Yield the cache, and where that cannot be used, such as on nodes that may not write to homes, one in ``/tmp``."""
+    """Yield the cache, then one in ``/tmp`` for nodes that may not write to homes."""
     with suppress(RuntimeError, OSError):  # a link to itself
         yield cache_root().resolve()
     yield fallback_root()
 
 
 def _name(dtype: str) -> str:
-    """Hash everything that decides what machine code the kernels become."""
-    from numba.core import config
-
-    from ddp_mlp.core.kernels.numba_ext.hardware import code_target
-
+    """Return the name of the file: a hash of everything that machine code depends on."""
     text = [dtype, sys.implementation.cache_tag, platform.python_version(), platform.machine(), *code_target()]
     text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     text += [
@@ -81,20 +83,27 @@ def _name(dtype: str) -> str:
         and isinstance(value, str | int | float)
         and not any(word in name for word in _NO_MATTER)
     ]
-    digest = hashlib.sha256("\n".join(text).encode())
-    here = Path(__file__).parents[1]
-    for source in sorted(here.rglob("*.py")):
-        digest.update(f"{source.relative_to(here)}\n".encode() + source.read_bytes())
+    digest = hashlib.sha256("\n".join([*text, _sources()]).encode())
     return f"kernels-{dtype}-{digest.hexdigest()[:20]}"
 
 
+@functools.cache
+def _sources() -> str:
+    """Return the hash of the sources, once: this process keeps what it has imported, also where files change."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[3]
+    for source in sorted(path for room in _SOURCES for path in (package / room).rglob("*.py")):
+        digest.update(f"{source.relative_to(package)}\n".encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
 def _seal(path: Path, code: bytes) -> bytes:
-    """Return the hash of the code under the name of its file, so that no other file can take its place."""
+    """Return the hash of the code together with the name of its file, so that files cannot be swapped."""
     return hashlib.sha256(f"{path.name}\n".encode() + code).digest()
 
 
 def _read(path: Path) -> bytes | None:
-    """Return the machine code in a file, or None where it is not there, not ours, or not as it was written."""
+    """Return the machine code in a file, or None where it is absent, a stranger's or damaged."""
     try:
         with open_plain(path) as file:
             status = os.fstat(file.fileno())
@@ -111,7 +120,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, code: bytes) -> None:
-    """Put machine code in the place of whatever is there, for this user alone, whatever the umask says."""
+    """Write machine code to a file that this user alone can read, over anything that is there."""
     if path.is_dir():
         _remove(path)
     with under_way(path) as temporary:
@@ -121,7 +130,7 @@ def _write(path: Path, code: bytes) -> None:
 
 
 def _sweep(directory: Path) -> None:
-    """Remove what killed processes left, and all but the last used caches."""
+    """Remove leftovers of killed processes, and all but the last used caches."""
     stale = time.time() - _STALE_S
     leftovers = [path for pattern in _LEFTOVERS for path in directory.glob(pattern)]
     for path in leftovers:

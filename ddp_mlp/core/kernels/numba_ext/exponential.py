@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 
 class _Format(NamedTuple):
-    """What the algorithm needs to know of a floating type."""
+    """Constants of the algorithm for a floating type."""
 
     real: Any
     integer: Any
@@ -64,13 +64,8 @@ def _as_float(typing_context, bits):
     return real(bits), codegen
 
 
-def exp(x: Any) -> Any:
-    """Return ``exp(x)`` in the type of `x`."""
-    return type(x)(math.exp(x))
-
-
-@overload(exp)
-def _exp(x):
+def exponential_of(x):
+    """Return the exponential for a type of floats, as `overload` of Numba wants it."""
     return _make(_SINGLE if x == types.float32 else _DOUBLE)
 
 

@@ -1,4 +1,4 @@
-"""What the kernels run on: the CPU type that LLVM has compiled them for."""
+"""The CPU type that LLVM compiles the kernels for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def code_target() -> tuple[str, str]:
 
 
 def describe_hardware() -> dict[str, str]:
-    """Return what can decide bits beside the configuration: LLVM's CPU, and a hash of its features."""
+    """Return the facts about the hardware that bits depend on: LLVM's CPU, and a hash of its features."""
     name, features = code_target()
     return {
         "machine": platform.machine(),
@@ -30,7 +30,7 @@ def describe_hardware() -> dict[str, str]:
 
 
 def check_isa(isa: str) -> None:
-    """Raise UsageError unless this CPU can run the code of `isa`, and nothing else was loaded before it was pinned."""
+    """Raise UsageError unless this CPU can run the code of `isa`, and LLVM was loaded for it."""
     if isa not in TARGETS:
         return
     target, available = TARGETS[isa], llvm.get_host_cpu_features()

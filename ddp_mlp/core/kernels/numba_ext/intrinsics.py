@@ -1,4 +1,4 @@
-"""What Numba does not offer: atomics, prefetching, typed constants, a search that is vectorised."""
+"""Additions to Numba: atomics, prefetching, typed constants, a search that is vectorised."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from ddp_mlp.catalog.arithmetic import like
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
 
 
@@ -45,11 +46,6 @@ def entry_point(function: Any) -> Any:
     dispatcher = njit(nogil=True, error_model="numpy")(function)
     dispatcher._can_compile = False  # disable_compile() wants a signature to be there
     return dispatcher
-
-
-def like(value: Any, constant: float) -> Any:
-    """Return `constant` in the floating type of `value`, so that float32 stays float32."""
-    return type(value)(constant)
 
 
 @overload(like, inline="always")
@@ -124,7 +120,7 @@ def atomic_store(typing_context, words, index, value):
 
 @intrinsic
 def atomic_add(typing_context, words, index, value):
-    """Add `value` to ``words[index]`` (int64) and return what was there before."""
+    """Add `value` to ``words[index]`` (int64) and return the value before."""
 
     def codegen(context, builder, signature, arguments):
         pointer = element(context, builder, signature, arguments)

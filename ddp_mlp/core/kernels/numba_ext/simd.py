@@ -1,4 +1,4 @@
-"""What kernels written for the registers of this CPU say about vectors."""
+"""Vectors as wide as the registers of this CPU, for kernels that are written in LLVM's language."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _lanes(values):
 
 
 class Vectors:
-    """What code needs to say about vectors of one element type."""
+    """Loads, stores and masks of vectors of one element type."""
 
     def __init__(self, builder: Any, real: Any, n_lanes: int) -> None:
         self.builder = builder
@@ -108,6 +108,6 @@ def element(context: Any, builder: Any, signature: Any, arguments: Any, array: i
 
 
 def vectors_of(builder: Any, array: Any, n_lanes: int = 0) -> Vectors:
-    """Return vectors of the elements of an array, as wide as a register if not said otherwise."""
+    """Return vectors of the elements of an array, as wide as a register unless `n_lanes` is given."""
     real = ir.FloatType() if array.dtype == types.float32 else ir.DoubleType()
     return Vectors(builder, real, n_lanes or lanes_of(array.dtype))

@@ -19,8 +19,8 @@ HANDED_IN, READY = range(2)
 LAYER_WORDS = 8
 
 
-class Meeting(NamedTuple):
-    """What `hand_in` needs; `n_workers` is 0 where nobody waits for single layers."""
+class LayerBarrier(NamedTuple):
+    """The place where workers hand in layers; `n_workers` is 0 where only whole steps are waited for."""
 
     words: NDArray[np.int64]  # (L * LAYER_WORDS,) shared by the node
     n_workers: int
@@ -30,21 +30,21 @@ class Meeting(NamedTuple):
 
 
 @jit
-def hand_in(layer, start, stop, nodes, meeting):
+def hand_in(layer, start, stop, partials, barrier):
     """Say that this worker's sums in columns ``start:stop`` are complete; fold them if it is the last."""
-    if meeting.n_workers == 0:
+    if barrier.n_workers == 0:
         return
     word = layer * LAYER_WORDS
-    if atomic_add(meeting.words, word + HANDED_IN, 1) % meeting.n_workers != meeting.n_workers - 1:
+    if atomic_add(barrier.words, word + HANDED_IN, 1) % barrier.n_workers != barrier.n_workers - 1:
         return
-    if meeting.rows.shape[0] > 1:
+    if barrier.rows.shape[0] > 1:
         for first in range(start, stop, BLOCK):
-            fold_in_place(nodes, meeting.rows, meeting.merges, first, min(first + BLOCK, stop), meeting.stack)
-    atomic_add(meeting.words, word + READY, 1)
+            fold_in_place(partials, barrier.rows, barrier.merges, first, min(first + BLOCK, stop), barrier.stack)
+    atomic_add(barrier.words, word + READY, 1)
 
 
 @jit
-def hand_in_all(n_layers, n_parameters, nodes, meeting):
-    """Say that this worker's sums of all layers are complete, where those of a single one were not before."""
+def hand_in_all(n_layers, n_parameters, partials, barrier):
+    """Say that this worker's sums of all layers are complete, at once, as with tied layers."""
     for layer in range(n_layers - 1, -1, -1):
-        hand_in(layer, 0, n_parameters if layer == 0 else 0, nodes, meeting)
+        hand_in(layer, 0, n_parameters if layer == 0 else 0, partials, barrier)

@@ -1,6 +1,6 @@
 """Where the rows of micro-batches lie: in the order of samples, and in the work space of workers.
 
-`spans` is int64 of shape (n, 3): of each micro-batch the worker that has its rows, and the
+`row_ranges` is int64 of shape (n, 3): of each micro-batch the worker that has its rows, and the
 first and last (exclusive) of them there.
 """
 
@@ -27,10 +27,10 @@ def count_fitting(batch, micro_batches, first, last, capacity):
 
 
 @jit
-def write_spans(batch, micro_batches, worker, first, spans):
-    """Write down the spans of micro-batches that a worker takes together, from `first` on."""
+def write_row_ranges(batch, micro_batches, worker, first, row_ranges):
+    """Write down the row ranges of micro-batches that a worker takes together, from `first` on."""
     begin = edge(batch, micro_batches, first)
-    for i in range(spans.shape[0]):
-        spans[i, WORKER] = worker
-        spans[i, FROM] = edge(batch, micro_batches, first + i) - begin
-        spans[i, TO] = edge(batch, micro_batches, first + i + 1) - begin
+    for i in range(row_ranges.shape[0]):
+        row_ranges[i, WORKER] = worker
+        row_ranges[i, FROM] = edge(batch, micro_batches, first + i) - begin
+        row_ranges[i, TO] = edge(batch, micro_batches, first + i + 1) - begin

@@ -1,4 +1,4 @@
-"""Workers that meet at barriers in shared memory, without the interpreter.
+"""Workers that meet at barriers in shared memory, within compiled code.
 
 The workers of a node are all threads of all its ranks. They run the same jitted code on
 the same memory and meet by counting up int64 words, one to a cache line. Waiting spins
@@ -20,10 +20,10 @@ from ddp_mlp.core.kernels.numba_ext.intrinsics import (
 )
 
 #: Words of a counter array, 64 bytes apart: two for the barrier of a node, one for the
-#: commands of a rank to its helper threads, and where thread 0 of a rank stands, for its
+#: commands of a rank to its helper threads, and what thread 0 of a rank is doing, for its
 #: watchdog: barriers entered, barriers left, step of the phase.
-ARRIVED, GENERATION, COMMAND, STANDING = 0, 8, 16, 24
-ENTERED, LEFT, AT_STEP = STANDING, STANDING + 1, STANDING + 2
+ARRIVED, GENERATION, COMMAND, RANK_STATUS = 0, 8, 16, 24
+ENTERED, LEFT, AT_STEP = RANK_STATUS, RANK_STATUS + 1, RANK_STATUS + 2
 SYNC_WORDS = 32
 
 _SPINS = 4_000

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, like
+from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.vector_ops import tree_sum
 
 #: Fields of `settings`: the limit of the norm, the factors of the penalties, the power.

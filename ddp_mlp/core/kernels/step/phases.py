@@ -30,7 +30,7 @@ def _meet(arena, worker):
 
 @inlined
 def _reduce(arena, worker):
-    """Fold the sums of this node's workers to its first rows, one slice a worker, where that is not done yet."""
+    """Fold the sums of this node's workers to its first rows, one slice a worker, unless they did so layer by layer."""
     stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
     last = arena.slices[worker, 0 if arena.choices[BY_LAYERS] else 1]
     for block in range(arena.slices[worker, 0], last):
@@ -50,7 +50,7 @@ def _report(arena, step):
 
 @inlined
 def _finite(arena):
-    """Tell whether no rank met a value that is not finite."""
+    """Tell whether the losses and gradients of all ranks are finite."""
     for i in range(arena.top_rows.shape[0]):
         if arena.top_tails[arena.top_rows[i], NON_FINITE] != 0.0:
             return False
@@ -59,7 +59,7 @@ def _finite(arena):
 
 @inlined
 def _apply(arena, worker, step):
-    """Finish a step from the sums of all nodes, or do a part of it; return False, unapplied, if it is not finite.
+    """Finish a step from the sums of all nodes, or do a part of it; return whether it is finite, and so was applied.
 
     Every worker must have arrived at a barrier since what it needs was complete.
     """

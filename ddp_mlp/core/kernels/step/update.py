@@ -1,8 +1,8 @@
 """The update of a step: each worker turns the gradient sums of its blocks into new parameters.
 
 One pass over the blocks does it all where a block needs nothing but itself. Two passes with
-a barrier between them serve what needs the norm of the whole gradient, three LAMB, which
-needs norms of whole layers too; then the mean gradient is kept where its sums were. A
+a barrier between them serve what needs the norm of the whole gradient, three what needs
+norms of whole layers too, as LAMB; then the mean gradient is kept where its sums were. A
 squared norm is the sum over fixed blocks in their order, so each worker has the same bits.
 """
 
@@ -12,13 +12,15 @@ import math
 
 import numpy as np
 
+from ddp_mlp.catalog.arithmetic import like
 from ddp_mlp.core.kernels.network.gradient_sums import part_of_weight
-from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit, like
-from ddp_mlp.core.kernels.parallel.row_ranges import write_spans
+from ddp_mlp.core.kernels.network.layers import WorkSpace
+from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.parallel.row_ranges import write_row_ranges
 from ddp_mlp.core.kernels.parallel.team import barrier
 from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH, fold_block, fold_tails
 from ddp_mlp.core.kernels.step.arena import CAPACITY, DEFERS, FIRST_WORKER, SUSPICIOUS, WEIGHT_SUM
-from ddp_mlp.core.kernels.step.optimizers import LAMB, NESTEROV, descend, look_ahead, scale, update
+from ddp_mlp.core.kernels.step.optimizers import descend, look_ahead, scale, update
 from ddp_mlp.core.kernels.step.penalties import CLIP_NORM, clip_factor, penalize
 from ddp_mlp.core.kernels.vector_ops import copy, square_sum, sum_of, wide_square_sum
 
@@ -26,19 +28,20 @@ from ddp_mlp.core.kernels.vector_ops import copy, square_sum, sum_of, wide_squar
 START, STOP, SEGMENT, IS_WEIGHT, PLACE = range(5)
 
 #: Parts of an update: all at once, or one after the other, where nodes exchange what they found
-#: in between: the sums folded, the norm limited, LAMB's layers measured, the norms reported.
+#: in between: the sums folded, the norm limited, the steps of layers scaled, the norms reported.
 ALL, FOLD, LIMIT, TRUST, REPORT = range(5)
 
-#: Fields of `Arena.update_choices`; the last three are 0 or 1.
-OPTIMIZER, IN_PASSES, HAS_PENALTY, LAYER_NORMS = range(4)
+#: Fields of `Arena.update_choices`: a code, the coefficient by which gradients are taken ahead or -1, and 0 or 1.
+OPTIMIZER, LOOKS_AHEAD_BY, IN_PASSES, SCALES_LAYERS, HAS_PENALTY, LAYER_NORMS = range(6)
+UPDATE_CHOICES = 6
 
-#: Rows of `Arena.figures`: squares of the mean gradient, penalties, squares of parameters and of LAMB's direction.
+#: Rows of `Arena.block_norms`: squares of the mean gradient, penalties, squares of parameters and of directions.
 SQUARES, PENALTIES, OF_PARAMETERS, OF_DIRECTION = range(4)
 
 
 @inlined
 def _reciprocal(arena, step, stack):
-    """Return what turns the gradient sum of a step into a mean; 0 where no sample weighs anything."""
+    """Return the factor that turns the gradient sum of a step into a mean; 0 where all samples weigh 0."""
     if arena.sample_weights.shape[0] == 0:
         return like(stack, 1.0) / like(stack, arena.batches[step, 1] - arena.batches[step, 0])
     # Every worker folds the tails for itself: the report may not be there yet.
@@ -57,33 +60,33 @@ def update_slice(arena, worker, step, part, stack):
     """
     suspicious = _is_suspicious(arena)
     in_passes = suspicious or arena.update_choices[IN_PASSES] != 0
-    is_lamb = arena.update_choices[OPTIMIZER] == LAMB
+    scales_layers = arena.update_choices[SCALES_LAYERS] != 0
     if part in (ALL, FOLD):
         _first_pass(arena, worker, step, stack, suspicious, in_passes)
     if part == ALL and in_passes:
         barrier(arena.node_sync, arena.runs.shape[0])
     if part == FOLD or not in_passes:
         return True
-    squares = sum_of(arena.figures[SQUARES])
+    squares = sum_of(arena.block_norms[SQUARES])
     if not math.isfinite(squares):
         return False
     if part in (ALL, LIMIT):
         _second_pass(arena, worker, step, stack, clip_factor(squares, arena.update_settings[CLIP_NORM]))
-    if part == ALL and is_lamb:
+    if part == ALL and scales_layers:
         barrier(arena.node_sync, arena.runs.shape[0])
-    if part in (ALL, TRUST) and is_lamb:
+    if part in (ALL, TRUST) and scales_layers:
         _third_pass(arena, worker, arena.coefficients[step])
     return True
 
 
 @inlined
-def _spans_of_all(arena, step):
-    """Return where the rows of all micro-batches lie, if the sums of weights are still to be taken; else none."""
-    spans = np.empty((arena.all_merges.shape[0] if arena.choices[DEFERS] else 0, 3), np.int64)
+def _row_ranges_of_all(arena, step):
+    """Return where the rows of all micro-batches lie, if the sums of weights are taken in the update; else none."""
+    row_ranges = np.empty((arena.all_merges.shape[0] if arena.choices[DEFERS] else 0, 3), np.int64)
     for worker in range(arena.runs.shape[0] if arena.choices[DEFERS] else 0):
         first, last = arena.runs[worker, 0], arena.runs[worker, 1]
-        write_spans(arena.batches[step], spans.shape[0], worker, first, spans[first:last])
-    return spans
+        write_row_ranges(arena.batches[step], row_ranges.shape[0], worker, first, row_ranges[first:last])
+    return row_ranges
 
 
 @inlined
@@ -91,17 +94,17 @@ def _first_pass(arena, worker, step, stack, suspicious, in_passes):
     """Fold the sums, or take them; scale, penalise and measure the gradient; where that is all it needs, update."""
     choices, coefficients = arena.update_choices, arena.coefficients[step]
     reciprocal = _reciprocal(arena, step, stack)
-    spans, part = _spans_of_all(arena, step), arena.parts[worker - arena.choices[FIRST_WORKER]]
+    row_ranges, part = _row_ranges_of_all(arena, step), arena.parts[worker - arena.choices[FIRST_WORKER]]
     first = last = 0  # of the parameters whose sums are in `part`
-    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+    for i in range(arena.owned_ranges[worker, 0], arena.owned_ranges[worker, 1]):
         block = arena.owned[i]
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         place = arena.blocks[block, PLACE]
-        if spans.shape[0] > 0 and arena.blocks[block, IS_WEIGHT]:
+        if row_ranges.shape[0] > 0 and arena.blocks[block, IS_WEIGHT]:
             if stop > last:
-                end = arena.blocks[arena.owned[arena.shares[worker, 1] - 1], STOP]
-                capacity, merges = arena.choices[CAPACITY], arena.all_merges
-                first, last = part_of_weight(arena.layers, arena.work, capacity, spans, merges, start, end, part)
+                end = arena.blocks[arena.owned[arena.owned_ranges[worker, 1] - 1], STOP]
+                space = WorkSpace(arena.work, arena.choices[CAPACITY])
+                first, last = part_of_weight(arena.layers, space, row_ranges, arena.all_merges, start, end, part)
             gradient = part[0, start - first : stop - first]
         else:
             fold_block(arena.top, arena.top_rows, arena.top_merges, place, place + stop - start, stack)
@@ -109,16 +112,14 @@ def _first_pass(arena, worker, step, stack, suspicious, in_passes):
         scale(gradient, reciprocal)
         if choices[HAS_PENALTY] and arena.blocks[block, IS_WEIGHT]:
             weights, scratch = arena.gradient_at[start:stop], np.empty(BLOCK)
-            arena.figures[PENALTIES, block] = penalize(weights, gradient, arena.update_settings, scratch)
-        if suspicious:
-            arena.figures[SQUARES, block] = wide_square_sum(gradient)
-        else:
-            arena.figures[SQUARES, block] = square_sum(gradient, stack[STACK_DEPTH - 1])
+            arena.block_norms[PENALTIES, block] = penalize(weights, gradient, arena.update_settings, scratch)
+        squares = wide_square_sum(gradient) if suspicious else square_sum(gradient, stack[STACK_DEPTH - 1])
+        arena.block_norms[SQUARES, block] = squares
         if in_passes:
             copy(gradient, arena.top[arena.top_rows[0], place : place + stop - start])
         else:
             theta, ahead = arena.parameters[start:stop], arena.gradient_at[start:stop]
-            _update_block(choices[OPTIMIZER], arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
+            _update_block(choices, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
 
 
 @inlined
@@ -130,20 +131,20 @@ def _is_suspicious(arena):
 
 
 @jit
-def _update_block(optimizer, block, theta, gradient, moments, coefficients, ahead):
+def _update_block(choices, block, theta, gradient, moments, coefficients, ahead):
     """Update `theta`, a block; to hand over the whole arena, block by block, would cost as much again."""
-    place = block[PLACE]
-    update(optimizer, theta, gradient, moments, place, coefficients, block[IS_WEIGHT])
-    if optimizer == NESTEROV:
-        look_ahead(theta, moments[0, place : place + theta.shape[0]], coefficients[2], ahead)
+    place, by = block[PLACE], choices[LOOKS_AHEAD_BY]
+    update(choices[OPTIMIZER], theta, gradient, moments, place, coefficients, block[IS_WEIGHT])
+    if by >= 0:
+        look_ahead(theta, moments[0, place : place + theta.shape[0]], coefficients[by], ahead)
 
 
 @inlined
 def _second_pass(arena, worker, step, stack, factor):
     """Shorten the gradient by `factor`, the same for all blocks, and update."""
-    optimizer, coefficients = arena.update_choices[OPTIMIZER], arena.coefficients[step]
+    choices, coefficients = arena.update_choices, arena.coefficients[step]
     scratch = stack[STACK_DEPTH - 1]
-    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+    for i in range(arena.owned_ranges[worker, 0], arena.owned_ranges[worker, 1]):
         block = arena.owned[i]
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         place = arena.blocks[block, PLACE]
@@ -151,17 +152,17 @@ def _second_pass(arena, worker, step, stack, factor):
         if factor < 1.0:
             scale(gradient, like(gradient, factor))
         theta, ahead = arena.parameters[start:stop], arena.gradient_at[start:stop]
-        _update_block(optimizer, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
-        if optimizer == LAMB:
-            arena.figures[OF_PARAMETERS, block] = square_sum(theta, scratch)
-            arena.figures[OF_DIRECTION, block] = square_sum(gradient, scratch)
+        _update_block(choices, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
+        if choices[SCALES_LAYERS]:
+            arena.block_norms[OF_PARAMETERS, block] = square_sum(theta, scratch)
+            arena.block_norms[OF_DIRECTION, block] = square_sum(gradient, scratch)
 
 
 @inlined
 def _third_pass(arena, worker, coefficients):
-    """Step along LAMB's direction, as far as the norm of the layer's parameters says."""
+    """Step along the direction of each layer, as far as the norm of the layer's parameters says."""
     segment, rate = -1, coefficients[0]
-    for i in range(arena.shares[worker, 0], arena.shares[worker, 1]):
+    for i in range(arena.owned_ranges[worker, 0], arena.owned_ranges[worker, 1]):
         block = arena.owned[i]
         if arena.blocks[block, SEGMENT] != segment:
             segment = arena.blocks[block, SEGMENT]
@@ -176,19 +177,19 @@ def _third_pass(arena, worker, coefficients):
 def _trust(arena, segment):
     """Return ``|theta| / |direction|`` of a segment, and 1 where one of them is 0."""
     first, last = arena.segments[segment, 0], arena.segments[segment, 1]
-    parameters = sum_of(arena.figures[OF_PARAMETERS, first:last])
-    direction = sum_of(arena.figures[OF_DIRECTION, first:last])
+    parameters = sum_of(arena.block_norms[OF_PARAMETERS, first:last])
+    direction = sum_of(arena.block_norms[OF_DIRECTION, first:last])
     return math.sqrt(parameters / direction) if parameters > 0.0 and direction > 0.0 else 1.0
 
 
 @inlined
 def report_norms(arena, step):
     """Write down the norm of the mean gradient, that of each weight, and the penalty."""
-    arena.norms[step] = math.sqrt(sum_of(arena.figures[SQUARES]))
+    arena.norms[step] = math.sqrt(sum_of(arena.block_norms[SQUARES]))
     if arena.update_choices[HAS_PENALTY]:
-        arena.penalties[step] = sum_of(arena.figures[PENALTIES])
+        arena.penalties[step] = sum_of(arena.block_norms[PENALTIES])
     if arena.update_choices[LAYER_NORMS]:
         for k in range(arena.weights.shape[0]):
             segment = arena.weights[k]
-            squares = sum_of(arena.figures[SQUARES, arena.segments[segment, 0] : arena.segments[segment, 1]])
+            squares = sum_of(arena.block_norms[SQUARES, arena.segments[segment, 0] : arena.segments[segment, 1]])
             arena.layer_norms[step, k] = math.sqrt(squares)

@@ -31,7 +31,9 @@ SHAPES = [
 
 @numba.njit(error_model="numpy")
 def multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_start, c_row, m, n, k, adds):
-    products.multiply(a, a_start, a_row, a_step, b, b_start, b_row, transposed, c, c_start, c_row, m, n, k, adds)
+    factor = products.Matrix(b, b_start, 1 if transposed else b_row, b_row if transposed else 1)
+    out = products.Matrix(c, c_start, c_row, 1)
+    products.multiply(products.Matrix(a, a_start, a_row, a_step), factor, transposed, out, m, n, k, adds)
 
 
 @numba.njit

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES, ACTIVATIONS, logistic
-from ddp_mlp.core.kernels.network.passes import ACTIVATION
+from ddp_mlp.catalog import arithmetic
+from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES
+from ddp_mlp.core.kernels.network.layers import ACTIVATION
+from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from tests import reference
-from tests.building import SHAPES, engine_of, network_of, resident_of
+from tests.building import ACTIVATION_PARAMS, engine_of, network_of, resident_of
 
-BY_NAME = {activation.name: activation for activation in ACTIVATIONS}
+#: As the kernels have them, compiled.
+BY_NAME = {
+    name: replace(entry, value=of_entry(entry.value), derivative=of_entry(entry.derivative))
+    for name, entry in ACTIVATIONS.items()
+}
+logistic = of_entry(arithmetic.logistic)
 KNOWN = [name for name in BY_NAME if name in reference.ACTIVATIONS]
 DTYPES = [np.float32, np.float64]
 NEAR = np.linspace(-8, 8, 401)
@@ -20,7 +29,7 @@ NEAR = np.linspace(-8, 8, 401)
 
 def setting(name: str, like: np.floating) -> np.floating:
     """Return the slope or alpha that the reference uses, in the type of another number."""
-    return type(like)(SHAPES.get(name, 0.0))
+    return type(like)(ACTIVATION_PARAMS.get(name, 0.0))
 
 
 FAR = [-1e4, -800.0, -89.0, -1e-4, 0.0, 1e-4, 89.0, 800.0, 1e4]
@@ -31,7 +40,7 @@ FAR = [-1e4, -800.0, -89.0, -1e-4, 0.0, 1e-4, 89.0, 800.0, 1e4]
 def test_value_and_derivative_are_those_of_the_reference(name: str, dtype: type) -> None:
     activation, (value, derivative) = BY_NAME[name], reference.ACTIVATIONS[name]
     for a in NEAR.astype(dtype):
-        h = activation.value(a, setting(activation.name, a))
+        h = activation.value(a, setting(name, a))
         # Elementary functions are good to a few ulp; |g'| <= 1, so a rounded `h` costs g' no more than 2 |h| ulp.
         bound = 8 * np.finfo(dtype).eps * (1 + abs(float(a)))
         assert abs(float(h) - value(np.float64(a))) <= bound
@@ -43,7 +52,7 @@ def test_value_and_derivative_are_those_of_the_reference(name: str, dtype: type)
 def test_far_inputs_stay_finite(name: str, dtype: type) -> None:
     activation = BY_NAME[name]
     for a in np.array(FAR, dtype):
-        h = activation.value(a, setting(activation.name, a))
+        h = activation.value(a, setting(name, a))
         assert math.isfinite(h), a
         assert math.isfinite(activation.derivative(dtype(h), setting(name, a))), a
 
@@ -65,10 +74,10 @@ def test_tanh_is_a_stretched_sigmoid() -> None:
 def test_sigmoid_grows_as_s_times_one_minus_s() -> None:
     sigmoid = BY_NAME["sigmoid"]
     for a in NEAR:
-        s = sigmoid.value(a, setting(sigmoid.name, a))
+        s = sigmoid.value(a, setting("sigmoid", a))
         assert sigmoid.derivative(s, 0.0) == s * (1 - s)
         # Relative to 1, and 1 - s rounds at the ulp of 1.
-        assert s + sigmoid.value(-a, setting(sigmoid.name, a)) == pytest.approx(1, abs=2 * np.finfo(float).eps)
+        assert s + sigmoid.value(-a, setting("sigmoid", a)) == pytest.approx(1, abs=2 * np.finfo(float).eps)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -89,7 +98,25 @@ def test_kernels_stay_in_single_precision(name: str) -> None:
 
 
 def test_codes_are_places() -> None:
-    assert [ACTIVATION_CODES[activation.name] for activation in ACTIVATIONS] == list(range(len(ACTIVATIONS)))
+    """Activations of the same functions share a code: fewer to choose from in a loop."""
+    functions = {}
+    for name, entry in ACTIVATIONS.items():
+        assert functions.setdefault(ACTIVATION_CODES[name], (entry.value, entry.derivative))[0] is entry.value
+    assert sorted(functions) == list(range(len(functions)))
+    assert ACTIVATION_CODES["maxout"] == ACTIVATION_CODES["identity"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_plain_functions_are_those_that_are_compiled(name: str, dtype: type) -> None:
+    """Up to the last bits of elementary functions, which are Python's own there."""
+    for a in map(dtype, (-2.5, -0.5, 0.0, 0.5, 2.5)):
+        p = setting(name, a)
+        plain, compiled = ACTIVATIONS[name].value(a, p), BY_NAME[name].value(a, p)
+        assert float(plain) == pytest.approx(compiled, rel=float(8 * np.finfo(dtype).eps))
+        slope = ACTIVATIONS[name].derivative(dtype(compiled), p)
+        expected = BY_NAME[name].derivative(dtype(compiled), p)
+        assert float(slope) == pytest.approx(expected, rel=float(64 * np.finfo(dtype).eps))
 
 
 def test_unknown_code_is_refused() -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.network.gradient_sums import bias_gradient, part_of_weight, whole_weight
-from ddp_mlp.core.kernels.network.layers import BIAS, DELTA_AT, INPUT_AT, ROWS_AT_ONCE, WEIGHT
-from ddp_mlp.core.network import layer_table
+from ddp_mlp.core.kernels.network.gradient_sums import Sums, bias_gradient, part_of_weight, whole_weight
+from ddp_mlp.core.kernels.network.layers import BIAS, DELTA_AT, INPUT_AT, ROWS_AT_ONCE, WEIGHT, WorkSpace
+from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.sharding import fold_intervals
 from tests.building import network_of
 
 SIZES = (50, 21, 3)
 CAPACITY = 16
 #: Worker, first and last row of four micro-batches: two of each worker, one of them empty.
-SPANS = np.array([[0, 0, 5], [0, 5, 11], [1, 0, 0], [1, 0, 7]])
+ROW_RANGES = np.array([[0, 0, 5], [0, 5, 11], [1, 0, 0], [1, 0, 7]])
 MERGES = np.array(fold_intervals((m, m + 1) for m in range(4))[0])
 
 
@@ -31,10 +31,10 @@ def works(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(-3, 4, (2, CAPACITY * columns)).astype(np.float32)
 
 
-def expected_weight(layers: np.ndarray, works: np.ndarray, k: int, spans: np.ndarray) -> np.ndarray:
+def expected_weight(layers: np.ndarray, works: np.ndarray, k: int, row_ranges: np.ndarray) -> np.ndarray:
     """Return the sum of all outer products, one row after the other."""
     total = np.zeros((SIZES[k], SIZES[k + 1]), np.float32)
-    for worker, first, last in spans:
+    for worker, first, last in row_ranges:
         h, delta = (works[worker, CAPACITY * layers[k, at] :] for at in (INPUT_AT, DELTA_AT))
         for row in range(first, last):
             total += np.outer(h[row * SIZES[k] :][: SIZES[k]], delta[row * SIZES[k + 1] :][: SIZES[k + 1]])
@@ -43,11 +43,11 @@ def expected_weight(layers: np.ndarray, works: np.ndarray, k: int, spans: np.nda
 
 @pytest.mark.parametrize("k", [0, 1])
 def test_a_worker_sums_its_micro_batches_where_the_parameters_lie(k, layers, works) -> None:
-    nodes = np.full((3, network_of(SIZES).layout.n_parameters), np.nan, np.float32)
-    whole_weight(layers, k, works, CAPACITY, SPANS[:2], nodes, 1, MERGES[:2])
-    found = nodes[1, layers[k, WEIGHT] : layers[k, BIAS]].reshape(SIZES[k], SIZES[k + 1])
-    np.testing.assert_array_equal(found, expected_weight(layers, works, k, SPANS[:2]))
-    assert np.isnan(nodes[1]).sum() == nodes.shape[1] - found.size, "nothing else is touched"
+    partials = np.full((3, network_of(SIZES).layout.n_parameters), np.nan, np.float32)
+    whole_weight(layers, k, WorkSpace(works, CAPACITY), ROW_RANGES[:2], Sums(partials, 1, MERGES[:2]))
+    found = partials[1, layers[k, WEIGHT] : layers[k, BIAS]].reshape(SIZES[k], SIZES[k + 1])
+    np.testing.assert_array_equal(found, expected_weight(layers, works, k, ROW_RANGES[:2]))
+    assert np.isnan(partials[1]).sum() == partials.shape[1] - found.size, "nothing else is touched"
 
 
 @pytest.mark.parametrize("k", [0, 1])
@@ -57,18 +57,18 @@ def test_a_part_of_a_weight_is_the_sum_over_all_workers(k, first, layers, works)
     begin, width = int(layers[k, WEIGHT]), SIZES[k + 1]
     end = network_of(SIZES).layout.n_parameters
     part = np.full((3, 8 * width), np.nan, np.float32)
-    start, stop = part_of_weight(layers, works, CAPACITY, SPANS, MERGES, begin + first, end, part)
+    start, stop = part_of_weight(layers, WorkSpace(works, CAPACITY), ROW_RANGES, MERGES, begin + first, end, part)
     row = first // width
     last = min(row + 8, SIZES[k])
     assert (start, stop) == (begin + row * width, begin + last * width)
-    wanted = expected_weight(layers, works, k, SPANS)[row:last]
+    wanted = expected_weight(layers, works, k, ROW_RANGES)[row:last]
     np.testing.assert_array_equal(part[0, : stop - start].reshape(-1, width), wanted)
 
 
 def test_a_part_ends_with_the_row_of_the_last_parameter(layers, works) -> None:
     part = np.zeros((3, 8 * SIZES[1]), np.float32)
     begin, width = int(layers[0, WEIGHT]), SIZES[1]
-    assert part_of_weight(layers, works, CAPACITY, SPANS, MERGES, begin, begin + width + 1, part) == (
+    assert part_of_weight(layers, WorkSpace(works, CAPACITY), ROW_RANGES, MERGES, begin, begin + width + 1, part) == (
         begin,
         begin + 2 * width,
     )
@@ -76,9 +76,9 @@ def test_a_part_ends_with_the_row_of_the_last_parameter(layers, works) -> None:
 
 def test_column_sums_are_added_in_the_tree(rng) -> None:
     sums = rng.integers(-9, 10, (4, 5)).astype(np.float32)
-    nodes = np.full((4, 9), np.nan, np.float32)
-    bias_gradient(sums, nodes, 0, 2, MERGES)
-    np.testing.assert_array_equal(nodes[0, 2:7], sums.sum(axis=0))
+    partials = np.full((4, 9), np.nan, np.float32)
+    bias_gradient(sums, 2, Sums(partials, 0, MERGES))
+    np.testing.assert_array_equal(partials[0, 2:7], sums.sum(axis=0))
     unmerged = np.full((4, 9), np.nan, np.float32)
-    bias_gradient(sums, unmerged, 0, 2, 0 * MERGES)
+    bias_gradient(sums, 2, Sums(unmerged, 0, 0 * MERGES))
     np.testing.assert_array_equal(unmerged[:, 2:7], sums)

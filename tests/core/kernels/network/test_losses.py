@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.network.losses import LOSS_CODES, LOSSES, OUTPUT_CODES, apply_output
+from ddp_mlp.catalog.losses import LOSSES
+from ddp_mlp.core.kernels.network.losses import LOSS_CODES, OUTPUT_CODES, apply_output, loss_and_delta
 from tests import reference
 from tests.building import network_of, targets_for
 
-BY_NAME = {loss.name: loss for loss in LOSSES}
-KNOWN = [name for name in BY_NAME if name in reference.LOSSES]
+KNOWN = [name for name in LOSSES if name in reference.LOSSES]
 DTYPES = [np.float32, np.float64]
 EPS = float(np.finfo(np.float64).eps)
 
@@ -23,8 +23,8 @@ def differentiate(
 ) -> tuple[float, np.ndarray]:
     """Return the loss summed over a batch (B, C), and its derivative; row b has the target of sample b."""
     batch = np.array(logits, dtype)
-    loss = BY_NAME[name].differentiate(
-        batch.reshape(-1), batch.shape[1], np.array(targets, dtype), np.arange(len(batch)),
+    loss = loss_and_delta(
+        LOSS_CODES[name], batch.reshape(-1), batch.shape[1], np.array(targets, dtype), np.arange(len(batch)),
         np.array(weights, dtype), smoothing,
     )  # fmt: skip
     return float(loss), batch
@@ -59,7 +59,7 @@ def test_each_row_has_the_target_of_its_sample(name: str, rng: np.random.Generat
     rows = np.array([8, 0, 5, 8])
     logits, targets = rng.normal(size=(4, 3)), targets_for(network_of((1, 3), loss=name), 9, rng)
     flat = logits.reshape(-1).copy()
-    loss = BY_NAME[name].differentiate(flat, 3, targets, rows, np.zeros(0), 0.0)
+    loss = loss_and_delta(LOSS_CODES[name], flat, 3, targets, rows, np.zeros(0), 0.0)
     expected_loss, expected = differentiate(name, logits, targets[rows])
     assert loss == expected_loss
     np.testing.assert_array_equal(flat.reshape(4, 3), expected)
@@ -175,8 +175,15 @@ def test_margins(name: str, margin: float) -> None:
 
 
 def test_codes_are_places() -> None:
-    assert [LOSS_CODES[loss.name] for loss in LOSSES] == list(range(len(LOSSES)))
-    assert {loss.output for loss in LOSSES} <= OUTPUT_CODES.keys()
+    assert list(LOSS_CODES.items()) == [(name, place) for place, name in enumerate(LOSSES)]
+    assert {loss.output for loss in LOSSES.values()} <= OUTPUT_CODES.keys()
+
+
+def test_unknown_codes_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown output"):
+        apply_output(99, np.zeros(1), 1)
+    with pytest.raises(ValueError, match="unknown loss"):
+        loss_and_delta(99, np.zeros(1), 1, np.zeros((1, 1)), np.zeros(1, np.int64), np.zeros(0), 0.0)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

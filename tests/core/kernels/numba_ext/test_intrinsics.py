@@ -8,7 +8,8 @@ import numba
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, is_large, like, row_as
+from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, is_large, row_as
 
 DTYPES = [np.float32, np.float64]
 

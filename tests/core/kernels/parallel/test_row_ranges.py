@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER, count_fitting, edge, write_spans
+from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER, count_fitting, edge, write_row_ranges
 from ddp_mlp.core.sharding import fair_bounds
 
 
@@ -27,8 +27,8 @@ def test_as_many_are_taken_together_as_fit(size: int, exponent: int, capacity: i
     assert count == max([1, *(n for n in range(1, last - first + 1) if rows[n] <= capacity)])
 
 
-def test_spans_follow_each_other_in_the_rows_of_a_worker() -> None:
-    spans = np.zeros((3, 3), np.int64)
-    write_spans(np.array([100, 122]), 8, 5, 2, spans)
-    assert spans[:, WORKER].tolist() == [5, 5, 5]
-    assert spans[:, [FROM, TO]].tolist() == [[0, 3], [3, 6], [6, 8]]  # 105, 108, 111, 113
+def test_row_ranges_follow_each_other_in_the_rows_of_a_worker() -> None:
+    row_ranges = np.zeros((3, 3), np.int64)
+    write_row_ranges(np.array([100, 122]), 8, 5, 2, row_ranges)
+    assert row_ranges[:, WORKER].tolist() == [5, 5, 5]
+    assert row_ranges[:, [FROM, TO]].tolist() == [[0, 3], [3, 6], [6, 8]]  # 105, 108, 111, 113

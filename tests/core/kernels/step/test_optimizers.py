@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.config import OPTIMIZER_DEFAULTS, OptimizerConfig
-from ddp_mlp.core.kernels.step.optimizers import COEFFICIENTS, UPDATE_CODES, UPDATES, descend, look_ahead, scale, update
-from ddp_mlp.core.optimizers import OPTIMIZERS
+from ddp_mlp.catalog.optimizers import COEFFICIENTS, OPTIMIZERS
+from ddp_mlp.config import OptimizerConfig
+from ddp_mlp.core.kernels.step.optimizers import UPDATE_CODES, descend, look_ahead, scale, update
 from tests import reference
 
-#: LAMB's step needs norms of whole layers: it is tested where there are layers.
-KNOWN = [name for name in UPDATES if name in reference.RULES and name != "lamb"]
+#: What needs norms of whole layers, as LAMB, is tested where there are layers.
+KNOWN = [name for name, entry in OPTIMIZERS.items() if name in reference.RULES and not entry.scales_layers]
 
 
 def settings_of(name: str, **changed: float) -> OptimizerConfig:
     """Return a configuration of an optimiser, as complete as the checks make it."""
-    return OptimizerConfig(name=name, **(OPTIMIZER_DEFAULTS[name] | changed))  # type: ignore[arg-type]
+    return OptimizerConfig(name=name, **(OPTIMIZERS[name].defaults | changed))  # type: ignore[arg-type]
 
 
 def run(name: str, settings: OptimizerConfig, theta: np.ndarray, gradients: np.ndarray, rates: np.ndarray) -> None:
@@ -38,7 +38,7 @@ def test_twenty_steps_are_those_of_the_book(name: str, rng: np.random.Generator)
     gradients[:, 0] = 0.0  # a parameter that no sample touches
     rates = 0.1 / (1 + np.arange(20))  # a schedule: each step has a rate of its own
     settings = settings_of(name)
-    rule = reference.Optimizer(name, 33, **OPTIMIZER_DEFAULTS[name])
+    rule = reference.Optimizer(name, 33, **OPTIMIZERS[name].defaults)
     expected = theta.copy()
     for g, rate in zip(gradients, rates, strict=True):
         expected = rule.step(expected, g, rate)
@@ -55,7 +55,7 @@ def test_every_setting_counts(name: str, rng: np.random.Generator) -> None:
     gradients, rates = rng.normal(size=(5, 3)), np.full(5, 0.1)
     plain = np.ones(3)
     run(name, settings_of(name), plain, gradients, rates)
-    for key, value in OPTIMIZER_DEFAULTS[name].items():
+    for key, value in OPTIMIZERS[name].defaults.items():
         changed = np.ones(3)
         settings = settings_of(name, **{key: 0.1 if key == "eps" else value / 2})
         run(name, settings, changed, gradients, rates)
@@ -76,7 +76,6 @@ def test_first_steps_by_hand() -> None:
 
 
 def test_coefficients_fit_their_row() -> None:
-    assert UPDATES.keys() == OPTIMIZERS.keys() == OPTIMIZER_DEFAULTS.keys()
     for name, optimizer in OPTIMIZERS.items():
         assert len(optimizer.coefficients(settings_of(name), 0.1, 0)) <= COEFFICIENTS, name
 

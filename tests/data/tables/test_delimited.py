@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from ddp_mlp.data.sources import csv_table
-from ddp_mlp.data.sources.csv import read_csv
+from ddp_mlp.data.importing import open_source
+from ddp_mlp.data.sources.options import ImportOptions
+from ddp_mlp.data.sources.tables import encoding
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "t.csv"
+
+
+def read_csv(
+    path: Path, targets: list[str], drop: list[str] | None = None, task: str = "auto", **options: Any
+) -> Source:
+    return open_source([path], ImportOptions(targets=tuple(targets), drop=tuple(drop or ()), task=task, **options))
 
 
 def rows_of(source: Source) -> tuple[np.ndarray, np.ndarray]:
@@ -76,11 +83,15 @@ def test_a_text_target_is_classes(path: Path) -> None:
     [
         (["-1", "1"], 10, "binary", ("-1", "1")),
         (["3", "1", "2"], 10, "multiclass", ("1", "2", "3")),
-        (["3", "1", "2"], 9, "regression", None),
-        (["0.0", "1.0"], 10, "regression", None),
+        (["3.0", "1", "2"], 9, "regression", None),
+        (["3", "1", "2"], 9, "multiclass", ("1", "2", "3")),
+        (["0.0", "1.0"], 10, "binary", ("0", "1")),
+        (["true", "false"], 10, "binary", ("false", "true")),
         (["0.5", "1"], 10, "regression", None),
         ([str(i) for i in range(20)], 10, "multiclass", tuple(str(i) for i in range(20))),
-        ([str(i) for i in range(21)], 10, "regression", None),
+        ([str(i) for i in range(21)], 10, "multiclass", tuple(str(i) for i in range(21))),
+        ([str(2 * i) for i in range(21)], 10, "regression", None),
+        ([str(i) for i in range(21)], 1, "regression", None),
         (["yes", "no"], 1, "binary", ("no", "yes")),
     ],
 )
@@ -91,7 +102,8 @@ def test_auto_follows_the_documented_rules(
     source = read_csv(path, ["y"])
     assert (source.description.task, source.description.class_names) == (task, names)
     targets = rows_of(source)[1][: len(values), 0].tolist()
-    assert targets == ([float(v) for v in values] if names is None else [names.index(v) for v in values])
+    shown = [v.removesuffix(".0") for v in values]
+    assert targets == ([float(v) for v in values] if names is None else [names.index(v) for v in shown])
 
 
 def test_a_stated_task_overrides(path: Path) -> None:
@@ -113,7 +125,7 @@ def test_separators_packing_and_byte_order_mark(tmp_path: Path) -> None:
 
 
 def test_blocks_follow_one_another(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_table, "_BLOCK_ROWS", 4)
+    monkeypatch.setattr(encoding, "BLOCK_ROWS", 4)
     path.write_text(table("a,k,y", *(f"{i},{'uv'[i % 2]},{i}.5" for i in range(10))))
     source = read_csv(path, ["y"])
     assert [len(rows.features) for _, rows in source.blocks()] == [4, 4, 2]
@@ -123,25 +135,25 @@ def test_blocks_follow_one_another(path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("content", "phrases"),
     [
-        (table("a,b,y", "1,2,3", "4,,6"), ["column 'b'", "empty cell at line 3"]),
         (table("a,b,y", "1,2,3", "4,x7,6"), ["column 'b'", "'x7' at line 3", "numbers in line 2"]),
-        (table("a,b,y", "1,?,3", "4,5,6"), ["column 'b'", "'5' at line 3", "text in line 2"]),
-        (table("a,b,y", "1,u,3", "4,  ,6"), ["column 'b'", "empty cell at line 3"]),
-        (table("a,b,y", "1,2,3", "4,nan,6"), ["column 'b'", "non-finite value nan at line 3"]),
+        (table("a,b,y", "1,u,3", "4,5,6"), ["column 'b'", "'5' at line 3", "text in line 2", "--text 'b'"]),
+        (table("a,b,y", "1,2,3", "4,-inf,6"), ["column 'b'", "non-finite value -inf at line 3"]),
         (table("a,b,y", "1,2,inf"), ["column 'y'", "non-finite value inf at line 2"]),
         (table("a,b,y", "1,2,3", "1_000,5,6"), ["column 'a'", "'1_000' at line 3"]),
         (table("a,b,y", "1,2,3", "4,5"), ["line 3 has 2 cells", "header has 3"]),
         (table("a,b,y", "1,2,3,4"), ["line 2 has 4 cells"]),
         (table("a,b,y"), ["a header but no rows"]),
-        (table("1,2,3", "4,5,6"), ["line 1 holds numbers only"]),
         (table("a,a,y", "4,5,6"), ["'a' appears twice"]),
         (table(",b,y", "4,5,6"), ["column 1 has no name", "--drop"]),
-        ("y\n1\n", ["a header with two or more"]),
-        ("", ["a header with two or more"]),
-        ('a,b,y\n1,"2,3\n', ["not a readable table"]),
+        ("y\n1\n", ["no table of two or more columns"]),
+        ("", ["no table of two or more columns"]),
+        ('a,b,y\n1,2,3\n4,"5"x,6\n', ["line 3", "not a readable table"]),
+        ('a,y\n"1,2\n"1,2\n', ["line 2", "not a readable table"]),
+        ("a,b,y\n1,2,3\n4\0,5,6\n", ["line 3: a NUL byte"]),
+        ('a,b,y\n1,"2,3\n', ["line 2", "not a readable table", "never closed"]),
         (
-            table("a,b,y", *(f"{i},t{i},2.5" for i in range(1001))),
-            ["column 'b'", "1000 different texts", "--drop 'b'"],
+            table("a,b,y", *(f"{i},t{i % 1001},2.5" for i in range(3003))),
+            ["column 'b'", "1000 different texts", "--drop 'b'", "--ordinal 'b'"],
         ),
     ],
 )
@@ -167,10 +179,21 @@ def test_an_unnamed_column_can_be_dropped(path: Path) -> None:
     assert read_csv(path, ["y"], ["column 1"]).description.feature_names == ("b",)
 
 
-def test_other_encodings_are_refused(path: Path) -> None:
-    path.write_bytes("größe,y\n1,2\n".encode("latin-1"))
-    with pytest.raises(DataError, match="UTF-8"):
-        read_csv(path, ["y"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "utf-32"])
+def test_encodings_are_found(path: Path, encoding: str) -> None:
+    path.write_bytes("größe,y\n1,2.5\n".encode(encoding))
+    source = read_csv(path, ["y"])
+    assert source.description.feature_names == ("größe",)
+    assert any("cp1252" in note for note in source.notes) == (encoding in {"latin-1", "cp1252"})
+
+
+def test_a_stated_encoding_is_taken(path: Path) -> None:
+    path.write_bytes("größe,y\n1,2.5\n".encode("cp437"))
+    assert read_csv(path, ["y"], encoding="cp437").description.feature_names == ("größe",)
+    with pytest.raises(DataError, match="not utf-8 text"):
+        read_csv(path, ["y"], encoding="utf-8")
+    with pytest.raises(UsageError, match="no such encoding"):
+        read_csv(path, ["y"], encoding="klingon")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the doctor says of one thing, and how children are asked."""
+"""A diagnosis of the doctor, and how children are asked."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line: what was looked at, how it is, what was found, and what to do about it.
+class Diagnosis:
+    """One line: the thing that was looked at, its level, the finding, and the fix.
 
     `level` is ok, warning or error; `fix` is empty where all is well.
     """
@@ -27,7 +27,7 @@ class Finding:
 
 
 #: A check looks at one thing and yields one finding or more.
-Check = Callable[[], Iterator[Finding]]
+Check = Callable[[], Iterator[Diagnosis]]
 
 
 def ask(command: Sequence[str], timeout_s: float = 60.0) -> tuple[int, str, str]:

@@ -1,0 +1,39 @@
+"""Arithmetic for the kernels of entries, in plain Python: Numba compiles the same functions, see `core.kernels`.
+
+A kernel is written for float32 and float64 alike, so constants take the type of a value: see `like`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+#: Functions that kernels of entries call, to be compiled with them.
+HELPERS: list[Callable[..., Any]] = []
+
+
+def helper(function: _Function) -> _Function:
+    """Mark a function that kernels of entries call, and return it as it is."""
+    HELPERS.append(function)
+    return function
+
+
+def like(value: Any, constant: float) -> Any:
+    """Return `constant` in the floating type of `value`, a number or an array, so that float32 stays float32."""
+    kind = value.dtype.type if hasattr(value, "dtype") else type(value)
+    return kind(constant)
+
+
+def exp(x: Any) -> Any:
+    """Return ``exp(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.exponential`."""
+    return type(x)(math.exp(x))
+
+
+@helper
+def logistic(a: Any) -> Any:
+    """Return ``1 / (1 + exp(-a))`` without overflow for any finite `a`."""
+    e = exp(-abs(a))
+    return (like(a, 1.0) if a >= like(a, 0.0) else e) / (like(a, 1.0) + e)

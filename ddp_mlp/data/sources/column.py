@@ -1,0 +1,81 @@
+"""The meaning of one column of a table, decided once and kept: how each cell becomes numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from ddp_mlp.data.schema import Missing, SourceColumn
+
+Kind = Literal["number", "category", "date"]
+Encoding = Literal["number", "one-hot", "ordinal", "date"]
+#: What a missing cell becomes: filled in from training rows, also marked in a column, its row left out, refused.
+MISSING_POLICIES = ("impute", "indicator", "drop", "error")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table and the feature columns that it makes.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the table.
+    kind : str
+        "number", "category" or "date".
+    encoding : str
+        How a cell becomes numbers: itself, a 1 among zeros, the position of its category, or parts of a date.
+    features : tuple of str
+        Names of the feature columns, in order.
+    categories : tuple of str
+        Of a category, in order.
+    missing : str
+        One of `MISSING_POLICIES`; with "indicator" the last of `features` is 1 where the cell is missing.
+    form : str
+        How cells are written: a key of `tables.cells.NUMBER_FORMS`, or the format of a date.
+    unit : str or None
+        What stands beside each number, such as ``%``.
+    """
+
+    name: str
+    kind: Kind
+    encoding: Encoding
+    features: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+    missing: str = "impute"
+    form: str = "plain"
+    unit: str | None = None
+
+
+def source_column(column: Column) -> SourceColumn:
+    """Return the column as a schema keeps it: all but how this one file writes its cells."""
+    is_boolean = column.encoding == "ordinal" and {c.lower() for c in column.categories} <= {"false", "true"}
+    how = {"ordinal": "" if is_boolean else "ordinal", "date": "cyclic"}.get(column.encoding, "")
+    return SourceColumn(
+        column.name,
+        "boolean" if is_boolean else column.kind,
+        column.features,
+        column.categories,
+        cast("Missing", column.missing),
+        column.unit or "",
+        how,
+    )
+
+
+def column_of(kept: SourceColumn) -> Column:
+    """Return a column of a schema as one whose cells are to be found out."""
+    if kept.kind == "boolean":
+        return Column(
+            kept.name, "category", "ordinal", kept.features, kept.categories or ("false", "true"), kept.missing
+        )
+    encodings: dict[str, Encoding] = {"number": "number", "date": "date"}
+    encoding = encodings.get(kept.kind, "ordinal" if kept.how == "ordinal" else "one-hot")
+    return Column(
+        kept.name,
+        kept.kind,
+        encoding,
+        kept.features,
+        kept.categories,
+        kept.missing,
+        unit=kept.unit or None,
+    )

@@ -1,0 +1,114 @@
+"""LIBSVM (SVMlight): one row a line, a label and the features that are not 0 as ``number:value``.
+
+Source: the README of LIBSVM. Features count from 1, or from 0 where a 0 occurs.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ddp_mlp.data.rows import Description, Rows
+from ddp_mlp.data.sources.labels import understand_labels
+from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
+from ddp_mlp.data.sources.tables.plain_text import ByteStream, PlainText, look_at
+from ddp_mlp.data.sources.tables.words import shown
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ROW = re.compile(r"\s*[+-]?[\d.]+([eE][+-]?\d+)?(\s+(qid|\d+):\S+)+\s*(#.*)?")
+_MOST_FEATURES = 1_000_000
+_BLOCK_NUMBERS = 2**23
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Numbers of rows and features; `first` is the number of the first feature."""
+
+    n_rows: int
+    n_features: int
+    first: int
+
+
+def is_libsvm(path: Path) -> bool:
+    """Tell whether the first line of a text file is a row of this format."""
+    try:
+        text = look_at(path)
+        line = next((raw for raw in islice(_lines(text), 20) if raw.strip() and not raw.startswith("#")), "")
+    except DataError:
+        return False
+    return _ROW.fullmatch(line.rstrip("\r\n")) is not None
+
+
+def read_libsvm(path: Path, task: str) -> Source:
+    """Read a file of sparse rows.
+
+    Raises
+    ------
+    UsageError
+        If the task does not fit.
+    DataError
+        If a line is no row.
+    """
+    text = look_at(path)
+    lowest, highest, labels = 1, 0, []
+    for label, places, _ in _rows(path, text):
+        labels.append(label)
+        if len(places):
+            lowest, highest = min(lowest, int(places.min())), max(highest, int(places.max()))
+    if not labels or highest < lowest or highest > _MOST_FEATURES:
+        raise DataError(f"{path}: {len(labels)} rows and features up to {highest}; 1 to {_MOST_FEATURES} are allowed")
+    shape = _Shape(len(labels), highest - lowest + 1, lowest)
+    found = understand_labels(path, np.array(labels), task)
+    description = Description(
+        task=found.task,
+        source=f"LIBSVM {path.name}",
+        n_features=shape.n_features,
+        feature_dtype="float64",
+        n_classes=found.n_classes,
+        feature_names=tuple(f"feature {i + lowest}" for i in range(shape.n_features)),
+        target_names=("label",),
+        class_names=found.class_names,
+    )
+
+    def blocks() -> Iterator[tuple[str, Rows]]:
+        rows = _rows(path, text)
+        step = max(1, min(BLOCK_ROWS, _BLOCK_NUMBERS // shape.n_features))
+        while part := list(islice(rows, step)):
+            features = np.zeros((len(part), shape.n_features))
+            for i, (_, places, values) in enumerate(part):
+                features[i, places - shape.first] = values
+            yield "train", Rows(features, found.encode(np.array([label for label, *_ in part])))
+        text.require_unchanged()
+
+    return Source(description, {"train": shape.n_rows}, blocks, notes=(found.note,))
+
+
+def _lines(text: PlainText) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(ByteStream(text.chunks())), "utf-8", newline="")
+
+
+def _rows(path: Path, text: PlainText) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+    """Yield label, numbers of features and their values of each row."""
+    for number, raw in enumerate(_lines(text), 1):
+        words = raw.partition("#")[0].split()
+        if not words:
+            continue
+        pairs = [word.split(":") for word in words[1:] if not word.startswith("qid:")]
+        try:
+            places = np.array([int(place) for place, _ in pairs], np.int64)
+            values = np.array([float(value) for _, value in pairs])
+            label = float(words[0])
+        except ValueError:
+            raise DataError(f"{path}: line {number}: {shown(raw.strip())} is no row of LIBSVM") from None
+        if len(np.unique(places)) != len(places) or (places < 0).any() or np.isinf(values).any():
+            raise DataError(f"{path}: line {number}: a feature that is there twice, negative or infinite")
+        yield label, places, values

@@ -1,0 +1,185 @@
+"""Tables that Arrow reads itself: Parquet, Feather and JSON lines; JSON of one array of records."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
+from ddp_mlp.data.sources.tables.plain_text import plain_errors
+from ddp_mlp.data.sources.tables.table import Table, column_names
+from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+_BATCH_ROWS = 2**16
+#: Of a JSON text, which is held as a whole.
+_MOST_JSON_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class _Columnar:
+    """A file whose columns have types of their own."""
+
+    path: Path
+    open: Callable[[], Any]
+
+    def blocks(self, positions: Sequence[int]) -> Iterator[list[Any]]:
+        with arrow_errors(self.path):
+            for batch in self.open():
+                # Offsets and bytes of a stranger are believed until they are looked at, and lead out of memory.
+                batch.validate(full=True)
+                if batch.num_rows:
+                    yield [as_text(batch.column(i)) for i in positions]
+
+
+def as_text(column: Any) -> Any:
+    """Return a column of any type as strings, each number with as many digits as it needs."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), pa.string())
+    if pa.types.is_float16(column.type):
+        column = pc.cast(column, pa.float32())
+    return pc.cast(column, pa.string())
+
+
+def read_parquet(path: Path) -> Table:
+    """Open a Parquet file.
+
+    Raises
+    ------
+    DataError
+        If it is none, or has columns that are no cells.
+    """
+
+    def batches() -> Iterator[Any]:
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path) as file:
+            yield from file.iter_batches(_BATCH_ROWS)
+
+    from pyarrow import parquet
+
+    with arrow_errors(path), parquet.ParquetFile(path) as file:
+        schema = file.schema_arrow
+    return _table(path, "Parquet", schema, batches)
+
+
+def read_feather(path: Path) -> Table:
+    """Open a Feather or Arrow file.
+
+    Raises
+    ------
+    DataError
+        If it is none, or has columns that are no cells.
+    """
+
+    def batches() -> Iterator[Any]:
+        import pyarrow as pa
+
+        with pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+            for i in range(reader.num_record_batches):
+                yield reader.get_batch(i)
+
+    import pyarrow as pa
+
+    with arrow_errors(path), pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
+        schema = reader.schema
+    return _table(path, "Feather", schema, batches)
+
+
+def read_json(path: Path) -> Table:
+    """Open records in JSON: one array of them, or one a line.
+
+    Raises
+    ------
+    DataError
+        If it is none, too large, or has records within records.
+    """
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    text = _json_lines(path)
+    with arrow_errors(path):
+        found = arrow_json.read_json(io.BytesIO(text), arrow_json.ReadOptions(block_size=max(2**20, len(text))))
+    return _table(path, "JSON", found.schema, lambda: iter(pa.Table.to_batches(found, _BATCH_ROWS)))
+
+
+def _json_lines(path: Path) -> bytes:
+    with plain_errors(path), open_unpacked(path) as file:
+        text = file.read(_MOST_JSON_BYTES + 1)
+    if len(text) > _MOST_JSON_BYTES:
+        raise DataError(f"{path}: more than {_MOST_JSON_BYTES / 2**30:.3g} GiB of JSON; save it as Parquet or CSV")
+    text = text.removeprefix(b"\xef\xbb\xbf").strip()
+    if not text.startswith(b"["):
+        return text
+    try:
+        records = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON ({error})") from error
+    if not records or not all(isinstance(record, dict) for record in records):
+        raise DataError(f'{path}: an array, but not of records; [{{"a": 1, ...}}, ...] is one')
+    return "\n".join(json.dumps(record) for record in records).encode()
+
+
+def _table(path: Path, kind: str, schema: Any, batches: Callable[[], Any]) -> Table:
+    import pyarrow as pa
+
+    with arrow_errors(path):
+        found = schema.names
+    names, unnamed = column_names(path, found, "the file")
+    if nested := [f.name for f in schema if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]:
+        raise DataError(
+            f"{path}: columns {listed(nested, 8)} hold lists, records or bytes, which are no cells of a table; write"
+            " them as columns of their own, or leave them out of the file"
+        )
+    if len(names) < 2:
+        raise DataError(f"{path}: {len(names)} column {shown(names[0]) if names else ''}; two or more are needed")
+    return Table(path, f"{kind} {path.name}", names, unnamed, _Columnar(path, batches).blocks, _rows)
+
+
+def _rows(rows: Sequence[int]) -> list[str]:
+    return [f"row {row + 1}" for row in rows]
+
+
+class arrow_errors:  # noqa: N801 - used as a function is
+    """Say in one line what Arrow raised about a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Return at once."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Turn Arrow's errors into ours."""
+        import pyarrow as pa
+
+        if isinstance(error, (pa.ArrowException, UnicodeDecodeError, *READ_ERRORS)) and not isinstance(
+            error, DataError
+        ):
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(
+                f"{self._path}: cannot be read ({reason}); the file is damaged or of another kind"
+            ) from error
+
+
+def require_unpacked(path: Path) -> None:
+    """Refuse a packed file of a format that packs its columns itself.
+
+    Raises
+    ------
+    DataError
+        If it is packed.
+    """
+    if is_packed(path):
+        raise DataError(f"{path}: packed; unpack it first, the format packs its columns itself")

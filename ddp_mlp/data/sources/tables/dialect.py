@@ -1,0 +1,340 @@
+"""How a text writes a table: its separator, what comes before the rows, and the names of the columns.
+
+Each separator is tried on the beginning of the text; the one under which most lines, the first
+among them, have the same number of cells is taken, of equals the one that leaves more numbers
+whole, then the one with more cells. So a decimal comma between semicolons is no separator, and a
+ragged line does not hide one.
+
+The first line is names unless it looks like the rows below it:
+
+- a cell with text over a column of numbers makes it names, numbers in it or not, and so do years
+  that count on;
+- nothing but numbers, or numbers over numbers and text over text, makes it a row;
+- where neither holds, it is names if all are text, differ and do not occur below.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ddp_mlp.data.sources.tables.words import counted, listed, shown
+from ddp_mlp.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SEPARATORS = ",;\t|"
+_NAMED = {"tab": "\t", "\\t": "\t", "blank": " ", "blanks": " ", "space": " ", "comma": ",", "semicolon": ";"}
+_MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "nan", "<na>", "?", "-"})
+_NUMBER = re.compile(r"[+-]?\s*[$€£¥]?\s*(\d[\d.,' \u00a0]*|\.\d+|,\d+)([eE][+-]?\d+)?\s*%?|[+-]?(inf|infinity)", re.I)
+#: Lines that may come before a table.
+_MOST_BEFORE = 100
+#: So many numbers that count on are no chance.
+_FEWEST_SERIES = 4
+_MOST_SPARSE = 20
+_RUN_OF_BLANKS = re.compile(r'("(?:[^"]|"")*")|[ \t]+')
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a text is to be read.
+
+    Attributes
+    ----------
+    separator : str
+        One character; a blank stands for runs of blanks.
+    quote : str
+        One character.
+    escape : str or None
+        What keeps the next character from its meaning, beside doubled quotes.
+    skip : int
+        Lines before the first row, the names among them.
+    names : tuple of str
+        One name a column; "" where there is none.
+    comments : bool
+        Whether lines that begin with ``#`` are none of the rows, unless they have a cell for each column.
+    notes : tuple of str
+        What was decided, in words.
+    """
+
+    separator: str
+    quote: str
+    escape: str | None
+    skip: int
+    names: tuple[str, ...]
+    comments: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Rows of the beginning under one separator, each with the number of its first line and of the next."""
+
+    separator: str
+    rows: list[tuple[int, int, list[str]]]
+    width: int
+    share: float
+    comments: bool
+
+
+def find_dialect(path: Path, sample: str, separator: str | None, has_header: bool | None) -> Dialect:
+    """Find out how a text is written.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    sample : str
+        Its first lines, all whole.
+    separator : str or None
+        Stated by the user; None finds it.
+    has_header : bool or None
+        Likewise.
+
+    Raises
+    ------
+    UsageError
+        If the stated separator is none.
+    DataError
+        If there is no table, or one cannot tell whether the first line is names.
+    """
+    lines = sample.splitlines(keepends=True)
+    notes: list[str] = []
+    stated = None if separator is None else _require_separator(separator)
+    said = re.match(r"\s*sep=(.)\s*$", lines[0]) if lines else None
+    if said and stated is None:
+        stated = said[1]
+    quote = "'" if '"' not in sample and re.search(r"(?m)(^|[,;\t|])'[^'\n]*'([,;\t|\r]|$)", sample) else '"'
+    escape = "\\" if f"\\{quote}" in sample else None
+    layout = _best_layout(lines, stated, quote, escape, 1 if said else 0)
+    if layout is None or layout.width < 2:
+        raise DataError(
+            f"{path}: no table of two or more columns found; name what separates its cells with --separator"
+        )
+    dialect = Dialect(layout.separator, quote, escape, 0, (), layout.comments)
+    return _with_names(path, lines, layout, dialect, has_header, notes)
+
+
+def _require_separator(separator: str) -> str:
+    found = _NAMED.get(separator.lower(), separator)
+    if len(found) != 1 or found in "\"'\n\r\\" or found.isalnum():
+        raise UsageError(f"--separator {separator!r}; one character is allowed, or tab, or blank for runs of blanks")
+    return found
+
+
+def _require_quotes(path: Path, lines: list[str], separator: str, quote: str) -> None:
+    """Refuse quotes that do not fit, as the reason why no table was found."""
+    reader = csv.reader(lines, delimiter=separator, quotechar=quote, strict=True)
+    try:
+        for _ in reader:
+            pass
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: line {reader.line_num}: not a readable table ({error}); check quotes and separators"
+        ) from error
+
+
+def _best_layout(lines: list[str], stated: str | None, quote: str, escape: str | None, skip: int) -> _Layout | None:
+    candidates = [stated] if stated else [*SEPARATORS, " "]
+    found = [_layout(lines, separator, quote, escape, skip) for separator in candidates]
+    tables = [layout for layout in found if layout is not None and (layout.width > 1 or stated)]
+    # Sentences have blanks too, so these separate only where nothing else does.
+    proper = [layout for layout in tables if layout.separator != " "] or tables
+    if proper is not tables and tables[-1].separator == " " and max(p.share for p in proper) < 0.5:
+        proper = tables
+    return max(proper, key=_fitness, default=None)
+
+
+def _fitness(layout: _Layout) -> tuple[bool, float, float, int]:
+    """Return the marks of a likely separator, most important first."""
+    starts_well = layout.share >= 0.5 and len(layout.rows[0][2]) in {layout.width, layout.width - 1}
+    cells = [cell for *_, row in layout.rows for cell in row]
+    # Of a wrong one, parts of numbers stay in one cell: 5;2 of 1,5;2,5.
+    meant = sum(map(_is_number, cells)) / max(1, len(cells))
+    return starts_well, round(layout.share, 1), round(meant, 1), layout.width
+
+
+def _layout(lines: list[str], separator: str, quote: str, escape: str | None, skip: int) -> _Layout | None:
+    """Read the lines under one separator; those that begin with ``#`` are comments unless they have all cells."""
+    commented = [line.lstrip().startswith("#") for line in lines]
+    rows = _parsed(
+        ["\n" if comment else line for line, comment in zip(lines, commented, strict=True)][skip:],
+        separator,
+        quote,
+        escape,
+    )
+    if not rows and any(commented):
+        # A list of colours, say.
+        commented = [False] * len(lines)
+        rows = _parsed(lines[skip:], separator, quote, escape)
+    if not rows:
+        return None
+    width = _width(rows)
+    first = skip + rows[0][0]
+    emptied = [
+        c and not (i > first and _n_cells(lines[i], separator, quote, escape) == width) for i, c in enumerate(commented)
+    ]
+    if emptied != commented:
+        rows = _parsed(
+            ["\n" if c else line for line, c in zip(lines, emptied, strict=True)][skip:], separator, quote, escape
+        )
+        width = _width(rows)
+    placed = [(skip + begin, skip + after, row) for begin, after, row in rows]
+    share = sum(len(row) == width for *_, row in rows) / len(rows)
+    return _Layout(separator, placed, width, share, any(emptied))
+
+
+def _width(rows: list[tuple[int, int, list[str]]]) -> int:
+    """Return the number of cells that most rows have; of equals that of the first row."""
+    widths = Counter(len(row) for *_, row in rows)
+    return max(widths, key=lambda width: (widths[width], width == len(rows[0][2])))
+
+
+def _n_cells(line: str, separator: str, quote: str, escape: str | None) -> int:
+    rows = _parsed([line], separator, quote, escape)
+    return len(rows[0][2]) if rows else 0
+
+
+def _parsed(lines: list[str], separator: str, quote: str, escape: str | None) -> list[tuple[int, int, list[str]]]:
+    """Return the rows that hold something, each with its first line and the next, up to a quote that does not fit."""
+    if separator == " ":
+        lines = [_RUN_OF_BLANKS.sub(lambda m: m[1] or "\t", line.strip()) + "\n" for line in lines]
+        separator = "\t"
+    reader = csv.reader(lines, delimiter=separator, quotechar=quote, escapechar=escape, strict=True)
+    rows = []
+    start = 0
+    try:
+        for row in reader:
+            if row and (len(row) > 1 or row[0].strip()):
+                rows.append((start, reader.line_num, row))
+            start = reader.line_num
+    except csv.Error:
+        # What came before a quote that is not closed, or that something follows, decides.
+        return rows
+    return rows
+
+
+def _with_names(
+    path: Path, lines: list[str], layout: _Layout, dialect: Dialect, has_header: bool | None, notes: list[str]
+) -> Dialect:
+    width = layout.width
+    first = next(i for i, (*_, row) in enumerate(layout.rows) if len(row) in {width, width - 1})
+    # A line that is one short names the columns but not the row names before them, or misses a cell.
+    if len(layout.rows[first][2]) == width - 1:
+        following = [row for *_, row in layout.rows[first + 1 :]]
+        is_names = all(not _is_number(cell) for cell in layout.rows[first][2]) and any(
+            _is_number(cell) for row in following[:1] for cell in row
+        )
+        if not (is_names and following and len(following[0]) == width):
+            first = next(i for i, (*_, row) in enumerate(layout.rows) if len(row) == width)
+    first = _after_sparse(layout, first)
+    if first > _MOST_BEFORE:
+        raise DataError(f"{path}: the first {first} lines are no rows of a table; name the separator with --separator")
+    begin, after, cells = layout.rows[first]
+    rows = [row for *_, row in layout.rows[first + 1 :] if len(row) == width]
+    counts = has_header is None and _is_counts(cells, rows)
+    before = [i for i, line in enumerate(lines[:begin]) if line.strip()]
+    if counts:
+        before.append(begin)
+        begin, cells, rows = after, rows[0], rows[1:]
+        after = layout.rows[first + 1][1]
+    commented = _commented_names(lines[:begin], layout, width) if dialect.comments else None
+    if before and not commented:
+        notes.append(
+            f"{counted(len(before), 'line')} before line {begin + 1} left out ({shown(lines[before[0]].strip())})"
+        )
+    if commented:
+        return replace(
+            dialect, skip=begin, names=commented, notes=(*notes, "names come from a comment before the rows")
+        )
+    if len(cells) == width - 1:
+        last_is_empty = all(not row[-1].strip() for row in rows)
+        cells = [*cells, ""] if last_is_empty else ["", *cells]
+    if not (_is_header(path, begin + 1, cells, rows) if has_header is None else has_header):
+        if has_header is None:
+            notes.append(
+                f"line {begin + 1} is a row, so columns are called 'column 1' to 'column {width}'; --header takes it"
+                " as names"
+            )
+        return replace(dialect, skip=begin, names=tuple(f"column {i + 1}" for i in range(width)), notes=tuple(notes))
+    if numbers := [cell for cell in cells if _is_number(cell)]:
+        notes.append(f"names that are numbers: {listed(numbers)}")
+    return replace(dialect, skip=after, names=tuple(cell.strip() for cell in cells), notes=tuple(notes))
+
+
+def _after_sparse(layout: _Layout, first: int) -> int:
+    """Return the first row that is full of names, if what comes before it is nearly empty; titles are padded so."""
+    for i, (*_, row) in enumerate(layout.rows[first : first + _MOST_SPARSE], first):
+        filled = sum(bool(cell.strip()) for cell in row)
+        if i > first and filled == layout.width and 2 * sum(map(_is_number, row)) < filled:
+            return i
+        if 2 * filled > layout.width:
+            break
+    return first
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.strip().lower() in _MISSING
+
+
+def _is_counts(cells: list[str], rows: list[list[str]]) -> bool:
+    """Tell whether a line of rows, columns and names of classes comes first, as scikit-learn writes it."""
+    filled = [cell for cell in cells if cell.strip()]
+    if len(filled) < 2 or not all(cell.strip().isdecimal() for cell in filled[:2]) or len(rows) < 2:
+        return False
+    if int(filled[0]) < len(rows):
+        return False
+    return int(filled[1]) == len(rows[0]) - 1 and all(not _is_number(c) for c in filled[2:]) and len(filled) > 2
+
+
+def _commented_names(lines: Sequence[str], layout: _Layout, width: int) -> tuple[str, ...] | None:
+    """Return the names in the last comment before the rows, if the rows have none of their own."""
+    comments = [line.strip() for line in lines if line.lstrip().startswith("#")]
+    if not comments:
+        return None
+    text = comments[-1].lstrip("#").strip()
+    cells = text.split() if layout.separator == " " else next(csv.reader([text], delimiter=layout.separator), [])
+    first = next(row for *_, row in layout.rows if len(row) == width)
+    is_row = any(_is_number(cell) for cell in first)
+    return tuple(c.strip() for c in cells) if len(cells) == width and is_row else None
+
+
+def _is_series(cells: list[str]) -> bool:
+    """Tell whether cells are years or other whole numbers that count on, as names of columns do."""
+    if len(cells) < _FEWEST_SERIES or not all(cell.strip().isdecimal() for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -> bool:
+    columns = [[row[i] for row in rows if not _is_missing(row[i])] for i in range(len(cells))]
+    is_numeric = [bool(column) and all(map(_is_number, column)) for column in columns]
+    known = [(c, numeric, column) for c, numeric, column in zip(cells, is_numeric, columns, strict=True) if c.strip()]
+    texts = [(c, numeric, column) for c, numeric, column in known if not _is_number(c)]
+    if any(numeric and not _is_missing(c) for c, numeric, _ in texts):
+        return True
+    if not texts:
+        return not rows and not known
+    repeats = any(c.strip() in {cell.strip() for cell in column} for c, _, column in texts)
+    if len(texts) == len(known):
+        differ = len({c.strip() for c, *_ in texts}) == len(texts)
+        return not rows or (differ and not repeats)
+    if not rows:
+        return True
+    if not repeats and _is_series([c for c, *_ in known if _is_number(c)]):
+        return True
+    if repeats or all(numeric for c, numeric, _ in known if _is_number(c)):
+        return False
+    raise DataError(
+        f"{path}: line {line} may be names or a row ({listed([c for c, *_ in known][:8])}); say --header or --no-header"
+    )

@@ -1,0 +1,233 @@
+"""The facts about the cells of each column, learned block by block: first numbers or not, then how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ddp_mlp.data.sources.tables.cells import (
+    DATE_FORMATS,
+    EXACT,
+    NUMBER_FORMS,
+    cleaned,
+    matches,
+    plain_numbers,
+    times_of,
+    undecorated,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ddp_mlp.data.sources.tables.table import Table
+
+#: Different values that are remembered of a feature.
+MOST_VALUES = 100_000
+
+
+@dataclass
+class NumberFacts:
+    """A column as plain numbers, as long as it is one.
+
+    Attributes
+    ----------
+    is_number : bool
+        Whether each cell is a plain number or missing.
+    n_rows, n_missing : int
+        Cells, and how many of them hold nothing.
+    missing_row, infinite_row, large_row : int or None
+        The first of each kind; large are whole numbers written with digits that a float64 does not hold.
+    low, high : float
+        Range of the finite numbers.
+    is_whole : bool
+        Whether all are whole numbers.
+    is_counting : bool
+        Whether they are 0, 1, 2, ... or 1, 2, 3, ... in the order of rows.
+    is_zero_led : bool
+        Whether one is written as ``007``.
+    """
+
+    is_number: bool = True
+    n_rows: int = 0
+    n_missing: int = 0
+    missing_row: int | None = None
+    infinite_row: int | None = None
+    large_row: int | None = None
+    low: float = np.inf
+    high: float = -np.inf
+    is_whole: bool = True
+    is_counting: bool = True
+    is_zero_led: bool = False
+
+    def learn(self, cells: Any) -> None:
+        """Take in the next cells."""
+        start = self.n_rows
+        self.n_rows += len(cells)
+        if not self.is_number:
+            return
+        numbers = plain_numbers(cells)
+        if numbers is None:
+            self.is_number = False
+            return
+        missing = np.isnan(numbers)
+        self.n_missing += int(missing.sum())
+        self.missing_row = _first(self.missing_row, missing, start)
+        finite = numbers[np.isfinite(numbers)]
+        if finite.size + missing.sum() < numbers.size:
+            self.infinite_row = _first(self.infinite_row, np.isinf(numbers), start)
+        if not finite.size:
+            return
+        self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
+        if self.is_whole and (finite == np.floor(finite)).all():
+            self._learn_whole(cells, numbers, start)
+        else:
+            self.is_whole = self.is_counting = False
+
+    def _learn_whole(self, cells: Any, numbers: NDArray[np.float64], start: int) -> None:
+        if max(abs(self.low), abs(self.high)) >= EXACT:
+            large = matches(cleaned(cells), r"[+-]?\d{16,}")
+            self.large_row = _first(self.large_row, large & (np.abs(numbers) >= EXACT), start)
+        if self.is_counting:
+            first = self.low if start else numbers[0]
+            steps = np.arange(start, start + len(numbers)) + first
+            self.is_counting = first in {0, 1} and bool((numbers == steps).all())
+        self.is_zero_led = self.is_zero_led or bool(matches(cells, r"[+-]?0\d+").any())
+
+
+@dataclass
+class TextFacts:
+    """A column that is not plain numbers throughout.
+
+    Attributes
+    ----------
+    n_rows, n_missing : int
+        Cells, and how many of them hold nothing.
+    missing_row : int or None
+        The first that holds nothing.
+    forms, dates : dict of str to int
+        How many cells are of each form of numbers, without their decorations, and of each format of dates.
+    n_grouped : int
+        How many are numbers with a comma that may be a decimal sign or group thousands.
+    decorations : set of str
+        The currencies and units beside numbers.
+    n_bare : int
+        How many are plain numbers.
+    bare_row, other_row : int or None
+        The first plain number, and the first cell that is none.
+    values : dict of str to int, or None
+        How often each different cell occurs; None if there are more than `limit`.
+    limit : int
+        Different values that are remembered.
+    """
+
+    n_rows: int = 0
+    n_missing: int = 0
+    missing_row: int | None = None
+    forms: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NUMBER_FORMS, 0))
+    dates: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DATE_FORMATS, 0))
+    n_grouped: int = 0
+    decorations: set[str] = field(default_factory=set)
+    n_bare: int = 0
+    bare_row: int | None = None
+    other_row: int | None = None
+    values: dict[str, int] | None = field(default_factory=dict)
+    limit: int = MOST_VALUES
+
+    @property
+    def n_filled(self) -> int:
+        """Cells that are not missing."""
+        return self.n_rows - self.n_missing
+
+    def learn(self, cells: Any) -> None:
+        """Take in the next cells."""
+        start = self.n_rows
+        clean = cleaned(cells)
+        missing = clean.is_null().to_numpy(zero_copy_only=False)
+        self.n_rows += len(cells)
+        self.n_missing += int(missing.sum())
+        self.missing_row = _first(self.missing_row, missing, start)
+        bare = matches(clean, NUMBER_FORMS["plain"].pattern)
+        self.n_bare += int(bare.sum())
+        self.bare_row = _first(self.bare_row, bare, start)
+        self.other_row = _first(self.other_row, ~bare & ~missing, start)
+        self._learn_numbers(clean)
+        for form in self.dates:
+            # Once one cell is of another format, the count cannot reach all any more.
+            if self.dates[form] == start - (self.n_missing - int(missing.sum())):
+                self.dates[form] += len(clean) - times_of(clean, form).null_count
+        self._learn_values(clean)
+
+    def _learn_numbers(self, clean: Any) -> None:
+        bodies, decorations = undecorated(clean)
+        if not decorations:
+            return
+        self.decorations |= decorations
+        for form, how in NUMBER_FORMS.items():
+            self.forms[form] += int(matches(bodies, how.pattern).sum())
+        self.n_grouped += int(matches(bodies, r"[+-]?\d{1,3},\d{3}").sum())
+
+    def _learn_values(self, clean: Any) -> None:
+        from pyarrow import compute as pc
+
+        if self.values is None:
+            return
+        for pair in pc.value_counts(clean.drop_null()).to_pylist():
+            self.values[pair["values"]] = self.values.get(pair["values"], 0) + pair["counts"]
+        if len(self.values) > self.limit:
+            self.values = None
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether the cells are ``true`` and ``false``, or one of them."""
+        found = {value.lower() for value in self.values or ()}
+        return bool(found) and found <= {"false", "true"}
+
+
+def _first(known: int | None, mask: NDArray[np.bool_], start: int) -> int | None:
+    """Return the row that is known, or the first of a mask."""
+    return known if known is not None or not mask.any() else start + int(mask.argmax())
+
+
+def learn_numbers(table: Table, names: Sequence[str]) -> dict[str, NumberFacts]:
+    """Read columns once, as far as they are plain numbers."""
+    facts = {name: NumberFacts() for name in names}
+    for block in table.blocks(_positions(table, names)):
+        for known, cells in zip(facts.values(), block, strict=True):
+            known.learn(cells)
+    return facts
+
+
+def learn_texts(table: Table, limits: Mapping[str, int]) -> dict[str, TextFacts]:
+    """Read columns once, as text; `limits` says how many different values of each to remember."""
+    facts = {name: TextFacts(limit=limit) for name, limit in limits.items()}
+    names = list(limits)
+    if names:
+        for block in table.blocks(_positions(table, names)):
+            for known, cells in zip(facts.values(), block, strict=True):
+                known.learn(cells)
+    return facts
+
+
+def cells_at(table: Table, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Return single cells, as (column, row), as they are written."""
+    found: dict[tuple[str, int], str] = {}
+    names = list(dict.fromkeys(name for name, _ in wanted))
+    last = max((row for _, row in wanted), default=-1)
+    start = 0
+    for block in table.blocks(_positions(table, names)):
+        for name, row in wanted:
+            if start <= row < start + len(block[0]):
+                found[name, row] = block[names.index(name)][row - start].as_py() or ""
+        start += len(block[0])
+        if start > last:
+            break
+    return found
+
+
+def _positions(table: Table, names: Sequence[str]) -> list[int]:
+    places = {name: place for place, name in enumerate(table.names)}
+    return [places[name] for name in names]

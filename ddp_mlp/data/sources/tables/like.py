@@ -1,0 +1,114 @@
+"""A table read by the columns of an earlier one, as a model needs it: nothing is guessed but how cells are written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ddp_mlp.data.sources.tables.cells import PLAIN
+from ddp_mlp.data.sources.tables.facts import MOST_VALUES, cells_at, learn_numbers, learn_texts
+from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
+from ddp_mlp.data.sources.tables.meaning import Looks
+from ddp_mlp.data.sources.tables.words import counted, listed, shown
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ddp_mlp.data.sources.column import Column
+    from ddp_mlp.data.sources.tables.table import Table
+
+_SHOWN = 8
+
+
+def columns_like(
+    table: Table, columns: Sequence[Column], decimal: str | None = None, others: Sequence[str] = ()
+) -> tuple[Column, ...]:
+    """Return columns as they are written in this table, matched by name.
+
+    Columns that the table has beside these do not matter. What comes back encodes the table to the
+    same features in the same order, whatever its order of columns, its decimal sign or its format of dates.
+
+    Parameters
+    ----------
+    table : Table
+        The table to read.
+    columns : sequence of Column
+        What is expected.
+    decimal : str or None
+        The decimal sign as stated by the user.
+    others : sequence of str
+        What else does not fit, to be said in the same error.
+
+    Raises
+    ------
+    DataError
+        If columns are missing, categories unknown, or cells of another kind: one error that lists all.
+    """
+    absent = [column.name for column in columns if column.name not in table.names]
+    present = [column for column in columns if column.name in table.names]
+    names = [column.name for column in present]
+    numbers = learn_numbers(table, names) if names else {}
+    texts = {c.name: MOST_VALUES for c in present if c.kind != "number" or not numbers[c.name].is_number or decimal}
+    looks = Looks(numbers, learn_texts(table, texts))
+    problems = [f"no column {listed(absent)}", *others] if absent else [*others]
+    found = []
+    for column in present:
+        written, problem = _as_written(table, column, looks, decimal)
+        problems += [problem] if problem else []
+        found.append(written)
+    if problems:
+        raise DataError(f"{table.path}: not a table of the columns that are needed: {'; '.join(problems)}")
+    return tuple(found)
+
+
+def _as_written(table: Table, column: Column, looks: Looks, decimal: str | None) -> tuple[Column, str | None]:
+    """Return the column with the form that it has here, or what is wrong with it."""
+    numbers = looks.numbers[column.name]
+    if numbers.n_missing == numbers.n_rows:
+        return replace(column, form=PLAIN, unit=None) if column.kind == "number" else column, None
+    if column.kind == "category":
+        return column, _unknown(column, looks)
+    if column.kind == "date":
+        form = date_form_of(looks.texts[column.name])
+        if isinstance(form, str):
+            return replace(column, form=form), None
+        # Days up to the 12th only fit two formats; the one that the column had before decides.
+        facts = looks.texts[column.name]
+        is_known = column.form in facts.dates and facts.dates[column.form] == facts.n_filled
+        return column, None if is_known else _strange(table, column, looks, "dates")
+    if numbers.is_number and (numbers.is_whole or column.name not in looks.texts):
+        problem = _strange(table, column, looks, "finite numbers") if numbers.infinite_row is not None else None
+        return replace(column, form=PLAIN, unit=None), problem
+    return _number(table, column, looks, decimal)
+
+
+def _number(table: Table, column: Column, looks: Looks, decimal: str | None) -> tuple[Column, str | None]:
+    facts = looks.texts[column.name]
+    form = form_of(facts, decimal, looks.shown_decimal())
+    if form is None or isinstance(form, Ambiguous):
+        return column, _strange(table, column, looks, "numbers" if form is None else form.reason)
+    unit = next(iter(facts.decorations)) or None
+    if unit and column.unit and unit != column.unit:
+        return column, f"column {shown(column.name)} is in {shown(unit)}, not in {shown(column.unit)}"
+    return replace(column, form=form, unit=unit), None
+
+
+def _unknown(column: Column, looks: Looks) -> str | None:
+    """Say which texts are none of the categories, and how often they occur."""
+    facts = looks.texts[column.name]
+    if facts.values is None:
+        return f"column {shown(column.name)} holds more than {facts.limit} different texts"
+    unknown = {text: n for text, n in sorted(facts.values.items()) if text not in column.categories}
+    if not unknown:
+        return None
+    words = listed([f"{text!r} ({n})" for text, n in unknown.items()], _SHOWN)
+    return f"column {shown(column.name)} has {counted(len(unknown), 'unknown category').replace('ys', 'ies')}: {words}"
+
+
+def _strange(table: Table, column: Column, looks: Looks, expected: str) -> str:
+    numbers, facts = looks.numbers[column.name], looks.texts.get(column.name)
+    row = numbers.infinite_row if facts is None else facts.other_row
+    row = row if row is not None else facts.bare_row if facts is not None and facts.bare_row is not None else 0
+    cell = cells_at(table, [(column.name, row)])[column.name, row].strip()
+    return f"column {shown(column.name)}: {shown(cell)} at {table.place(row)} is none of {expected}"

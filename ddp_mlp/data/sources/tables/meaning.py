@@ -1,0 +1,318 @@
+"""The meaning of the columns of a table: which are features, of which kind, and all that cannot be decided."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ddp_mlp.data.sources.column import Column
+from ddp_mlp.data.sources.tables.cells import ISO, PLAIN, times_of
+from ddp_mlp.data.sources.tables.dates import date_features
+from ddp_mlp.data.sources.tables.facts import cells_at
+from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, decimal_sign, form_of
+from ddp_mlp.data.sources.tables.words import counted, listed, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.sources.tables.facts import NumberFacts, TextFacts
+    from ddp_mlp.data.sources.tables.table import Table
+
+#: Categories that become columns of their own; more need a word of the user.
+MOST_CATEGORIES = 1000
+#: From so many rows on, text that differs from row to row is a name and no category.
+_FEWEST_NAMES = 20
+_COUNTING_NAMES = re.compile(r"(.*[ _.-])?(id|index|idx|row|rows|rownames?|no|nr|number|unnamed.*|column 1)|#", re.I)
+_SHOWN = 8
+#: Up to this share of numbers, a column of text is text: names of models that are numbers, say.
+_FEW_NUMBERS = 0.1
+_NEAR_ROWS = 100_000
+_POLICIES = {
+    "impute": "kept as such, to be filled in from training rows",
+    "indicator": "kept as such and marked in a column of their own",
+    "drop": "such rows are left out",
+    "error": "refused",
+}
+
+
+@dataclass
+class Findings:
+    """The findings about columns while they are looked at one by one.
+
+    Attributes
+    ----------
+    columns : list of Column
+        Those that become features.
+    problems : list of str
+        What cannot be decided, each with a column, a cell, its place and an option.
+    notes : list of str
+        What was decided.
+    empty, constant : list of str
+        Columns that hold nothing, and those that never change.
+    """
+
+    columns: list[Column] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    constant: list[str] = field(default_factory=list)
+
+    def told(self) -> list[str]:
+        """Return all notes, with one for all columns that hold nothing or never change."""
+        empty = [f"left out, as they hold nothing: {listed(self.empty, _SHOWN)}"] if self.empty else []
+        constant = [f"the same in every row: {listed(self.constant, _SHOWN)}"] if self.constant else []
+        return [*self.notes, *empty, *constant]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """All that was learned about the cells of the columns that are used.
+
+    Attributes
+    ----------
+    numbers, texts : dict of str to facts
+        The latter for those columns whose text matters.
+    """
+
+    numbers: Mapping[str, NumberFacts]
+    texts: Mapping[str, TextFacts]
+
+    def shown_decimal(self) -> str | None:
+        """Return the decimal sign that the table shows."""
+        return decimal_sign(self.numbers, [f for name, f in self.texts.items() if not self.numbers[name].is_number])
+
+
+def understand_features(table: Table, names: Sequence[str], looks: Looks, options: ImportOptions) -> Findings:
+    """Decide the meaning of each column as a feature."""
+    findings = Findings()
+    for name in names:
+        numbers = looks.numbers[name]
+        if numbers.n_missing == numbers.n_rows:
+            findings.empty.append(name)
+        elif name in options.ordinal or name in options.text or name in table.categories:
+            _add_category(table, name, looks, options, findings)
+        elif name in options.date:
+            _add_stated_date(table, name, looks, options, findings)
+        elif numbers.is_number:
+            _add_number(table, name, looks, options, findings)
+        else:
+            _add_text(table, name, looks, options, findings)
+    policy = "impute" if options.missing == "auto" else options.missing
+    findings.columns = [_with_policy(column, looks, policy) for column in findings.columns]
+    _tell_missing(table, looks, policy, findings)
+    return findings
+
+
+def _add_number(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
+    facts = looks.numbers[name]
+    if facts.is_counting and facts.n_rows > 1 and (name in table.unnamed or _COUNTING_NAMES.fullmatch(name)):
+        findings.notes.append(f"column {shown(name)} counts the rows and is left out")
+    elif name in table.unnamed:
+        findings.problems.append(f"{name} has no name; name it, or leave it out with --drop {name!r}")
+    elif facts.infinite_row is not None:
+        findings.problems.append(_bad_cell(table, name, facts.infinite_row, "the non-finite value {}") + _mend(name))
+    elif facts.large_row is not None:
+        findings.problems.append(
+            _bad_cell(table, name, facts.large_row, "the integer {}")
+            + f", which is above 2**53 and not exact as a number; --text {name!r} takes the column as text, --drop"
+            f" {name!r} leaves it out"
+        )
+    elif name in looks.texts and not facts.is_whole and (form := _other_form(name, looks, options)) is not PLAIN:
+        _add_formed(table, name, form, looks, findings, options)
+    else:
+        if facts.is_zero_led:
+            findings.notes.append(
+                f"column {shown(name)} has numbers that begin with 0; --text {name!r} takes them as categories"
+            )
+        if facts.low == facts.high and facts.n_rows > 1:
+            findings.constant.append(name)
+        column = Column(name, "number", "number", (name,))
+        findings.columns.append(column)
+
+
+def _other_form(name: str, looks: Looks, options: ImportOptions) -> str | Ambiguous | None:
+    """Return how numbers with points are to be read where the decimal sign is a comma."""
+    return form_of(looks.texts[name], options.decimal, looks.shown_decimal())
+
+
+def _add_formed(
+    table: Table, name: str, form: str | Ambiguous | None, looks: Looks, findings: Findings, options: ImportOptions
+) -> None:
+    """Add numbers that are written in some form of their own, or say why they are none."""
+    facts = looks.texts[name]
+    if form is None or isinstance(form, Ambiguous):
+        row = facts.other_row if facts.other_row is not None else facts.bare_row
+        reason = form.reason if form else f"no number of --decimal {options.decimal}"
+        findings.problems.append(_bad_cell(table, name, row or 0, "{}") + f" may be {reason}")
+        return
+    unit = next(iter(facts.decorations)) or None
+    how = " and ".join(
+        ([f"{form}s"] if form == "decimal comma" else [form] if form != PLAIN else []) + ([shown(unit)] if unit else [])
+    )
+    findings.notes.append(f"column {shown(name)} holds numbers as text, with {how}")
+    column = Column(name, "number", "number", (name,), form=form, unit=unit)
+    findings.columns.append(column)
+
+
+def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
+    facts = looks.texts[name]
+    form = form_of(facts, options.decimal, looks.shown_decimal())
+    date = date_form_of(facts)
+    if facts.is_boolean:
+        findings.columns.append(_ordinal(name, tuple(sorted(facts.values or (), key=str.lower))))
+    elif form is not None:
+        _add_formed(table, name, form, looks, findings, options)
+    elif isinstance(date, Ambiguous):
+        findings.problems.append(
+            _bad_cell(table, name, facts.other_row or 0, "{}")
+            + f" may be {date.reason}; --date {name!r}=%d/%m/%Y or =%m/%d/%Y (with %H:%M) decides"
+        )
+    elif date is not None:
+        _add_date(name, date, facts, findings)
+    elif facts.n_bare > _FEW_NUMBERS * facts.n_filled:
+        findings.problems.append(mixed(table, name, facts))
+    else:
+        _add_category(table, name, looks, options, findings)
+
+
+def mixed(table: Table, name: str, facts: TextFacts) -> str:
+    """Say which cell of a column is of another kind than the cells before it."""
+    bare, other = facts.bare_row or 0, facts.other_row or 0
+    kinds = ("numbers", "text") if bare < other else ("text", "numbers")
+    first, second = table.locate([min(bare, other), max(bare, other)])
+    cells = cells_at(table, [(name, bare), (name, other)])
+    before, cell = (shown(cells[name, row].strip()) for row in sorted((bare, other)))
+    return (
+        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, take the"
+        f" column as text with --text {name!r}, or leave it out with --drop {name!r}"
+    )
+
+
+def _add_stated_date(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
+    facts = looks.texts[name]
+    stated = options.date[name]
+    form = stated or date_form_of(facts)
+    if isinstance(form, str) and stated not in {"", *facts.dates}:
+        is_fit = facts.values is not None and _all_dates(facts, form)
+    else:
+        is_fit = isinstance(form, str) and facts.dates[form] == facts.n_filled
+    if is_fit and isinstance(form, str):
+        _add_date(name, form, facts, findings)
+        return
+    row = min(row for row in (facts.bare_row, facts.other_row) if row is not None)
+    findings.problems.append(
+        _bad_cell(table, name, row, "{}")
+        + f" and others are no dates of one format; state it as --date {name}=%d.%m.%Y"
+    )
+
+
+def _all_dates(facts: TextFacts, form: str) -> bool:
+    import pyarrow as pa
+
+    return times_of(pa.array(list(facts.values or ())), form).null_count == 0
+
+
+def _add_date(name: str, form: str, facts: TextFacts, findings: Findings) -> None:
+    import pyarrow as pa
+
+    times = None if facts.values is None else times_of(pa.array(list(facts.values)), form)
+    seconds = None if times is None else times.cast("int64").to_numpy(zero_copy_only=False)
+    has_clock = bool((seconds % 86400).any()) if seconds is not None else "%H" in form or "%I" in form or form == ISO
+    features = date_features(name, form, has_clock=has_clock)
+    parts = listed([feature.removeprefix(f"{name}.") for feature in features])
+    findings.notes.append(f"column {shown(name)} holds text that is dates ({form}): {parts}")
+    findings.columns.append(Column(name, "date", "date", features, form=form))
+
+
+def _add_category(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
+    facts = looks.texts[name]
+    stated = name in options.text or name in options.ordinal
+    n_values = None if facts.values is None else len(facts.values)
+    if not stated and name not in table.categories:
+        if _is_name(facts):
+            n = f"{n_values} different texts" if n_values else "texts that differ"
+            findings.notes.append(f"warning: column {shown(name)} holds {n} in {facts.n_filled} cells and is left out")
+            return
+        if name in table.unnamed:
+            findings.problems.append(f"{name} has no name; name it, or leave it out with --drop {name!r}")
+            return
+    if facts.n_bare and not stated and name not in table.categories:
+        findings.notes.append(
+            f"column {shown(name)} is text, also where it looks like a number ({counted(facts.n_bare, 'cell')})"
+        )
+    declared = options.ordinal.get(name) or table.categories.get(name)
+    categories = declared or tuple(sorted(facts.values or ()))
+    if name in options.ordinal and n_values is not None:
+        if unknown := sorted(set(facts.values or ()) - set(categories)):
+            findings.problems.append(f"column {shown(name)}: --ordinal does not list {listed(unknown, _SHOWN)}")
+            return
+        findings.columns.append(_ordinal(name, categories))
+    elif n_values is None or n_values > MOST_CATEGORIES:
+        findings.problems.append(
+            f"column {shown(name)} has more than {MOST_CATEGORIES} different texts, too many for a column each; leave"
+            f" it out with --drop {name!r}, or number them with --ordinal {name!r}"
+        )
+    else:
+        features = tuple(f"{name}={category}" for category in categories)
+        column = Column(name, "category", "one-hot", features, categories)
+        findings.columns.append(column)
+
+
+def _is_name(facts: TextFacts) -> bool:
+    """Tell whether texts name rows: nearly every one is another."""
+    if facts.values is None:
+        return True
+    n = len(facts.values)
+    return n == facts.n_filled > _FEWEST_NAMES or (n > 2 * _FEWEST_NAMES and 2 * n > facts.n_filled)
+
+
+def _ordinal(name: str, categories: tuple[str, ...]) -> Column:
+    return Column(name, "category", "ordinal", (name,), categories)
+
+
+def _with_policy(column: Column, looks: Looks, policy: str) -> Column:
+    facts = looks.texts.get(column.name) or looks.numbers[column.name]
+    marks = (f"{column.name}=missing",) if policy == "indicator" and facts.n_missing else ()
+    return replace(column, missing=policy, features=(*column.features, *marks))
+
+
+def _tell_missing(table: Table, looks: Looks, policy: str, findings: Findings) -> None:
+    """Say where cells are missing; refuse them where that was asked for."""
+    found = []
+    for column in findings.columns:
+        facts = looks.texts.get(column.name) or looks.numbers[column.name]
+        if facts.missing_row is not None:
+            found.append((column.name, facts.missing_row, facts.n_missing))
+    if not found:
+        return
+    found, n_more = found[:_SHOWN], max(0, len(found) - _SHOWN)
+    cells = cells_at(table, [(name, row) for name, row, _ in found])
+    places = _places(table, sorted({row for _, row, _ in found}))
+    told = []
+    for name, row, n in found:
+        cell = cells[name, row].strip()
+        first = f"{shown(cell) if cell else 'an empty cell'} at {places[row]}"
+        if policy == "error":
+            findings.problems.append(f"column {shown(name)}: {first}; fill it in, or --missing impute")
+        told.append(f"{shown(name)} {n}, first {first}")
+    more = f"; and {counted(n_more, 'column')} more" if n_more else ""
+    findings.notes.append(f"missing cells ({_POLICIES[policy]}): {'; '.join(told)}{more}")
+
+
+def _places(table: Table, rows: Sequence[int]) -> dict[int, str]:
+    """Return where rows are; lines far down are not worth another reading of the text."""
+    near = [row for row in rows if row < _NEAR_ROWS]
+    places = dict(zip(near, table.locate(near), strict=True)) if near else {}
+    return {row: places.get(row, f"row {row + 1}") for row in rows}
+
+
+def _bad_cell(table: Table, name: str, row: int, found: str) -> str:
+    cell = cells_at(table, [(name, row)])[name, row].strip()
+    word = cell if found != "{}" else shown(cell)
+    return f"column {shown(name)}: {found.format(word)} at {table.place(row)}"
+
+
+def _mend(name: str) -> str:
+    return f"; mend or remove such rows, or leave the column out with --drop {name!r}"

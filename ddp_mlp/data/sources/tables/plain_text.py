@@ -1,0 +1,291 @@
+"""The text of a file as a stream of UTF-8, whatever it is packed or encoded as.
+
+The whole text is looked at once before anything is made of it (`look_at`), so that what no table
+can hold is refused with its line. Lines are never removed, only emptied, so that the number of a
+line stays what an editor shows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
+from ddp_mlp.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from typing_extensions import Buffer
+
+#: Bytes of a line: a million columns, and no file without an end of line.
+MOST_OF_A_LINE = 2**24
+_CHUNK_BYTES = 2**20
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_RUN_OF_BLANKS = re.compile(rb'("(?:[^"]|"")*")|[ \t]+')
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A file that was looked at.
+
+    Attributes
+    ----------
+    path : Path
+        Plain or packed.
+    encoding : str
+        Python's name of the encoding.
+    is_guess : bool
+        Whether nothing but the bytes themselves speaks for this encoding.
+    has_odd_quotes : bool
+        Whether a ``"`` stands between two ordinary characters, or a line has an odd number of them.
+    is_as_stored : bool
+        Whether the bytes of the file are this text, so that they can be read from it directly.
+    identity : tuple of int
+        Inode, size and time of the last change.
+    """
+
+    path: Path
+    encoding: str
+    is_guess: bool
+    has_odd_quotes: bool
+    is_as_stored: bool
+    identity: tuple[int, ...]
+
+    def chunks(
+        self, skip: int = 0, *, comments: tuple[bytes, int] | None = None, blanks: bool = False
+    ) -> Iterator[bytes]:
+        """Yield the text from line `skip` on, counted from 0, as UTF-8 in pieces of any length.
+
+        Parameters
+        ----------
+        skip : int
+            Lines to leave out.
+        comments : tuple of (bytes, int) or None
+            Empty the lines that begin with ``#`` unless they have that many of these separators.
+        blanks : bool
+            Make each run of blanks outside quotes a tab, and remove those at the ends of lines.
+        """
+        chunks = _skipped(_decoded(self.path, self.encoding), skip)
+        return _changed(chunks, comments, blanks) if comments or blanks else chunks
+
+    def require_unchanged(self) -> None:
+        """Check that the file is the one that was looked at.
+
+        Raises
+        ------
+        DataError
+            If it has changed since.
+        """
+        if _identity(self.path) != self.identity:
+            raise DataError(f"{self.path}: changed while it was read; wait until it is complete, and try again")
+
+
+class ByteStream(io.RawIOBase):
+    """A file made of an iterator of bytes."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Fill a buffer with what comes next."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        view = memoryview(buffer).cast("B")
+        n = min(len(view), len(self._rest))
+        view[:n] = self._rest[:n]
+        self._rest = self._rest[n:]
+        return n
+
+
+def look_at(path: Path, encoding: str | None = None) -> PlainText:
+    """Read a text once: find its encoding, and refuse what no table can hold.
+
+    Raises
+    ------
+    UsageError
+        If there is no such encoding.
+    DataError
+        If the text is not of the encoding, holds NUL bytes or endless lines, or is damaged.
+    """
+    if encoding is not None:
+        _require_encoding(encoding)
+    identity = _identity(path)
+    marked = encoding or _marked(path)
+    for candidate in (marked,) if marked else ("utf-8", "cp1252", "latin-1"):
+        try:
+            is_as_stored = candidate in {"utf-8", "utf-8-sig"} and not is_packed(path)
+            chunks = _stored(path, candidate) if is_as_stored else _decoded(path, candidate)
+            odd, has_returns = _check(path, chunks)
+        except UnicodeDecodeError as error:
+            if marked or candidate == "latin-1":
+                raise DataError(
+                    f"{path}: not {candidate} text ({error.reason} at byte {error.start}); name the right one"
+                    " with --encoding, or save it as UTF-8"
+                ) from error
+        else:
+            is_as_stored = is_as_stored and not has_returns
+            return PlainText(path, candidate, not marked and candidate != "utf-8", odd, is_as_stored, identity)
+    raise AssertionError("latin-1 decodes every byte")
+
+
+def _require_encoding(encoding: str) -> None:
+    try:
+        "a".encode(encoding)
+    except (LookupError, UnicodeError) as error:
+        raise UsageError(f"--encoding {encoding}: no such encoding; utf-8, latin-1, cp1252 are some") from error
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _marked(path: Path) -> str | None:
+    """Return the encoding that the first bytes tell: by a mark, or by the zeros of UTF-16."""
+    with plain_errors(path), open_unpacked(path) as file:
+        start = file.read(256)
+    for mark, name in _MARKS.items():
+        if start.startswith(mark):
+            return name
+    halves = start[0::2], start[1::2]
+    for half, other, name in ((halves[1], halves[0], "utf-16-le"), (halves[0], halves[1], "utf-16-be")):
+        if len(half) > 1 and not any(half) and all(other):
+            return name
+    return None
+
+
+def _decoded(path: Path, encoding: str) -> Iterator[bytes]:
+    """Yield the content as UTF-8 without a byte order mark, each end of a line one line feed."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    done = 0
+    with plain_errors(path), open_unpacked(path) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            try:
+                text = decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                raise UnicodeDecodeError(encoding, b"", done + error.start, done + error.end, error.reason) from None
+            done += len(chunk)
+            if text:
+                yield text.encode()
+        if text := decoder.decode(b"", final=True):
+            yield text.encode()
+
+
+def _stored(path: Path, encoding: str) -> Iterator[bytes]:
+    """Yield the content of a plain file of UTF-8 as it is, after seeing that it is UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    done = 0
+    with plain_errors(path), path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if not (chunk.isascii() and not decoder.getstate()[0]):
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError as error:
+                    start, end = done + error.start, done + error.end
+                    raise UnicodeDecodeError(encoding, b"", start, end, error.reason) from None
+            done += len(chunk)
+            yield chunk
+        decoder.decode(b"", final=True)
+
+
+def _check(path: Path, chunks: Iterator[bytes]) -> tuple[bool, bool]:
+    """Refuse NUL bytes and endless lines; return whether quotes look odd, and whether there are carriage returns."""
+    n_lines = length = n_open = 0
+    odd = has_returns = False
+    tail = b"\n"
+    for chunk in chunks:
+        if b"\0" in chunk:
+            line = n_lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
+            raise DataError(f"{path}: line {line}: a NUL byte; is it a text? If its encoding is another, --encoding")
+        has_returns = has_returns or b"\r" in chunk
+        ends = chunk.count(b"\n")
+        length = len(chunk) - chunk.rfind(b"\n") if ends else length + len(chunk)
+        if length > MOST_OF_A_LINE:
+            raise DataError(
+                f"{path}: line {n_lines + ends + 1}: a row of more than {MOST_OF_A_LINE} characters; is it a table?"
+            )
+        n_lines += ends
+        if not odd and (n_open or b'"' in chunk):
+            odd = _ODD_QUOTE.search(tail + chunk) is not None
+            n_open, has_odd_line = _quotes_of_lines(chunk, n_open)
+            odd = odd or has_odd_line
+        tail = chunk[-2:]
+    return odd or n_open % 2 == 1, has_returns
+
+
+def _quotes_of_lines(chunk: bytes, n_open: int) -> tuple[int, bool]:
+    """Return the quotes after the last end of a line, and whether a line has an odd number; `n_open` came before."""
+    content = np.frombuffer(chunk, np.uint8)
+    quotes = np.flatnonzero(content == ord('"'))
+    until = np.searchsorted(quotes, np.flatnonzero(content == ord("\n"))) + n_open
+    if not until.size:
+        return n_open + len(quotes), False
+    return n_open + len(quotes) - int(until[-1]), bool((np.diff(until, prepend=0) % 2).any())
+
+
+# A closing quote that something follows, or an opening one that something precedes.
+_ODD_QUOTE = re.compile(rb'[^",;|\t\r\n =:\\]"[^",;|\t\r\n :]')
+
+
+def _skipped(chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        rest = chunk
+        while skip and rest:
+            end = rest.find(b"\n")
+            if end < 0:
+                rest = b""
+                break
+            rest = rest[end + 1 :]
+            skip -= 1
+        if rest:
+            yield rest
+
+
+def _changed(chunks: Iterator[bytes], comments: tuple[bytes, int] | None, blanks: bool) -> Iterator[bytes]:
+    """Yield whole lines, changed."""
+    rest = b""
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield b"".join(_changed_line(line, comments, blanks) + b"\n" for line in lines)
+    if rest:
+        yield _changed_line(rest, comments, blanks)
+
+
+def _changed_line(line: bytes, comments: tuple[bytes, int] | None, blanks: bool) -> bytes:
+    is_comment = comments is not None and line.lstrip().startswith(b"#")
+    line = _RUN_OF_BLANKS.sub(lambda m: m[1] or b"\t", line.strip()) if blanks else line
+    return b"" if is_comment and comments is not None and line.count(comments[0]) != comments[1] else line
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Say in one line what a damaged or packed file raised."""
+    try:
+        yield
+    except (UnicodeDecodeError, DataError):
+        raise
+    except READ_ERRORS as error:
+        raise DataError(f"{path}: cannot be read ({error}); the file is damaged, fetch it again") from error

@@ -1,0 +1,142 @@
+"""From tables of any format to a source of rows: choose the columns, understand them, and say what was decided."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from ddp_mlp.data.rows import MAX_CLASSES, Description
+from ddp_mlp.data.sources.column import source_column
+from ddp_mlp.data.sources.source import Source
+from ddp_mlp.data.sources.tables.encoding import Encoder
+from ddp_mlp.data.sources.tables.facts import MOST_VALUES, learn_numbers, learn_texts
+from ddp_mlp.data.sources.tables.meaning import Looks, understand_features
+from ddp_mlp.data.sources.tables.reading_like import source_like
+from ddp_mlp.data.sources.tables.targets import understand_targets
+from ddp_mlp.data.sources.tables.words import counted, listed, shown
+from ddp_mlp.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.sources.tables.meaning import Findings
+    from ddp_mlp.data.sources.tables.table import Table
+    from ddp_mlp.data.sources.tables.targets import Targets
+
+
+def source_of_table(table: Table, options: ImportOptions) -> Source:
+    """Understand a table and return its rows.
+
+    Raises
+    ------
+    UsageError
+        If an option names no column, no target is named, or no feature is left.
+    DataError
+        If columns cannot be understood: one error that lists all of them.
+    """
+    if options.like is not None:
+        return source_like(table, options.like, options)
+    features = choose_features(table, options)
+    looks = _look(table, features, options)
+    targets = understand_targets(table, looks, options)
+    findings = understand_features(table, features, looks, options)
+    _require_understood(table, findings)
+    encoder = Encoder(table, tuple(findings.columns), targets, options.weights, options.split_by)
+    n_rows, n_without = looks.numbers[targets.names[0]].n_rows, looks.texts[targets.names[0]].n_missing
+    is_plain = len(targets.names) == 1 and options.split_by is None and options.missing != "drop"
+    sizes = {"train": n_rows - n_without} if is_plain and n_rows > n_without else encoder.sizes()
+    if "train" not in sizes:
+        raise DataError(f"{table.path}: no row to train on; each lacks a target, or other cells that are needed")
+    n_left_out = n_rows - sum(sizes.values())
+    lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
+    notes = (*table.notes, *targets.notes, *lost, *findings.told())
+    return Source(_description(table, encoder, targets), sizes, encoder.blocks, notes)
+
+
+def choose_features(table: Table, options: ImportOptions) -> list[str]:
+    """Return the columns that may become features, after checking those that options name."""
+    others = {
+        "--target": options.targets,
+        "--drop": options.drop,
+        "--id": options.ids,
+        "--weights": (options.weights,) if options.weights is not None else (),
+        "--split-by": (options.split_by,) if options.split_by is not None else (),
+    }
+    kinds = {"--text": options.text, "--ordinal": tuple(options.ordinal), "--date": tuple(options.date)}
+    for option, names in {**others, **kinds}.items():
+        _require_names(table, names, option)
+    if not options.targets:
+        rest = [name for name in table.names if name not in options.drop]
+        raise UsageError(f"{table.path}: no target named; choose with --target one of {listed(rest)}")
+    if len(set(options.targets)) != len(options.targets):
+        raise UsageError(f"{table.path}: a column is named twice as --target; name each once")
+    taken: dict[str, str] = {}
+    for option, names in others.items():
+        for name in names:
+            if taken.setdefault(name, option) != option:
+                raise UsageError(f"{table.path}: column {shown(name)} is both {taken[name]} and {option}; choose one")
+    features = [name for name in table.names if name not in taken]
+    if not features:
+        raise UsageError(f"{table.path}: no column is left as a feature; drop fewer")
+    return features
+
+
+def _require_names(table: Table, names: Sequence[str], option: str) -> None:
+    for name in names:
+        if name not in table.names:
+            close = difflib.get_close_matches(name, table.names, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(table.names)}"
+            raise UsageError(f"{table.path}: no column {name!r} for {option}; {hint}")
+
+
+def _look(table: Table, features: Sequence[str], options: ImportOptions) -> Looks:
+    """Read the columns that are used: as numbers all of them, as text where that matters."""
+    used = [*features, *options.targets]
+    numbers = learn_numbers(table, used)
+    if numbers[used[0]].n_rows == 0:
+        raise DataError(f"{table.path}: a header but no rows; at least one row of values is needed")
+    limits = {n: MOST_VALUES for n in features if not numbers[n].is_number or _is_stated_text(table, n, options)}
+    for_classes = MAX_CLASSES + 1 if options.task in {"binary", "multiclass"} else MOST_VALUES
+    limits |= dict.fromkeys(options.targets, for_classes)
+    looks = Looks(numbers, learn_texts(table, limits))
+    # Where commas are decimal signs, points may group thousands, so numbers with points are looked at again.
+    if (options.decimal or looks.shown_decimal()) == ",":
+        again = {n: MOST_VALUES for n in features if n not in looks.texts and not numbers[n].is_whole}
+        looks = Looks(numbers, {**looks.texts, **learn_texts(table, again)})
+    return looks
+
+
+def _is_stated_text(table: Table, name: str, options: ImportOptions) -> bool:
+    return name in options.text or name in options.ordinal or name in options.date or name in table.categories
+
+
+def _require_understood(table: Table, findings: Findings) -> None:
+    problems = findings.problems
+    if len(problems) == 1:
+        raise DataError(f"{table.path}: {problems[0]}")
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise DataError(f"{table.path}: {len(problems)} columns cannot be understood:\n{lines}")
+    if not findings.columns:
+        notes = "; ".join(findings.told())
+        raise DataError(f"{table.path}: no column is left as a feature ({notes})")
+
+
+def _description(table: Table, encoder: Encoder, targets: Targets) -> Description:
+    names = tuple(feature for column in encoder.columns for feature in column.features)
+    class_names = targets.class_names
+    n_classes = None if class_names is None else max(len(class_names), 2 if targets.task == "binary" else 1)
+    return Description(
+        task=targets.task,
+        source=table.source,
+        n_features=len(names),
+        feature_dtype="float64",
+        n_targets=len(targets.names),
+        n_classes=n_classes,
+        feature_names=names,
+        target_names=targets.names,
+        class_names=class_names,
+        columns=tuple(map(source_column, encoder.columns)),
+        target_units=targets.units if any(targets.units) else None,
+    )

@@ -1,0 +1,144 @@
+"""A table read as an earlier data set or a model has it: columns, classes and targets are the schema's."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ddp_mlp.data.rows import Description
+from ddp_mlp.data.sources.column import Column, column_of
+from ddp_mlp.data.sources.source import Source
+from ddp_mlp.data.sources.tables.cells import PLAIN
+from ddp_mlp.data.sources.tables.encoding import Encoder
+from ddp_mlp.data.sources.tables.facts import MOST_VALUES, learn_numbers, learn_texts
+from ddp_mlp.data.sources.tables.forms import form_of
+from ddp_mlp.data.sources.tables.like import columns_like
+from ddp_mlp.data.sources.tables.meaning import Looks
+from ddp_mlp.data.sources.tables.targets import Targets
+from ddp_mlp.data.sources.tables.words import counted, listed, shown
+from ddp_mlp.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ddp_mlp.data.schema import Schema
+    from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.sources.tables.table import Table
+
+_SHOWN = 8
+
+
+def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
+    """Return the rows of a table as rows of a schema.
+
+    Raises
+    ------
+    UsageError
+        If the schema has no names that a table could be matched by.
+    DataError
+        If columns, categories or classes do not fit: one error that lists all of them.
+    """
+    expected = _expected(table, schema)
+    names = options.targets or schema.target_names or ()
+    targets: Targets | None = None
+    problems: list[str] = []
+    if options.answers_only:  # each row gets its answer, so none is left out
+        expected = [replace(column, missing="error") if column.missing == "drop" else column for column in expected]
+    elif not names:
+        raise UsageError(f"{table.path}: targets have no names in what --like names; give them with --target")
+    else:
+        targets, problems = _targets_like(table, schema, names, options)
+    encoder = Encoder(
+        table, columns_like(table, expected, options.decimal, problems), targets, options.weights, options.split_by
+    )
+    sizes = encoder.sizes()
+    if not sizes:
+        raise DataError(f"{table.path}: no row has all that is needed")
+    description = Description(
+        task=schema.task,
+        source=table.source,
+        n_features=schema.n_features,
+        feature_dtype="float64",
+        n_targets=schema.n_targets if targets else 0,
+        n_classes=schema.n_classes,
+        feature_names=schema.feature_names,
+        target_names=schema.target_names or tuple(names),
+        class_names=schema.class_names,
+        columns=schema.columns,
+        target_units=schema.target_units,
+    )
+    extra = [name for name in table.names if name not in {column.name for column in expected} | set(names)]
+    notes = [f"columns that are not used: {listed(extra, _SHOWN)}"] if extra else []
+    return Source(description, sizes, encoder.blocks, (*table.notes, *notes), partial(_texts, table))
+
+
+def _texts(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the cells of columns as they are written, by name.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    """
+    for name in names:
+        if name not in table.names:
+            close = difflib.get_close_matches(name, table.names, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(table.names)}"
+            raise UsageError(f"{table.path}: no column {name!r} for --with; {hint}")
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for block in table.blocks([table.names.index(name) for name in names]) if names else ():
+        for name, cells in zip(names, block, strict=True):
+            found[name] += [cell or "" for cell in cells.to_pylist()]
+    return found
+
+
+def _expected(table: Table, schema: Schema) -> list[Column]:
+    """Return the columns that features are made of, in the order of the features."""
+    if schema.columns:
+        made = {feature for column in schema.columns for feature in column.features}
+        others = [name for name in schema.feature_names or () if name not in made]
+        if others:
+            raise UsageError(f"{table.path}: features {listed(others, _SHOWN)} come from no column of a table")
+        return [column_of(column) for column in schema.columns]
+    if schema.feature_names is None:
+        raise UsageError(f"{table.path}: features have no names in what --like names, so that no table can be matched")
+    return [Column(name, "number", "number", (name,), missing="error") for name in schema.feature_names]
+
+
+def _targets_like(
+    table: Table, schema: Schema, names: tuple[str, ...], options: ImportOptions
+) -> tuple[Targets, list[str]]:
+    """Return how targets are read, and what does not fit."""
+    if absent := [name for name in names if name not in table.names]:
+        return Targets(schema.task, (), ()), [f"no column {listed(absent)} with the targets"]
+    looks = Looks(learn_numbers(table, names), learn_texts(table, dict.fromkeys(names, MOST_VALUES)))
+    if schema.task != "regression":
+        return _classes_like(looks, schema, names[0])
+    forms, problems = [], []
+    for name in names:
+        is_plain = looks.numbers[name].is_number and options.decimal != ","
+        form = PLAIN if is_plain else form_of(looks.texts[name], options.decimal, looks.shown_decimal())
+        if not isinstance(form, str):
+            problems.append(f"target {shown(name)} holds cells that are no numbers")
+        forms.append((form if isinstance(form, str) else PLAIN, not is_plain))
+    return Targets("regression", names, tuple(forms)), problems
+
+
+def _classes_like(looks: Looks, schema: Schema, name: str) -> tuple[Targets, list[str]]:
+    classes = schema.class_names or tuple(str(i) for i in range(schema.n_classes or 0))
+    facts = looks.texts[name]
+    values = facts.values or {}
+    numbers = {value: _number_name(value) for value in values} if looks.numbers[name].is_number else {}
+    known = {value: numbers.get(value, value) for value in values}
+    unknown = [f"{value!r} ({n})" for value, n in values.items() if known[value] not in classes]
+    problems = [f"target {shown(name)} has {counted(len(unknown), 'unknown class')}: {listed(unknown, _SHOWN)}"]
+    codes = {value: classes.index(known[value]) for value in values if known[value] in classes}
+    return Targets(schema.task, (name,), (), codes, None, classes), problems if unknown else []
+
+
+def _number_name(value: str) -> str:
+    """Return the name of a class that is a whole number, however it is written."""
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() and abs(number) < 2**53 else value

@@ -1,0 +1,118 @@
+"""The one form that every format of tables is turned into: named columns and blocks of cells as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ddp_mlp.data.sources.tables.words import shown
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+#: Each column costs memory of its own, so that a million would take gigabytes.
+MOST_COLUMNS = 200_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells that can be read once more each time they are asked for.
+
+    Attributes
+    ----------
+    path : Path
+        The file, or the first of several, for messages.
+    source : str
+        Format and name, for the data set.
+    names : tuple of str
+        One name a column, all different; ``column 3`` where the file has none.
+    unnamed : frozenset of str
+        Which of them have no name in the file.
+    blocks : callable
+        Takes positions of columns and returns an iterator of lists of `pyarrow.Array` of strings, one array for each
+        position, all of one length: the next rows. A null is a missing cell.
+    locate : callable
+        Takes positions of rows, ascending, and returns in words where each is: ``line 5``.
+    notes : tuple of str
+        What was decided when the file was read.
+    categories : dict of str to tuple of str
+        Categories that the file itself declares, in order.
+    """
+
+    path: Path
+    source: str
+    names: tuple[str, ...]
+    unnamed: frozenset[str]
+    blocks: Callable[[Sequence[int]], Iterator[list[Any]]]
+    locate: Callable[[Sequence[int]], list[str]]
+    notes: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def place(self, row: int) -> str:
+        """Return in words where one row is."""
+        return self.locate([row])[0]
+
+
+def column_names(path: Path, cells: Sequence[str], where: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names of all columns, and those that were made up because there was none.
+
+    Raises
+    ------
+    DataError
+        If a name is there twice, or there are more than `MOST_COLUMNS`.
+    """
+    if len(cells) > MOST_COLUMNS:
+        raise DataError(
+            f"{path}: {len(cells)} columns, at most {MOST_COLUMNS} are read as a table; is it lying on its side? HDF5"
+            " has no such limit"
+        )
+    names = tuple(cell.strip() or f"column {i + 1}" for i, cell in enumerate(cells))
+    if doubles := [name for name, times in Counter(names).items() if times > 1]:
+        raise DataError(f"{path}: the column name {shown(doubles[0])} appears twice in {where}; rename one")
+    return names, frozenset(f"column {i + 1}" for i, cell in enumerate(cells) if not cell.strip())
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Return several tables as one, their columns matched by name.
+
+    Raises
+    ------
+    DataError
+        If they do not have the same columns.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for table in tables[1:]:
+        if differing := sorted(set(first.names) ^ set(table.names)):
+            missing = [name for name in differing if name in first.names]
+            found = f"no column {shown(missing[0])}" if missing else f"a column {shown(differing[0])} more"
+            raise DataError(f"{table.path}: {found} than {first.path}; files that are one table have the same columns")
+    sizes: dict[int, int] = {}
+
+    def blocks(positions: Sequence[int]) -> Iterator[list[Any]]:
+        for number, table in enumerate(tables):
+            own = [table.names.index(first.names[i]) for i in positions]
+            sizes[number] = 0
+            for block in table.blocks(own):
+                sizes[number] += len(block[0]) if block else 0
+                yield block
+
+    def locate(rows: Sequence[int]) -> list[str]:
+        words = []
+        for row in rows:
+            number = 0
+            # All rows before this one were read, so the sizes of the files before its own are known.
+            while row >= sizes.get(number, row + 1):
+                row -= sizes[number]
+                number += 1
+            words.append(f"{tables[number].path.name}, {tables[number].place(row)}")
+        return words
+
+    notes = tuple(f"{table.path.name}: {note}" for table in tables for note in table.notes)
+    source = f"{first.source} and {len(tables) - 1} more"
+    return Table(first.path, source, first.names, first.unnamed, blocks, locate, notes, first.categories)

@@ -1,0 +1,29 @@
+"""Names and cells in messages, cut to what a line has room for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ddp_mlp.errors import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Names that a message lists, and characters of each.
+MOST_NAMED = 40
+
+
+def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Return names for a message, which has room for some."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(printable(name)[:MOST_NAMED] for name in names[:most]) + more
+
+
+def shown(cell: str) -> str:
+    """Return a cell for a message, in quotes."""
+    return repr(printable(cell)[:MOST_NAMED])
+
+
+def counted(n: int, thing: str) -> str:
+    """Return a number and a noun: ``1 row``, ``2 rows``."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

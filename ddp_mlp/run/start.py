@@ -1,0 +1,78 @@
+"""The start of a run: its micro-batches, its first state, and where it runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ddp_mlp import __version__
+from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.checkpoint.checkpoint import Checkpoint
+from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.comm import known_to_all
+from ddp_mlp.comm.launcher import slurm_job_id
+from ddp_mlp.config import Config
+from ddp_mlp.core.initializers import initial_parameters
+from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
+from ddp_mlp.errors import UsageError
+from ddp_mlp.training.fitting import Began
+from ddp_mlp.training.problem import Problem
+
+
+def choose_micro_batches(config: Config, checkpoint: Checkpoint | None, world_size: int, threads: int) -> int:
+    """Return M: as the run began, as configured, or enough for this start.
+
+    Raises
+    ------
+    UsageError
+        If there are more workers; on all ranks.
+    """
+    workers, configured = world_size * threads, config.train.micro_batches
+    if checkpoint:
+        chosen = checkpoint.micro_batches
+    else:
+        chosen = default_micro_batches(workers) if configured == "auto" else configured
+    if workers > chosen:
+        begun = "this run began with" if checkpoint else "[train]"
+        raise known_to_all(
+            UsageError(
+                f"{workers} workers ({world_size} ranks x {threads} threads), but {begun} "
+                f"micro_batches = {chosen}, so no more than {chosen} can work; use fewer, or start a run with "
+                f"micro_batches = {power_of_two_at_least(workers)}"
+            )
+        )
+    return chosen
+
+
+def began_with(checkpoint: Checkpoint | None) -> Began | None:
+    """Return the schema and statistics that a run that goes on began with."""
+    return (
+        None
+        if checkpoint is None
+        else Began(checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization)
+    )
+
+
+def fresh_state(config: Config, problem: Problem) -> TrainState:
+    """Return the state before the first step."""
+    train, model = config.train, config.model
+    parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
+    n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
+    return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
+
+
+def written_by(config: Config, world_size: int, threads: int, hardware: Mapping[str, str]) -> dict[str, Any]:
+    """Return the facts about program, job and machine that checkpoints keep."""
+    return {
+        "version": __version__,
+        "world_size": world_size,
+        "threads_per_rank": threads,
+        "host": socket.gethostname(),
+        "slurm_job_id": slurm_job_id(os.environ),
+        "isa": config.train.isa,
+        **hardware,
+    }

@@ -1,0 +1,146 @@
+"""Tables that are damaged, foreign or mutated: one error of this program, and no file."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow.feather import write_feather
+from pyarrow.parquet import write_table
+
+from ddp_mlp.data.importing import import_dataset, open_source
+from ddp_mlp.data.sources.options import ImportOptions
+from ddp_mlp.errors import DataError, DdpMlpError, UsageError
+from tests.workbooks import write_workbook
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ROWS = [[i / 4, "red" if i % 3 else "blue", f"2024-01-{1 + i % 28:02d}", i / 8] for i in range(60)]
+TEXT = "a,k,t,y\n" + "".join(",".join(map(str, row)) + "\n" for row in ROWS)
+
+
+def write_all(folder: Path) -> dict[str, Path]:
+    """Write the same table in every format and packing."""
+    columns = dict(zip("akty", map(list, zip(*ROWS, strict=True)), strict=True))
+    packed = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": zstd.compress}
+    for suffix, compress in packed.items():
+        (folder / f"t.csv.{suffix}").write_bytes(compress(TEXT.encode()))
+    with zipfile.ZipFile(folder / "t.csv.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("t.csv", TEXT)
+    (folder / "t.csv").write_text(TEXT)
+    (folder / "q.csv").write_text(TEXT.replace("red", '"re""d"').replace("blue", '"bl\nue"'))
+    (folder / "t.jsonl").write_text("".join(json.dumps(dict(zip("akty", row, strict=True))) + "\n" for row in ROWS))
+    (folder / "t.json").write_text(json.dumps([dict(zip("akty", row, strict=True)) for row in ROWS]))
+    kinds = "@attribute a real\n@attribute k {red,blue}\n@attribute t string\n@attribute y real\n@data\n"
+    (folder / "t.arff").write_text(f"@relation t\n{kinds}" + TEXT.partition("\n")[2])
+    write_table(pa.table(columns), folder / "t.parquet")
+    write_feather(pa.table(columns), folder / "t.feather")
+    write_workbook(folder / "t.xlsx", [list("akty"), *ROWS])
+    return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def test_one_table_is_the_same_in_every_format(tmp_path: Path) -> None:
+    found = {}
+    for name, path in write_all(tmp_path).items():
+        source = open_source([path], ImportOptions(targets=("y",)))
+        rows = np.concatenate([rows.features for _, rows in source.blocks()])
+        found[name] = (rows[:, :1] if name == "q.csv" else rows).tobytes()
+        assert len(source.description.columns) == 3
+        # The file declares the categories of ARFF, in its own order; all others are alphabetical.
+        if name == "t.arff":
+            found[name] = rows[:, [0, 2, 1, *range(3, 8)]].tobytes()
+    q = found.pop("q.csv")
+    assert len(set(found.values())) == 1
+    assert np.frombuffer(q).tolist() == [row[0] for row in ROWS]
+
+
+def test_several_files_are_one_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,k,y\n1,u,0.5\n2,v,1.5\n")
+    (tmp_path / "b.csv").write_text("k;y;a\nw;2.5;3\nu;x;4\n")
+    with pytest.raises(DataError, match=r"'x' at b.csv, line 3, but numbers in a.csv, line 2"):
+        open_source([tmp_path / "a.csv", tmp_path / "b.csv"], ImportOptions(targets=("y",)))
+    (tmp_path / "b.csv").write_text("k;y;a\nw;2.5;3\nu;3.5;4\n")
+    source = open_source([tmp_path / "a.csv", tmp_path / "b.csv"], ImportOptions(targets=("y",)))
+    rows = np.concatenate([rows.features for _, rows in source.blocks()])
+    assert rows.tolist() == [[1, 1, 0, 0], [2, 0, 1, 0], [3, 0, 0, 1], [4, 1, 0, 0]]
+
+
+def test_cut_and_mutated_files_are_errors_of_this_program(tmp_path: Path) -> None:
+    """Each cut, and 20 mutations of each file; none is a traceback, and none leaves a file."""
+    rng = np.random.default_rng(5)
+    out = tmp_path / "out" / "o.h5"
+    out.parent.mkdir()
+    (tmp_path / "in").mkdir()
+    refused = 0
+    for path in write_all(tmp_path / "in").values():
+        whole = path.read_bytes()
+        for cut in (0, 1, len(whole) // 2, len(whole) - 1):
+            refused += attempt(path, whole[:cut], out)
+        for _ in range(20):
+            mutated = bytearray(whole)
+            for at in rng.integers(0, len(whole), rng.integers(1, 6)):
+                mutated[at] = rng.integers(0, 256)
+            refused += attempt(path, bytes(mutated), out)
+    assert refused > 100
+
+
+def attempt(path: Path, content: bytes, out: Path) -> bool:
+    """Import a file and tell whether it was refused, which leaves nothing."""
+    path.write_bytes(content)
+    said = str(path)
+    try:
+        import_dataset([path], out, ImportOptions(targets=("y",)))
+    except DdpMlpError as error:
+        said = str(error)
+    assert str(path) in said
+    refused = not list(out.parent.iterdir())
+    out.unlink(missing_ok=True)
+    return refused
+
+
+def test_archives_of_several_files_and_columns_without_end_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.csv.zip", "w") as file:
+        file.writestr("a.csv", TEXT)
+        file.writestr("b.csv", TEXT)
+    with pytest.raises(DataError, match=r"holds 2 files \(a.csv, b.csv\)"):
+        open_source([tmp_path / "t.csv.zip"], ImportOptions(targets=("y",)))
+    (tmp_path / "wide.csv").write_text(",".join(f"c{i}" for i in range(200_001)) + "\n")
+    with pytest.raises(DataError, match="200001 columns, at most 200000"):
+        open_source([tmp_path / "wide.csv"], ImportOptions(targets=("c1",)))
+
+
+def test_sheets_are_chosen_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    table = [
+        ["made 2024", None, None],
+        [None, None, None],
+        ["a", "k", "y"],
+        [1, "u", 0.5],
+        [None, "v", 1.5],
+        [3, "NA", 2.5],
+    ]
+    write_workbook(path, table, [["b", "z"], [1, 2.5]])
+    source = open_source([path], ImportOptions(targets=("y",)))
+    assert source.description.feature_names == ("a", "k=u", "k=v")
+    assert any("sheet 'one' of one, two" in note for note in source.notes)
+    assert any("'a' 1, first an empty cell at row 5" in note for note in source.notes)
+    assert open_source([path], ImportOptions(targets=("z",), sheet="two")).description.feature_names == ("b",)
+    with pytest.raises(UsageError, match="no sheet 'three'; the sheets are one, two"):
+        open_source([path], ImportOptions(targets=("z",), sheet="three"))
+    (tmp_path / "t.csv").write_text(TEXT)
+    with pytest.raises(UsageError, match="--sheet one means nothing for CSV"):
+        open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), sheet="one"))

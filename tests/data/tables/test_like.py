@@ -1,0 +1,105 @@
+"""Tables that a model is to read: other orders, other ways of writing, and everything that does not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ddp_mlp.data.dataset.dataset import open_dataset
+from ddp_mlp.data.importing import import_dataset, open_source, write_source
+from ddp_mlp.data.sources.column import column_of
+from ddp_mlp.data.sources.options import ImportOptions
+from ddp_mlp.data.sources.tables.delimited import read_delimited
+from ddp_mlp.data.sources.tables.encoding import Encoder
+from ddp_mlp.data.sources.tables.like import columns_like
+from ddp_mlp.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ddp_mlp.data.schema import Schema
+    from ddp_mlp.data.sources.column import Column
+    from ddp_mlp.data.sources.tables.table import Table
+
+FIRST = "a,k,t,ok,y\n1.5,red,2024-01-31,true,0.5\n2.5,blue,2024-02-01,false,1.5\n3,green,2024-03-02,true,2.5\n"
+
+
+@pytest.fixture
+def columns(tmp_path: Path) -> tuple[Column, ...]:
+    (tmp_path / "first.csv").write_text(FIRST)
+    source = open_source([tmp_path / "first.csv"], ImportOptions(targets=("y",)))
+    return tuple(map(column_of, source.description.columns))
+
+
+def opened(folder: Path, text: str) -> Table:
+    (folder / "next.csv").write_text(text)
+    return read_delimited(folder / "next.csv", separator=None, has_header=None, encoding=None)
+
+
+def features(table: Table, columns: tuple[Column, ...]) -> np.ndarray:
+    return np.concatenate([rows.features for _, rows in Encoder(table, columns_like(table, columns), None).blocks()])
+
+
+def test_the_same_rows_in_another_dress_are_the_same_features(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    expected = features(opened(tmp_path, FIRST), columns)
+    text = "id;ok;t;a;k\nx;true;31.01.2024;1,5;red\ny;false;01.02.2024;2,5;blue\nz;true;02.03.2024;3;green\n"
+    np.testing.assert_array_equal(features(opened(tmp_path, text), columns), expected)
+    one = "k,t,ok,a\nred,1/31/2024,TRUE,1.5\n"
+    with pytest.raises(DataError, match="unknown category: 'TRUE'"):
+        features(opened(tmp_path, one), columns)
+    np.testing.assert_array_equal(features(opened(tmp_path, one.replace("TRUE", "true")), columns), expected[:1])
+
+
+def test_absent_categories_and_missing_cells(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    found = features(opened(tmp_path, "a,k,t,ok\nNA,red,2024-01-31,true\n2,red,,false\n"), columns)
+    assert found[:, 1:4].tolist() == [[0, 0, 1], [0, 0, 1]]
+    assert np.isnan(found[0, 0])
+    assert np.isnan(found[1, 4:9]).all()
+
+
+def test_all_that_does_not_fit_is_one_error(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    table = opened(tmp_path, "a,k,t\n1,pink,2024-01-31\nx,pink,soon\n3,red,2024-01-31\n")
+    with pytest.raises(DataError) as caught:
+        columns_like(table, columns)
+    for phrase in ("no column ok", "'x' at line 3 is none of numbers", "'pink' (2)", "at line 2 is none of dates"):
+        assert phrase in str(caught.value)
+
+
+def schema_of(folder: Path) -> Schema:
+    import_dataset([folder / "first.csv"], folder / "first.h5", ImportOptions(targets=("k",)), force=True)
+    with open_dataset(folder / "first.h5") as dataset:
+        return dataset.schema
+
+
+def test_a_table_is_imported_as_a_data_set_has_it(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    schema = schema_of(tmp_path)
+    assert schema.class_names == ("blue", "green", "red")
+    (tmp_path / "more.csv").write_text("k;y;more;ok;t;a\nred;1,5;u;false;01.02.2024;7\n;0,5;u;true;02.03.2024;NA\n")
+    source = open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
+    [(split, rows)] = source.blocks()
+    assert (split, source.sizes, rows.targets.tolist()) == ("train", {"train": 1}, [[2.0]])
+    assert source.description.feature_names == schema.feature_names
+    assert rows.features[0, [0, -2, -1]].tolist() == [7, 0, 1.5]
+    assert "columns that are not used: more" in source.notes
+    write_source(source, tmp_path / "more.h5")
+    with open_dataset(tmp_path / "more.h5") as dataset:
+        assert dataset.schema == schema
+
+
+def test_classes_and_targets_that_do_not_fit_are_in_the_same_error(tmp_path: Path, columns: tuple[Column, ...]) -> None:
+    schema = schema_of(tmp_path)
+    (tmp_path / "more.csv").write_text("k,y,t,a\npink,1.5,2024-01-02,7\npink,soon,2024-01-02,7\n")
+    with pytest.raises(DataError) as caught:
+        open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
+    for phrase in ("no column ok", "1 unknown class: 'pink' (2)", "'soon' at line 3 is none of numbers"):
+        assert phrase in str(caught.value)
+
+
+def test_numbers_that_are_labels_fit_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "first.csv").write_text("a,k\n" + "".join(f"{i}.5,{i % 3 + 1}\n" for i in range(60)))
+    schema = schema_of(tmp_path)
+    (tmp_path / "more.csv").write_text("k,a\n3.0,1.5\n1,2.5\n2,3.5\n03,4.5\n")
+    source = open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
+    assert [t for _, rows in source.blocks() for t in rows.targets[:, 0]] == [2, 0, 1, 2]
