@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.importing import MAKERS, import_dataset, make_dataset
+from ddp_mlp.data.importing import MAKERS, import_dataset, make_dataset, open_source
 from ddp_mlp.data.rows import Description, Rows
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
@@ -185,3 +185,18 @@ def test_unknown_names_get_a_suggestion(out: Path) -> None:
         make_dataset("moon", out)
     with pytest.raises(UsageError, match="choose from xor"):
         make_dataset("zzz", out)
+
+
+def test_a_stratified_test_split_has_its_share_of_each_class(tmp_path: Path) -> None:
+    path = tmp_path / "k.csv"
+    path.write_text("a,k\n" + "".join(f"{i}.5,{'rare' if i % 20 == 0 else 'often'}\n" for i in range(200)))
+    options = ImportOptions(targets=("k",), test_fraction=0.2, stratify=True, seed=3)
+    source = open_source([path], options)
+    counts = {split: [0, 0] for split in ("train", "test")}
+    for split, rows in source.blocks():
+        for label in rows.targets[:, 0]:
+            counts[split][int(label)] += 1
+    assert counts == {"train": [152, 8], "test": [38, 2]}
+    assert source.sizes == {"train": 160, "test": 40}
+    with pytest.raises(UsageError, match="--stratify goes with --test-fraction and with classes"):
+        open_source([path], ImportOptions(targets=("k",), stratify=True))

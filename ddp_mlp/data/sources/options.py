@@ -81,7 +81,6 @@ OPTION_OF = {
     "targets": "--target",
     "features": "--features",
     "drop": "--drop",
-    "stratify": "--stratify",
     "text": "--text",
     "ids": "--id",
     "ordinal": "--ordinal",
