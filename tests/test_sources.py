@@ -143,7 +143,10 @@ def test_reading_is_no_change():
 
 
 #: The modules that may ask h5py for what is in a file: they look before, and within bounds.
-DOOR = {f"data/hdf5/{name}.py" for name in ("guard", "nodes", "arrays", "attributes", "chunks", "number_types", "reading", "texts")}
+DOOR = {
+    f"data/hdf5/{name}.py"
+    for name in ("guard", "nodes", "arrays", "attributes", "chunks", "number_types", "reading", "texts")
+}
 
 
 def reads_of_hdf5(source: str) -> list[str]:

@@ -21,8 +21,10 @@ LARGE_ROOMS = {
 }
 #: Modules with more lines, and why.
 LONG_MODULES = {
-    "data/hdf5/arrays.py": "one question to an array beside the other, with all that may be wrong with it",
     "data/dataset/dataset.py": "a data set and its splits, which know each other",
+    "data/dataset/layouts.py": "each way in which arrays are found beside the other",
+    "data/dataset/columns.py": "a column and a matrix of them, read in one way",
+    "data/dataset/decoding.py": "each convention for numbers that mean others, beside the other",
     "data/importing.py": "from paths to a data set, each way of asking for it beside the other",
     "data/sources/tables/dialect.py": "the signs of a table that are weighed against each other",
     "data/sources/tables/plain_text.py": "one reading of text, with all that may be wrong with it",
@@ -36,6 +38,9 @@ LONG_FUNCTIONS = {
     "cli/commands/plan.py": "the text of a page",
     "comm/connect.py": "the order of the start of MPI",
     "cli/commands/train.py": "the options of a run, each handed on",
+    "data/dataset/decoding.py": "one attribute after the other, in the order in which they count",
+    "data/sources/tables/reading_like.py": "from a schema to a source, in the order of its steps",
+    "data/sources/tables/sheets.py": "one walk over the cells of a sheet",
     "data/sources/libsvm.py": "one walk over the lines, with each mistake that a line can have",
     "data/sources/tables/delimited.py": "one walk over the rows, with each mistake that a row can have",
     "data/sources/tables/dialect.py": "the signs of a table that are weighed against each other",

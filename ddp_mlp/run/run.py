@@ -28,10 +28,10 @@ from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.run.snapshot import Imprint
 from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, written_by
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
+from ddp_mlp.training.inputs.understanding import as_plain
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
-from ddp_mlp.training.understanding import as_plain
 from ddp_mlp.unforeseen import plain_error, traceback_of
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training.data_files import open_splits
 from ddp_mlp.training.fitting import fit_preprocessing, preprocessing_from_json
+from ddp_mlp.training.inputs.data_files import open_splits
 from ddp_mlp.training.problem import DEFAULT_VALID_FRACTION
 
 #: Rows that are looked at for the kind of normalisation.

@@ -21,9 +21,9 @@ from ddp_mlp.data.resident import Preprocessing, Resident, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
+from ddp_mlp.training.inputs.row_memory import SharedAllocations
+from ddp_mlp.training.inputs.tables import DataLocation, located
 from ddp_mlp.training.problem import who_validates
-from ddp_mlp.training.row_memory import SharedAllocations
-from ddp_mlp.training.tables import DataLocation, located
 
 #: Tried in this order where no split is named.
 _PREFERRED = ("test", "valid", "train")

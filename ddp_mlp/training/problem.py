@@ -20,11 +20,11 @@ from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
-from ddp_mlp.training.data_files import open_splits
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
+from ddp_mlp.training.inputs.data_files import open_splits
+from ddp_mlp.training.inputs.row_memory import SharedAllocations
+from ddp_mlp.training.inputs.understanding import Understood, understood
 from ddp_mlp.training.memory_check import check_memory
-from ddp_mlp.training.row_memory import SharedAllocations
-from ddp_mlp.training.understanding import Understood, understood
 
 Ids = NDArray[np.int64]
 

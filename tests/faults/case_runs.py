@@ -28,10 +28,10 @@ from ddp_mlp.engine import engine
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.training.fitting import fit_preprocessing, preprocessing_from_json
+from ddp_mlp.training.inputs.row_memory import SharedAllocations
+from ddp_mlp.training.inputs.understanding import understood
 from ddp_mlp.training.problem import Problem
-from ddp_mlp.training.row_memory import SharedAllocations
 from ddp_mlp.training.trainer import Trainer
-from ddp_mlp.training.understanding import understood
 from tests.faults.cases import Case, Data, Layout
 from tests.faults.guarded_memory import guarded_arrays, take
 from tests.thread_world import run_ranks

@@ -25,7 +25,7 @@ from ddp_mlp.core.sharding import (
 from ddp_mlp.core.update_rules import keeps_gradient, update_rules
 from ddp_mlp.data.resident import sizes_of_rows
 from ddp_mlp.engine.optimizer_shards import sharding_of
-from ddp_mlp.training.data_files import open_splits
+from ddp_mlp.training.inputs.data_files import open_splits
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Decoding:
 
     @property
     def words(self) -> str:
-        """What it does, for the user."""
+        """The decoding in words, for the user."""
         scale = f"stored * {self.scale:g} + {self.offset:g}" if self.is_scaled else ""
         fills = [f"{fill:g}" if isinstance(fill, float) else str(fill) for fill in self.fills.tolist()[:4]]
         ranges = [f"below {self.low:g}"] * bool(self.low > -np.inf) + [f"above {self.high:g}"] * bool(
@@ -141,7 +141,7 @@ def _equals_any(values: NDArray[Any], fills: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def decoding_of(found: Found, stored: np.dtype[Any], field: str | None, where: str) -> Decoding | None:
-    """Return what attributes say of the numbers of an array or field; None where they mean themselves.
+    """Return the decoding that attributes ask for, of an array or field; None where numbers mean themselves.
 
     Raises
     ------

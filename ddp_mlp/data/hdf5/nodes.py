@@ -103,7 +103,7 @@ class Group:
         return node
 
     def _behind(self, name: str, links_left: list[int]) -> Group | Found:
-        """Return what a soft link leads to, part by part as any path, so that libhdf5 follows nothing."""
+        """Return the node behind a soft link, found part by part as any path, so that libhdf5 follows no link."""
         target = self.soft_target(name)
         links_left[0] -= 1
         if not links_left[0]:
