@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any, ClassVar
 
@@ -122,6 +123,18 @@ def printable(text: str) -> str:
     'pixel\\x1b[2J'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first `most` names for a message, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(printable, names[:most])) + more
 
 
 def brief(text: str) -> str:

@@ -39,6 +39,17 @@ micro_batches = 4
 every_epochs = 7
 """
 
+#: The first lines of configurations that train on the moons; a learning rate is to follow.
+MOONS = """
+[data]
+train = "moons.h5"
+valid_fraction = 0.2
+[model]
+hidden = [8]
+[optimizer]
+name = "adam"
+"""
+
 
 @dataclass(frozen=True)
 class Finished:

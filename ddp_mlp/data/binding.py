@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ddp_mlp.data.rows import Rows
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -152,7 +152,7 @@ def _bind_features(schema: Schema, found: Found, told: _Differences, knows: str)
         return None
     for whose, each in ((knows, known), ("it", names)):
         if twice := sorted({name for name in each if each.count(name) > 1}) if len(set(each)) < len(each) else []:
-            told.problems.append(f"{whose} has several columns called {_listed(twice)}")
+            told.problems.append(f"{whose} has several columns called {listed(twice, _SHOWN)}")
     at = {name: i for i, name in enumerate(names)}
     groups = one_hot_groups(schema)
     met = {groups[name] for name in names if name in groups}
@@ -187,8 +187,7 @@ def _tell_missing(missing: list[str], unknown: list[str], told: _Differences, kn
     if missing:
         close = {name: difflib.get_close_matches(name, unknown, 1) for name in missing[:_SHOWN]}
         hints = [f"{name} (is it {match[0]}?)" if match else name for name, match in close.items()]
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        told.problems.append(f"columns that {knows} needs are missing: {', '.join(hints)}{more}")
+        told.problems.append(f"columns that {knows} needs are missing: {listed([*hints, *missing[_SHOWN:]], _SHOWN)}")
 
 
 def _tell_unknown(
@@ -197,9 +196,9 @@ def _tell_unknown(
     categories = [name for name in unknown if "=" in name and name.partition("=")[0] in categorical]
     counted = [(name, found.rows_with(at[name])) for name in categories]
     if strange := [f"{name} ({n} rows)" for name, n in counted if n]:
-        told.problems.append(f"categories that are unknown: {_listed(strange)}")
+        told.problems.append(f"categories that are unknown: {listed(strange, _SHOWN)}")
     if others := [name for name in unknown if name not in categories]:
-        words = f"columns that are not used: {_listed(others)}"
+        words = f"columns that are not used: {listed(others, _SHOWN)}"
         (told.problems if told.problems else told.notes).append(words)
 
 
@@ -214,8 +213,6 @@ def _bind_targets(
         return None, None, False
     one_hot = found.n_targets > 1
     names = (found.target_names if one_hot else None) or found.class_names
-    if one_hot and names is None:  # the columns are the classes in their order
-        return None, None, True
     if one_hot and names is None:  # the columns are the classes in their order
         return None, None, True
     return None, _bind_labels(schema, names, n_classes, told, knows), one_hot
@@ -233,7 +230,7 @@ def _bind_quantities(schema: Schema, found: Found, told: _Differences, knows: st
         told.notes.append(f"its target is called {names[0]}, that of {knows} {known[0]}")
         return None
     if missing := [name for name in known if name not in names]:
-        told.problems.append(f"targets that {knows} has are missing: {_listed(missing)}")
+        told.problems.append(f"targets that {knows} has are missing: {listed(missing, _SHOWN)}")
         return None
     return np.array([names.index(name) for name in known], np.int64)
 
@@ -249,7 +246,7 @@ def _bind_labels(
             order = np.argsort(values)
             return Labels(values[order], order)
         told.notes.append(
-            f"its classes have no names, so labels are numbers of the classes of {knows}: {_listed(known)}"
+            f"its classes have no names, so labels are numbers of the classes of {knows}: {listed(known, _SHOWN)}"
         )
         return None
     if known is None:
@@ -259,7 +256,9 @@ def _bind_labels(
         return None
     names = names or ()
     if strange := [name for name in names if name not in known]:
-        told.problems.append(f"classes that {knows} does not know: {_listed(strange)}; it knows {_listed(known)}")
+        told.problems.append(
+            f"classes that {knows} does not know: {listed(strange, _SHOWN)}; it knows {listed(known, _SHOWN)}"
+        )
         return None
     values = np.arange(len(names), dtype=np.float64)
     return Labels(values, np.array([known.index(name) for name in names], np.int64))
@@ -272,8 +271,3 @@ def _as_numbers(names: Iterable[str]) -> NDArray[np.float64] | None:
     except ValueError:
         return None
     return values if np.isfinite(values).all() and len(set(values.tolist())) == len(values) else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

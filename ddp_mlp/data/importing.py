@@ -171,21 +171,25 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
     for path in paths:
         if not path.exists():
             raise MissingInputError(f"{path}: no such file or folder; give what to import")
-    for candidate in FORMATS:
-        if all(candidate.recognises(path) for path in paths):
-            _require_taken(candidate, options)
-            source = candidate.read(paths, options)
-            if options.task not in {"auto", source.description.task}:
-                raise UsageError(
-                    f"{paths[0]}: --task {options.task}, but the data are {source.description.task}; leave"
-                    " the option out"
-                )
-            return split_off_test(source, options.test_fraction, options.seed, stratify=options.stratify)
-    known = "; ".join(f.name for f in reversed(FORMATS))
-    raise UsageError(
-        f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip; HDF5"
-        " files need no import, name them in the configuration"
-    )
+    found = _format_of(paths)
+    if found is None:
+        known = "; ".join(f.name for f in reversed(FORMATS))
+        raise UsageError(
+            f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip;"
+            " HDF5 files need no import, name them in the configuration"
+        )
+    _require_taken(found, options)
+    source = found.read(paths, options)
+    if options.task not in {"auto", source.description.task}:
+        raise UsageError(
+            f"{paths[0]}: --task {options.task}, but the data are {source.description.task}; leave the option out"
+        )
+    return split_off_test(source, options.test_fraction, options.seed, stratify=options.stratify)
+
+
+def _format_of(paths: Sequence[Path]) -> Format | None:
+    """Return the first format that recognises all paths."""
+    return next((each for each in FORMATS if all(map(each.recognises, paths))), None)
 
 
 def _require_taken(format_: Format, options: ImportOptions) -> None:
@@ -256,7 +260,7 @@ def import_dataset(
 def is_importable(location: str) -> bool:
     """Tell whether a location is a file or folder that `open_source` reads, and so no HDF5 file."""
     path = Path(location)
-    return path.exists() and not is_hdf5(path) and any(format_.recognises(path) for format_ in FORMATS)
+    return path.exists() and not is_hdf5(path) and _format_of([path]) is not None
 
 
 def import_for_model(path: Path, out: Path, schema: Schema, *, answers_only: bool) -> Source:
@@ -269,9 +273,8 @@ def import_for_model(path: Path, out: Path, schema: Schema, *, answers_only: boo
     OutputError, StorageError
         As `write_source`.
     """
-    candidate = next(format_ for format_ in FORMATS if format_.recognises(path))
-    wanted = ImportOptions(like=schema, answers_only=answers_only)
-    source = open_source([path], wanted if "like" in candidate.takes else ImportOptions())
+    found, wanted = _format_of([path]), ImportOptions(like=schema, answers_only=answers_only)
+    source = open_source([path], wanted if found and "like" in found.takes else ImportOptions())
     write_source(source, out)
     return source
 

@@ -24,7 +24,7 @@ def fill_missing(features: NDArray[Any], fill: NDArray[np.float64] | None) -> ND
 
 
 def fit_fill(
-    blocks: Callable[[], Iterable[NDArray[Any]]], n_features: int, one_hot: Sequence[Sequence[int]]
+    blocks: Callable[[], Iterable[NDArray[Any]]], n_rows: int, n_features: int, one_hot: Sequence[Sequence[int]]
 ) -> NDArray[np.float64]:
     """Return the value that fills a missing one of each column, also where none is missing in training.
 
@@ -32,8 +32,8 @@ def fit_fill(
     ----------
     blocks : callable
         Returns the training rows in blocks, shape (n, F), once more each time.
-    n_features : int
-        Columns F.
+    n_rows, n_features : int
+        Of all blocks together; columns F.
     one_hot : sequence of sequences of int
         Columns that stand for one category each, of which a row has one: they are filled together, with the
         category that most rows have.
@@ -45,7 +45,6 @@ def fit_fill(
         frequent.
     """
     fill, sums = np.zeros(n_features), np.zeros(n_features)
-    n_rows = sum(len(block) for block in blocks())
     width = max(1, _MOST_VALUES // max(1, n_rows))
     for first in range(0, n_features, width):
         values = np.concatenate([np.asarray(block[:, first : first + width], np.float64) for block in blocks()])

@@ -71,10 +71,9 @@ class Answers:
     def names(self) -> list[str]:
         """Return a name for each output."""
         schema, kind = self.schema, "p" if self.threshold == 0.5 else "score"
-        if schema.task == "regression":
-            return list(schema.target_names or (f"target{i}" for i in range(schema.n_outputs)))
-        classes = schema.class_names or tuple(str(i) for i in range(schema.n_classes or 2))
-        return [f"{kind}({name})" for name in (classes[1:] if schema.task == "binary" else classes)]
+        if schema.classes is None:
+            return list(schema.targets)
+        return [f"{kind}({name})" for name in (schema.classes[1:] if schema.task == "binary" else schema.classes)]
 
 
 def beside_answers(
@@ -116,11 +115,9 @@ def beside_answers(
 
 
 def _target_columns(schema: Schema, targets: NDArray[np.float64]) -> dict[str, list[Any]]:
-    if schema.task != "regression":
-        classes = schema.class_names or tuple(str(i) for i in range(schema.n_classes or 2))
-        return {"target": [classes[int(label)] for label in targets[:, 0]]}
-    names = schema.target_names or tuple(f"target{i}" for i in range(schema.n_targets))
-    return {f"target({name})": targets[:, i].tolist() for i, name in enumerate(names)}
+    if schema.classes is not None:
+        return {"target": [schema.classes[int(label)] for label in targets[:, 0]]}
+    return {f"target({name})": targets[:, i].tolist() for i, name in enumerate(schema.targets)}
 
 
 def write_predictions(path: Path, answers: Answers) -> None:

@@ -95,6 +95,16 @@ class Schema(msgspec.Struct, frozen=True):
         """Number of classes, at least 2; None for regression."""
         return None if self.task == "regression" else max(2, self.n_outputs)
 
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes, their numbers where they have none; None for regression."""
+        return None if self.n_classes is None else self.class_names or tuple(map(str, range(self.n_classes)))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets, ``target0`` and so on where they have none."""
+        return self.target_names or tuple(f"target{i}" for i in range(self.n_targets))
+
     def autoencoding(self) -> Schema:
         """Return the schema of a regression on the features themselves."""
         return msgspec.structs.replace(

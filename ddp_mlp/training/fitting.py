@@ -15,7 +15,7 @@ from ddp_mlp.config import Config
 from ddp_mlp.data.binding import one_hot_groups
 from ddp_mlp.data.dataset.dataset import Split
 from ddp_mlp.data.imputation import fill_missing, fit_fill
-from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, Span, fit_normalization, measure_span
+from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, Span, could_be_pixels, fit_normalization, measure_span
 from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
@@ -58,8 +58,9 @@ def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: I
     def blocks() -> Iterator[Rows]:
         return _training_blocks(train, train_ids)
 
-    span = measure_span(rows.features for rows in blocks()) if _needs_span(config, train) else None
-    features = began.features if began else _fit_features(config, schema, train, blocks, span)
+    is_measured = train.allows_missing or (began is None and _needs_span(config, train))
+    span = measure_span(rows.features for rows in blocks()) if is_measured else None
+    features = began.features if began else _fit_features(config, schema, train, blocks, span, len(train_ids))
     targets = features if data.autoencode else None
     if data.normalize_targets != "none":
         if schema.task != "regression":
@@ -85,15 +86,15 @@ def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: I
 
 
 def _needs_span(config: Config, train: Split) -> bool:
-    """Tell whether a pass over the rows is needed beside that of the normalisation, which measures floats by itself."""
-    known = train.feature_dtype.kind == "f" and config.data.normalize not in {"none", "unit"}
-    return train.allows_missing or not known
+    """Tell whether ranges take a pass of their own: those of "standard" and "minmax" come with their statistics."""
+    kind, dtype = config.data.normalize, train.feature_dtype
+    return kind in {"none", "unit"} or (kind == "auto" and (dtype.kind == "b" or could_be_pixels(dtype)))
 
 
 def _fit_features(
-    config: Config, schema: Schema, train: Split, blocks: Callable[[], Iterator[Rows]], span: Span | None
+    config: Config, schema: Schema, train: Split, blocks: Callable[[], Iterator[Rows]], span: Span | None, n_rows: int
 ) -> Normalization:
-    """Fit imputation and normalisation; floats of which none may be missing need one pass over the rows."""
+    """Fit imputation and normalisation to `n_rows` rows; without a span, in one pass over them."""
     kind, dtype, n_features = config.data.normalize, train.feature_dtype, schema.n_features
 
     def features(fill: NDArray[np.float64] | None = None) -> Iterator[NDArray[Any]]:
@@ -101,7 +102,7 @@ def _fit_features(
 
     if span is None:
         return fit_normalization(kind, features(), dtype, n_features)
-    fill = fit_fill(features, n_features, _one_hot_columns(schema)) if train.allows_missing else None
+    fill = fit_fill(features, n_rows, n_features, _one_hot_columns(schema)) if train.allows_missing else None
     fitted = fit_normalization(kind, features(fill), dtype, n_features, span)
     return replace(fitted, low=span.low, high=span.high, fill=fill)
 

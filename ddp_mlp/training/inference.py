@@ -124,7 +124,7 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
             say(note.replace(found.path, rows.data))
         resident = _load(model, split, comm, found, rows.data)
         with agreed(comm), found.called(rows.data):
-            far = _far_outside(model, split)
+            far = _far_outside(model, split) if comm.rank == 0 else ""
             targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
         if far:
             say(far)

@@ -53,7 +53,7 @@ class Problem:
         Disjoint rows of `resident`.
     fingerprint : str
         SHA-256 over the content of the data files.
-    targets : Normalization or None
+    target_normalization : Normalization or None
         How targets are normalised; None where they are as in the file.
     augmentation : ndarray of float64
         Settings of `core.kernels.network.augmentation`, empty for none.

@@ -15,18 +15,10 @@ from ddp_mlp.errors import DataError, StorageError
 from ddp_mlp.run.comparison import compare_runs
 from ddp_mlp.run.files import epoch_table
 from tests.checkpoint.test_checkpoint import as_format_1
-from tests.runs import prepare
+from tests.runs import MOONS, prepare
 from tests.runs import train_here as train
 
-CONFIG = """
-[data]
-train = "moons.h5"
-valid_fraction = 0.2
-[model]
-hidden = [8]
-[optimizer]
-name = "adam"
-learning_rate = 0.05
+CONFIG = f"""{MOONS}learning_rate = 0.05
 [schedule]
 name = "plateau"
 patience = 1

@@ -23,18 +23,10 @@ from ddp_mlp.errors import NonFiniteError, OutputError, StorageError, UsageError
 from ddp_mlp.run.files import writer as run_writer
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.save_schedule import SaveSchedule
-from tests.runs import ddp_mlp, prepare
+from tests.runs import MOONS, ddp_mlp, prepare
 from tests.runs import train_here as train
 
-CONFIG = """
-[data]
-train = "moons.h5"
-valid_fraction = 0.2
-[model]
-hidden = [8]
-[optimizer]
-name = "adam"
-learning_rate = 0.02
+CONFIG = f"""{MOONS}learning_rate = 0.02
 [train]
 epochs = 5
 global_batch_size = 8

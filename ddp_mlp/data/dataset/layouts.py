@@ -33,7 +33,7 @@ from ddp_mlp.data.dataset.paths import Named, parse_path
 from ddp_mlp.data.hdf5.arrays import Found
 from ddp_mlp.data.hdf5.nodes import Group, root
 from ddp_mlp.data.hdf5.tree import list_tree, tree_lines
-from ddp_mlp.errors import DataError, printable
+from ddp_mlp.errors import DataError, listed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -242,13 +242,13 @@ class Search:
                 )
             elif weights := look_like_weights(arrays):
                 self.opener.notes.append(
-                    f"{where}: {_listed(weights)} is not used; [data] weights ="
+                    f"{where}: {listed(weights, _SHOWN_NAMES)} is not used; [data] weights ="
                     f' "{printable(weights[0])}" weighs the samples by it'
                 )
         if list(found) == ["train"] and (rows := look_like_rows(arrays)):
             self.opener.notes.append(
-                f"warning: {where}: {_listed(rows)} is not used, and all rows are training rows; write the rows of each"
-                " split to groups train, valid and test"
+                f"warning: {where}: {listed(rows, _SHOWN_NAMES)} is not used, and all rows are training rows; write the"
+                " rows of each split to groups train, valid and test"
             )
 
     def _refuse_halves(self, found: Mapping[str, SplitColumns]) -> None:
@@ -286,7 +286,7 @@ def _chosen(columns: list[Column], named: Named) -> list[Column]:
         where = columns[0].array.found.where
         if named.field not in fields:
             known = [field for field in fields if field]
-            allowed = f"its fields are {_listed(known)}" if known else "it has no fields"
+            allowed = f"its fields are {listed(known, _SHOWN_NAMES)}" if known else "it has no fields"
             raise DataError(f"{where}: no field {named.field!r}, {allowed}; write PATH or PATH:FIELD")
         columns = [fields[named.field]]
     if len(columns) != 1:
@@ -296,8 +296,3 @@ def _chosen(columns: list[Column], named: Named) -> list[Column]:
         return columns
     part = named.part(columns[0].width, columns[0].where)
     return columns if part is None else [columns[0].taking(*part)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    return ", ".join(map(printable, names[:_SHOWN_NAMES])) + more

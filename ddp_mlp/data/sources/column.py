@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from ddp_mlp.data.schema import Missing, SourceColumn
 
 Kind = Literal["number", "category", "date"]
 Encoding = Literal["number", "one-hot", "ordinal", "date"]
-#: What a missing cell becomes: filled in from training rows, also marked in a column, its row left out, refused.
-MISSING_POLICIES = ("impute", "indicator", "drop", "error")
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class Column:
     categories : tuple of str
         Of a category, in order.
     missing : str
-        One of `MISSING_POLICIES`; with "indicator" the last of `features` is 1 where the cell is missing.
+        What a missing cell becomes: filled in from training rows ("impute"), also marked in the last of `features`
+        ("indicator"), its row left out ("drop"), refused ("error").
     form : str
         How cells are written: a key of `tables.cells.NUMBER_FORMS`, or the format of a date.
     unit : str or None
@@ -42,7 +41,7 @@ class Column:
     encoding: Encoding
     features: tuple[str, ...]
     categories: tuple[str, ...] = ()
-    missing: str = "impute"
+    missing: Missing = "impute"
     form: str = "plain"
     unit: str | None = None
 
@@ -56,7 +55,7 @@ def source_column(column: Column) -> SourceColumn:
         "boolean" if is_boolean else column.kind,
         column.features,
         column.categories,
-        cast("Missing", column.missing),
+        column.missing,
         column.unit or "",
         how,
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ddp_mlp.data.schema import Schema
+    from ddp_mlp.data.schema import Missing, Schema
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ImportOptions:
     date: Mapping[str, str] = field(default_factory=dict)
     weights: str | None = None
     split_by: str | None = None
-    missing: str = "auto"
+    missing: Missing | Literal["auto"] = "auto"
     separator: str | None = None
     decimal: str | None = None
     encoding: str | None = None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddp_mlp.data.dataset.dataset import Split
-from ddp_mlp.data.normalization import Kind, Normalization
+from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.schema import Schema
 
 _SHOWN = 6
-_KIND_WORDS: Mapping[Kind, str] = {
+_KIND_WORDS: Mapping[str, str] = {
     "none": "as they are",
     "unit": "divided by the range of their dtype",
     "standard": "to mean 0 and variance 1",
@@ -56,7 +56,7 @@ class Understood:
         """Return it as one line for a person."""
         parts = [
             f"{self.train_rows} rows train, {self.valid_rows} validate, {self.test_rows} are for a test",
-            f"{self.features} features {_word(self.normalize)}",
+            f"{self.features} features {_KIND_WORDS[self.normalize]}",
             self._answer(),
             f"missing values in {self.imputed_columns} features, filled" if self.imputed_columns else "nothing missing",
         ]
@@ -65,13 +65,9 @@ class Understood:
     def _answer(self) -> str:
         if self.classes is None:
             plural = "s" if self.targets > 1 else ""
-            return f"{self.task} of {self.targets} target{plural} {_word(self.normalize_targets)}"
+            return f"{self.task} of {self.targets} target{plural} {_KIND_WORDS[self.normalize_targets]}"
         more = ", ..." if len(self.classes) > _SHOWN else ""
         return f"{self.task} of {len(self.classes)} classes ({', '.join(self.classes[:_SHOWN])}{more})"
-
-
-def _word(kind: str) -> str:
-    return next((word for known, word in _KIND_WORDS.items() if known == kind), kind)
 
 
 def understood(
@@ -86,13 +82,11 @@ def understood(
     splits : dict of str to Split
         Of the training file.
     """
-    n_classes = schema.n_classes
-    classes = None if n_classes is None else schema.class_names or tuple(map(str, range(n_classes)))
     n_test = splits["test"].n_samples if "test" in splits else 0
     fitted = preprocessing.features
     targets: Normalization | None = preprocessing.target_normalization
     return Understood(
-        *rows, n_test, schema.n_features, schema.task, classes, schema.n_targets, fitted.kind,
+        *rows, n_test, schema.n_features, schema.task, schema.classes, schema.n_targets, fitted.kind,
         "none" if targets is None else targets.kind, preprocessing.imputed_columns, preprocessing.weighted,
     )  # fmt: skip
 

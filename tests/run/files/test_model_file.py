@@ -22,18 +22,10 @@ from ddp_mlp.checkpoint.model import load_model
 from ddp_mlp.core.layout import digest
 from ddp_mlp.errors import StorageError
 from ddp_mlp.run.files import writer as run_writer
-from tests.runs import prepare
+from tests.runs import MOONS, prepare
 from tests.runs import train_here as train
 
-CONFIG = """
-[data]
-train = "moons.h5"
-valid_fraction = 0.2
-[model]
-hidden = [8]
-[optimizer]
-name = "adam"
-learning_rate = 0.05
+CONFIG = f"""{MOONS}learning_rate = 0.05
 [train]
 epochs = 12
 global_batch_size = 8

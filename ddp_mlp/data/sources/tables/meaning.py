@@ -16,6 +16,7 @@ from ddp_mlp.data.sources.tables.words import counted, listed, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ddp_mlp.data.schema import Missing
     from ddp_mlp.data.sources.options import ImportOptions
     from ddp_mlp.data.sources.tables.facts import NumberFacts, TextFacts
     from ddp_mlp.data.sources.tables.table import Table
@@ -272,7 +273,7 @@ def _ordinal(name: str, categories: tuple[str, ...]) -> Column:
     return Column(name, "category", "ordinal", (name,), categories)
 
 
-def _with_policy(column: Column, looks: Looks, policy: str) -> Column:
+def _with_policy(column: Column, looks: Looks, policy: Missing) -> Column:
     facts = looks.texts.get(column.name) or looks.numbers[column.name]
     marks = (f"{column.name}=missing",) if policy == "indicator" and facts.n_missing else ()
     return replace(column, missing=policy, features=(*column.features, *marks))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.rows import MAX_CLASSES, Description
@@ -65,7 +64,7 @@ def choose_features(table: Table, options: ImportOptions) -> list[str]:
     }
     kinds = {"--text": options.text, "--ordinal": tuple(options.ordinal), "--date": tuple(options.date)}
     for option, names in {**others, **kinds}.items():
-        _require_names(table, names, option)
+        table.require(names, option)
     if not options.targets:
         rest = [name for name in table.names if name not in options.drop]
         raise UsageError(f"{table.path}: no target named; choose with --target one of {listed(rest)}")
@@ -80,14 +79,6 @@ def choose_features(table: Table, options: ImportOptions) -> list[str]:
     if not features:
         raise UsageError(f"{table.path}: no column is left as a feature; drop fewer")
     return features
-
-
-def _require_names(table: Table, names: Sequence[str], option: str) -> None:
-    for name in names:
-        if name not in table.names:
-            close = difflib.get_close_matches(name, table.names, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(table.names)}"
-            raise UsageError(f"{table.path}: no column {name!r} for {option}; {hint}")
 
 
 def _look(table: Table, features: Sequence[str], options: ImportOptions) -> Looks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -82,11 +81,7 @@ def _texts(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
     UsageError
         If there is no such column.
     """
-    for name in names:
-        if name not in table.names:
-            close = difflib.get_close_matches(name, table.names, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(table.names)}"
-            raise UsageError(f"{table.path}: no column {name!r} for --with; {hint}")
+    table.require(names, "--with")
     found: dict[str, list[str]] = {name: [] for name in names}
     for block in table.blocks([table.names.index(name) for name in names]) if names else ():
         for name, cells in zip(names, block, strict=True):
@@ -127,7 +122,7 @@ def _targets_like(
 
 
 def _classes_like(looks: Looks, schema: Schema, name: str) -> tuple[Targets, list[str]]:
-    classes = schema.class_names or tuple(str(i) for i in range(schema.n_classes or 0))
+    classes = schema.classes or ()
     facts = looks.texts[name]
     values = facts.values or {}
     numbers = {value: _number_name(value) for value in values} if looks.numbers[name].is_number else {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ddp_mlp.data.sources.tables.words import shown
-from ddp_mlp.errors import DataError
+from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,6 +52,20 @@ class Table:
     locate: Callable[[Sequence[int]], list[str]]
     notes: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def require(self, names: Sequence[str], option: str) -> None:
+        """Check that columns are there.
+
+        Raises
+        ------
+        UsageError
+            If one is not, with the option that names it and the nearest name.
+        """
+        for name in names:
+            if name not in self.names:
+                close = difflib.get_close_matches(name, self.names, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(self.names)}"
+                raise UsageError(f"{self.path}: no column {name!r} for {option}; {hint}")
 
     def place(self, row: int) -> str:
         """Return in words where one row is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ddp_mlp import errors
 from ddp_mlp.errors import printable
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ MOST_NAMED = 40
 
 def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """Return names for a message, which has room for some."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(printable(name)[:MOST_NAMED] for name in names[:most]) + more
+    return errors.listed([printable(name)[:MOST_NAMED] for name in names], most)
 
 
 def shown(cell: str) -> str:
