@@ -89,7 +89,7 @@ class Cluster:
 
     def wait_for_end(self, job_id: str | int, seconds: float = 90, *, hurries: bool = True) -> dict[str, str]:
         """Wait for a job to be over for good."""
-        alive = ("PENDING", "RUNNING", "COMPLETING")
+        alive = ("PENDING", "CONFIGURING", "RUNNING", "SIGNALING", "SUSPENDED", "COMPLETING", "REQUEUED")
         return self.wait(job_id, lambda fields: fields.get("JobState") not in alive, seconds, hurries=hurries)
 
     def preempt(self, nodes: int = 2) -> None:
