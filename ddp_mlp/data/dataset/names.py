@@ -21,7 +21,7 @@ SPLITS: Mapping[str, tuple[str, ...]] = {
     "valid": ("valid", "val", "validation", "dev", "valid_set", "dev_set"),
     "test": ("test", "testing", "test_set", "te", "holdout"),
 }
-_LOOKS_LIKE_WEIGHTS = re.compile(r"(^|.*[_\W])(weights?|wgts?|w)$", re.IGNORECASE)
+_LOOKS_LIKE_WEIGHTS = re.compile(r"(.*[_\W]|sample|event|case|obs)?(weights?|wgts?|w)", re.IGNORECASE)
 _SPLIT_WORDS = "|".join(word for words in SPLITS.values() for word in words)
 _ROWS_WORDS = "idx|inds?|ids?|index|indexes|indices|rows|mask"
 _LOOKS_LIKE_ROWS = re.compile(
