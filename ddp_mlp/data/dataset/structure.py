@@ -105,7 +105,7 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
     found = Search(path, base, explicit, own, wanted.targets == "needed", wanted.schema is None, opener).find()
     check_sizes({c.array.name: c.array.found for s in found.values() for c in s.all}.values())
     found, notes = (found, ()) if own else _turned(found, wanted)
-    notes = (*opener.notes, *notes, *_decoding_notes(found))
+    notes = (*dict.fromkeys(opener.notes), *notes, *_decoding_notes(found))
     splits = {name: matrices_of(name, split, own=own) for name, split in found.items()}
     source = printable(convenience(partial(read_text, base, "source"), own=own) or "")
     schema = wanted.schema

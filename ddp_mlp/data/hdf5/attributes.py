@@ -70,13 +70,23 @@ def read_attribute(node: Node, name: str, field: str | None = None) -> NDArray[A
             raise DataError(f"{where} is {type_text(kind)}; allowed are numbers and texts, correct or delete it")
         if space.get_simple_extent_npoints() * kind.get_size() > node.file.watched.size:
             raise DataError(f"{where} has more values than the file can hold; correct or delete it")
-        memory = h5py.h5t.py_create(dtype)
+        memory = text_type(kind, dtype) if dtype.kind == "S" else h5py.h5t.py_create(dtype)
         if of_field is not None and field is not None:
             memory = h5py.h5t.create(h5py.h5t.COMPOUND, dtype.itemsize)
             memory.insert(field.encode("utf-8", "surrogateescape"), 0, h5py.h5t.py_create(dtype))
         values = np.zeros(space.shape, dtype)
         attribute.read(values, mtype=memory)
     return values.astype(object) if dtype.kind == "S" else values
+
+
+def text_type(kind: Any, dtype: np.dtype[Any]) -> Any:
+    """Return the type to read texts into: in the characters of the file, between which libhdf5 does not convert."""
+    memory = load_h5py().h5t.py_create(dtype)
+    if dtype.kind != "S":  # of variable length, which h5py converts itself
+        return memory
+    memory = memory.copy()
+    memory.set_cset(kind.get_cset())
+    return memory
 
 
 def _dtype_of(kind: Any) -> np.dtype[Any] | None:

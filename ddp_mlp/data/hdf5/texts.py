@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.hdf5.attributes import MAX_TEXT_BYTES
+from ddp_mlp.data.hdf5.attributes import MAX_TEXT_BYTES, text_type
 from ddp_mlp.data.hdf5.chunks import check_chunk, corners
 from ddp_mlp.data.hdf5.guard import CHUNK_CACHE_BYTES, load_h5py
 from ddp_mlp.errors import DataError, printable
@@ -47,5 +47,5 @@ def _texts(found: Found) -> list[bytes]:
         kind = found._id.get_type()
         dtype: np.dtype[Any] = np.dtype(h5py.string_dtype() if kind.is_variable_str() else f"S{kind.get_size()}")
         values = np.zeros(shape, dtype)
-        found._id.read(h5py.h5s.ALL, h5py.h5s.ALL, values, h5py.h5t.py_create(dtype))
+        found._id.read(h5py.h5s.ALL, h5py.h5s.ALL, values, text_type(kind, dtype))
     return [value if isinstance(value, bytes) else b"" for value in values.tolist()]

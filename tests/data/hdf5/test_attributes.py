@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from ddp_mlp.data.dataset.dataset import open_dataset
+from ddp_mlp.data.hdf5.attributes import read_text
+from ddp_mlp.data.hdf5.guard import open_readonly
+from ddp_mlp.data.hdf5.nodes import root
+from ddp_mlp.data.hdf5.texts import read_texts
 from ddp_mlp.errors import DataError
 from tests.faults.forks import in_child
 from tests.faults.hdf5_bytes import pointing_to_the_longest
@@ -171,3 +175,16 @@ def test_the_name_of_a_single_class_says_nothing(tmp_path):
         file["y"].attrs["class_names"] = ["only"]
     with open_dataset(path) as dataset:
         assert (dataset.schema.task, dataset.schema.class_names) == ("binary", None)
+
+
+@pytest.mark.parametrize("length", [4, None])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_texts_are_read_in_either_set_of_characters(tmp_path, encoding, length):
+    """PyTables writes texts of a fixed length as UTF-8."""
+    kind = h5py.string_dtype(encoding, length)
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file.attrs.create("word", b"some", dtype=kind)
+        file.create_dataset("names", data=np.array([b"a", b"b"], object), dtype=kind)
+    with open_readonly(tmp_path / "d.h5") as opened:
+        assert read_text(root(opened), "word") == "some"
+        assert read_texts(root(opened).follow("names"), 5) == ("a", "b")
