@@ -183,8 +183,8 @@ def test_texts_are_read_in_either_set_of_characters(tmp_path, encoding, length):
     """PyTables writes texts of a fixed length as UTF-8."""
     kind = h5py.string_dtype(encoding, length)
     with h5py.File(tmp_path / "d.h5", "w") as file:
-        file.attrs.create("word", b"some", dtype=kind)
-        file.create_dataset("names", data=np.array([b"a", b"b"], object), dtype=kind)
+        file.attrs["word"] = np.array(b"some", kind)
+        file.create_dataset("names", data=np.array([b"a", b"b"], kind))
     with open_readonly(tmp_path / "d.h5") as opened:
         assert read_text(root(opened), "word") == "some"
         assert read_texts(root(opened).follow("names"), 5) == ("a", "b")
