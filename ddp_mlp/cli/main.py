@@ -15,7 +15,7 @@ from ddp_mlp.cli.options import tell
 from ddp_mlp.cli.streams import open_streams
 from ddp_mlp.comm import is_said_by_rank_0
 from ddp_mlp.comm.launcher import is_rank_of_several, launcher_rank
-from ddp_mlp.errors import DdpMlpError, StorageError, literal
+from ddp_mlp.errors import DdpMlpError, StoppedError, StorageError, literal
 from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 
 #: Where each command lives. Modules are imported when their command runs, so that
@@ -133,6 +133,9 @@ def _report(error: Exception) -> int:
     if shows_tracebacks() and not isinstance(error, DdpMlpError):
         tell(traceback_of(error))
     plain = plain_error(error)
+    if isinstance(plain, StoppedError):  # as asked
+        tell(str(plain))
+        return plain.exit_code
     return _fail(str(plain), plain.exit_code)
 
 

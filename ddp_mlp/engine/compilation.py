@@ -8,17 +8,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.comm import Communicator, agreed, known_to_all
 from ddp_mlp.core.kernels.machine_code import are_ready, check_jit, compile_kernels, load_kernels
 from ddp_mlp.core.kernels.numba_ext.cache import keep_code, read_code
+from ddp_mlp.errors import StoppedError
 
 #: How often ranks tell each other that somebody is still compiling.
 _POLL_S = 0.2
+#: What ranks say in which that is so.
+_COMPILING = "compiling"
 #: LLVM needs more of a stack than threads have where `ulimit -s` says "unlimited".
 _STACK_BYTES = 2**26
 
 
-def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -> None:
+def ready_kernels(
+    dtype: str, comm: Communicator, tell: Callable[[str], None], asked_by: Callable[[], str] = lambda: ""
+) -> None:
     """Collective. Load the compiled kernels, or compile them where that was never done.
 
     Afterwards nothing is compiled in this process: what kernels are not compiled for is a TypeError.
@@ -27,11 +32,16 @@ def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -
     ----------
     tell : callable
         Called on rank 0 with a line for the user if compiling will take a while.
+    asked_by : callable
+        Returns who has asked this rank to stop, nothing as long as nobody has. Compiling, which
+        nobody can stop, is then not waited for: the process must end.
 
     Raises
     ------
     UsageError
         If Numba was told to compile nothing.
+    StoppedError
+        If any rank was asked to stop meanwhile.
     """
     comm.rank_status.at("while the kernels are compiled")
     with agreed(comm):
@@ -43,7 +53,7 @@ def ready_kernels(dtype: str, comm: Communicator, tell: Callable[[str], None]) -
         if comm.rank == 0:
             tell("compiling kernels, first run only (about a minute)")
         compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
-        _await(comm, compiling)
+        _await(comm, compiling, asked_by)
         code = _from_first_rank(comm, compiling.code() if compiling else code)
     load_kernels(dtype, code)
 
@@ -79,13 +89,16 @@ class _Compiling:
         return self._code
 
 
-def _await(comm: Communicator, compiling: _Compiling | None) -> None:
+def _await(comm: Communicator, compiling: _Compiling | None, asked_by: Callable[[], str]) -> None:
     """Collective. Return when no rank compiles any more.
 
     Each round is a collective of its own, so `timeout_s` limits how long a rank may be silent, not
     how long it compiles; and ranks that wait leave the cores to those that work.
     """
-    while any(comm.share_text("compiling" if compiling and compiling.goes_on() else "")):
+    while any(said := comm.share_text(asked_by() or (_COMPILING if compiling and compiling.goes_on() else ""))):
+        if asked := [text for text in said if text not in ("", _COMPILING)]:
+            reason = f"stopped by {asked[0]} while the kernels were compiled, before anything was begun"
+            raise known_to_all(StoppedError(f"{reason}; go on with the same command"))
         if compiling is None:
             time.sleep(_POLL_S)
 

@@ -69,7 +69,8 @@ class Run:
         self._directory = RunDirectory(options.directory, self._lock.check)
         self._hardware: dict[str, str] = {}
         self._writer: RunWriter | None = None
-        self._stop_reason = "a request on another rank"
+        self._asked_by = ""
+        self._trainer: Trainer | None = None
 
     def execute(self, listen: Listener) -> dict[str, Any]:
         """Collective. Train to the end and return the summary of `train --json`.
@@ -79,6 +80,17 @@ class Run:
         DdpMlpError
             For what the user can mend; on all ranks. ``status.json`` says so too.
         """
+        with StopSignals(self._ask_to_stop):
+            return self._execute(listen)
+
+    def _ask_to_stop(self, reason: str) -> None:
+        """Stop after the next step, or as soon as there is one; this may come at any time."""
+        self._asked_by = self._asked_by or reason
+        if self._trainer:
+            self._trainer.request_stop()
+
+    def _execute(self, listen: Listener) -> dict[str, Any]:
+        """Collective. Train to the end, with everything that must be there before."""
         self._comm.guard(self._config.train.timeout_s, self._note_timeout)
         self._comm.rank_status.at("while comparing how the ranks were started")
         check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
@@ -87,13 +99,13 @@ class Run:
             self._hardware = describe_hardware()
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
-        ready_kernels(self._config.train.dtype, self._comm, self._tell_user)
+        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self._asked_by)
         self._comm.rank_status.at("while opening the run directory")
         try:
             with agreed(self._comm):
                 self._on_root(self._occupy)
             self._lock.share(self._comm)
-            return self._execute(listen)
+            return self._execute_in_directory(listen)
         finally:
             self._lock.release()
 
@@ -105,7 +117,7 @@ class Run:
         if not self._options.resume and not self._options.overwrite:
             self._directory.check_unused()
 
-    def _execute(self, listen: Listener) -> dict[str, Any]:
+    def _execute_in_directory(self, listen: Listener) -> dict[str, Any]:
         """Collective. Train to the end, in a directory that is this job's own."""
         comm, started = self._comm, perf_counter()
         try:
@@ -145,7 +157,8 @@ class Run:
         if ending := ending_text(state.progress, self._config):
             self._tell(ending)
         if code:
-            self._tell(f"stopped by {self._stop_reason} at step {summary['steps']}, state saved; go on with --resume")
+            by = self._asked_by or "a request on another rank"
+            self._tell(f"stopped by {by} at step {summary['steps']}, state saved; go on with --resume")
         return summary
 
     def _note_unforeseen(self, failure: Exception) -> None:
@@ -232,16 +245,15 @@ class Run:
                 report_every=saving.periods,
             )
 
-            def request(reason: str) -> None:
-                self._stop_reason = reason
+            self._trainer = trainer
+            if self._asked_by:  # before there was a trainer
                 trainer.request_stop()
-
             started = perf_counter()
-            with closing(trainer), StopSignals(request):
+            with closing(trainer):
                 for report in trainer.run():
                     if report.skipped:
                         self._tell(f"warning: {skipped_text(report.skipped)}")
                     saving.after(report, trainer.copy_moments)
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
-                        request("--max-time")
+                        self._ask_to_stop("--max-time")

@@ -14,11 +14,13 @@ from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import SingleProcess
+from ddp_mlp.comm.agreement import is_agreed
 from ddp_mlp.comm.watchdog import Watchdog
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.engine import compilation
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
+from ddp_mlp.errors import StoppedError
 from tests.building import compilations, engine_of, network_of, parameters_of, resident_of, targets_for
 
 #: Seconds that ranks wait for each other; more than a poll, since threads of busy machines are late.
@@ -149,6 +151,25 @@ def test_compiling_takes_as_long_as_it_takes_on_any_node(
     world = on_all_ranks(lambda rank: ready_kernels("float32", rank, found.told.append))
     assert world.aborted == []
     assert found.loaded == dict.fromkeys(range(4), b"machine code")
+
+
+def test_who_is_asked_to_stop_does_not_wait_for_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is one rank that has nothing to compile; all leave together."""
+    stopped, found, ended = list[str](), Compilers(monkeypatch, {}), threading.Event()
+    monkeypatch.setattr(compilation, "compile_kernels", lambda _dtype: b"" if ended.wait(20) else b"late")
+
+    def run(rank: Rank) -> None:
+        with pytest.raises(StoppedError, match="by SIGTERM while the kernels were compiled") as caught:
+            ready_kernels("float32", rank, found.told.append, lambda: "SIGTERM" if rank.rank == 3 else "")
+        assert is_agreed(caught.value)
+        stopped.append(str(caught.value))
+
+    began = time.monotonic()
+    on_all_ranks(run)
+    ended.set()
+    assert time.monotonic() - began < 15
+    assert len(stopped) == 4
+    assert len(set(stopped)) == 1
 
 
 def test_a_compiler_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,20 @@ def test_asked_once_a_job_saves_and_leaves(folder, ranks, number):
     assert ended.leftovers == ()
 
 
+@pytest.mark.parametrize(("number", "ranks"), [(signal.SIGINT, 0), (signal.SIGTERM, 2), thorough(signal.SIGUSR1, 0)])
+def test_asked_while_it_compiles_it_does_not_wait_for_the_compiler(folder, number, ranks):
+    with job(folder, NO_FAULT, ranks=ranks, DDP_MLP_TEST_COMPILE_S="100") as started:
+        started.wait_for("compiling", lambda: "compiling kernels" in started.err)
+        os.kill(started.process.pid, number)
+        asked = time.monotonic()
+        ended = started.end()
+    assert time.monotonic() - asked < 2 * AT_ONCE_S
+    assert (ended.code, ended.error_lines) == (75, []), ended.err
+    assert ended.err.count("while the kernels were compiled, before anything was begun; go on with the same") == 1
+    assert not started.run.exists()
+    assert ended.leftovers == ()
+
+
 @pytest.mark.parametrize("ranks", [0, thorough(2)])
 def test_asked_twice_by_ctrl_c_it_does_not_wait(folder, ranks):
     """In a step that takes for ever, so that nobody comes to hear the first one."""
