@@ -6,8 +6,10 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import hypothesis
 import numpy as np
@@ -62,6 +64,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     from tests.world import end_the_world
 
     end_the_world()
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """See that a test leaves signals as it found them: processes that later tests start inherit what is blocked."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ()), [signal.getsignal(number) for number in numbers]
+    yield
+    after = signal.pthread_sigmask(signal.SIG_BLOCK, ()), [signal.getsignal(number) for number in numbers]
+    if after != before:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before[0])
+    assert after == before, "a test has left signals blocked, or handled by somebody else"
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -17,12 +18,20 @@ STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 _HELD = (signal.SIGUSR1, signal.SIGTERM)
 
 
-def hold_stop_signals() -> None:
-    """Keep requests of a launcher or batch system until `StopSignals` listens.
+@contextmanager
+def stop_signals_held() -> Iterator[None]:
+    """Keep requests of a launcher or batch system until `StopSignals` listens, and whenever it does not.
 
-    Before that they would end the process, which takes its time to import, compile and read.
+    They would end the process, which takes its time to import and to connect, and then to tell of its end. One that
+    nobody has taken at the end came too late for what was done here.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        while pending_stop():
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def pending_stop() -> str:
@@ -44,15 +53,17 @@ class StopSignals:
         self._on_request = on_request
         self._interrupted = False
         self._previous: dict[int, Any] = {}
+        self._mask: set[int] = set()
 
     def __enter__(self) -> Self:
         self._previous = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+        self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

@@ -16,7 +16,7 @@ from ddp_mlp.config import Config
 from ddp_mlp.errors import DataError, DdpMlpError, NonFiniteError, UsageError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.run import Run, RunOptions
-from ddp_mlp.run.signals import hold_stop_signals, pending_stop
+from ddp_mlp.run.signals import pending_stop
 from ddp_mlp.study.choices import Assignment, fold_assignments
 from ddp_mlp.study.ranking import over_folds
 
@@ -108,7 +108,6 @@ def run_one(
         Its name in messages.
     """
     own = replace(options, directory=options.directory / name)
-    hold_stop_signals()
     if reason := next(filter(None, comm.share_text(pending_stop())), ""):
         if comm.rank == 0:
             tell(f"stopped by {reason} before {shown or name}")

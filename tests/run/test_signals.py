@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -9,22 +10,47 @@ import pytest
 
 _ASKED_TOO_EARLY = """
 import os, signal
-from ddp_mlp.run.signals import StopSignals, hold_stop_signals
-{hold}
-os.kill(os.getpid(), signal.{number})
+from contextlib import nullcontext
+from ddp_mlp.run.signals import StopSignals, stop_signals_held
 heard = []
-with StopSignals(heard.append):
-    pass
+with {held}():
+    os.kill(os.getpid(), signal.{number})
+    with StopSignals(heard.append):
+        pass
 print(*heard)
 """
 
 
+def _python(code):
+    command = [sys.executable, "-u", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
 @pytest.mark.parametrize("number", ["SIGUSR1", "SIGTERM"])
 def test_a_request_before_anyone_listens_is_kept(number):
-    def ask(hold):
-        code = _ASKED_TOO_EARLY.format(hold=hold, number=number)
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    def ask(held):
+        return _python(_ASKED_TOO_EARLY.format(held=held, number=number))
 
-    held = ask("hold_stop_signals()")
+    held = ask("stop_signals_held")
     assert (held.returncode, held.stdout.strip()) == (0, number), held.stderr
-    assert ask("").returncode < 0  # otherwise it ends the process
+    assert ask("nullcontext").returncode < 0  # otherwise it ends the process
+
+
+_ASKED_TOO_LATE = """
+import os, signal
+from ddp_mlp.run.signals import StopSignals, pending_stop, stop_signals_held
+heard = []
+with stop_signals_held():
+    with StopSignals(heard.append):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(pending_stop())
+    os.kill(os.getpid(), signal.SIGUSR1)
+print(*heard, *signal.pthread_sigmask(signal.SIG_BLOCK, ()), signal.getsignal(signal.SIGTERM).name)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_request_after_the_last_run_ends_nothing_and_leaves_nothing():
+    ended = _python(_ASKED_TOO_LATE)
+    assert (ended.returncode, ended.stdout.split()) == (-signal.SIGTERM, ["SIGTERM", "SIG_DFL"]), ended.stderr

@@ -46,11 +46,10 @@ def cross_validate(
     The folds take the place of valid_fraction. The best epoch of each fold counts, as in its model.
     """
     from ddp_mlp.comm import connect
-    from ddp_mlp.run.signals import hold_stop_signals
+    from ddp_mlp.run.signals import stop_signals_held
 
-    hold_stop_signals()
     read_config(config, overrides)
-    with connect() as comm:
+    with stop_signals_held(), connect() as comm:
         configure = _configurations(config, overrides, comm)
         from ddp_mlp.study.choices import fold_assignments
         from ddp_mlp.study.ranking import all_failed, spread
@@ -111,12 +110,11 @@ def search(
     ddp-mlp search c.toml --try 'train.global_batch_size=16..256' --try 'model.dropout=0..0.5' --random 20 --folds 3
     """  # noqa: D301 - click's sign for lines that stay as they are
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.run.signals import hold_stop_signals
+    from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.choices import fold_assignments, make_trials, parse_choice
 
-    hold_stop_signals()
     read_config(config, overrides)
-    with connect() as comm:
+    with stop_signals_held(), connect() as comm:
         configure = _configurations(config, overrides, comm)
         with agreed(comm):
             trials = make_trials([parse_choice(text) for text in choices], n_random, seed)

@@ -77,17 +77,16 @@ def train(
     """
     from ddp_mlp.cli.commands.config import print_explained
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.run.signals import hold_stop_signals
+    from ddp_mlp.run.signals import stop_signals_held
 
     if resume and overwrite:
         raise click.UsageError("--resume goes on with a run and --overwrite replaces it; give one of them")
-    hold_stop_signals()
     read = read_config(config, overrides)
     if dry_run and not is_rank_of_several(os.environ):  # it needs no other rank, be there one or not
         read()
         print_explained(config, overrides, as_json=as_json)
         return
-    with connect() as comm:
+    with stop_signals_held(), connect() as comm:
         with agreed(comm):
             loaded = read()
         if dry_run:

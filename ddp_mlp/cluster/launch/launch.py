@@ -91,8 +91,7 @@ def launch(
         If the environment asks for nodes of no size.
     """
     ranks_per_node(os.environ)  # said once, and not by each rank
-    requests = StopRequests()
-    with kept():
+    with StopRequests() as requests, kept():
         _clear_up_after_others(tell)
         launcher = find_launcher() if n_ranks > 1 or hosts else None
         is_first = True

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any, Self
 
 from ddp_mlp.cluster.launch.keeper import kept
 from ddp_mlp.cluster.launch.mpi_leftovers import sweep
@@ -31,7 +32,7 @@ _ASKED = b"\nCtrl-C: the ranks are asked to save and leave; once more ends them 
 
 
 class StopRequests:
-    """Signals to this process, handed on to the job that runs.
+    """Signals to this process while it is open, handed on to the job that runs.
 
     The first request becomes SIGUSR1, which launchers hand to the ranks: they save and
     leave. At SIGTERM launchers kill the ranks instead, so it is passed on only when it comes
@@ -43,8 +44,16 @@ class StopRequests:
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = threading.Event()
         self.interrupts = 0
-        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._receive)
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        numbers = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        self._previous = {number: signal.signal(number, self._receive) for number in numbers}
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def hand_to(self, process: subprocess.Popen[bytes]) -> None:
         """Pass requests on to this process from now on."""

@@ -31,12 +31,8 @@ open(sys.argv[1], "w").write(below.stderr.readline())
 
 @pytest.fixture
 def requests():
-    """Handlers of signals, which are as before in the end."""
-    numbers = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = {number: signal.getsignal(number) for number in numbers}
-    yield StopRequests()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with StopRequests() as requests:
+        yield requests
 
 
 def left(path: Path) -> list[str]:

@@ -17,12 +17,8 @@ from ddp_mlp.errors import LaunchError
 
 @pytest.fixture
 def requests():
-    """Handlers of signals, which are as before in the end."""
-    numbers = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    handlers = {number: signal.getsignal(number) for number in numbers}
-    yield StopRequests()
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with StopRequests() as requests:
+        yield requests
 
 
 def run(requests: StopRequests, script: str) -> int:
