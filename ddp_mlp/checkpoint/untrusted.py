@@ -26,6 +26,8 @@ Kind = TypeVar("Kind")
 
 # A row of the history has more than four columns.
 _CHARACTERS_PER_BRACKET = 40
+# The shortest values of one are null.
+_CHARACTERS_PER_COMMA = 4
 _TIMES_ITS_TEXT = 32
 _LONGEST_WORD = 1000
 
@@ -67,10 +69,12 @@ class Stored:
     def _parsed(self, text: str) -> Any:
         """Parse JSON.
 
-        A list of lists without anything in them takes twenty times the memory of its text, which the bound for the file
-        ends. What has few brackets for its length takes less; it may be a history of many epochs.
+        A list of lists without anything in them takes twenty times the memory of its text, a list of digits eight times
+        while it grows, which the bound for the file ends. What has few brackets and commas for its length takes less; it
+        may be a history of many epochs.
         """
-        if (text.count("[") + text.count("{")) * _CHARACTERS_PER_BRACKET < len(text):
+        has_few_brackets = (text.count("[") + text.count("{")) * _CHARACTERS_PER_BRACKET < len(text)
+        if has_few_brackets and text.count(",") * _CHARACTERS_PER_COMMA < len(text):
             self.limit.allow(_TIMES_ITS_TEXT * len(text))
         return json.loads(text)
 
