@@ -69,9 +69,9 @@ class Stored:
     def _parsed(self, text: str) -> Any:
         """Parse JSON.
 
-        A list of lists without anything in them takes twenty times the memory of its text, a list of digits eight times
-        while it grows, which the bound for the file ends. What has few brackets and commas for its length takes less; it
-        may be a history of many epochs.
+        A list of lists without anything in them takes twenty times the memory of its text, a list of digits eight
+        times while it grows, which the bound for the file ends. What has few brackets and commas for its length takes
+        less; it may be a history of many epochs.
         """
         has_few_brackets = (text.count("[") + text.count("{")) * _CHARACTERS_PER_BRACKET < len(text)
         if has_few_brackets and text.count(",") * _CHARACTERS_PER_COMMA < len(text):
