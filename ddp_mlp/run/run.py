@@ -24,7 +24,7 @@ from ddp_mlp.run.files.writer import RunWriter
 from ddp_mlp.run.machines import mixed_hardware, other_hardware
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
-from ddp_mlp.run.signals import StopSignals
+from ddp_mlp.run.signals import StopRequest, StopSignals
 from ddp_mlp.run.snapshot import Imprint
 from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, written_by
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
@@ -69,8 +69,7 @@ class Run:
         self._directory = RunDirectory(options.directory, self._lock.check)
         self._hardware: dict[str, str] = {}
         self._writer: RunWriter | None = None
-        self._asked_by = ""
-        self._trainer: Trainer | None = None
+        self._stop = StopRequest()
 
     def execute(self, listen: Listener) -> dict[str, Any]:
         """Collective. Train to the end and return the summary of `train --json`.
@@ -80,14 +79,8 @@ class Run:
         DdpMlpError
             For what the user can mend; on all ranks. ``status.json`` says so too.
         """
-        with StopSignals(self._ask_to_stop):
+        with StopSignals(self._stop.ask):
             return self._execute(listen)
-
-    def _ask_to_stop(self, reason: str) -> None:
-        """Stop after the next step, or as soon as there is one; this may come at any time."""
-        self._asked_by = self._asked_by or reason
-        if self._trainer:
-            self._trainer.request_stop()
 
     def _execute(self, listen: Listener) -> dict[str, Any]:
         """Collective. Train to the end, with everything that must be there before."""
@@ -99,7 +92,7 @@ class Run:
             self._hardware = describe_hardware()
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
-        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self._asked_by)
+        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self._stop.by)
         self._comm.rank_status.at("while opening the run directory")
         try:
             with agreed(self._comm):
@@ -157,7 +150,7 @@ class Run:
         if ending := ending_text(state.progress, self._config):
             self._tell(ending)
         if code:
-            by = self._asked_by or "a request on another rank"
+            by = self._stop.by or "a request on another rank"
             self._tell(f"stopped by {by} at step {summary['steps']}, state saved; go on with --resume")
         return summary
 
@@ -244,10 +237,7 @@ class Run:
                 threads=self._options.threads,
                 report_every=saving.periods,
             )
-
-            self._trainer = trainer
-            if self._asked_by:  # before there was a trainer
-                trainer.request_stop()
+            self._stop.pass_to(trainer.request_stop)
             started = perf_counter()
             with closing(trainer):
                 for report in trainer.run():
@@ -256,4 +246,4 @@ class Run:
                     saving.after(report, trainer.copy_moments)
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
-                        self._ask_to_stop("--max-time")
+                        self._stop.ask("--max-time")

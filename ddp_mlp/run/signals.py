@@ -40,6 +40,25 @@ def pending_stop() -> str:
     return "" if number is None else signal.Signals(signal.sigwait([number])).name
 
 
+class StopRequest:
+    """A request to stop a run, which may come at any time, and who was the first to ask."""
+
+    def __init__(self) -> None:
+        self.by = ""
+        self._pass_on: Callable[[], None] = lambda: None
+
+    def ask(self, by: str) -> None:
+        """Stop after the next step, or as soon as there is one."""
+        self.by = self.by or by
+        self._pass_on()
+
+    def pass_to(self, request_stop: Callable[[], None]) -> None:
+        """Pass requests on from now on, and one that came before."""
+        self._pass_on = request_stop
+        if self.by:
+            request_stop()
+
+
 class StopSignals:
     """While open, turns the first stop signal into a call, and a second Ctrl-C into the end.
 

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from ddp_mlp.run.signals import StopRequest
+
 _ASKED_TOO_EARLY = """
 import os, signal
 from contextlib import nullcontext
@@ -54,3 +56,13 @@ os.kill(os.getpid(), signal.SIGTERM)
 def test_a_request_after_the_last_run_ends_nothing_and_leaves_nothing():
     ended = _python(_ASKED_TOO_LATE)
     assert (ended.returncode, ended.stdout.split()) == (-signal.SIGTERM, ["SIGTERM", "SIG_DFL"]), ended.stderr
+
+
+def test_a_request_that_came_before_there_was_a_trainer_reaches_it():
+    passed_on = []
+    stop = StopRequest()
+    stop.ask("SIGTERM")
+    stop.pass_to(lambda: passed_on.append(1))
+    assert (stop.by, passed_on) == ("SIGTERM", [1])
+    stop.ask("--max-time")
+    assert (stop.by, passed_on) == ("SIGTERM", [1, 1])
