@@ -37,7 +37,6 @@ LONG_FUNCTIONS = {
     "core/kernels/network/passes.py": "the backward pass, beside the forward one",
     "cli/commands/plan.py": "the text of a page",
     "comm/connect.py": "the order of the start of MPI",
-    "cli/commands/train.py": "the options of a run, each handed on",
     "data/dataset/decoding.py": "one attribute after the other, in the order in which they count",
     "data/sources/tables/reading_like.py": "from a schema to a source, in the order of its steps",
     "data/sources/tables/sheets.py": "one walk over the cells of a sheet",
