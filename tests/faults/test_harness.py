@@ -20,12 +20,10 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
 @pytest.mark.parametrize(
     "name",
     [
-        "kills",
         "bits",
-        "files",
         "directories",
         "values",
-        *(thorough(name) for name in ("jobs", "models", "calls", "disks", "stops", "configurations")),
+        *(thorough(name) for name in ("kills", "files", "jobs", "models", "calls", "disks", "stops", "configurations")),
     ],
 )
 def test_nothing_is_lost(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.jobs import TIMEOUT_S, job, make_folder, run_with_fault
-from tests.tiers import thorough
+from tests.tiers import THOROUGH, thorough
 
 pytestmark = pytest.mark.mpi
 
@@ -132,6 +132,7 @@ def test_a_rank_that_never_starts(folder, action):
 APART = {"DDP_MLP_RANKS_PER_NODE": "1", "DDP_MLP_TEST_COMPILE_S": f"{TIMEOUT_S:g}"}
 
 
+@THOROUGH
 def test_compiling_may_take_longer_than_the_time_out(folder):
     """Here once and twice as long, on two nodes; the fault never comes."""
     ended = run_with_fault(folder, "0|step 1000000|kill", "--set", "train.epochs=1", **APART)
@@ -140,6 +141,7 @@ def test_compiling_may_take_longer_than_the_time_out(folder):
     assert ended.err.count("compiling kernels") == 1
 
 
+@THOROUGH
 def test_a_rank_that_is_stopped_while_it_compiles_is_named(folder):
     with job(folder, "1|step 1000000|kill", **APART) as started:
         started.wait_for("compiling", lambda: "compiling kernels" in started.err)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.jobs import make_folder, run_with_fault
+from tests.tiers import THOROUGH
 
 pytestmark = pytest.mark.mpi
 
@@ -16,6 +17,7 @@ def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("restarts"))
 
 
+@THOROUGH
 def test_killed_twice_restarted_twice_the_same_bits(folder):
     undisturbed = run_with_fault(folder, "9|never|kill", *SHORT)
     assert undisturbed.code == 0, undisturbed.err

@@ -29,7 +29,7 @@ from tests.faults.forks import in_child
 from tests.faults.stores import Store
 from tests.faults.table import Row
 from tests.runs import prepare, train_here
-from tests.tiers import thorough
+from tests.tiers import THOROUGH, thorough
 
 CONFIG = """
 [data]
@@ -73,6 +73,7 @@ def announced(run: Path) -> int:
     return max([0, *said, int(told[5:13]) if told else 0])
 
 
+@THOROUGH
 @pytest.mark.timeout(3600)
 def test_kills_at_random_times_lose_nothing_that_was_announced(
     folder: Path, long: bool, monkeypatch: pytest.MonkeyPatch
@@ -154,7 +155,7 @@ FAULTS = {
     "no space": (error(errno.ENOSPC), False),
     "I/O error": (error(errno.EIO), False),
 }
-CASES = ["killed before", thorough("killed after"), "no space", thorough("I/O error")]
+CASES = ["killed before", *(thorough(fault) for fault in ("killed after", "no space", "I/O error"))]
 #: Exit code of a child whose failed call cost nothing.
 SURVIVED = 5
 
@@ -209,7 +210,8 @@ def test_every_call_of_a_save_leaves_the_state_before_or_after(tmp_path: Path, s
     assert n > 20
 
 
-@pytest.mark.parametrize("fault", CASES)
+@THOROUGH
+@pytest.mark.parametrize("fault", FAULTS)
 def test_every_call_of_a_start_can_be_the_last_one(tmp_path: Path, store: Store, fault: str) -> None:
     """All that a start puts right is wrong, and it is killed or fails at its n-th call: the next one puts it right."""
     act, after = FAULTS[fault]

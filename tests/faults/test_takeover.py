@@ -17,6 +17,7 @@ from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.lock import RunLock
 from ddp_mlp.run.files.lock_owner import this_process
 from tests.faults.jobs import Job, job, make_folder
+from tests.tiers import THOROUGH
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,7 @@ def test_a_stopped_job_that_was_replaced_ends_without_a_trace(folder: Path, step
     lock.release()
 
 
+@THOROUGH
 @pytest.mark.mpi
 @pytest.mark.usefixtures("elsewhere")
 def test_ranks_that_wait_for_a_stopped_one_leave_a_taken_directory_alone(folder: Path) -> None:
