@@ -39,6 +39,8 @@ class DdpMlpError(Exception):
     """
 
     exit_code: ClassVar[int] = 70
+    #: Whether another start may do without it.
+    may_pass: ClassVar[bool] = True
 
     def __init__(self, message: str = "") -> None:
         Exception.__init__(self, brief(message))
@@ -48,24 +50,28 @@ class UsageError(DdpMlpError):
     """A command line or configuration that cannot mean anything."""
 
     exit_code = 2
+    may_pass = False
 
 
 class DataError(DdpMlpError):
     """A file that exists but holds something else than it should."""
 
     exit_code = 65
+    may_pass = False
 
 
 class MissingInputError(DdpMlpError):
     """An input file that is not there or cannot be opened."""
 
     exit_code = 66
+    may_pass = False
 
 
 class OutputError(DdpMlpError):
     """An output that cannot be created."""
 
     exit_code = 73
+    may_pass = False
 
 
 class StorageError(DdpMlpError):
@@ -78,6 +84,7 @@ class StoppedError(DdpMlpError):
     """A run that was asked to stop and has saved its state."""
 
     exit_code = 75
+    may_pass = False
 
 
 class LaunchError(DdpMlpError):
@@ -90,12 +97,14 @@ class CheckpointError(DdpMlpError):
     """A checkpoint that belongs to another configuration."""
 
     exit_code = 78
+    may_pass = False
 
 
 class NonFiniteError(DdpMlpError):
     """A loss or gradient that is not a finite number."""
 
     exit_code = 79
+    may_pass = False
 
 
 class CollectiveTimeoutError(DdpMlpError):
@@ -104,9 +113,13 @@ class CollectiveTimeoutError(DdpMlpError):
     exit_code = 80
 
 
+#: Every class of errors, the root first.
+ALL_ERRORS: tuple[type[DdpMlpError], ...] = (DdpMlpError, *DdpMlpError.__subclasses__())
+
+
 def error_from_code(exit_code: int, message: str) -> DdpMlpError:
     """Rebuild the error another rank raised from its exit code and message."""
-    for kind in DdpMlpError.__subclasses__():
+    for kind in ALL_ERRORS:
         if kind.exit_code == exit_code:
             return kind(message)
     return DdpMlpError(message)

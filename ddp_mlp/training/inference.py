@@ -21,6 +21,7 @@ from ddp_mlp.data.resident import Preprocessing, Resident, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
+from ddp_mlp.training.drift import remarks
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.tables import DataLocation, located
 from ddp_mlp.training.problem import who_validates
@@ -28,8 +29,8 @@ from ddp_mlp.training.problem import who_validates
 #: Tried in this order where no split is named.
 _PREFERRED = ("test", "valid", "train")
 
-#: Rows looked at, evenly spaced, for values far from those of training.
-_LOOKED_AT = 10_000
+#: Rows read at a time for their targets.
+_BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,10 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
             say(note.replace(found.path, rows.data))
         resident = _load(model, split, comm, found, rows.data)
         with agreed(comm), found.called(rows.data):
-            far = _far_outside(model, split) if comm.rank == 0 else ""
+            unlike = remarks(model.schema, model.normalization, split) if comm.rank == 0 else []
             targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
-        if far:
-            say(far)
+        for line in unlike:
+            say(line)
     evaluator = Evaluator(
         model.network, model.schema.task, resident, comm, threads=1, target_normalization=model.target_normalization
     )
@@ -194,32 +195,6 @@ def _targets(split: Split, ids: NDArray[np.int64]) -> NDArray[np.float64] | None
     """Return the targets of rows, to stand beside the answers."""
     if not split.has_targets:
         return None
-    blocks = range(0, split.n_samples, _LOOKED_AT)
-    found = [split.read(start, min(start + _LOOKED_AT, split.n_samples)).targets for start in blocks]
+    blocks = range(0, split.n_samples, _BLOCK_ROWS)
+    found = [split.read(start, min(start + _BLOCK_ROWS, split.n_samples)).targets for start in blocks]
     return np.concatenate(found)[ids]
-
-
-def _far_outside(model: Model, split: Split) -> str:
-    """Return a warning where values lie beyond the range of training by more than its width."""
-    low, high = model.normalization.low, model.normalization.high
-    if low is None or high is None:
-        return ""
-    width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
-    n_looked_at, far = 0, np.zeros(len(low), np.int64)
-    step = max(1, split.n_samples // _LOOKED_AT)
-    block = 1024
-    for start in range(0, split.n_samples, block * step):
-        features = split.read(start, min(start + block, split.n_samples)).features
-        with np.errstate(invalid="ignore"):
-            far += ((features < low - width) | (features > high + width)).sum(axis=0)
-        n_looked_at += len(features)
-    columns = np.flatnonzero(far)
-    if not len(columns):
-        return ""
-    names = model.schema.feature_names
-    worst = int(columns[np.argmax(far[columns])])
-    name = names[worst] if names else f"column {worst}"
-    return (
-        f"warning: {len(columns)} features lie far outside the range that was trained on, most often {name}: in"
-        f" {far[worst]} of {n_looked_at} rows beyond {low[worst]:g} to {high[worst]:g}; are units and scale the same?"
-    )

@@ -117,6 +117,32 @@ def test_values_far_outside_the_range_of_training_are_warned_of(tmp_path: Path) 
     assert any("outside the range" in line and " b: " in line for line in said)
 
 
+def test_values_of_much_less_spread_are_warned_of_and_a_constant_is_none(tmp_path: Path) -> None:
+    train(configured(write(tmp_path / "d.h5", ["a", "b", "c"], X=X * 100 + 50, y=Y)), tmp_path / "run")
+    new = X * 100 + 50
+    new[:, 0] = 50.0  # one year of many
+    new[:, 2] /= 100  # fractions for percent: within the range of training
+    said = apply(tmp_path / "run", write(tmp_path / "n.h5", ["a", "b", "c"], X=new), answers_only=True)[2]
+    (line,) = [line for line in said if line.startswith("warning")]
+    assert "1 features vary much less than in training, most of all c" in line
+    few = write(tmp_path / "f.h5", ["a", "b", "c"], X=new[:20])
+    assert not any("vary" in line for line in apply(tmp_path / "run", few, answers_only=True)[2])
+
+
+def test_missing_values_are_told_of_with_what_takes_their_place(tmp_path: Path) -> None:
+    holed = X.copy()
+    holed[:7, 1] = np.nan
+    config = configured(write(tmp_path / "d.h5", ["a", "b", "c"], X=holed, y=Y), missing="impute")
+    train(config, tmp_path / "run")
+    new = X.copy()
+    new[3:63, 2] = np.nan
+    said = apply(tmp_path / "run", write(tmp_path / "n.h5", ["a", "b", "c"], X=new), answers_only=True)[2]
+    (line,) = [line for line in said if line.startswith("missing")]
+    fill = load_model(tmp_path / "run").normalization.fill
+    assert fill is not None
+    assert f"1 of 3 features, most often c: in 60 of {N} rows, where it is taken as {fill[2]:g}" in line
+
+
 def test_all_seeds_of_training_sit_one_exam(tmp_path: Path) -> None:
     config = configured(write(tmp_path / "d.h5", X=X, y=Y))
     other = replace(config, train=replace(config.train, seed=9))

@@ -10,12 +10,12 @@ from typing import Protocol
 
 from ddp_mlp.cluster.slurm.record import read_status
 from ddp_mlp.comm.shared_memory import suspicion
-from ddp_mlp.errors import DdpMlpError, UsageError
+from ddp_mlp.errors import ALL_ERRORS, DdpMlpError, UsageError
 
 #: What another start would not change: mistakes of the user, requests to stop, training that diverged.
-_FINAL = (0, 2, 65, 66, 73, 75, 78, 79, 130)
+_FINAL = {0, 130} | {kind.exit_code for kind in ALL_ERRORS if not kind.may_pass}
 #: Codes with which ranks end after having said why; 1 is the verdict of a command that compares.
-_EXPLAINED = (*_FINAL, 1, 70, 74, 76, 80)
+_EXPLAINED = {1} | _FINAL | {kind.exit_code for kind in ALL_ERRORS}
 _LAST_SIGNAL = 64
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 

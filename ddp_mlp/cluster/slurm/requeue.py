@@ -17,7 +17,7 @@ _PATIENCE = 3
 #: Codes of ranks that were stopped: in order, or by the signals that ask for it before they listened.
 _STOPPED = {errors.StoppedError.exit_code, 128 + signal.SIGUSR1, 128 + signal.SIGTERM}
 #: Codes that a next start would end with too.
-_FINAL = {kind.exit_code for kind in errors.DdpMlpError.__subclasses__()} - {errors.StoppedError.exit_code} | {70}
+_FINAL = {kind.exit_code for kind in errors.ALL_ERRORS} - {errors.StoppedError.exit_code}
 #: Words of ``status.json`` for a run that has not come to its end.
 _UNFINISHED = ("", "running", "stopped", "failed")
 
