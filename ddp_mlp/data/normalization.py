@@ -141,7 +141,12 @@ def needs_statistics(kind: Kind) -> bool:
 
 
 def fit_normalization(
-    kind: str, blocks: Iterable[NDArray[Any]], dtype: DTypeLike, n_features: int, span: Span | None = None
+    kind: str,
+    blocks: Iterable[NDArray[Any]],
+    dtype: DTypeLike,
+    n_features: int,
+    span: Span | None = None,
+    key: str = "normalize",
 ) -> Normalization:
     """Fit a normalisation to blocks of rows.
 
@@ -158,6 +163,8 @@ def fit_normalization(
         Columns F.
     span : Span, optional
         Range of the same rows; "auto" needs it for dtypes that may be pixels.
+    key : str
+        The key of the configuration that asks for it, for messages.
 
     Raises
     ------
@@ -169,7 +176,7 @@ def fit_normalization(
     resolved = resolve_kind(kind, dtype, span)
     if not needs_statistics(resolved):
         return fixed_normalization(resolved, dtype, n_features)
-    return normalization_of(resolved, fold_stats(block_stats(block) for block in blocks))
+    return normalization_of(resolved, fold_stats(block_stats(block) for block in blocks), key)
 
 
 def fixed_normalization(kind: Kind, dtype: DTypeLike, n_features: int) -> Normalization:
@@ -182,7 +189,7 @@ def fixed_normalization(kind: Kind, dtype: DTypeLike, n_features: int) -> Normal
     return Normalization(kind, np.full(n_features, low), np.full(n_features, 1.0 / (high - low)))
 
 
-def normalization_of(kind: Kind, stats: ColumnStats) -> Normalization:
+def normalization_of(kind: Kind, stats: ColumnStats, key: str = "normalize") -> Normalization:
     """Return the normalisation "standard" (mean 0, variance 1) or "minmax" (range 0 to 1).
 
     Raises
@@ -201,9 +208,10 @@ def normalization_of(kind: Kind, stats: ColumnStats) -> Normalization:
     usable = np.isfinite(scale) & (scale > 0) & np.isfinite(offset)
     if not usable.all():
         column = int(np.argmin(usable))
+        role = "target" if key == "normalize_targets" else "feature"
         raise DataError(
-            f"feature column {column}: values from {stats.low[column]:g} to {stats.high[column]:g} are"
-            f" too far apart to normalise by {kind!r}; rescale the column or use normalize = 'none'"
+            f"{role} column {column}: values from {stats.low[column]:g} to {stats.high[column]:g} are too far apart to"
+            f" normalise by {kind!r}; rescale the column or use {key} = 'none'"
         )
     columns = tuple(int(i) for i in np.flatnonzero(constant))
     return Normalization(kind, offset, scale, columns, stats.low, stats.high)

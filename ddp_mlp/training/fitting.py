@@ -69,7 +69,7 @@ def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: I
             )
         quantities = (rows.targets for rows in blocks())
         targets = (began and began.target_normalization) or fit_normalization(
-            data.normalize_targets, quantities, np.float64, schema.n_outputs
+            data.normalize_targets, quantities, np.float64, schema.n_outputs, key="normalize_targets"
         )
     class_weights = _class_weights(config, schema, blocks())
     if train.has_weights and not any(rows.weights is not None and rows.weights.any() for rows in blocks()):

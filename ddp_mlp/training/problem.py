@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,10 +129,20 @@ def prepare(
                 allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
             )  # fmt: skip
         comm.node_barrier()
+        if comm.rank == 0 and (line := _one_answer(schema, resident.targets[train_ids])):
+            tell(line)
     return Problem(
         network, schema, preprocessing.features, resident, train_ids, valid_ids, fingerprint,
         preprocessing.target_normalization, augmentation, known,
     )  # fmt: skip
+
+
+def _one_answer(schema: Schema, targets: NDArray[Any]) -> str:
+    """Return a warning where all rows that train have the same targets, shape (n, T)."""
+    if not (targets == targets[:1]).all():
+        return ""
+    which = f"class {schema.classes[int(targets[0, 0])]}" if schema.classes else "the same targets"
+    return f"warning: all {len(targets)} rows that train have {which}, which is all that a model can learn from them"
 
 
 def who_validates(config: Config, splits: list[Split]) -> tuple[Ids, Ids]:

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from ddp_mlp.checkpoint.model import load_model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, from_builtins
+from ddp_mlp.data.importing import import_dataset
+from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.training.inference import Rows, apply_model
@@ -165,3 +167,30 @@ def test_a_run_goes_on_with_what_was_fitted_when_it_began(tmp_path: Path) -> Non
     goes_on = replace(config, train=replace(config.train, epochs=6))
     resumed, _ = train(goes_on, tmp_path / "parts", resume=True)
     assert resumed["weights_sha256"] == whole["weights_sha256"]
+
+
+@pytest.mark.parametrize(("targets", "word"), [(np.zeros(N), "class 0"), (np.full(N, 0.5), "the same targets")])
+def test_one_answer_for_all_rows_is_warned_of(tmp_path: Path, targets: np.ndarray, word: str) -> None:
+    _, said = train(configured(write(tmp_path / "d.h5", X=X, y=targets)), tmp_path / "run")
+    assert any(f"warning: all 108 rows that train have {word}" in line for line in said)
+
+
+def test_one_label_that_names_no_two_classes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="all targets are 2; classes need labels of two kinds"):
+        train(configured(write(tmp_path / "d.h5", X=X, y=np.full(N, 2))), tmp_path / "run")
+
+
+def test_a_table_of_one_class_is_read_and_bound_by_its_name(tmp_path: Path) -> None:
+    for name, labels in (("both", ["no", "yes"]), ("one", ["yes"])):
+        rows = "".join(f"{i},{labels[i % len(labels)]}\n" for i in range(40))
+        (tmp_path / f"{name}.csv").write_text("a,y\n" + rows)
+        import_dataset([tmp_path / f"{name}.csv"], tmp_path / f"{name}.h5", ImportOptions(targets=("y",)))
+    train(configured(str(tmp_path / "both.h5")), tmp_path / "run")
+    measured, _, _ = apply(tmp_path / "run", str(tmp_path / "one.h5"))
+    assert [row["n_samples"] for row in measured["classes"]] == [0, 40]
+
+
+def test_targets_that_cannot_be_scaled_are_named_as_such(tmp_path: Path) -> None:
+    config = configured(write(tmp_path / "d.h5", X=X, y=Y * 1e300), normalize_targets="standard")
+    with pytest.raises(DataError, match=r"target column 0: .* use normalize_targets = 'none'"):
+        train(config, tmp_path / "run")

@@ -113,7 +113,8 @@ def _stated_classes(labels: Node, targets: Matrix, *, own: bool) -> tuple[tuple[
     names = targets.columns[0].class_names
     names = names or convenience(partial(read_names, labels, "class_names", MAX_CLASSES), own=strict)
     n_classes = convenience(partial(read_int, labels, "n_classes", 1, MAX_CLASSES), own=strict)
-    if names and n_classes not in {None, len(names)}:
+    is_one_of_two = (len(names or ()), n_classes) == (1, 2)  # a binary table in which the other class did not occur
+    if names and not is_one_of_two and n_classes not in {None, len(names)}:
         raise DataError(f"{where_of(targets)}: {len(names)} class_names, but n_classes = {n_classes}; both must agree")
     return names, n_classes
 

@@ -156,6 +156,8 @@ def _numbered(values: NDArray[np.float64], where: str, task: Task, reason: str) 
     """Number the classes: labels 0, 1, ... are their own numbers, others are numbered in their order."""
     is_plain = values[0] >= 0 and (values[0] == 0 or len(values) == 1) and values[-1] < 2 * len(values)
     n = int(values[-1]) + 1 if is_plain else len(values)
+    if n == 1 and not is_plain:
+        raise DataError(f"{where}: all targets are {values[0]:.0f}; classes need labels of two kinds at least")
     if task == "binary" and n > 2:
         raise DataError(f"{where}: {n} classes for the task binary; use 0 and 1, or multiclass")
     n_outputs = 1 if task == "binary" else n
