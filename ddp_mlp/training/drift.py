@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from ddp_mlp.data.dataset.dataset import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
+from ddp_mlp.training.inputs.looking import blocks_looked_at
 
-#: Rows looked at, in blocks that are evenly spaced.
-_LOOKED_AT, _BLOCK_ROWS = 10_000, 1024
 #: A spread that is so many times less than in training is remarkable where so many rows are looked at.
 _NARROWER, _ENOUGH_ROWS = 30.0, 100
 
@@ -63,7 +62,8 @@ def _look(split: Split, low: NDArray[np.float64], high: NDArray[np.float64]) -> 
     width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
     n_missing, n_far, n_rows = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64), 0
     sums, squares = np.zeros(len(low)), np.zeros(len(low))
-    for values in _blocks(split):
+    for rows in blocks_looked_at(split):
+        values = np.asarray(rows.features, np.float64)
         missing = np.isnan(values)
         n_rows += len(values)
         n_missing += missing.sum(axis=0)
@@ -75,14 +75,6 @@ def _look(split: Split, low: NDArray[np.float64], high: NDArray[np.float64]) -> 
     n_there = np.maximum(n_rows - n_missing, 1)
     variance = np.maximum(squares / n_there - np.square(sums / n_there), 0.0)
     return _Seen(n_rows, n_missing, n_far, np.sqrt(variance) * width)
-
-
-def _blocks(split: Split) -> Iterator[NDArray[np.float64]]:
-    step = max(1, split.n_samples // _LOOKED_AT)
-    for start in range(0, split.n_samples, _BLOCK_ROWS * step):
-        rows = split.read(start, min(start + _BLOCK_ROWS, split.n_samples))
-        with np.errstate(invalid="ignore"):
-            yield np.asarray(rows.features, np.float64)
 
 
 def _worst(schema: Schema, counts: NDArray[Any]) -> tuple[int, str]:

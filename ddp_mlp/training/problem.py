@@ -23,6 +23,7 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import open_splits
+from ddp_mlp.training.inputs.looking import likely_missing
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.understanding import Understood, understood
 from ddp_mlp.training.memory_check import check_memory
@@ -120,6 +121,8 @@ def prepare(
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
         if comm.rank == 0:
             tell(known.line())
+            if began is None and (line := likely_missing(splits[0], files[0].schema)):
+                tell(line)
         memory = SharedAllocations(
             comm, splits, schema.n_features, n_targets, config.train.dtype, weighted=preprocessing.weighted
         )

@@ -99,7 +99,9 @@ def matrices_of(name: str, split: SplitColumns, *, own: bool) -> SplitMatrices:
 
 
 def _transposed(features: Matrix, other: Matrix) -> str:
-    """Return a hint where the array of features has a column for each row of the other."""
+    """Return a hint where an array has a column for each row of the other."""
+    if other.n_rows == 1 and other.width == features.n_rows:
+        return f"; store ({features.n_rows},) in place of (1, {features.n_rows})"
     if features.width not in {other.n_rows, other.width} or features.width == 1:
         return ""
     return "; it looks transposed, as MATLAB, Julia, R and Fortran write: store (samples, features)"

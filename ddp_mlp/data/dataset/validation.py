@@ -59,7 +59,8 @@ def check_rows(rows: Rows, start: int, checks: Checks, blocks: Callable[[], Iter
         Naming file, array, how many values are wrong in the split, and the first of them.
     """
     if not (all_finite(rows.features) or (checks.allows_missing and not np.isinf(rows.features).any())):
-        advice = ', or [data] missing = "impute" takes NaN for missing values' * (not checks.allows_missing)
+        only_missing = not checks.allows_missing and not np.isinf(rows.features).any()
+        advice = ', or [data] missing = "impute" takes NaN for missing values' * only_missing
         found = (block.features for block in blocks())
         names = checks.feature_names
         raise _non_finite(found, checks.features_where, names, advice, allows_missing=checks.allows_missing)
