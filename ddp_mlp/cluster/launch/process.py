@@ -15,7 +15,7 @@ from typing import Any, Self
 from ddp_mlp.cluster.launch.keeper import kept
 from ddp_mlp.cluster.launch.mpi_leftovers import sweep
 from ddp_mlp.cluster.launch.orphans import end_processes
-from ddp_mlp.cluster.launch.processes import STARTED_BY, Mark, is_launcher, is_stopped, marked
+from ddp_mlp.cluster.launch.processes import STARTED_BY, Mark, has_dead_child, is_launcher, is_stopped, marked
 from ddp_mlp.comm.lifeline import bound_to_this_process
 from ddp_mlp.errors import LaunchError
 
@@ -159,7 +159,10 @@ def _output_of(process: subprocess.Popen[bytes], mark: Mark) -> bytes:
 
 
 class _Forsaken:
-    """The launchers of a job, once they have lost their ranks; `look` wakes stopped ones, and ends those that stay."""
+    """The launchers of a job; `look` wakes those that are stopped while one of theirs has died, and ends any that stay.
+
+    Which ends all others of the job, stopped or not: a launcher kills them where one has failed.
+    """
 
     def __init__(self, mark: Mark) -> None:
         self._mark = mark
@@ -167,15 +170,16 @@ class _Forsaken:
         self._since: float | None = None
 
     def look(self, now: float) -> None:
-        """Act if ranks were there and are not there any more."""
+        """Act if a child of a stopped launcher has ended, or ranks were there and are not there any more."""
         processes = marked(self._mark)
         launchers = {process for process in processes if is_launcher(process)}
+        for launcher in filter(is_stopped, launchers):
+            if has_dead_child(launcher):
+                with suppress(OSError):
+                    os.kill(launcher, signal.SIGCONT)
         if len(processes) > len(launchers):
             self._had_ranks, self._since = True, None
         elif self._had_ranks and launchers:
             self._since = now if self._since is None else self._since
-            for launcher in filter(is_stopped, launchers):
-                with suppress(OSError):
-                    os.kill(launcher, signal.SIGCONT)
             if now - self._since > _STAYS_S:
                 end_processes(self._mark)

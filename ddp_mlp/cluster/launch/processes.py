@@ -105,8 +105,8 @@ def _fields(process: int) -> list[str]:
 
 def own_processes() -> Iterator[int]:
     """Yield the processes of this user, other ones than this."""
-    with suppress(OSError):
-        for entry in os.scandir(_PROC):
+    with suppress(OSError), os.scandir(_PROC) as entries:
+        for entry in entries:
             with suppress(OSError):  # it has ended meanwhile
                 if entry.name.isdecimal() and entry.stat().st_uid == os.geteuid() and int(entry.name) != os.getpid():
                     yield int(entry.name)
@@ -150,6 +150,11 @@ def age_s(process: int) -> float:
 def is_stopped(process: int) -> bool:
     """Tell whether a process is stopped by a signal."""
     return _fields(process)[:1] == ["T"]
+
+
+def has_dead_child(process: int) -> bool:
+    """Tell whether a child of a process has ended, and the process has not heard of it yet."""
+    return any(fields[:2] == ["Z", str(process)] for fields in map(_fields, own_processes()))
 
 
 def is_launcher(process: int) -> bool:

@@ -57,14 +57,17 @@ def test_a_request_before_anybody_listens_is_handed_on(requests):
     assert run(requests, "import time; time.sleep(60)") == 128 + signal.SIGUSR1
 
 
-def test_a_stopped_launcher_without_ranks_goes_on(requests, monkeypatch, tmp_path):
-    """It starts a rank and stops; when the rank has ended, there is nothing that it could wait for."""
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_stopped_launcher_goes_on_when_a_rank_has_ended(requests, monkeypatch, tmp_path, others):
+    """It starts ranks and stops; one ends, and any others are stopped: nobody but `launch` can notice."""
     monkeypatch.setattr(job, "_LOOK_S", 0.05)
     monkeypatch.setattr(job, "is_launcher", lambda process: str(process) == (tmp_path / "launcher").read_text())
     script = f"""
 import os, subprocess, time
 open({str(tmp_path / "launcher")!r}, "w").write(str(os.getpid()))
 rank = subprocess.Popen(["sleep", "0.5"])
+for _ in range({others}):
+    os.kill(subprocess.Popen(["sleep", "1000"]).pid, 19)
 os.kill(os.getpid(), 19)
 rank.wait()
 raise SystemExit(7)
@@ -74,6 +77,21 @@ raise SystemExit(7)
     assert run(requests, script) == 7
     assert 0.4 < time.monotonic() - began < 30
     assert Path(tmp_path / "launcher").read_text().isdecimal()
+
+
+def test_a_launcher_that_is_stopped_before_ranks_were_seen_goes_on(requests, monkeypatch, tmp_path):
+    """Its proxy has been killed between two looks; with all of its job alive it may stay stopped."""
+    monkeypatch.setattr(job, "_LOOK_S", 0.3)
+    monkeypatch.setattr(job, "is_launcher", lambda process: str(process) == (tmp_path / "launcher").read_text())
+    script = f"""
+import os, subprocess
+open({str(tmp_path / "launcher")!r}, "w").write(str(os.getpid()))
+proxy = subprocess.Popen(["true"])
+os.kill(os.getpid(), 19)
+raise SystemExit(proxy.wait() + 7)
+"""
+    (tmp_path / "launcher").write_text("")
+    assert run(requests, script) == 7
 
 
 def test_a_launcher_that_stays_when_its_ranks_are_gone_is_ended(requests, monkeypatch, tmp_path):
