@@ -29,7 +29,6 @@ LONG_MODULES = {
     "data/sources/tables/dialect.py": "the signs of a table that are weighed against each other",
     "data/sources/tables/plain_text.py": "one reading of text, with all that may be wrong with it",
     "data/sources/tables/meaning.py": "the rules for columns, which refer to each other",
-    "data/binding.py": "each way in which a file can fit a schema or not, and how it is told",
 }
 #: Functions with more lines below their docstring, and why.
 LONG_FUNCTIONS = {
