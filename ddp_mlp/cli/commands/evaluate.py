@@ -9,8 +9,8 @@ import click
 
 from ddp_mlp.cli.options import json_option, print_json, print_result, shown, tell
 
-#: Wider confusion matrices than this are for ``--json`` alone.
-_MOST_CLASSES = 20
+#: Wider confusion matrices than this are for ``--json`` alone, and of longer tables only so many rows are printed.
+_MOST_CLASSES, _MOST_ROWS, _SHOWN_ROWS = 20, 50, 20
 
 
 @click.command()
@@ -55,12 +55,23 @@ def _print_report(result: dict[str, Any]) -> None:
     """Print single numbers as a list, then what there is of each class or target as tables."""
     print_result({name: value for name, value in result.items() if not isinstance(value, list)}, as_json=False)
     for name in ("targets", "classes"):
-        if len(result.get(name, [])) > 1:
-            _print_table(list(result[name][0]), [list(row.values()) for row in result[name]])
+        if len(rows := result.get(name, [])) > 1:
+            _print_table(list(rows[0]), [list(row.values()) for row in _worst(rows)])
+            if len(rows) > _MOST_ROWS:
+                click.echo(f"the {_SHOWN_ROWS} worst of {len(rows)} {name}; --json has all")
     if "confusion" in result and len(result["confusion"]) <= _MOST_CLASSES:
         names = [row["class"] for row in result["classes"]]
         rows = [[name, *counts] for name, counts in zip(names, result["confusion"], strict=True)]
         _print_table(["class \\ answer", *names], rows)
+
+
+def _worst(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a table, of a long one those with the lowest F1 or R2 among classes that occur."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    key = "f1" if "f1" in rows[0] else "r2"
+    known = [row for row in rows if row[key] is not None and row.get("n_samples") != 0]
+    return sorted(known, key=lambda row: float(row[key]))[:_SHOWN_ROWS]
 
 
 def _print_table(header: list[str], rows: list[list[Any]]) -> None:
