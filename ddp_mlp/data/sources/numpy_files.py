@@ -16,7 +16,7 @@ from ddp_mlp.data.sources.tables.words import listed
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def read_npy(path: Path) -> Table:
         raise DataError(f"{path}: columns of type {array.dtype}; numbers, text and dates are known")
     found, _ = column_names(path, names, "the array")
 
-    def blocks(positions: Sequence[int]) -> Iterator[list[Any]]:
+    def blocks(positions: Sequence[int], _numbers: Collection[int] = ()) -> Iterator[list[Any]]:
         import pyarrow as pa
 
         from ddp_mlp.data.sources.tables.columnar import as_text
