@@ -210,7 +210,7 @@ def read_delimited(path: Path, *, separator: str | None, has_header: bool | None
     notes = dialect.notes
     if text.is_guess:
         notes = (f"not UTF-8, so read as {text.encoding}; --encoding states another", *notes)
-    return Table(path, f"CSV {path.name}", names, unnamed, table.blocks, table.locate, notes)
+    return Table(path, f"CSV {path.name}", names, unnamed, table.blocks, table.locate, notes, is_slow=True)
 
 
 def _sample(text: PlainText) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
+from ddp_mlp.data.sources.tables.kept import keeping
 from ddp_mlp.data.sources.tables.looks import Looks, look, look_at_texts
 from ddp_mlp.data.sources.tables.meaning import understand_features
 from ddp_mlp.data.sources.tables.reading_like import source_like
@@ -35,6 +36,7 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     DataError
         If columns cannot be understood: one error that lists all of them.
     """
+    table = keeping(table, options.scratch)
     if options.like is not None:
         return source_like(table, options.like, options)
     features = choose_features(table, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddp_mlp.data.sources.tables.words import listed, shown
@@ -54,6 +54,8 @@ class Table:
         What was decided when the file was read.
     categories : dict of str to tuple of str
         Categories that the file itself declares, in order.
+    is_slow : bool
+        Whether cells have to be made of text, so that it is better to keep them than to read them again.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class Table:
     locate: Callable[[Sequence[int]], list[str]]
     notes: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_slow: bool = False
 
     def positions(self, names: Sequence[str]) -> list[int]:
         """Return where columns are."""
@@ -148,4 +151,4 @@ def joined(tables: Sequence[Table]) -> Table:
 
     notes = tuple(f"{table.path.name}: {note}" for table in tables for note in table.notes)
     source = f"{first.source} and {len(tables) - 1} more"
-    return Table(first.path, source, first.names, first.unnamed, blocks, locate, notes, first.categories)
+    return replace(first, source=source, blocks=blocks, locate=locate, notes=notes)
