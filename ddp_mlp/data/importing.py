@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.dataset.dataset import split_location
 from ddp_mlp.data.dataset.writing import create_dataset, require_writable
 from ddp_mlp.data.hdf5.guard import is_hdf5
 from ddp_mlp.data.sources.digits import make_digits
+from ddp_mlp.data.sources.hdf5 import is_hdf5_location, read_hdf5
 from ddp_mlp.data.sources.idx import read_idx
 from ddp_mlp.data.sources.idx_format import is_idx
 from ddp_mlp.data.sources.libsvm import is_libsvm, read_libsvm
+from ddp_mlp.data.sources.matlab import is_matlab, read_matlab
 from ddp_mlp.data.sources.numpy_files import read_npy, read_npz
 from ddp_mlp.data.sources.options import OPTION_OF, ImportOptions
 from ddp_mlp.data.sources.splitting import split_off_test
@@ -123,6 +126,11 @@ _OF_TABLES = frozenset(
 #: Tried in this order; the first that recognises every path reads them.
 FORMATS: tuple[Format, ...] = (
     Format(
+        "HDF5 (.h5, .h5ad, .nc, .mat of MATLAB 7.3; F.h5:/GROUP)", is_hdf5_location, _alone(read_hdf5),
+        frozenset({"features", "targets", "weights", "missing"}),
+    ),
+    Format("MATLAB (.mat up to 7)", is_matlab, _alone(read_matlab), frozenset({"features", "targets"})),
+    Format(
         "Excel (.xlsx, .xls, .xlsb, .ods)", _named(".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),
         _tables(lambda path, o: read_sheet(path, o.sheet, o.header)),
         _OF_TABLES | {"sheet", "header"},
@@ -169,14 +177,13 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
         If the content is bad.
     """
     for path in paths:
-        if not path.exists():
+        if not split_location(path)[0].exists():
             raise MissingInputError(f"{path}: no such file or folder; give what to import")
     found = _format_of(paths)
     if found is None:
         known = "; ".join(f.name for f in reversed(FORMATS))
         raise UsageError(
-            f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip;"
-            " HDF5 files need no import, name them in the configuration"
+            f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip"
         )
     _require_taken(found, options)
     source = found.read(paths, options)
@@ -252,7 +259,7 @@ def import_dataset(
             pass
         return source
     require_writable(out, force=force)
-    source = open_source(paths, options)
+    source = open_source(paths, replace(options, scratch=out.resolve().parent))
     write_source(source, out, force=force, compress=compress)
     return source
 

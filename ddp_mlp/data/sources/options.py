@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ddp_mlp.data.schema import Missing, Schema
 
@@ -45,6 +46,8 @@ class ImportOptions:
         What the rows are to be rows of, instead of what is guessed.
     header : bool or None
         Whether the first line holds the names of the columns; None finds out.
+    scratch : Path or None
+        A folder with room for what is kept while files are read; None keeps nothing.
     """
 
     targets: tuple[str, ...] = ()
@@ -68,6 +71,7 @@ class ImportOptions:
     header: bool | None = None
     like: Schema | None = None
     answers_only: bool = False
+    scratch: Path | None = None
 
     def given(self) -> dict[str, object]:
         """Return the fields that were stated, and what was said."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddp_mlp.data.sources.tables.table import Table, column_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _BLOCK_ROWS = 2**14
@@ -45,7 +45,7 @@ def table_of_rows(
     """
     found, unnamed = column_names(path, names, where)
 
-    def blocks(positions: Sequence[int]) -> Iterator[list[Any]]:
+    def blocks(positions: Sequence[int], _numbers: Collection[int] = ()) -> Iterator[list[Any]]:
         import pyarrow as pa
 
         block: list[Sequence[str | None]] = []

@@ -102,6 +102,45 @@ def cleaned(cells: Any) -> Any:
     return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
+def are_numbers(cells: Any) -> bool:
+    """Tell whether a reader gave cells as numbers already; null and NaN are missing cells then."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_float64(cells.type))
+
+
+def filled(cells: Any) -> NDArray[np.bool_]:
+    """Tell which cells hold something."""
+    if are_numbers(cells):
+        return ~np.isnan(cells.to_numpy(zero_copy_only=False))
+    return cleaned(cells).is_valid().to_numpy(zero_copy_only=False)
+
+
+def different(cells: Any) -> tuple[Any, NDArray[np.int64]]:
+    """Return each different cell once, and for every cell which of them it is; a null is an empty cell."""
+    from pyarrow import compute as pc
+
+    known = pc.dictionary_encode(pc.fill_null(cells, ""))
+    return known.dictionary, known.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def begin_with_zero(cells: Any) -> bool:
+    """Tell whether one of these whole numbers, as text, is written as ``007``."""
+    offset, n = cells.offset, len(cells)
+    _, places, content = cells.buffers()
+    if not n or content is None:
+        return False
+    ends = np.frombuffer(places, np.int32)[offset : offset + n + 1]
+    starts = ends[:-1][np.diff(ends) > 1]
+    text = np.frombuffer(content, np.uint8)
+    first, second = text[starts], text[starts + 1]
+    zero, is_sign = ord("0"), (first == ord("+")) | (first == ord("-"))
+    # Blanks and signs come before it in few tables, so that only these are read by a pattern.
+    odd = is_sign & (second == zero) | (first == ord(" "))
+    led = (first == zero) & (second >= zero) & (second <= ord("9"))
+    return bool(led.any()) or bool(odd.any() and matches(cells, r"[+-]?0\d+").any())
+
+
 def plain_numbers(cells: Any) -> NDArray[np.float64] | None:
     """Return cells as plain numbers, NaN where they are missing; None if one is neither."""
     numbers = _cast(cells)

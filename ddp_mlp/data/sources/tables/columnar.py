@@ -14,7 +14,7 @@ from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
 _BATCH_ROWS = 2**16
@@ -29,13 +29,24 @@ class _Columnar:
     path: Path
     open: Callable[[], Any]
 
-    def blocks(self, positions: Sequence[int]) -> Iterator[list[Any]]:
+    def blocks(self, positions: Sequence[int], numbers: Collection[int] = ()) -> Iterator[list[Any]]:
         with arrow_errors(self.path):
             for batch in self.open():
                 # Offsets and bytes of a stranger are believed until they are looked at, and lead out of memory.
                 batch.validate(full=True)
                 if batch.num_rows:
-                    yield [as_text(batch.column(i)) for i in positions]
+                    yield [_cells(batch.column(i), as_numbers=i in numbers) for i in positions]
+
+
+def _cells(column: Any, *, as_numbers: bool) -> Any:
+    """Return a column as numbers where that is asked for and the same, else as text."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    # A float32 stands for the shortest number that it is written as.
+    if as_numbers and (pa.types.is_integer(column.type) or pa.types.is_float64(column.type)):
+        return pc.cast(column, pa.float64(), safe=False)
+    return as_text(column)
 
 
 def as_text(column: Any) -> Any:

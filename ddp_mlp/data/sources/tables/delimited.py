@@ -12,22 +12,26 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ddp_mlp.data.sources.tables.cells import MISSING
 from ddp_mlp.data.sources.tables.dialect import find_dialect
 from ddp_mlp.data.sources.tables.plain_text import MOST_OF_A_LINE, ByteStream, PlainText, look_at
 from ddp_mlp.data.sources.tables.table import Table, column_names
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from ddp_mlp.data.sources.tables.dialect import Dialect
+    from ddp_mlp.data.sources.tables.cells import MISSING
+from ddp_mlp.data.sources.tables.dialect import Dialect
 
 #: Of a block of rows, but at least so many rows up to twice the longest line that is allowed.
 _BLOCK_BYTES, _FEWEST_ROWS = 2**22, 64
 #: Of the beginning, which tells how a file is written.
 _SAMPLE_CHARS, _SAMPLE_LINES, _FEWEST_LINES = 2**18, 1000, 3
 _MOST_LINES_NAMED = 3
+#: Cells that hold nothing, as they are mostly written.
+_MISSING = list(dict.fromkeys(written for word in MISSING for written in (word, word.upper(), word.title(), "NaN")))
 
 
 @dataclass(frozen=True)
@@ -42,48 +46,75 @@ class _Delimited:
     def path(self) -> Path:
         return self.text.path
 
-    def blocks(self, positions: Sequence[int]) -> Iterator[list[Any]]:
-        """Yield the cells of the columns at `positions`, block by block."""
+    def blocks(self, positions: Sequence[int], numbers: Collection[int] = ()) -> Iterator[list[Any]]:
+        """Yield the cells of the columns at `positions`, block by block; see `table.Blocks`."""
+        import pyarrow as pa
+
+        ragged: list[Any] = []
+        n_rows = 0
+        try:
+            for batch in self._batches(positions, numbers, ragged):
+                n_rows += batch.num_rows
+                yield batch.columns
+        except pa.ArrowInvalid as error:
+            if not numbers or "conversion error" not in str(error):
+                raise self._wrong(ragged, str(error)) from error
+        else:
+            self.text.require_unchanged()
+            return
+        # A cell that is none of the numbers Arrow reads, such as +5: from there on all is text.
+        for block in self.blocks(positions):
+            n, n_rows = n_rows, max(0, n_rows - len(block[0]))
+            if n < len(block[0]):
+                yield [cells.slice(n) for cells in block]
+
+    def _batches(self, positions: Sequence[int], numbers: Collection[int], ragged: list[Any]) -> Iterator[Any]:
+        """Yield the batches that Arrow reads; a row of another width is put into `ragged`."""
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
-
-        names = [str(i) for i in range(len(self.dialect.names))]
-        wanted = [str(i) for i in positions]
-        ragged: list[Any] = []
 
         def take_note(row: Any) -> str:
             ragged.append(row)
             return "error"
 
+        wanted = [str(i) for i in positions]
+        types = dict.fromkeys(wanted, pa.string()) | {str(i): pa.float64() for i in numbers}
+        # Arrow reads fastest from the file itself.
+        direct = self.text.is_as_stored and not self.dialect.comments and self.dialect.separator != " "
+        source = pa.OSFile(str(self.path)) if direct else io.BufferedReader(ByteStream(self._chunks()))
         try:
-            # Arrow reads fastest from the file itself.
-            direct = self.text.is_as_stored and not self.dialect.comments and self.dialect.separator != " "
-            source = pa.OSFile(str(self.path)) if direct else io.BufferedReader(ByteStream(self._chunks()))
-            skip = self.dialect.skip if direct else 0
             reader = arrow_csv.open_csv(
                 source if direct else pa.PythonFile(source, "r"),
-                arrow_csv.ReadOptions(column_names=names, block_size=self.block_bytes, skip_rows=skip),
+                arrow_csv.ReadOptions(
+                    column_names=[str(i) for i in range(len(self.dialect.names))],
+                    block_size=self.block_bytes,
+                    skip_rows=self.dialect.skip if direct else 0,
+                ),
                 arrow_csv.ParseOptions(
                     delimiter=self._separator,
                     quote_char=self.dialect.quote,
                     escape_char=self.dialect.escape or False,
-                    newlines_in_values=True,
+                    newlines_in_values=self._has_long_cells,
                     invalid_row_handler=take_note,
                 ),
                 arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(wanted, pa.string()),
+                    column_types=types,
                     include_columns=wanted,
+                    null_values=_MISSING,
                     strings_can_be_null=False,
                 ),
             )
-            with reader:
-                for batch in reader:
-                    if batch.num_rows:
-                        yield batch.columns
         except pa.ArrowInvalid as error:
-            if "Empty CSV file" not in str(error):
-                raise self._wrong(ragged, str(error)) from error
-        self.text.require_unchanged()
+            if "Empty CSV file" in str(error):
+                return
+            raise
+        with reader:
+            yield from (batch for batch in reader if batch.num_rows)
+
+    @property
+    def _has_long_cells(self) -> bool:
+        """Whether a cell may go on in the next line; where quotes look as they should, each line has both of a pair."""
+        return self.text.has_odd_quotes or self.dialect.quote != '"' or self.dialect.escape is not None
 
     def _chunks(self) -> Iterator[bytes]:
         comments = (self._separator.encode(), len(self.dialect.names) - 1) if self.dialect.comments else None
@@ -179,7 +210,7 @@ def read_delimited(path: Path, *, separator: str | None, has_header: bool | None
     notes = dialect.notes
     if text.is_guess:
         notes = (f"not UTF-8, so read as {text.encoding}; --encoding states another", *notes)
-    return Table(path, f"CSV {path.name}", names, unnamed, table.blocks, table.locate, notes)
+    return Table(path, f"CSV {path.name}", names, unnamed, table.blocks, table.locate, notes, is_slow=True)
 
 
 def _sample(text: PlainText) -> tuple[str, int]:

@@ -9,7 +9,15 @@ import numpy as np
 
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.sources.source import BLOCK_ROWS
-from ddp_mlp.data.sources.tables.cells import PLAIN, cleaned, numbers_of, plain_numbers, times_of
+from ddp_mlp.data.sources.tables.cells import (
+    PLAIN,
+    cleaned,
+    different,
+    filled,
+    numbers_of,
+    plain_numbers,
+    times_of,
+)
 from ddp_mlp.data.sources.tables.dates import encode_dates
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError
@@ -61,16 +69,21 @@ class Encoder:
         """Feature columns of all columns."""
         return sum(len(column.features) for column in self.columns)
 
-    def _positions(self, names: Sequence[str]) -> list[int]:
-        places = {name: place for place, name in enumerate(self.table.names)}
-        return [places[name] for name in names]
+    def _plain(self) -> list[str]:
+        """Return the columns that are read as plain numbers."""
+        targets = self.targets
+        forms = zip(targets.names, targets.forms, strict=True) if targets and targets.classes is None else ()
+        return [
+            *(c.name for c in self.columns if _is_plain(c)),
+            *(name for name, form in forms if form == (PLAIN, False)),
+        ]
 
     def blocks(self) -> Iterator[tuple[str, Rows]]:
         """Yield the rows that have a target, in order."""
         target_names = self.targets.names if self.targets else ()
         names = [*(c.name for c in self.columns), *target_names, *filter(None, (self.weights, self.split_by))]
         step = max(1, min(BLOCK_ROWS, _BLOCK_NUMBERS // max(1, self.n_features)))
-        for block in self.table.blocks(self._positions(names)):
+        for block in self.table.blocks(self.table.positions(names), self.table.positions(self._plain())):
             for start in range(0, len(block[0]), step):
                 cells = {name: array.slice(start, step) for name, array in zip(names, block, strict=True)}
                 yield from self._rows(cells)
@@ -93,7 +106,7 @@ class Encoder:
         names = [*(self.targets.names if self.targets else ()), *dropping]
         keep = np.ones(len(next(iter(cells.values()))), np.bool_)
         for name in names:
-            keep &= cleaned(cells[name]).is_valid().to_numpy(zero_copy_only=False)
+            keep &= filled(cells[name])
         return keep
 
     def sizes(self) -> dict[str, int]:
@@ -102,7 +115,7 @@ class Encoder:
         names = [*(self.targets.names if self.targets else ()), *deciding, *filter(None, (self.split_by,))]
         names = names or [self.table.names[0]]
         found: dict[str, int] = {}
-        for block in self.table.blocks(self._positions(names)):
+        for block in self.table.blocks(self.table.positions(names)):
             cells = dict(zip(names, block, strict=True))
             keep = self.kept(cells)
             splits = (
@@ -132,39 +145,48 @@ def encode_column(table: Table, column: Column, cells: Any, out: Floats) -> None
         If a cell is not of the column's kind, or of none of its categories.
     """
     if column.missing == "indicator" and column.features[-1] == f"{column.name}=missing":
-        out[:, -1] = cleaned(cells).is_null().to_numpy(zero_copy_only=False)
+        out[:, -1] = ~filled(cells)
         out = out[:, :-1]
-    if column.encoding == "number" and column.form == PLAIN and column.unit is None:
+    if _is_plain(column):
         numbers = plain_numbers(cells)
         if numbers is None:
             clean = cleaned(cells)
             raise _not_of(table, column, clean, np.isnan(numbers_of(clean, PLAIN)))
         out[:, 0] = numbers
         return
-    clean = cleaned(cells)
+    texts, codes = different(cells)
+    np.take(_encoded(table, column, cleaned(texts), out.shape[1]), codes, axis=0, out=out)
+
+
+def _is_plain(column: Column) -> bool:
+    return column.encoding == "number" and column.form == PLAIN and column.unit is None
+
+
+def _encoded(table: Table, column: Column, clean: Any, width: int) -> Floats:
+    """Return the feature columns of cleaned cells that are all different."""
     missing = clean.is_null().to_numpy(zero_copy_only=False)
     if column.kind == "category":
         codes = category_codes(clean, column.categories)
         _require(table, column, clean, (codes < 0) & ~missing)
-        _spread(column, codes, missing, out)
-    elif column.kind == "date":
+        return _spread(column, codes, missing, width)
+    if column.kind == "date":
         times = times_of(clean, column.form)
         _require(table, column, clean, times.is_null().to_numpy(zero_copy_only=False) & ~missing)
-        out[:] = encode_dates(times, column.features[: out.shape[1]])
-    else:
-        numbers = numbers_of(clean, column.form, decorated=True)
-        _require(table, column, clean, np.isnan(numbers) & ~missing)
-        out[:, 0] = numbers
+        return encode_dates(times, column.features[:width])
+    numbers = numbers_of(clean, column.form, decorated=True)
+    _require(table, column, clean, np.isnan(numbers) & ~missing)
+    return numbers[:, None]
 
 
-def _spread(column: Column, codes: NDArray[np.int64], missing: NDArray[np.bool_], out: Floats) -> None:
+def _spread(column: Column, codes: NDArray[np.int64], missing: NDArray[np.bool_], width: int) -> Floats:
+    out = np.zeros((len(codes), width))
     if column.encoding == "ordinal":
         out[:, 0] = codes
     else:
-        out[:] = 0.0
         rows = np.flatnonzero(~missing)
         out[rows, codes[rows]] = 1.0
     out[missing] = np.nan
+    return out
 
 
 def category_codes(clean: Any, categories: Sequence[str]) -> NDArray[np.int64]:

@@ -11,7 +11,10 @@ from ddp_mlp.data.sources.tables.cells import (
     DATE_FORMATS,
     EXACT,
     NUMBER_FORMS,
+    are_numbers,
+    begin_with_zero,
     cleaned,
+    different,
     matches,
     plain_numbers,
     times_of,
@@ -19,11 +22,7 @@ from ddp_mlp.data.sources.tables.cells import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
-
-    from ddp_mlp.data.sources.tables.table import Table
 
 #: Different values that are remembered of a feature.
 MOST_VALUES = 100_000
@@ -64,7 +63,7 @@ class NumberFacts:
     is_zero_led: bool = False
 
     def learn(self, cells: Any) -> None:
-        """Take in the next cells."""
+        """Take in the next cells: text, or numbers of a column that had a fraction before."""
         start = self.n_rows
         self.n_rows += len(cells)
         if not self.is_number:
@@ -85,17 +84,21 @@ class NumberFacts:
         if self.is_whole and (finite == np.floor(finite)).all():
             self._learn_whole(cells, numbers, start)
         else:
-            self.is_whole = self.is_counting = False
+            # Of fractions nobody expects all digits, nor a code that begins with 0.
+            self.is_whole = self.is_counting = self.is_zero_led = False
+            self.large_row = None
 
     def _learn_whole(self, cells: Any, numbers: NDArray[np.float64], start: int) -> None:
-        if max(abs(self.low), abs(self.high)) >= EXACT:
+        if are_numbers(cells):
+            self.large_row = _first(self.large_row, np.abs(numbers) >= EXACT, start)
+        elif max(abs(self.low), abs(self.high)) >= EXACT:
             large = matches(cleaned(cells), r"[+-]?\d{16,}")
             self.large_row = _first(self.large_row, large & (np.abs(numbers) >= EXACT), start)
         if self.is_counting:
             first = self.low if start else numbers[0]
             steps = np.arange(start, start + len(numbers)) + first
             self.is_counting = first in {0, 1} and bool((numbers == steps).all())
-        self.is_zero_led = self.is_zero_led or bool(matches(cells, r"[+-]?0\d+").any())
+        self.is_zero_led = self.is_zero_led or begin_with_zero(cells)
 
 
 @dataclass
@@ -143,40 +146,42 @@ class TextFacts:
         return self.n_rows - self.n_missing
 
     def learn(self, cells: Any) -> None:
-        """Take in the next cells."""
-        start = self.n_rows
-        clean = cleaned(cells)
+        """Take in the next cells; each different one is looked at once."""
+        start, n_filled = self.n_rows, self.n_filled
+        texts, codes = different(cells)
+        counts = np.bincount(codes, minlength=len(texts))
+        clean = cleaned(texts)
         missing = clean.is_null().to_numpy(zero_copy_only=False)
-        self.n_rows += len(cells)
-        self.n_missing += int(missing.sum())
-        self.missing_row = _first(self.missing_row, missing, start)
         bare = matches(clean, NUMBER_FORMS["plain"].pattern)
-        self.n_bare += int(bare.sum())
-        self.bare_row = _first(self.bare_row, bare, start)
-        self.other_row = _first(self.other_row, ~bare & ~missing, start)
-        self._learn_numbers(clean)
+        self.n_rows += len(cells)
+        self.n_missing += int(counts[missing].sum())
+        self.n_bare += int(counts[bare].sum())
+        self.missing_row = _first_of(self.missing_row, missing, codes, start)
+        self.bare_row = _first_of(self.bare_row, bare, codes, start)
+        self.other_row = _first_of(self.other_row, ~bare & ~missing, codes, start)
+        self._learn_numbers(clean, counts)
         for form in self.dates:
             # Once one cell is of another format, the count cannot reach all any more.
-            if self.dates[form] == start - (self.n_missing - int(missing.sum())):
-                self.dates[form] += len(clean) - times_of(clean, form).null_count
-        self._learn_values(clean)
+            if self.dates[form] == n_filled:
+                is_date = times_of(clean, form).is_valid().to_numpy(zero_copy_only=False)
+                self.dates[form] += int(counts[is_date].sum())
+        self._learn_values(clean, counts)
 
-    def _learn_numbers(self, clean: Any) -> None:
+    def _learn_numbers(self, clean: Any, counts: NDArray[np.int64]) -> None:
         bodies, decorations = undecorated(clean)
         if not decorations:
             return
         self.decorations |= decorations
         for form, how in NUMBER_FORMS.items():
-            self.forms[form] += int(matches(bodies, how.pattern).sum())
-        self.n_grouped += int(matches(bodies, r"[+-]?\d{1,3},\d{3}").sum())
+            self.forms[form] += int(counts[matches(bodies, how.pattern)].sum())
+        self.n_grouped += int(counts[matches(bodies, r"[+-]?\d{1,3},\d{3}")].sum())
 
-    def _learn_values(self, clean: Any) -> None:
-        from pyarrow import compute as pc
-
+    def _learn_values(self, clean: Any, counts: NDArray[np.int64]) -> None:
         if self.values is None:
             return
-        for pair in pc.value_counts(clean.drop_null()).to_pylist():
-            self.values[pair["values"]] = self.values.get(pair["values"], 0) + pair["counts"]
+        for text, n in zip(clean.to_pylist(), counts.tolist(), strict=True):
+            if text is not None:
+                self.values[text] = self.values.get(text, 0) + n
         if len(self.values) > self.limit:
             self.values = None
 
@@ -192,42 +197,6 @@ def _first(known: int | None, mask: NDArray[np.bool_], start: int) -> int | None
     return known if known is not None or not mask.any() else start + int(mask.argmax())
 
 
-def learn_numbers(table: Table, names: Sequence[str]) -> dict[str, NumberFacts]:
-    """Read columns once, as far as they are plain numbers."""
-    facts = {name: NumberFacts() for name in names}
-    for block in table.blocks(_positions(table, names)):
-        for known, cells in zip(facts.values(), block, strict=True):
-            known.learn(cells)
-    return facts
-
-
-def learn_texts(table: Table, limits: Mapping[str, int]) -> dict[str, TextFacts]:
-    """Read columns once, as text; `limits` says how many different values of each to remember."""
-    facts = {name: TextFacts(limit=limit) for name, limit in limits.items()}
-    names = list(limits)
-    if names:
-        for block in table.blocks(_positions(table, names)):
-            for known, cells in zip(facts.values(), block, strict=True):
-                known.learn(cells)
-    return facts
-
-
-def cells_at(table: Table, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
-    """Return single cells, as (column, row), as they are written."""
-    found: dict[tuple[str, int], str] = {}
-    names = list(dict.fromkeys(name for name, _ in wanted))
-    last = max((row for _, row in wanted), default=-1)
-    start = 0
-    for block in table.blocks(_positions(table, names)):
-        for name, row in wanted:
-            if start <= row < start + len(block[0]):
-                found[name, row] = block[names.index(name)][row - start].as_py() or ""
-        start += len(block[0])
-        if start > last:
-            break
-    return found
-
-
-def _positions(table: Table, names: Sequence[str]) -> list[int]:
-    places = {name: place for place, name in enumerate(table.names)}
-    return [places[name] for name in names]
+def _first_of(known: int | None, mask: NDArray[np.bool_], codes: NDArray[np.int64], start: int) -> int | None:
+    """Return the row that is known, or the first whose text is one of a mask."""
+    return known if known is not None or not mask.any() else _first(None, mask[codes], start)

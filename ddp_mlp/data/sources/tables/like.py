@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.sources.tables.cells import PLAIN
-from ddp_mlp.data.sources.tables.facts import MOST_VALUES, cells_at, learn_numbers, learn_texts
+from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
-from ddp_mlp.data.sources.tables.meaning import Looks
+from ddp_mlp.data.sources.tables.looks import cells_at, look
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 from ddp_mlp.errors import DataError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ddp_mlp.data.sources.column import Column
+    from ddp_mlp.data.sources.tables.looks import Looks
     from ddp_mlp.data.sources.tables.table import Table
 
 _SHOWN = 8
@@ -47,10 +48,8 @@ def columns_like(
     """
     absent = [column.name for column in columns if column.name not in table.names]
     present = [column for column in columns if column.name in table.names]
-    names = [column.name for column in present]
-    numbers = learn_numbers(table, names) if names else {}
-    texts = {c.name: MOST_VALUES for c in present if c.kind != "number" or not numbers[c.name].is_number or decimal}
-    looks = Looks(numbers, learn_texts(table, texts))
+    texts = {column.name: MOST_VALUES for column in present if column.kind != "number" or decimal}
+    looks = look(table, [column.name for column in present], texts)
     problems = [f"no column {listed(absent)}", *others] if absent else [*others]
     found = []
     for column in present:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from ddp_mlp.data.sources.column import Column
 from ddp_mlp.data.sources.tables.cells import ISO, PLAIN, times_of
 from ddp_mlp.data.sources.tables.dates import date_features
-from ddp_mlp.data.sources.tables.facts import cells_at
-from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, decimal_sign, form_of
+from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
+from ddp_mlp.data.sources.tables.looks import cells_at
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ddp_mlp.data.schema import Missing
     from ddp_mlp.data.sources.options import ImportOptions
-    from ddp_mlp.data.sources.tables.facts import NumberFacts, TextFacts
+    from ddp_mlp.data.sources.tables.facts import TextFacts
+    from ddp_mlp.data.sources.tables.looks import Looks
     from ddp_mlp.data.sources.tables.table import Table
 
 #: Categories that become columns of their own; more need a word of the user.
@@ -65,24 +66,6 @@ class Findings:
         empty = [f"left out, as they hold nothing: {listed(self.empty, _SHOWN)}"] if self.empty else []
         constant = [f"the same in every row: {listed(self.constant, _SHOWN)}"] if self.constant else []
         return [*self.notes, *empty, *constant]
-
-
-@dataclass(frozen=True)
-class Looks:
-    """All that was learned about the cells of the columns that are used.
-
-    Attributes
-    ----------
-    numbers, texts : dict of str to facts
-        The latter for those columns whose text matters.
-    """
-
-    numbers: Mapping[str, NumberFacts]
-    texts: Mapping[str, TextFacts]
-
-    def shown_decimal(self) -> str | None:
-        """Return the decimal sign that the table shows."""
-        return decimal_sign(self.numbers, [f for name, f in self.texts.items() if not self.numbers[name].is_number])
 
 
 def understand_features(table: Table, names: Sequence[str], looks: Looks, options: ImportOptions) -> Findings:

@@ -8,8 +8,10 @@ from ddp_mlp.data.rows import MAX_CLASSES, Description
 from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
-from ddp_mlp.data.sources.tables.facts import MOST_VALUES, learn_numbers, learn_texts
-from ddp_mlp.data.sources.tables.meaning import Looks, understand_features
+from ddp_mlp.data.sources.tables.facts import MOST_VALUES
+from ddp_mlp.data.sources.tables.kept import keeping
+from ddp_mlp.data.sources.tables.looks import Looks, look, look_at_texts
+from ddp_mlp.data.sources.tables.meaning import understand_features
 from ddp_mlp.data.sources.tables.reading_like import source_like
 from ddp_mlp.data.sources.tables.targets import understand_targets
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
@@ -34,6 +36,7 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     DataError
         If columns cannot be understood: one error that lists all of them.
     """
+    table = keeping(table, options.scratch)
     if options.like is not None:
         return source_like(table, options.like, options)
     features = choose_features(table, options)
@@ -83,18 +86,15 @@ def choose_features(table: Table, options: ImportOptions) -> list[str]:
 
 def _look(table: Table, features: Sequence[str], options: ImportOptions) -> Looks:
     """Read the columns that are used: as numbers all of them, as text where that matters."""
-    used = [*features, *options.targets]
-    numbers = learn_numbers(table, used)
-    if numbers[used[0]].n_rows == 0:
-        raise DataError(f"{table.path}: a header but no rows; at least one row of values is needed")
-    limits = {n: MOST_VALUES for n in features if not numbers[n].is_number or _is_stated_text(table, n, options)}
     for_classes = MAX_CLASSES + 1 if options.task in {"binary", "multiclass"} else MOST_VALUES
-    limits |= dict.fromkeys(options.targets, for_classes)
-    looks = Looks(numbers, learn_texts(table, limits))
+    texts = {name: MOST_VALUES for name in features if _is_stated_text(table, name, options)}
+    looks = look(table, [*features, *options.targets], texts | dict.fromkeys(options.targets, for_classes))
+    if looks.numbers[options.targets[0]].n_rows == 0:
+        raise DataError(f"{table.path}: a header but no rows; at least one row of values is needed")
     # Where commas are decimal signs, points may group thousands, so numbers with points are looked at again.
     if (options.decimal or looks.shown_decimal()) == ",":
-        again = {n: MOST_VALUES for n in features if n not in looks.texts and not numbers[n].is_whole}
-        looks = Looks(numbers, {**looks.texts, **learn_texts(table, again)})
+        again = {n: MOST_VALUES for n in features if n not in looks.texts and not looks.numbers[n].is_whole}
+        looks = Looks(looks.numbers, {**looks.texts, **look_at_texts(table, again)})
     return looks
 
 

@@ -11,10 +11,10 @@ from ddp_mlp.data.sources.column import Column, column_of
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.cells import PLAIN
 from ddp_mlp.data.sources.tables.encoding import Encoder
-from ddp_mlp.data.sources.tables.facts import MOST_VALUES, learn_numbers, learn_texts
+from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.forms import form_of
 from ddp_mlp.data.sources.tables.like import columns_like
-from ddp_mlp.data.sources.tables.meaning import Looks
+from ddp_mlp.data.sources.tables.looks import look
 from ddp_mlp.data.sources.tables.targets import Targets
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 from ddp_mlp.errors import DataError, UsageError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ddp_mlp.data.schema import Schema
     from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.sources.tables.looks import Looks
     from ddp_mlp.data.sources.tables.table import Table
 
 _SHOWN = 8
@@ -108,7 +109,7 @@ def _targets_like(
     """Return how targets are read, and what does not fit."""
     if absent := [name for name in names if name not in table.names]:
         return Targets(schema.task, (), ()), [f"no column {listed(absent)} with the targets"]
-    looks = Looks(learn_numbers(table, names), learn_texts(table, dict.fromkeys(names, MOST_VALUES)))
+    looks = look(table, names, dict.fromkeys(names, MOST_VALUES))
     if schema.task != "regression":
         return _classes_like(looks, schema, names[0])
     forms, problems = [], []

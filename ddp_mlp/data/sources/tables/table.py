@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
 #: Each column costs memory of its own, so that a million would take gigabytes.
 MOST_COLUMNS = 200_000
+
+
+class Blocks(Protocol):
+    """Reads the cells of columns from the first row on."""
+
+    def __call__(self, positions: Sequence[int], numbers: Collection[int] = (), /) -> Iterator[list[Any]]:
+        """Yield the next rows: one `pyarrow.Array` for each of `positions`, all of one length.
+
+        They hold strings, and a null is a missing cell. Of positions that are also among `numbers` they may be float64
+        instead, with a null or NaN for a missing cell, as long as the cells are plain numbers: a reader does so where
+        that is faster.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,25 +46,32 @@ class Table:
         One name a column, all different; ``column 3`` where the file has none.
     unnamed : frozenset of str
         Which of them have no name in the file.
-    blocks : callable
-        Takes positions of columns and returns an iterator of lists of `pyarrow.Array` of strings, one array for each
-        position, all of one length: the next rows. A null is a missing cell.
+    blocks : Blocks
+        The reader of cells.
     locate : callable
         Takes positions of rows, ascending, and returns in words where each is: ``line 5``.
     notes : tuple of str
         What was decided when the file was read.
     categories : dict of str to tuple of str
         Categories that the file itself declares, in order.
+    is_slow : bool
+        Whether cells have to be made of text, so that it is better to keep them than to read them again.
     """
 
     path: Path
     source: str
     names: tuple[str, ...]
     unnamed: frozenset[str]
-    blocks: Callable[[Sequence[int]], Iterator[list[Any]]]
+    blocks: Blocks
     locate: Callable[[Sequence[int]], list[str]]
     notes: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_slow: bool = False
+
+    def positions(self, names: Sequence[str]) -> list[int]:
+        """Return where columns are."""
+        places = {name: place for place, name in enumerate(self.names)}
+        return [places[name] for name in names]
 
     def require(self, names: Sequence[str], option: str) -> None:
         """Check that columns are there.
@@ -109,11 +129,12 @@ def joined(tables: Sequence[Table]) -> Table:
             raise DataError(f"{table.path}: {found} than {first.path}; files that are one table have the same columns")
     sizes: dict[int, int] = {}
 
-    def blocks(positions: Sequence[int]) -> Iterator[list[Any]]:
+    def blocks(positions: Sequence[int], numbers: Collection[int] = ()) -> Iterator[list[Any]]:
         for number, table in enumerate(tables):
-            own = [table.names.index(first.names[i]) for i in positions]
+            own = table.positions([first.names[i] for i in positions])
+            own_numbers = table.positions([first.names[i] for i in numbers])
             sizes[number] = 0
-            for block in table.blocks(own):
+            for block in table.blocks(own, own_numbers):
                 sizes[number] += len(block[0]) if block else 0
                 yield block
 
@@ -130,4 +151,4 @@ def joined(tables: Sequence[Table]) -> Table:
 
     notes = tuple(f"{table.path.name}: {note}" for table in tables for note in table.notes)
     source = f"{first.source} and {len(tables) - 1} more"
-    return Table(first.path, source, first.names, first.unnamed, blocks, locate, notes, first.categories)
+    return replace(first, source=source, blocks=blocks, locate=locate, notes=notes)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ddp_mlp.data.sources.options import ImportOptions
     from ddp_mlp.data.sources.tables.facts import TextFacts
-    from ddp_mlp.data.sources.tables.meaning import Looks
+    from ddp_mlp.data.sources.tables.looks import Looks
     from ddp_mlp.data.sources.tables.table import Table
     from ddp_mlp.data.tasks import Guess
 

@@ -1,0 +1,118 @@
+"""HDF5 files of others as a source: whatever `open_dataset` reads in place, copied as a data set of this program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ddp_mlp.data.dataset.dataset import Wanted, open_dataset, split_location
+from ddp_mlp.data.hdf5.attributes import read_text
+from ddp_mlp.data.hdf5.guard import is_hdf5, open_readonly
+from ddp_mlp.data.hdf5.nodes import Group, root
+from ddp_mlp.data.rows import Description, require_task
+from ddp_mlp.data.schema import SourceColumn
+from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
+from ddp_mlp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ddp_mlp.data.dataset.dataset import DatasetFile
+    from ddp_mlp.data.rows import Rows
+    from ddp_mlp.data.schema import Schema
+    from ddp_mlp.data.sources.options import ImportOptions
+
+#: Numbers of a block of rows, unless a single row has more.
+_BLOCK_NUMBERS = 2**23
+_MOST_LOOKED_AT = 100
+
+
+def is_hdf5_location(path: Path) -> bool:
+    """Tell whether a path, or ``F.h5:/GROUP``, is of an HDF5 file."""
+    file = split_location(path)[0]
+    return file.is_file() and is_hdf5(file)
+
+
+def read_hdf5(path: Path, options: ImportOptions) -> Source:
+    """Read the features and targets that a file of others holds.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or ``F.h5:/GROUP``.
+    options : ImportOptions
+        ``features``, ``targets`` and ``weights`` are places as in ``[data]``; of a frame of pandas, names of columns.
+
+    Raises
+    ------
+    UsageError
+        If missing values are to be dropped or marked.
+    DataError
+        As `open_dataset`, and for values that are not finite unless missing ones are imputed.
+    """
+    if options.missing not in {"auto", "error", "impute"}:
+        raise UsageError(f"{path}: --missing {options.missing} is for tables; impute or error is allowed for HDF5")
+    features, targets = _places(path, options)
+    task = None if options.task == "auto" else require_task(options.task, "--task")
+    fills = options.missing == "impute"
+
+    def opened() -> DatasetFile:
+        return open_dataset(path, features=features, targets=targets, weights=options.weights, wanted=Wanted(task=task))
+
+    def blocks() -> Iterator[tuple[str, Rows]]:
+        with opened() as dataset:
+            for name, split in dataset.splits.items():
+                rows = split.allowing_missing() if fills else split
+                step = max(1, min(BLOCK_ROWS, _BLOCK_NUMBERS // dataset.schema.n_features))
+                for start in range(0, split.n_samples, step):
+                    yield name, rows.read(start, min(start + step, split.n_samples))
+
+    with opened() as dataset:
+        dtype = np.result_type(*(split.feature_dtype for split in dataset.splits.values())).name
+        sizes = {name: split.n_samples for name, split in dataset.splits.items()}
+        description = _description(dataset.schema, f"HDF5 {dataset.path.name}", dtype, fills=fills)
+        return Source(description, sizes, blocks, dataset.notes)
+
+
+def _places(path: Path, options: ImportOptions) -> tuple[str | None, str | None]:
+    """Return the places of features and targets; names alone are those of the columns of the only frame."""
+    features, targets = ",".join(options.features) or None, ",".join(options.targets) or None
+    frame = _frame_of(path) if targets and not features else None
+    if frame and options.targets and not any(set("/:[") & set(name) for name in options.targets):
+        return frame, ",".join(f"{frame}:{name}" for name in options.targets)
+    return features, targets
+
+
+def _frame_of(path: Path) -> str | None:
+    """Return the name of the group that is a frame of pandas, if the file holds nothing else."""
+    file, group = split_location(path)
+    with open_readonly(file) as opened:
+        base = root(opened).follow(group, soft=True)
+        names = base.names(_MOST_LOOKED_AT) if isinstance(base, Group) else []
+        node = base.follow(names[0], soft=True) if isinstance(base, Group) and len(names) == 1 else None
+        is_frame = isinstance(node, Group) and (read_text(node, "pandas_type") or "").startswith("frame")
+    return names[0] if is_frame else None
+
+
+def _description(schema: Schema, source: str, dtype: str, *, fills: bool) -> Description:
+    names = schema.feature_names
+    columns = schema.columns
+    if fills:
+        names = names or tuple(f"feature{i}" for i in range(schema.n_features))
+        columns = columns or tuple(SourceColumn(name, "number", (name,), missing="impute") for name in names)
+    return Description(
+        task=schema.task,
+        source=source,
+        n_features=schema.n_features,
+        feature_dtype=dtype,
+        n_targets=schema.n_targets,
+        n_classes=schema.n_classes,
+        feature_names=names,
+        target_names=schema.target_names,
+        class_names=schema.class_names,
+        image_shape=schema.image_shape,
+        columns=columns,
+        target_units=schema.target_units,
+    )
