@@ -317,7 +317,9 @@ def _is_series(cells: list[str]) -> bool:
 
 
 def _is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -> bool:
-    columns = [[row[i] for row in rows if not _is_missing(row[i])] for i in range(len(cells))]
+    # Where files were joined, the names come again; they are no cells of their columns.
+    others = [row for row in rows if row != cells]
+    columns = [[row[i] for row in others if not _is_missing(row[i])] for i in range(len(cells))]
     is_numeric = [bool(column) and all(map(_is_number, column)) for column in columns]
     known = [(c, numeric, column) for c, numeric, column in zip(cells, is_numeric, columns, strict=True) if c.strip()]
     texts = [(c, numeric, column) for c, numeric, column in known if not _is_number(c)]
@@ -325,7 +327,7 @@ def _is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -
         return True
     if not texts:
         return not rows and not known
-    repeats = any(c.strip() in {cell.strip() for cell in column} for c, _, column in texts)
+    repeats = len(others) < len(rows) or any(c.strip() in {cell.strip() for cell in column} for c, _, column in texts)
     if len(texts) == len(known):
         differ = len({c.strip() for c, *_ in texts}) == len(texts)
         return not rows or (differ and not repeats)

@@ -215,7 +215,7 @@ def _add_category(table: Table, name: str, looks: Looks, options: ImportOptions,
     stated = name in options.text or name in options.ordinal
     n_values = None if facts.values is None else len(facts.values)
     if not stated and name not in table.categories:
-        if _is_name(facts):
+        if _is_name(facts) or (name in table.unnamed and n_values == facts.n_filled):
             n = f"{n_values} different texts" if n_values else "texts that differ"
             findings.notes.append(f"warning: column {shown(name)} holds {n} in {facts.n_filled} cells and is left out")
             return
