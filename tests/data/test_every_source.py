@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import io as scipy_io
 
 from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.importing import FORMATS, MAKERS, open_source, write_source
@@ -16,6 +18,8 @@ from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from tests.data.test_idx import IMAGES, LABELS, write_pair
 from tests.workbooks import write_workbook
+
+X, Y = np.arange(60).reshape(30, 2) / 4, np.arange(30) / 8
 
 
 def table(folder: Path) -> Source:
@@ -94,10 +98,21 @@ def libsvm(folder: Path) -> Source:
     return open_source([folder / "t.svm"], ImportOptions())
 
 
+def hdf5(folder: Path) -> Source:
+    with h5py.File(folder / "t.h5", "w") as file:
+        file["X"], file["y"] = X, Y
+    return open_source([folder / "t.h5"], ImportOptions())
+
+
+def matlab(folder: Path) -> Source:
+    scipy_io.savemat(folder / "t.mat", {"X": X, "y": Y})
+    return open_source([folder / "t.mat"], ImportOptions())
+
+
 #: At least one of each format.
 IMPORTED = {
     "table": table, "classes": classes, "images": images, "parquet": parquet, "feather": feather, "json": json_lines,
-    "excel": excel, "arff": arff, "npz": npz, "npy": npy, "libsvm": libsvm,
+    "excel": excel, "arff": arff, "npz": npz, "npy": npy, "libsvm": libsvm, "hdf5": hdf5, "matlab": matlab,
 }  # fmt: skip
 
 

@@ -45,6 +45,9 @@ def test_every_separator_and_end_of_line(tmp_path: Path, separator: str, end: st
     [
         ("sep=;\na;b\n1,5;2,5\n2,5;3,5\n", ("a", "b"), ["1,5", "2,5"]),
         ("1,5;2,5;3,5\n2,5;3,5;3,5\n", ("column 1", "column 2", "column 3"), ["1,5", "2,5", "3,5"]),
+        ("0,1\n0.5,1.5\n2.5,-3.5\n", ("0", "1"), ["0.5", "1.5"]),  # as pandas names columns
+        (",0,1\n0,0.5,1.5\n1,2.5,3.0\n", ("column 1", "0", "1"), ["0", "0.5", "1.5"]),
+        ("0,1,2,3\n4,5,6,7\n8,9,10,11\n", tuple(f"column {i}" for i in range(1, 5)), ["0", "1", "2", "3"]),
         ("# station 7\n# made 2024\na,b\n1,2\n", ("a", "b"), ["1", "2"]),
         ("# a,b\n1,2\n3,4\n", ("a", "b"), ["1", "2"]),
         ("# a b\n1 2\n3 4\n", ("a", "b"), ["1", "2"]),

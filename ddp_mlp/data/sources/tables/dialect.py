@@ -8,7 +8,7 @@ ragged line does not hide one.
 The first line is names unless it looks like the rows below it:
 
 - a cell with text over a column of numbers makes it names, numbers in it or not, and so do years
-  that count on;
+  that count on, and numbers that count on over columns of fractions, as pandas writes them;
 - nothing but numbers, or numbers over numbers and text over text, makes it a row;
 - where neither holds, it is names if all are text, differ and do not occur below.
 """
@@ -310,10 +310,19 @@ def _commented_names(lines: Sequence[str], layout: _Layout, width: int) -> tuple
 
 def _is_series(cells: list[str]) -> bool:
     """Tell whether cells are years or other whole numbers that count on, as names of columns do."""
-    if len(cells) < _FEWEST_SERIES or not all(cell.strip().isdecimal() for cell in cells):
+    return len(cells) >= _FEWEST_SERIES and _counts_on(cells)
+
+
+def _counts_on(cells: list[str]) -> bool:
+    if len(cells) < 2 or not all(cell.strip().isdecimal() for cell in cells):
         return False
     numbers = [int(cell) for cell in cells]
     return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _are_fractions(column: list[str]) -> bool:
+    """Tell whether most cells of a column are written with a fraction, as no whole number is."""
+    return 2 * sum("." in cell or "," in cell for cell in column) > len(column)
 
 
 def _is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -> bool:
@@ -326,7 +335,9 @@ def _is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -
     if any(numeric and not _is_missing(c) for c, numeric, _ in texts):
         return True
     if not texts:
-        return not rows and not known
+        return (not rows and not known) or (
+            _counts_on([c for c, *_ in known]) and all(_are_fractions(column) for *_, column in known)
+        )
     repeats = len(others) < len(rows) or any(c.strip() in {cell.strip() for cell in column} for c, _, column in texts)
     if len(texts) == len(known):
         differ = len({c.strip() for c, *_ in texts}) == len(texts)

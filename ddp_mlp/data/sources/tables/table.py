@@ -85,7 +85,8 @@ class Table:
             if name not in self.names:
                 close = difflib.get_close_matches(name, self.names, 1)
                 hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(self.names)}"
-                raise UsageError(f"{self.path}: no column {name!r} for {option}; {hint}")
+                headless = next((f" ({note})" for note in self.notes if "--header" in note), "")
+                raise UsageError(f"{self.path}: no column {name!r} for {option}; {hint}{headless}")
 
     def place(self, row: int) -> str:
         """Return in words where one row is."""
