@@ -36,6 +36,8 @@ class Optimizer(Entry):
     coefficients : callable
         ``coefficients(settings, learning_rate, step)`` returns `c`: at most `COEFFICIENTS` numbers. `settings` are
         those of ``[optimizer]``; steps are counted from 0.
+    rate : float
+        Learning rate that "auto" takes, chosen by measuring on tables of classes and of quantities.
     moments : tuple of str
         Vectors like the parameters that it keeps; they begin as zeros and are in every checkpoint.
     looks_ahead_by : int, optional
@@ -49,6 +51,7 @@ class Optimizer(Entry):
 
     update: Callable[..., None]
     coefficients: Callable[[Settings, float, int], tuple[float, ...]]
+    rate: float
     moments: tuple[str, ...] = ()
     looks_ahead_by: int | None = None
     scales_layers: bool = False
@@ -220,20 +223,20 @@ def _eps(default: float) -> dict[str, Key]:
 HOLDS = "line_search"
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(_sgd, _sgd_coefficients),
-    "momentum": Optimizer(_momentum, _momentum_coefficients, ("velocity",), keys=_MOMENTUM),
+    "sgd": Optimizer(_sgd, _sgd_coefficients, 0.03),
+    "momentum": Optimizer(_momentum, _momentum_coefficients, 0.01, ("velocity",), keys=_MOMENTUM),
     # The difference is where the gradient is taken.
-    "nesterov": Optimizer(_momentum, _nesterov_coefficients, ("velocity",), looks_ahead_by=2, keys=_MOMENTUM),
-    "adagrad": Optimizer(_adagrad, _adagrad_coefficients, ("squares",), keys=_eps(1e-7)),
+    "nesterov": Optimizer(_momentum, _nesterov_coefficients, 0.01, ("velocity",), looks_ahead_by=2, keys=_MOMENTUM),
+    "adagrad": Optimizer(_adagrad, _adagrad_coefficients, 0.01, ("squares",), keys=_eps(1e-7)),
     "rmsprop": Optimizer(
-        _rmsprop, _rmsprop_coefficients, ("mean_squares",),
+        _rmsprop, _rmsprop_coefficients, 0.001, ("mean_squares",),
         keys=_RHO | _eps(1e-6),
     ),
-    "adam": Optimizer(_adam, _adam_coefficients, _MOMENTS, keys=_BETAS | _eps(1e-8)),
-    "adamw": Optimizer(_adamw, _adamw_coefficients, _MOMENTS, keys=_BETAS | _eps(1e-8) | _DECAY),
+    "adam": Optimizer(_adam, _adam_coefficients, 0.001, _MOMENTS, keys=_BETAS | _eps(1e-8)),
+    "adamw": Optimizer(_adamw, _adamw_coefficients, 0.001, _MOMENTS, keys=_BETAS | _eps(1e-8) | _DECAY),
     "lamb": Optimizer(
-        _lamb, _lamb_coefficients, _MOMENTS, scales_layers=True,
+        _lamb, _lamb_coefficients, 0.003, _MOMENTS, scales_layers=True,
         keys=_BETAS | _eps(1e-6) | _DECAY,
     ),
-    HOLDS: Optimizer(_hold, _sgd_coefficients, searches_line=True),
+    HOLDS: Optimizer(_hold, _sgd_coefficients, 1.0, searches_line=True),
 }  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 from ddp_mlp.checkpoint.sealed_hdf5 import make_image
 from ddp_mlp.checkpoint.untrusted import Stored, reading
 from ddp_mlp.config import Config, from_builtins
+from ddp_mlp.config.defaults import EARLIER_DEFAULTS
 from ddp_mlp.core.layout import Floats, digest
 from ddp_mlp.core.network import Network, build_network
 from ddp_mlp.data.normalization import KINDS, Normalization
@@ -122,6 +123,9 @@ def read_description(stored: Stored) -> tuple[Config, Schema, Normalization, Net
 
 def _with_later_keys(config: Any) -> Any:
     """Return a configuration that may be from before a key: with the value that did the same."""
+    for section, defaults in EARLIER_DEFAULTS.items():
+        if isinstance(table := isinstance(config, dict) and config.get(section), dict):
+            config[section] = defaults | table
     data, train = (config.get(name) if isinstance(config, dict) else None for name in ("data", "train"))
     if isinstance(data, dict) and isinstance(train, dict) and "seed" in train:
         data.setdefault("split_seed", train["seed"])  # the rows that validate were those of the seed of training

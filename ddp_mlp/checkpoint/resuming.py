@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from ddp_mlp.config import Config
 from ddp_mlp.config.schema import DEFAULT_SPLIT_SEED
 from ddp_mlp.core.schedules import ends_with_run
 from ddp_mlp.data.dataset.fingerprints import is_same_content
-from ddp_mlp.errors import CheckpointError
+from ddp_mlp.errors import CheckpointError, literal
 
 #: Keys that may differ between a checkpoint and the configuration that resumes it.
 _FREE_KEYS = {
@@ -23,12 +23,58 @@ _FREE_KEYS = {
 }
 
 
-def resumed_config(checkpoint: Checkpoint, config: Config) -> Config:
-    """Return the configuration to go on with: rows that validate are those of the beginning unless it says others."""
+#: Values by section and key.
+Values = dict[str, dict[str, Any]]
+
+
+def kept_values(stored: Config, config: Config, earlier: Config | None) -> Values:
+    """Return the values of keys that nobody has set, and that had other defaults when a run began.
+
+    Parameters
+    ----------
+    stored : Config
+        Of the run.
+    config, earlier : Config
+        What is asked for now, and what an earlier version would have taken it for.
+    """
+    if earlier is None:
+        return {}
+    found: Values = {}
+    was, then = msgspec.to_builtins(stored), msgspec.to_builtins(earlier)
+    for section, table in msgspec.to_builtins(config).items():
+        for key, value in table.items():
+            if value != then[section][key] == was[section][key]:
+                found.setdefault(section, {})[key] = then[section][key]
+    return found
+
+
+def with_values(config: Config, values: Values) -> Config:
+    """Return a configuration with other values of some keys."""
+    return replace(config, **{name: replace(getattr(config, name), **table) for name, table in values.items()})
+
+
+def kept_text(values: Values) -> str:
+    """Return a line that tells of `kept_values`, or nothing."""
+    names = [f"{section}.{key} = {literal(value)}" for section, table in values.items() for key, value in table.items()]
+    if not names:
+        return ""
+    return f"as the run began, before defaults changed: {', '.join(names)}"
+
+
+def resumed_config(checkpoint: Checkpoint, config: Config, earlier: Config | None = None) -> tuple[Config, str]:
+    """Return the configuration to go on with, and a line about keys that are as the run began, if any are.
+
+    Parameters
+    ----------
+    config, earlier : Config
+        As for `kept_values`.
+    """
+    kept = kept_values(checkpoint.config, config, earlier)
+    config = with_values(config, kept)
     data = config.data
     if data.split_seed == DEFAULT_SPLIT_SEED:
         data = replace(data, split_seed=checkpoint.config.data.split_seed)
-    return replace(config, data=data)
+    return replace(config, data=data), kept_text(kept)
 
 
 def check_content(checkpoint: Checkpoint, fingerprint: str) -> None:

@@ -13,7 +13,6 @@ from ddp_mlp.cli.options import tell
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
-    from ddp_mlp.config import Config
     from ddp_mlp.training.report import Report
 
 #: Seconds between plain lines within an epoch.
@@ -30,7 +29,7 @@ class Shown(Protocol):
         """Show a line that stays."""
 
 
-def make_progress(kind: str, config: Config, comm: Communicator) -> AbstractContextManager[Shown]:
+def make_progress(kind: str, comm: Communicator) -> AbstractContextManager[Shown]:
     """Return the display of the progress of a run on this rank.
 
     Under a launcher standard error is often a pipe that claims to be a terminal, or the
@@ -39,8 +38,8 @@ def make_progress(kind: str, config: Config, comm: Communicator) -> AbstractCont
     if kind == "none":
         return nullcontext(Silent())
     if kind == "bar" or (kind == "auto" and comm.world_size == 1 and sys.stderr.isatty()):
-        return Bar(config.train.epochs)
-    return nullcontext(Plain(config.train.epochs))
+        return Bar()
+    return nullcontext(Plain())
 
 
 def _epoch_line(row: dict[str, Any], epochs: int) -> str:
@@ -69,8 +68,7 @@ class Silent:
 class Plain:
     """Prints a line for each epoch, and within long epochs every few seconds."""
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+    def __init__(self) -> None:
         self._started = self._last = monotonic()
         self._first_step: int | None = None
 
@@ -81,11 +79,11 @@ class Plain:
             self._first_step = report.step
             self._started = now
         if report.finished_epoch:
-            tell(_epoch_line(report.finished_epoch, self._epochs))
+            tell(_epoch_line(report.finished_epoch, report.epochs))
         elif now - self._last >= _PLAIN_EVERY_S:
             rate = (report.step - self._first_step) / max(now - self._started, 1e-9)
             left = _duration(report.steps_left / rate) if rate else "?"
-            tell(f"epoch {report.epoch + 1}/{self._epochs}  step {report.step}  {rate:,.1f} steps/s  {left} left")
+            tell(f"epoch {report.epoch + 1}/{report.epochs}  step {report.step}  {rate:,.1f} steps/s  {left} left")
         else:
             return
         self._last = now
@@ -98,12 +96,11 @@ class Plain:
 class Bar:
     """Draws a bar with rate and remaining time under the lines of the epochs."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         size = shutil.get_terminal_size()  # not by rich, which believes any COLUMNS
-        self._epochs = epochs
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -127,11 +124,11 @@ class Bar:
     def show(self, report: Report) -> None:
         """Move the bar."""
         if report.finished_epoch:
-            self.tell(_epoch_line(report.finished_epoch, self._epochs))
+            self.tell(_epoch_line(report.finished_epoch, report.epochs))
         speed = self._progress.tasks[0].speed
         self._progress.update(
             self._task,
-            description=f"epoch {min(report.epoch + 1, self._epochs)}/{self._epochs}",
+            description=f"epoch {min(report.epoch + 1, report.epochs)}/{report.epochs}",
             completed=report.step,
             total=report.step + report.steps_left,
             rate=f"{speed:,.0f}/s" if speed else "",

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from ddp_mlp.config.bounds import in_words, objection, parts, words
+from ddp_mlp.config.defaults import patience_beside
 from ddp_mlp.config.model_checks import check_model
-from ddp_mlp.config.schema import is_table, keys, sections
+from ddp_mlp.config.schema import is_table, keys, sections, value_of
 from ddp_mlp.config.suggestions import suggest, suggest_key
 from ddp_mlp.config.update_checks import check_update, resolve_update
 from ddp_mlp.config.values import how_to_write
@@ -76,7 +77,14 @@ def _name(text: str) -> str:
 
 def resolve_defaults(raw: Table) -> Table:
     """Fill in the defaults that depend on other keys."""
-    return _resolve_checkpoint(resolve_update(raw))
+    return _resolve_checkpoint(_resolve_stopping(resolve_update(raw)))
+
+
+def _resolve_stopping(raw: Table) -> Table:
+    if value_of(raw, "train", "early_stopping_patience") != "auto":
+        return raw
+    patience = patience_beside(value_of(raw, "schedule", "name"))
+    return raw | {"train": {**raw.get("train", {}), "early_stopping_patience": patience}}
 
 
 def _resolve_checkpoint(raw: Table) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 import tomli_w
 
 from ddp_mlp.config.checks import check_consistency, check_values, resolve_defaults
+from ddp_mlp.config.defaults import EARLIER_DEFAULTS
 from ddp_mlp.config.schema import Config, is_table, keys, sections
 from ddp_mlp.config.toml import Table, parse_toml, parse_value
 from ddp_mlp.config.values import NONE, advice_for_line, plain
@@ -31,7 +33,13 @@ TABLE_SUFFIXES = (
 _PATH_KEYS = ("train", "valid")
 
 
-def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[str, str] = os.environ) -> Config:
+def load_config(
+    path: Path,
+    overrides: Iterable[str] = (),
+    environment: Mapping[str, str] = os.environ,
+    *,
+    with_earlier_defaults: bool = False,
+) -> Config:
     """Read a configuration file and apply the environment and the command line to it.
 
     Parameters
@@ -43,6 +51,9 @@ def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[
         ``SECTION.KEY=VALUE``, the value in TOML or a bare word.
     environment : mapping
         ``DDP_MLP_SECTION_KEY=VALUE``; weaker than `overrides`, stronger than the file.
+    with_earlier_defaults : bool
+        Whether keys that nobody has set have the values that they had in earlier versions, where these go with the
+        keys that are set.
 
     Raises
     ------
@@ -55,7 +66,17 @@ def load_config(path: Path, overrides: Iterable[str] = (), environment: Mapping[
     raw: Table = {}
     for _, table in layers(path, overrides, environment, problems):
         _merge(raw, table)
+    if with_earlier_defaults and not problems:
+        with suppress(UsageError):  # keys that belong to an optimiser that was not the default
+            return _build(_earlier(raw), [], str(path))
     return _build(raw, problems, str(path))
+
+
+def _earlier(raw: Table) -> Table:
+    """Return the keys that are set above the defaults of earlier versions."""
+    earlier: Table = {section: dict(table) for section, table in EARLIER_DEFAULTS.items()}
+    _merge(earlier, plain(raw))
+    return earlier
 
 
 def layers(

@@ -36,7 +36,8 @@ _OWN = {
     "rows, or an error; auto is as the data set was imported.",
     "data.split_seed": "Chooses the rows that are set aside, and the folds, whatever the seed of training is.",
     "data.normalize": "How features are scaled, fitted on the training rows, kept in the model; auto by their values.",
-    "data.normalize_targets": "How targets of a regression are scaled; metrics and answers stay in units of the data.",
+    "data.normalize_targets": "How the targets of a regression are scaled; auto is standard, and none for classes and "
+    "autoencode; metrics and answers stay in units of the data.",
     "data.autoencode": "Learn to answer the normalised features themselves.",
     "data.augment.noise": "Standard deviation of noise that is added to each normalised feature.",
     "data.augment.shift": "Pixels by which images are moved at most, each way.",
@@ -58,7 +59,8 @@ _OWN = {
     "loss.lq": "Factor of the sum of the weights to the power q.",
     "loss.q": "The power of lq.",
     "optimizer.name": "The optimiser; formulas are in optimizers.md.",
-    "optimizer.learning_rate": "Length of a step, before the schedule.",
+    "optimizer.learning_rate": "Length of a step, before the schedule; auto takes the one that suits the optimiser, "
+    "see optimizers.md.",
     "schedule.name": "The schedule; formulas are in optimizers.md.",
     "schedule.warmup_steps": "Steps over which the rate rises from near 0, with each schedule.",
     "train.epochs": "Passes over the training rows.",
@@ -67,7 +69,8 @@ _OWN = {
     "to so many workers; auto is 8, or more where the first start has more workers.",
     "train.seed": "Chooses first weights, order, dropout and augmentation.",
     "train.clip_norm": "Longest gradient; 0 is no limit.",
-    "train.early_stopping_patience": "Epochs without a better loss after which training ends; 0 is off.",
+    "train.early_stopping_patience": "Epochs without a better loss after which training ends, with the weights of the "
+    "best one; 0 is off; auto is 20, and 0 where the schedule has an end.",
     "train.target_loss": "Training loss at which training ends; 0 is off.",
     "train.log_layer_norms": "Write the gradient norm of each layer into metrics.csv.",
     "train.check_ranks_every": "Steps between two comparisons of the weights of all nodes; 0 is never.",

@@ -63,7 +63,7 @@ def _check_targets(data: Table, loss: Table) -> Iterator[str]:
     if isinstance(weights, list) and not any(weights):
         yield "[loss] class_weights: at least one class must weigh more than 0"
     if data.get("autoencode"):
-        if data.get("normalize_targets", "none") != "none":
+        if data.get("normalize_targets") == "standard":
             yield "[data] normalize_targets does not go with autoencode, whose targets are the normalised features"
         if weights is not None:
             yield "[loss] class_weights does not go with [data] autoencode, which has no classes"

@@ -118,7 +118,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     missing: Literal["auto", "impute", "error"] = "auto"
     split_seed: Seed = DEFAULT_SPLIT_SEED
     normalize: Normalize = "auto"
-    normalize_targets: Literal["none", "standard"] = "none"
+    normalize_targets: Literal["auto", "none", "standard"] = "none"
     autoencode: bool = False
     augment: AugmentConfig = AugmentConfig()
 
@@ -165,7 +165,12 @@ class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[optimizer]``: name and first rate; the other keys are those of `ddp_mlp.catalog.optimizers`."""
 
     name: OptimizerName = "sgd"
-    learning_rate: PositiveFloat = 0.1
+    learning_rate: PositiveFloat | Literal["auto"] = 0.1
+
+    @property
+    def first_rate(self) -> float:
+        """The rate that a schedule goes on from: as configured, or that which suits the optimiser."""
+        return OPTIMIZERS[self.name].rate if isinstance(self.learning_rate, str) else self.learning_rate
 
 
 @_with_keys_of(SCHEDULES.values(), one_applies=True)
@@ -184,7 +189,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     micro_batches: Annotated[int, Meta(ge=1, le=MOST_MICRO_BATCHES)] | Literal["auto"] = "auto"
     seed: Seed = 0
     clip_norm: NonNegativeFloat = 0.0
-    early_stopping_patience: Count = 0
+    early_stopping_patience: Count | Literal["auto"] = 0
     target_loss: NonNegativeFloat = 0.0
     log_layer_norms: bool = False
     check_ranks_every: StepCount = 200

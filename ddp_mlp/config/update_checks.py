@@ -19,6 +19,9 @@ _FAMILIES: dict[str, Mapping[str, Entry]] = {"optimizer": OPTIMIZERS, "schedule"
 def resolve_update(raw: Table) -> Table:
     """Fill in the keys of the optimiser and the schedule that the user left open."""
     rate = value_of(raw, "optimizer", "learning_rate")
+    if rate == "auto":
+        rate = OPTIMIZERS[value_of(raw, "optimizer", "name")].rate
+    raw = raw | {"optimizer": {**raw.get("optimizer", {}), "learning_rate": rate}}
     return raw | {section: _resolve(raw, section, entries, rate) for section, entries in _FAMILIES.items()}
 
 

@@ -6,13 +6,20 @@ import msgspec
 
 from ddp_mlp.catalog.keys import Settings
 from ddp_mlp.catalog.schedules import SCHEDULES
-from ddp_mlp.config import ScheduleConfig
+from ddp_mlp.config import Config, ScheduleConfig
+from ddp_mlp.config.defaults import patience_beside
 
 
 def ends_with_run(config: ScheduleConfig) -> bool:
     """Tell whether a schedule has a last step, and it is that of the run."""
     settings: Settings = config
     return SCHEDULES[config.name].ends and settings.steps is None
+
+
+def patience_of(config: Config) -> int:
+    """Return the epochs in a row without a lower loss that end a run; 0 for never."""
+    patience = config.train.early_stopping_patience
+    return patience_beside(config.schedule.name) if isinstance(patience, str) else patience
 
 
 def resolve_schedule(config: ScheduleConfig, total_steps: int) -> ScheduleConfig:

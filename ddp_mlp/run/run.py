@@ -9,8 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name, newest_good
-from ddp_mlp.checkpoint.resuming import check_content, check_resumable, resumed_config
+from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name
+from ddp_mlp.checkpoint.resuming import check_content
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.config import Config
@@ -21,12 +21,12 @@ from ddp_mlp.run.endings import too_late
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.lock import RunLock
 from ddp_mlp.run.files.writer import RunWriter
-from ddp_mlp.run.machines import mixed_hardware, other_hardware
+from ddp_mlp.run.machines import mixed_hardware
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopRequest, StopSignals
 from ddp_mlp.run.snapshot import Imprint
-from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, written_by
+from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, restore, written_by
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
 from ddp_mlp.training.inputs.understanding import as_plain
 from ddp_mlp.training.problem import Problem, prepare
@@ -50,6 +50,7 @@ class RunOptions:
     overwrite: bool = False
     threads: int = 1
     max_time_s: float | None = None
+    earlier: Config | None = None  # with the defaults of earlier versions, for a run that goes on
 
 
 #: Called on rank 0 with each report and each line worth telling.
@@ -120,7 +121,8 @@ class Run:
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
             comm.rank_status.at("while preparing the first step")
-            self._check_content(checkpoint, problem)
+            if checkpoint:
+                self._check_content(checkpoint, problem)
             micro_batches = choose_micro_batches(self._config, checkpoint, comm.world_size, self._options.threads)
             state = checkpoint.state if checkpoint else fresh_state(self._config, problem)
             check_replicas(comm, problem.network.layout, state)
@@ -187,25 +189,15 @@ class Run:
         """Collective. Return the newest good checkpoint, checked against the configuration."""
         if not self._options.resume:
             return None
-        checkpoint: Checkpoint | None = None
-        passed_over: list[str] = []
         with agreed(self._comm):
-            checkpoint, passed_over = newest_good(self._directory.checkpoints)
-            if checkpoint:
-                self._config = resumed_config(checkpoint, self._config)
-                check_resumable(checkpoint, self._config)
-        if checkpoint and (change := other_hardware(checkpoint.written_by, self._hardware)):
-            self._tell(f"warning: {change}")
-        for reason in passed_over:
-            self._tell(f"warning: passed over a checkpoint: {reason}")
-        if not checkpoint:
-            self._tell(f"no checkpoint in {self._directory.checkpoints} yet: starting from the beginning")
-        return checkpoint
+            restored = restore(self._directory.checkpoints, self._config, self._options.earlier, self._hardware)
+        self._config = restored.config
+        for line in restored.lines:
+            self._tell(line)
+        return restored.checkpoint
 
-    def _check_content(self, checkpoint: Checkpoint | None, problem: Problem) -> None:
+    def _check_content(self, checkpoint: Checkpoint, problem: Problem) -> None:
         """Check that the data are those that the run began with."""
-        if checkpoint is None:
-            return
         with agreed(self._comm):
             check_content(checkpoint, problem.fingerprint)
         if checkpoint.fingerprint != problem.fingerprint:

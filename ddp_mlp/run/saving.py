@@ -36,7 +36,7 @@ class Saving:
     ) -> None:
         """`writer` is that of rank 0, and None elsewhere."""
         self._config = config
-        self._cure = partial(likeliest_cure, config, problem, config.optimizer.learning_rate)
+        self._cure = partial(likeliest_cure, config, problem, config.optimizer.first_rate)
         self._comm = comm
         self._layout = problem.network.layout
         self._state = state

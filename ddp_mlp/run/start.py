@@ -1,17 +1,19 @@
-"""The start of a run: its micro-batches, its first state, and where it runs."""
+"""The start of a run: the checkpoint it goes on from or its first state, its micro-batches, and where it runs."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ddp_mlp import __version__
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
-from ddp_mlp.checkpoint.checkpoint import Checkpoint
+from ddp_mlp.checkpoint.checkpoint import Checkpoint, newest_good
+from ddp_mlp.checkpoint.resuming import check_resumable, resumed_config
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import known_to_all
 from ddp_mlp.comm.launcher import slurm_job_id
@@ -19,8 +21,47 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
 from ddp_mlp.errors import UsageError
+from ddp_mlp.run.machines import other_hardware
 from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem
+
+
+class Restored(NamedTuple):
+    """The configuration to go on with, the checkpoint to go on from if there is one, and lines for the user."""
+
+    config: Config
+    checkpoint: Checkpoint | None
+    lines: tuple[str, ...]
+
+
+def restore(checkpoints: Path, config: Config, earlier: Config | None, hardware: Mapping[str, str]) -> Restored:
+    """Find the newest good checkpoint, and check it against the configuration.
+
+    Parameters
+    ----------
+    checkpoints : Path
+        The directory.
+    config, earlier : Config
+        As for `kept_values`.
+    hardware : mapping
+        That of this rank.
+
+    Raises
+    ------
+    CheckpointError
+        If there are checkpoints, but none is good, or the newest is of another configuration.
+    """
+    checkpoint, passed_over = newest_good(checkpoints)
+    if checkpoint is None:
+        return Restored(config, None, (f"no checkpoint in {checkpoints} yet: starting from the beginning",))
+    config, kept = resumed_config(checkpoint, config, earlier)
+    check_resumable(checkpoint, config)
+    warnings = (
+        other_hardware(checkpoint.written_by, hardware),
+        *(f"passed over a checkpoint: {r}" for r in passed_over),
+    )
+    lines = (*(f"warning: {warning}" for warning in warnings if warning), kept)
+    return Restored(config, checkpoint, tuple(filter(None, lines)))
 
 
 def choose_micro_batches(config: Config, checkpoint: Checkpoint | None, world_size: int, threads: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ddp_mlp.comm import Communicator, is_agreed
 from ddp_mlp.config import Config
@@ -20,12 +20,17 @@ from ddp_mlp.run.signals import pending_stop
 from ddp_mlp.study.choices import Assignment, fold_assignments
 from ddp_mlp.study.ranking import over_folds
 
-#: Builds the configuration of a trial from its assignments.
-Configure = Callable[[Sequence[Assignment]], Config]
 Tell = Callable[[str], None]
 
 #: What is wrong with one trial and need not be with the next; anything else ends the study.
 _OF_ITS_OWN = (NonFiniteError, UsageError, DataError)
+
+
+class Configure(Protocol):
+    """Builds the configuration of a trial from its assignments; all else as for `load_config`."""
+
+    def __call__(self, trial: Sequence[Assignment], /, *, with_earlier_defaults: bool = False) -> Config:
+        """Collective."""
 
 
 def refuse_other_runs(directory: Path) -> None:
@@ -115,7 +120,10 @@ def run_one(
     if comm.rank == 0:
         tell(f"{shown or name}: {', '.join(trial)}")
     try:
-        summary = Run(configure(trial), own, comm, tell).execute(lambda report: None)  # noqa: ARG005
+        config = configure(trial)
+        if options.resume:
+            own = replace(own, earlier=configure(trial, with_earlier_defaults=True))
+        summary = Run(config, own, comm, tell).execute(lambda report: None)  # noqa: ARG005
     except DdpMlpError as error:
         if not isinstance(error, _OF_ITS_OWN) or not (is_agreed(error) or comm.world_size == 1):
             raise

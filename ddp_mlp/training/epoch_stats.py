@@ -13,6 +13,7 @@ from ddp_mlp.catalog.schedules import SCHEDULES
 from ddp_mlp.checkpoint.history import cells_of, extended
 from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.config import Config, ScheduleConfig
+from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.engine.engine import StepReport
 
 
@@ -93,7 +94,7 @@ def status_of(progress: Progress, config: Config) -> str:
         return "target-reached"
     if progress.is_stuck:
         return "early-stopped"
-    if 0 < train.early_stopping_patience <= progress.epoch - progress.best_epoch:
+    if 0 < patience_of(config) <= progress.epoch - progress.best_epoch:
         return "early-stopped"
     return "finished" if progress.epoch >= train.epochs else ""
 
@@ -104,6 +105,6 @@ def final_row(progress: Progress, config: Config) -> dict[str, Any]:
     With early stopping these are the best ones, whichever rule ended the run. Before the end
     of the first epoch there is none, and the row is empty.
     """
-    if config.train.early_stopping_patience and progress.best_epoch and status_of(progress, config):
+    if patience_of(config) and progress.best_epoch and status_of(progress, config):
         return progress.best_row
     return progress.last_row

@@ -62,14 +62,10 @@ def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: I
     span = measure_span(rows.features for rows in blocks()) if is_measured else None
     features = began.features if began else _fit_features(config, schema, train, blocks, span, len(train_ids))
     targets = features if data.autoencode else None
-    if data.normalize_targets != "none":
-        if schema.task != "regression":
-            raise UsageError(
-                f"[data] normalize_targets is for quantities, but the data set is {schema.task}; leave it out"
-            )
+    if normalizes_targets(config, schema):
         quantities = (rows.targets for rows in blocks())
         targets = (began and began.target_normalization) or fit_normalization(
-            data.normalize_targets, quantities, np.float64, schema.n_outputs, key="normalize_targets"
+            "standard", quantities, np.float64, schema.n_outputs, key="normalize_targets"
         )
     class_weights = _class_weights(config, schema, blocks())
     if train.has_weights and not any(rows.weights is not None and rows.weights.any() for rows in blocks()):
@@ -83,6 +79,20 @@ def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: I
         "imputed_columns": 0 if span is None else int(np.count_nonzero(span.n_missing)),
     }
     return json.dumps(fitted)
+
+
+def normalizes_targets(config: Config, schema: Schema) -> bool:
+    """Tell whether targets are normalised: "auto" means those of a regression that does not encode its own features.
+
+    Raises
+    ------
+    UsageError
+        If classes shall be normalised.
+    """
+    kind = config.data.normalize_targets
+    if kind == "standard" and schema.task != "regression":
+        raise UsageError(f"[data] normalize_targets is for quantities, but the data set is {schema.task}; leave it out")
+    return kind == "standard" or (kind == "auto" and schema.task == "regression" and not config.data.autoencode)
 
 
 def _needs_span(config: Config, train: Split) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.training.fitting import fit_preprocessing, preprocessing_from_json
+from ddp_mlp.training.fitting import fit_preprocessing, normalizes_targets, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import open_splits
 from ddp_mlp.training.problem import DEFAULT_VALID_FRACTION
 
@@ -47,6 +47,7 @@ def _of_data(config: Config, stack: ExitStack) -> dict[str, str]:
         "data.task": schema.task,
         "data.missing": "impute" if splits[0].allows_missing else "error",
         "data.normalize": f"{fitted.kind}{sample}",
+        "data.normalize_targets": "standard" if normalizes_targets(config, schema) else "none",
         "data.valid_fraction": own or f"{DEFAULT_VALID_FRACTION:g}",
         "loss.name": network.loss,
         "model.output": network.output,
@@ -56,6 +57,7 @@ def _of_data(config: Config, stack: ExitStack) -> dict[str, str]:
         "data.task": data.task == "auto",
         "data.missing": data.missing == "auto",
         "data.normalize": data.normalize == "auto",
+        "data.normalize_targets": data.normalize_targets == "auto",
         "data.valid_fraction": data.valid_fraction is None and data.valid is None and data.folds is None,
         "loss.name": config.loss.name == "auto",
         "model.output": config.model.output == "auto",

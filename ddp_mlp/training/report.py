@@ -18,6 +18,8 @@ class Report:
         Steps to the end of the last epoch.
     learning_rate : float
         Of the last step.
+    epochs : int
+        The last epoch that there may be.
     finished_epoch : dict or None
         The row of ``metrics.csv`` if an epoch has just ended.
     stop : bool
@@ -30,6 +32,7 @@ class Report:
     step: int
     steps_left: int
     learning_rate: float
+    epochs: int
     finished_epoch: dict[str, Any] | None = None
     stop: bool = False
     skipped: tuple[int, ...] = ()

@@ -18,7 +18,7 @@ from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sampling import batch_bounds, epoch_order, global_batch_size, steps_per_epoch
-from ddp_mlp.core.schedules import learning_rate_at, resolve_schedule
+from ddp_mlp.core.schedules import learning_rate_at, patience_of, resolve_schedule
 from ddp_mlp.core.update_rules import update_rules
 from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.engine.evaluation import Evaluator
@@ -121,7 +121,7 @@ class Trainer:
     def _restore_best(self) -> None:
         """Collective. With early stopping the final weights are those of the best epoch."""
         best = self._state.best
-        if self._config.train.early_stopping_patience and self._comm.local_rank == 0 and best is not None:
+        if patience_of(self._config) and self._comm.local_rank == 0 and best is not None:
             self._engine.parameters[:] = best
         self._comm.node_barrier()
 
@@ -186,7 +186,7 @@ class Trainer:
         )
 
     def _rate_at(self, step: int) -> float:
-        rate, factor = self._config.optimizer.learning_rate, self._progress.plateau_factor
+        rate, factor = self._config.optimizer.first_rate, self._progress.plateau_factor
         return learning_rate_at(self._schedule, rate, step, factor)
 
     def learning_rate(self) -> float:
@@ -198,9 +198,9 @@ class Trainer:
     def _report(self, row: dict[str, Any] | None = None) -> Report:
         progress = self._progress
         done = progress.epoch * self._steps_per_epoch + progress.position
-        left = self._config.train.epochs * self._steps_per_epoch - done
-        skipped = tuple(self._skipped)
-        return Report(progress.epoch, progress.step, left, self.learning_rate(), row, self._stop, skipped)
+        epochs, skipped = self._config.train.epochs, tuple(self._skipped)
+        left = epochs * self._steps_per_epoch - done
+        return Report(progress.epoch, progress.step, left, self.learning_rate(), epochs, row, self._stop, skipped)
 
     def _finish_epoch(self, started: float, data_s: float, before: tuple[float, float], n_steps: int) -> Report:
         """Collective. Validate, close the books of the epoch, and report it."""

@@ -328,8 +328,8 @@ def test_other_data_is_named_and_everything_at_once() -> None:
 def test_rows_that_validate_are_those_of_the_beginning():
     """Before there was a seed for them, that of training chose them."""
     began = replace(checkpoint_of(), config=config_of(data={"split_seed": 5}))
-    assert resumed_config(began, config_of()).data.split_seed == 5
-    assert resumed_config(began, config_of(data={"split_seed": 6})).data.split_seed == 6
+    assert resumed_config(began, config_of())[0].data.split_seed == 5
+    assert resumed_config(began, config_of(data={"split_seed": 6}))[0].data.split_seed == 6
 
 
 def test_every_key_is_free_or_checked() -> None:

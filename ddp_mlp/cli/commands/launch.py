@@ -54,10 +54,12 @@ def _with_directory(command: tuple[str, ...]) -> tuple[str, ...]:
     from ddp_mlp.run.files.naming import run_directory
 
     try:
-        loaded = load_config(given["config"], given["overrides"])
+        loaded, earlier = (
+            load_config(given["config"], given["overrides"], with_earlier_defaults=way) for way in (False, True)
+        )
     except DdpMlpError:  # the ranks will say so
         return command
-    chosen = run_directory(loaded, given["config"], resume=given["resume"])
+    chosen = run_directory(loaded, given["config"], earlier if given["resume"] else None)
     tell(f"run directory: {chosen}")
     return (*command, "--out", str(chosen))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
     from ddp_mlp.config import Config
     from ddp_mlp.run.run import RunOptions
+    from ddp_mlp.study.trials import Configure
 
 Summaries = list[dict[str, Any]]
 
@@ -132,7 +133,7 @@ def search(
 
 def _run_all(
     trials: list[list[str]],
-    configure: Callable[[Sequence[str]], Config],
+    configure: Configure,
     options: RunOptions,
     comm: Communicator,
     folds: int,
@@ -216,14 +217,14 @@ def _report_stop(
     return True
 
 
-def _configurations(config: Path, overrides: tuple[str, ...], comm: Any) -> Callable[[Sequence[str]], Any]:
+def _configurations(config: Path, overrides: tuple[str, ...], comm: Any) -> Configure:
     """Return a function that builds the configuration with further assignments, on all ranks alike."""
     from ddp_mlp.comm import agreed
     from ddp_mlp.config import load_config
 
-    def configure(assignments: Sequence[str]) -> Config:
+    def configure(assignments: Sequence[str], *, with_earlier_defaults: bool = False) -> Config:
         with agreed(comm):
-            built = load_config(config, [*overrides, *assignments])
+            built = load_config(config, [*overrides, *assignments], with_earlier_defaults=with_earlier_defaults)
         return built  # noqa: RET504 - the block ends with the agreement of all ranks
 
     return configure

@@ -89,6 +89,7 @@ def train(
     with stop_signals_held(), connect() as comm:
         with agreed(comm):
             loaded = read()
+            earlier = _with_earlier_defaults(config, overrides) if resume else None
         if dry_run:
             with agreed(comm):
                 if comm.rank == 0:
@@ -97,17 +98,22 @@ def train(
         from ddp_mlp.cli.progress import make_progress
         from ddp_mlp.run.run import Run, RunOptions
 
-        directory = out or _choose_directory(loaded, config, comm, resume=resume)
-        options = RunOptions(directory, resume, overwrite, threads, max_time)
-        with make_progress(progress, loaded, comm) as shown:
+        directory = out or _choose_directory(loaded, earlier, config, comm)
+        with make_progress(progress, comm) as shown:
+            options = RunOptions(directory, resume, overwrite, threads, max_time, earlier)
             summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
-        if comm.rank == 0:
-            print_result(_told(summary, as_json=as_json), as_json=as_json)
+        _print_summary(summary, comm, as_json=as_json)
     if summary["status"] == "stopped":
         sys.exit(StoppedError.exit_code)
 
 
-def _choose_directory(loaded: Config, path: Path, comm: Communicator, *, resume: bool) -> Path:
+def _with_earlier_defaults(path: Path, overrides: tuple[str, ...]) -> Config:
+    from ddp_mlp.config import load_config
+
+    return load_config(path, overrides, with_earlier_defaults=True)
+
+
+def _choose_directory(loaded: Config, earlier: Config | None, path: Path, comm: Communicator) -> Path:
     """Collective. Return the run directory that rank 0 finds for a run without --out, and say which."""
     from ddp_mlp.comm import agreed
     from ddp_mlp.run.files.naming import run_directory
@@ -115,11 +121,12 @@ def _choose_directory(loaded: Config, path: Path, comm: Communicator, *, resume:
     chosen = ""
     with agreed(comm):
         if comm.rank == 0:
-            chosen = str(run_directory(loaded, path, resume=resume))
+            chosen = str(run_directory(loaded, path, earlier))
             tell(f"run directory: {chosen}")
     return Path(comm.share_text(chosen)[0])
 
 
-def _told(summary: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
-    """Return the printed part of a summary: a person has read the understanding of the data before the first step."""
-    return {name: value for name, value in summary.items() if as_json or name != "understood"}
+def _print_summary(summary: dict[str, Any], comm: Communicator, *, as_json: bool) -> None:
+    """Print the result; a person has read the understanding of the data before the first step."""
+    if comm.rank == 0:
+        print_result({k: value for k, value in summary.items() if as_json or k != "understood"}, as_json=as_json)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from ddp_mlp.checkpoint.resuming import differences
+from ddp_mlp.checkpoint.resuming import differences, kept_values, with_values
 from ddp_mlp.config import Config, load_config
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.run.files.directory import RunDirectory
@@ -40,21 +40,28 @@ def newest(base: Path, holds: Holds, fits: Holds) -> Path:
     return next((path for path in held if fits(path)), held[0] if held else base)
 
 
-def run_directory(config: Config, path: Path, *, resume: bool) -> Path:
-    """Return where a run of the configuration file `path` goes: somewhere new, or to the newest run that can go on."""
+def run_directory(config: Config, path: Path, earlier: Config | None = None) -> Path:
+    """Return where a run of the configuration file `path` goes: somewhere new, or to the newest run that can go on.
+
+    Parameters
+    ----------
+    earlier : Config, optional
+        For a run that goes on: `config` with the defaults of earlier versions.
+    """
     base = Path("runs") / path.stem
-    if not resume:
+    if earlier is None:
         return next_free(base, _holds_run)
-    return newest(base, _holds_run, lambda directory: _fits(directory, config))
+    return newest(base, _holds_run, lambda directory: _fits(directory, config, earlier))
 
 
 def _holds_run(path: Path) -> bool:
     return RunDirectory(path).holds_run()
 
 
-def _fits(directory: Path, config: Config) -> bool:
+def _fits(directory: Path, config: Config, earlier: Config) -> bool:
     """Tell whether a run directory holds a run of this configuration; runs/c-2 may be one of c-2.toml."""
     try:
-        return not differences(load_config(directory / "config.toml", (), {}), config)
+        stored = load_config(directory / "config.toml", (), {})
+        return not differences(stored, with_values(config, kept_values(stored, config, earlier)))
     except DdpMlpError:
         return False
