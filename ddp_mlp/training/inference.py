@@ -20,7 +20,7 @@ from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.resident import Preprocessing, Resident, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import DdpMlpError, UsageError
 from ddp_mlp.training.drift import remarks
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.tables import DataLocation, located
@@ -163,7 +163,7 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
     ids = np.arange(split.n_samples, dtype=np.int64)
     if split.name != "train" or not (model.fingerprint or held_out):
         return split, ids, []
-    if not is_same_content(model.fingerprint.split("+")[0], known_fingerprint(file)):
+    if not (_trained_on(model, file) or _trained_on_weighted(model, file)):
         if held_out:
             raise UsageError(
                 f"{rows.data} has no split 'valid', and is not the file that the model was trained on; it has"
@@ -175,6 +175,25 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
         return split, valid_ids, [f"{rows.data}: the {len(valid_ids)} rows of the train split that validated"]
     note = f"{rows.data}: {len(train_ids)} of these {len(ids)} rows trained the model; --split valid means the others"
     return split, ids, [f"warning: {note}"]
+
+
+def _trained_on(model: Model, file: DatasetFile) -> bool:
+    return is_same_content(model.fingerprint.split("+")[0], known_fingerprint(file))
+
+
+def _trained_on_weighted(model: Model, file: DatasetFile) -> bool:
+    """Tell whether a model was trained on a file whose weights, which were left aside here, counted then."""
+    data = model.config.data
+    if data.weights == "none":
+        return False
+    wanted = Wanted(schema=model.schema, targets="unused" if data.autoencode else "needed")
+    weights = None if data.weights == "auto" else data.weights
+    names = {"features": data.features, "targets": data.targets, "weights": weights}
+    try:
+        with open_dataset(f"{file.path}:{file.group}", **names, wanted=wanted) as weighted:
+            return weighted.splits["train"].has_weights and _trained_on(model, weighted)
+    except DdpMlpError:  # of another file, these may be anything
+        return False
 
 
 def _load(model: Model, split: Split, comm: Communicator, found: DataLocation, data: str) -> Resident:

@@ -111,6 +111,18 @@ def test_rows_that_trained_are_said_to_be_such_and_those_that_validated_can_be_h
         apply(tmp_path / "run", write(tmp_path / "e.h5", X=X + 1, y=Y), split="valid")
 
 
+@pytest.mark.parametrize("kind", ["by their name", "by key", "in a group"])
+def test_rows_that_trained_with_weights_are_known_too(tmp_path: Path, kind: str) -> None:
+    weights = np.arange(N) % 3 + 0.5
+    name = {"by their name": "sample_weight", "by key": "w", "in a group": "fold__weights"}[kind]
+    group = "fold__" * (kind == "in a group")
+    path = write(tmp_path / "d.h5", **{f"{group}X": X, f"{group}y": Y, name: weights})
+    location = f"{path}:/fold" if group else path
+    train(configured(location, **({"weights": "w"} if kind == "by key" else {})), tmp_path / "run")
+    assert any("108 of these 120 rows trained" in line for line in apply(tmp_path / "run", location)[2])
+    assert len(apply(tmp_path / "run", location, split="valid")[1]) == 12
+
+
 def test_values_far_outside_the_range_of_training_are_warned_of(tmp_path: Path) -> None:
     train(configured(write(tmp_path / "d.h5", ["a", "b", "c"], X=X, y=Y)), tmp_path / "run")
     new = X.copy()
