@@ -163,7 +163,7 @@ def _choose(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray
     ids = np.arange(split.n_samples, dtype=np.int64)
     if split.name != "train" or not (model.fingerprint or held_out):
         return split, ids, []
-    if not (_trained_on(model, file) or _trained_on_weighted(model, file)):
+    if not (_trained_on(model, file) or _trained_on_when_asked_so(model, file)):
         if held_out:
             raise UsageError(
                 f"{rows.data} has no split 'valid', and is not the file that the model was trained on; it has"
@@ -181,17 +181,17 @@ def _trained_on(model: Model, file: DatasetFile) -> bool:
     return is_same_content(model.fingerprint.split("+")[0], known_fingerprint(file))
 
 
-def _trained_on_weighted(model: Model, file: DatasetFile) -> bool:
-    """Tell whether a model was trained on a file whose weights, which were left aside here, counted then."""
+def _trained_on_when_asked_so(model: Model, file: DatasetFile) -> bool:
+    """Tell whether a model was trained on a file, opened as its training did: with targets, weights and all names."""
     data = model.config.data
-    if data.weights == "none":
-        return False
-    wanted = Wanted(schema=model.schema, targets="unused" if data.autoencode else "needed")
     weights = None if data.weights == "auto" else data.weights
-    names = {"features": data.features, "targets": data.targets, "weights": weights}
+    wanted = Wanted(None if data.task == "auto" else data.task, None, "unused" if data.autoencode else "needed")
     try:
-        with open_dataset(f"{file.path}:{file.group}", **names, wanted=wanted) as weighted:
-            return weighted.splits["train"].has_weights and _trained_on(model, weighted)
+        location = f"{file.path}:{file.group}"
+        with open_dataset(
+            location, features=data.features, targets=data.targets, weights=weights, wanted=wanted
+        ) as again:
+            return _trained_on(model, again)
     except DdpMlpError:  # of another file, these may be anything
         return False
 

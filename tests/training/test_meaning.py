@@ -123,6 +123,24 @@ def test_rows_that_trained_with_weights_are_known_too(tmp_path: Path, kind: str)
     assert len(apply(tmp_path / "run", location, split="valid")[1]) == 12
 
 
+@pytest.mark.parametrize(
+    ("arrays", "keys"),
+    [
+        ({"X": X, "y": Y > 0}, {"autoencode": True}),
+        ({"a": X, "b": Y}, {"features": "a", "targets": "b"}),
+        ({"X": X, "y": np.arange(N) // 2}, {"task": "regression"}),
+    ],
+)
+@pytest.mark.parametrize("answers_only", [False, True])
+def test_rows_that_trained_are_known_however_they_are_asked(
+    tmp_path: Path, arrays: Any, keys: Any, answers_only: bool
+) -> None:
+    path = write(tmp_path / "d.h5", **arrays)
+    train(configured(path, **keys), tmp_path / "run")
+    said = apply(tmp_path / "run", path, answers_only=answers_only)[2]
+    assert any("108 of these 120 rows trained" in line for line in said)
+
+
 def test_values_far_outside_the_range_of_training_are_warned_of(tmp_path: Path) -> None:
     train(configured(write(tmp_path / "d.h5", ["a", "b", "c"], X=X, y=Y)), tmp_path / "run")
     new = X.copy()
