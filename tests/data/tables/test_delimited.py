@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -230,3 +231,27 @@ def test_targets_that_do_not_fit_the_task(path: Path, values: list[str], task: s
     path.write_text(table("a,y", *repeated(values, 1)))
     with pytest.raises(DataError, match=phrase):
         read_csv(path, ["y"], task=task)
+
+
+def test_records_whose_values_are_text_here_and_numbers_there(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    records = [{"title": i if i == 7 else f"t{i % 3}", "x": i + 0.5, "y": i * 1.5} for i in range(20)]
+    path.write_text(json.dumps(records))
+    source = open_source([path], ImportOptions(targets=("y",)))
+    assert source.description.feature_names == ("title=7", "title=t0", "title=t1", "title=t2", "x")
+    features, targets = rows_of(source)
+    assert features[7].tolist() == [1.0, 0.0, 0.0, 0.0, 7.5]
+    assert targets[:, 0].tolist() == [i * 1.5 for i in range(20)]
+
+
+def test_sheets_without_names_and_before_the_table(tmp_path: Path) -> None:
+    workbook = pytest.importorskip("openpyxl").Workbook()
+    workbook.active.title = "about"
+    workbook.active["A1"] = "made by hand"
+    sheet = workbook.create_sheet("numbers")
+    for i in range(5):
+        sheet.append([i + 0.5, i * 2.0 + 0.25, i / 2])
+    workbook.save(tmp_path / "t.xlsx")
+    source = open_source([tmp_path / "t.xlsx"], ImportOptions(targets=("column 3",)))
+    assert source.sizes == {"train": 5}
+    assert any("sheet 'numbers' of about, numbers" in note for note in source.notes)

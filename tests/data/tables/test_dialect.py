@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ddp_mlp.data.importing import open_source
+from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.tables.delimited import read_delimited
 from ddp_mlp.errors import DataError, UsageError
 
@@ -152,3 +154,15 @@ def test_numbers_of_rows_are_those_of_lines(tmp_path: Path) -> None:
     ends = [int(place.split()[1]) for place in places]
     assert ends == [4, 6, 9, 12, 15, 18, 20]
     assert np.diff(ends).min() > 0
+
+
+def test_a_tab_before_the_last_column_does_not_hide_blanks(tmp_path: Path) -> None:
+    """Numbers stand between runs of blanks, only the name after a tab."""
+    path = tmp_path / "t.data"
+    rows = [f'{i}.0   {i % 4}   {300 + i}.      {i % 2}\t"make {i}"' for i in range(12)]
+    path.write_text("\n".join(["mpg\tcylinders\tdisplacement origin\tname", *rows]) + "\n")
+    source = open_source([path], ImportOptions(targets=("mpg",), drop=("name",), task="regression"))
+    assert source.description.feature_names == ("cylinders", "displacement", "origin")
+    # Where tabs separate whole texts and numbers, blanks are part of the texts.
+    path.write_text("a\tb\n" + "".join(f"{i} and {i + 1} of {i + 2}\t{i}.5\n" for i in range(12)))
+    assert open_source([path], ImportOptions(targets=("b",), text=("a",))).description.n_features == 12

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
+from ddp_mlp.data.sources.tables.cell_rows import table_of_rows, text_of
 from ddp_mlp.data.sources.tables.plain_text import plain_errors
 from ddp_mlp.data.sources.tables.table import Table, column_names
 from ddp_mlp.data.sources.tables.words import listed, shown
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 2**16
 #: Of a JSON text, which is held as a whole.
 _MOST_JSON_BYTES = 2**30
+#: Of one whose values have no single type, which Python reads.
+_MOST_MIXED_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -120,9 +123,30 @@ def read_json(path: Path) -> Table:
     from pyarrow import json as arrow_json
 
     text = _json_lines(path)
-    with arrow_errors(path):
+    try:
         found = arrow_json.read_json(io.BytesIO(text), arrow_json.ReadOptions(block_size=max(2**20, len(text))))
+    except pa.ArrowInvalid as error:
+        if "changed from" in str(error) and len(text) <= _MOST_MIXED_BYTES:
+            return _mixed_records(path, text)
+        with arrow_errors(path):
+            raise
     return _table(path, "JSON", found.schema, lambda: iter(pa.Table.to_batches(found, _BATCH_ROWS)))
+
+
+def _mixed_records(path: Path, text: bytes) -> Table:
+    """Return records of which a value is a number in one and text in another: all become text, as in CSV."""
+    try:
+        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON lines ({error})") from error
+    if not all(isinstance(record, dict) for record in records):
+        raise DataError(f"{path}: not records only; each line holds one")
+    names = list(dict.fromkeys(name for record in records for name in record))
+    nested = [n for n in names if any(isinstance(record.get(n), dict | list) for record in records)]
+    if nested or len(names) < 2:
+        raise DataError(f"{path}: columns {listed(nested or names, 8)} are no cells of a table of two or more columns")
+    rows = [[text_of(record.get(name)) for name in names] for record in records]
+    return table_of_rows(path, f"JSON {path.name}", names, lambda: rows, _rows, where="the records")
 
 
 def _json_lines(path: Path) -> bytes:

@@ -37,6 +37,7 @@ _MOST_BEFORE = 100
 #: So many numbers that count on are no chance.
 _FEWEST_SERIES = 4
 _MOST_SPARSE = 20
+_NEARLY_ALL = 0.9
 _RUN_OF_BLANKS = re.compile(r'("(?:[^"]|"")*")|[ \t]+')
 
 
@@ -145,18 +146,31 @@ def _best_layout(lines: list[str], stated: str | None, quote: str, escape: str |
     tables = [layout for layout in found if layout is not None and (layout.width > 1 or stated)]
     # Sentences have blanks too, so these separate only where nothing else does.
     proper = [layout for layout in tables if layout.separator != " "] or tables
-    if proper is not tables and tables[-1].separator == " " and max(p.share for p in proper) < 0.5:
-        proper = tables
-    return max(proper, key=_fitness, default=None)
+    blanks = tables[-1] if tables and tables[-1].separator == " " else None
+    best = max(proper, key=_fitness, default=None)
+    if best is None or blanks is None or best is blanks:
+        return best
+    if max(p.share for p in proper) < 0.5:
+        return max(tables, key=_fitness)
+    return blanks if _hides_numbers(best, blanks) else best
+
+
+def _hides_numbers(layout: _Layout, blanks: _Layout) -> bool:
+    """Tell whether cells hold runs of numbers between blanks: a tab stands before the last column only, say."""
+    meant, by_blanks = _share_of_numbers(layout), _share_of_numbers(blanks)
+    return _fitness(blanks)[0] and blanks.share > _NEARLY_ALL and by_blanks > 0.5 and 2 * meant < by_blanks
 
 
 def _fitness(layout: _Layout) -> tuple[bool, float, float, int]:
     """Return the marks of a likely separator, most important first."""
     starts_well = layout.share >= 0.5 and len(layout.rows[0][2]) in {layout.width, layout.width - 1}
-    cells = [cell for *_, row in layout.rows for cell in row]
     # Of a wrong one, parts of numbers stay in one cell: 5;2 of 1,5;2,5.
-    meant = sum(map(_is_number, cells)) / max(1, len(cells))
-    return starts_well, round(layout.share, 1), round(meant, 1), layout.width
+    return starts_well, round(layout.share, 1), round(_share_of_numbers(layout), 1), layout.width
+
+
+def _share_of_numbers(layout: _Layout) -> float:
+    cells = [cell for *_, row in layout.rows for cell in row]
+    return sum(_is_number(cell) and "  " not in cell.strip() for cell in cells) / max(1, len(cells))
 
 
 def _layout(lines: list[str], separator: str, quote: str, escape: str | None, skip: int) -> _Layout | None:
@@ -255,7 +269,7 @@ def _with_names(
     if len(cells) == width - 1:
         last_is_empty = all(not row[-1].strip() for row in rows)
         cells = [*cells, ""] if last_is_empty else ["", *cells]
-    if not (_is_header(path, begin + 1, cells, rows) if has_header is None else has_header):
+    if not (is_header(path, begin + 1, cells, rows) if has_header is None else has_header):
         if has_header is None:
             notes.append(
                 f"line {begin + 1} is a row, so columns are called 'column 1' to 'column {width}'; --header takes it"
@@ -325,7 +339,14 @@ def _are_fractions(column: list[str]) -> bool:
     return 2 * sum("." in cell or "," in cell for cell in column) > len(column)
 
 
-def _is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -> bool:
+def is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -> bool:
+    """Tell whether a line names the columns of the rows below it.
+
+    Raises
+    ------
+    DataError
+        If it may be either.
+    """
     # Where files were joined, the names come again; they are no cells of their columns.
     others = [row for row in rows if row != cells]
     columns = [[row[i] for row in others if not _is_missing(row[i])] for i in range(len(cells))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.sources.tables.cell_rows import table_of_rows, text_of
+from ddp_mlp.data.sources.tables.dialect import is_header
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Of a workbook, which is held as a whole.
 _MOST_BYTES = 2**28
+#: Rows that tell whether the first holds names.
+_LOOKED_AT = 1000
 
 
 def read_sheet(path: Path, sheet: str | None, has_header: bool | None) -> Table:
@@ -36,17 +39,18 @@ def read_sheet(path: Path, sheet: str | None, has_header: bool | None) -> Table:
         raise DataError(f"{path}: a workbook without sheets; is it damaged?")
     if sheet is not None and sheet not in names:
         raise UsageError(f"{path}: no sheet {sheet!r}; the sheets are {listed(names)}")
-    notes = () if sheet or len(names) == 1 else (f"sheet {shown(names[0])} of {listed(names)}; --sheet names another",)
-    cells = _cells(path, book, sheet or names[0])
-    first = next((i for i, row in enumerate(cells) if sum(v is not None for v in row) > len(row) // 2), None)
-    if first is None or len(cells[first]) < 2:
-        raise DataError(f"{path}: sheet {shown(sheet or names[0])} has no table of two or more columns")
+    chosen, cells, first = _first_table(path, book, names if sheet is None else [sheet])
+    notes = [] if sheet or len(names) == 1 else [f"sheet {shown(chosen)} of {listed(names)}; --sheet names another"]
     header = [text or "" for text in cells[first]]
     start = first + 1
-    if has_header is False:
+    rows = [[cell or "" for cell in row] for row in cells[start : start + _LOOKED_AT]]
+    named = is_header(path, first + 1, header, rows) if has_header is None else has_header
+    if not named:
         header, start = [f"column {i + 1}" for i in range(len(header))], first
+        if has_header is None:
+            notes.append(f"row {first + 1} is no names, so columns are called 'column 1' to 'column {len(header)}'")
     if first:
-        notes = (*notes, f"the {first} rows before row {first + 1} are left out")
+        notes.append(f"the {first} rows before row {first + 1} are left out")
     places = [i for i in range(start, len(cells)) if any(v is not None for v in cells[i])]
 
     def locate(rows: Sequence[int]) -> list[str]:
@@ -59,8 +63,18 @@ def read_sheet(path: Path, sheet: str | None, has_header: bool | None) -> Table:
         lambda: (cells[i] for i in places),
         locate,
         where=f"row {first + 1}",
-        notes=notes,
+        notes=tuple(notes),
     )
+
+
+def _first_table(path: Path, book: Any, names: Sequence[str]) -> tuple[str, list[list[str | None]], int]:
+    """Return the first sheet that has a table, its cells, and the row where the table begins."""
+    for name in names:
+        cells = _cells(path, book, name)
+        first = next((i for i, row in enumerate(cells) if sum(v is not None for v in row) > len(row) // 2), None)
+        if first is not None and len(cells[first]) > 1:
+            return name, cells, first
+    raise DataError(f"{path}: sheet {listed([shown(name) for name in names])} has no table of two or more columns")
 
 
 def _open(path: Path) -> Any:
