@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.machine import description, installed
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 
 if TYPE_CHECKING:
     from ddp_mlp.catalog.optimizers import OPTIMIZERS

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from benchmarks.machine import description
 from benchmarks.processes import run_ranks
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 from benchmarks.works import N_ROWS, WORKS, Work
 
 #: Ranks and threads of each.

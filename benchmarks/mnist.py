@@ -22,7 +22,7 @@ import h5py
 
 from benchmarks.machine import Watch, description, installed
 from benchmarks.processes import run_json, run_module, run_torch_world
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 
 #: Share of the test images that must be right, and seconds that ours may take.
 WANTED, TARGET_S = 0.975, 2.2
@@ -38,6 +38,7 @@ learning_rate = 0.1
 momentum = 0.9
 [train]
 epochs = {epochs}
+early_stopping_patience = 0
 global_batch_size = 128
 """
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.machine import Watch, description
 from benchmarks.processes import run_json
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 from benchmarks.works import WORKS
 
 #: Label, `shard_optimizer`, `overlap`.

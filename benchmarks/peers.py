@@ -23,8 +23,8 @@ from typing import Any
 
 from benchmarks.machine import Watch, description, installed
 from benchmarks.processes import run_module, run_torch_world
+from benchmarks.reporting import markdown, save
 from benchmarks.steps import run_limit, run_ours
-from benchmarks.tables import markdown, save
 from benchmarks.targets import ADAM, DDP, EIGHT, OURS, target_rows
 from benchmarks.works import WORKS
 

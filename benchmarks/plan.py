@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.machine import Watch, description
 from benchmarks.memory import workload_of
 from benchmarks.processes import run_module, run_ranks
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 from benchmarks.works import N_ROWS, WORKS, Work
 
 #: Ranks, threads per rank, micro-batches.

@@ -33,6 +33,8 @@ name = "momentum"
 learning_rate = 0.01
 [train]
 epochs = 1000000
+early_stopping_patience = 0
+global_batch_size = 128
 micro_batches = 2
 """
 #: What each kind of run sets; the last checkpoint, at the stop, is in all of them.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from benchmarks.machine import Watch, description
 from benchmarks.processes import run_ranks
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 from benchmarks.works import WORKS
 
 PARTS = ("compute", "communicate", "data", "python")

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import Watch, description
-from benchmarks.tables import markdown, save
+from benchmarks.reporting import markdown, save
 
 _CONFIG = '[data]\ntrain = "moons.h5"\n[model]\nhidden = [16]\n[train]\nepochs = 1\nglobal_batch_size = 100\n'
 

@@ -33,6 +33,7 @@ name = "adam"
 learning_rate = 0.002
 [train]
 epochs = {epochs}
+early_stopping_patience = 0
 global_batch_size = 20
 micro_batches = 4
 [checkpoint]

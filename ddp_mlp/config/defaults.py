@@ -6,7 +6,7 @@ from typing import Any
 
 from ddp_mlp.catalog.schedules import SCHEDULES
 
-#: Defaults of earlier versions, of the keys that have others now or will have: runs that began with them keep them.
+#: Defaults of earlier versions, of the keys that have others now: runs that began with them keep them.
 EARLIER_DEFAULTS: dict[str, dict[str, Any]] = {
     "data": {"normalize_targets": "none"},
     "optimizer": {"name": "sgd", "learning_rate": 0.1},

@@ -118,7 +118,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     missing: Literal["auto", "impute", "error"] = "auto"
     split_seed: Seed = DEFAULT_SPLIT_SEED
     normalize: Normalize = "auto"
-    normalize_targets: Literal["auto", "none", "standard"] = "none"
+    normalize_targets: Literal["auto", "none", "standard"] = "auto"
     autoencode: bool = False
     augment: AugmentConfig = AugmentConfig()
 
@@ -164,8 +164,8 @@ class LossConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class OptimizerConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[optimizer]``: name and first rate; the other keys are those of `ddp_mlp.catalog.optimizers`."""
 
-    name: OptimizerName = "sgd"
-    learning_rate: PositiveFloat | Literal["auto"] = 0.1
+    name: OptimizerName = "adam"
+    learning_rate: PositiveFloat | Literal["auto"] = "auto"
 
     @property
     def first_rate(self) -> float:
@@ -184,12 +184,12 @@ class ScheduleConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[train]``: how long, how much at once, and from which seed."""
 
-    epochs: PositiveInt = 10
-    global_batch_size: PositiveInt | Literal["full"] = 128
+    epochs: PositiveInt = 200
+    global_batch_size: PositiveInt | Literal["full"] = 64
     micro_batches: Annotated[int, Meta(ge=1, le=MOST_MICRO_BATCHES)] | Literal["auto"] = "auto"
     seed: Seed = 0
     clip_norm: NonNegativeFloat = 0.0
-    early_stopping_patience: Count | Literal["auto"] = 0
+    early_stopping_patience: Count | Literal["auto"] = "auto"
     target_loss: NonNegativeFloat = 0.0
     log_layer_norms: bool = False
     check_ranks_every: StepCount = 200

@@ -194,8 +194,9 @@ class Engine:
         """
         arena, n = self._arena, len(batches)
         arena.batches[:n] = batches
-        for row, values in zip(arena.coefficients, coefficients, strict=False):
-            row[: len(values)] = values
+        with np.errstate(over="ignore"):  # beyond the dtype they are infinite, and so is the step, which is noticed
+            for row, values in zip(arena.coefficients, coefficients, strict=False):
+                row[: len(values)] = values
         started = perf_counter()
         if self._between is None:
             phases.work(arena, 0, phases.STEPS, 0, n)

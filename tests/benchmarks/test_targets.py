@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.tables import markdown
+from benchmarks.reporting import markdown
 from benchmarks.targets import ADAM, DDP, EIGHT, OURS, ratios, target_rows
 
 LIMIT = {"S": 50.0}

@@ -300,7 +300,7 @@ def test_what_fits_is_resumed() -> None:
         ({"optimizer": {"name": "adam", "beta1": 0.8}}, "[optimizer] beta1: 0.9 in the checkpoint, 0.8 now"),
         ({"train": {"seed": 1}}, "[train] seed: 0 in the checkpoint, 1 now"),
         ({"train": {"dtype": "float64"}}, "[train] dtype: 'float32' in the checkpoint, 'float64' now"),
-        ({"train": {"global_batch_size": "full"}}, "[train] global_batch_size: 128 in the checkpoint, 'full' now"),
+        ({"train": {"global_batch_size": "full"}}, "[train] global_batch_size: 64 in the checkpoint, 'full' now"),
         ({"train": {"micro_batches": 16}}, "[train] micro_batches: 8 in the checkpoint, 16 now"),
         ({"data": {"valid_fraction": 0.5}}, "[data] valid_fraction: None in the checkpoint, 0.5 now"),
         ({"data": {"normalize": "unit"}}, "[data] normalize: 'auto' in the checkpoint, 'unit' now"),

@@ -25,6 +25,7 @@ patience = 1
 factor = 0.5
 [train]
 epochs = 12
+early_stopping_patience = 0
 global_batch_size = 16
 micro_batches = 2
 on_nonfinite = "skip"

@@ -58,7 +58,8 @@ def test_xor_is_learned_from_data(folder):
     (folder / "xor.toml").write_text(
         '[data]\ntrain = "xor.h5"\nvalid_fraction = 0.0\nnormalize = "none"\n'
         '[model]\nhidden = [8]\nactivation = "tanh"\n'
-        '[optimizer]\nname = "momentum"\nlearning_rate = 0.1\n[train]\nepochs = 200\nglobal_batch_size = "full"\n'
+        '[optimizer]\nname = "momentum"\nlearning_rate = 0.1\n'
+        '[train]\nepochs = 200\nearly_stopping_patience = 0\nglobal_batch_size = "full"\n'
         "[checkpoint]\nevery_epochs = 100\n"
     )
     assert ddp_mlp("train", "xor.toml", "--out", "run-xor", cwd=folder).code == 0
@@ -117,7 +118,7 @@ def test_the_likeliest_classes_of_a_regression_are_refused(trained, folder):
 def test_dry_run_prints_every_key_and_trains_nothing(folder):
     done = ddp_mlp("train", "sine.toml", "--dry-run", "--out", "dry", cwd=folder)
     assert done.code == 0
-    assert "learning_rate = 0.1" in done.out
+    assert "learning_rate = 0.001" in done.out
     assert not (folder / "dry").exists()
 
 

@@ -19,8 +19,12 @@ hidden = []
 output = "step"
 [loss]
 name = "perceptron"
+[optimizer]
+name = "sgd"
+learning_rate = 0.1
 [train]
 epochs = 40
+early_stopping_patience = 0
 global_batch_size = 1
 """
 

@@ -36,7 +36,7 @@ def test_momentum_is_below_1(load: Any, key: str, momentum: float) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["optimizer.momentum=0.5"], "momentum does not apply to 'sgd'; it belongs to momentum, nesterov"),
+        (["optimizer.momentum=0.5"], "momentum does not apply to 'adam'; it belongs to momentum, nesterov"),
         (["optimizer.name=adam", "optimizer.weight_decay=0.1"], "it belongs to adamw, lamb"),
         (["optimizer.name=adam", "optimizer.momentum_steps=3"], "it belongs to momentum, nesterov"),
         (["optimizer.name=adagrad", "optimizer.rho=0.5"], "it belongs to rmsprop"),
@@ -55,7 +55,7 @@ def test_momentum_is_below_1(load: Any, key: str, momentum: float) -> None:
         (["loss.l2=-1.0"], "[loss] l2 = -1.0"),
         (["train.clip_norm=-1.0"], "[train] clip_norm = -1.0"),
         (["train.early_stopping_patience=-1"], "[train] early_stopping_patience = -1"),
-        (["optimizer.name=line_search"], 'needs [train] global_batch_size = "full", not 128'),
+        (["optimizer.name=line_search"], 'needs [train] global_batch_size = "full", not 64'),
         (
             ["optimizer.name=line_search", "train.global_batch_size=full", "train.clip_norm=1.0"],
             "clip_norm does not apply to 'line_search'",

@@ -41,6 +41,7 @@ train = "data.h5"
 hidden = [4]
 [train]
 epochs = {epochs}
+early_stopping_patience = 0
 global_batch_size = 16
 micro_batches = 2
 """

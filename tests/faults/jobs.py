@@ -36,6 +36,7 @@ hidden = [16]
 name = "adam"
 [train]
 epochs = 200000
+early_stopping_patience = 0
 micro_batches = 4
 timeout_s = {TIMEOUT_S}
 """

@@ -40,6 +40,7 @@ hidden = [8]
 name = "adam"
 [train]
 epochs = 1000000
+early_stopping_patience = 0
 global_batch_size = 16
 micro_batches = 2
 [checkpoint]

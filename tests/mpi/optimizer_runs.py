@@ -26,8 +26,12 @@ valid_fraction = 0.2
 [model]
 hidden = [40, 30]           # a weight of two blocks
 activation = "tanh"
+[optimizer]
+name = "sgd"
+learning_rate = 0.1
 [train]
 epochs = 3
+early_stopping_patience = 0
 global_batch_size = 50      # no multiple of the micro-batches; the last batch is shorter
 micro_batches = 8
 """

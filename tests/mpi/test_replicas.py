@@ -24,6 +24,7 @@ train = "moons.h5"
 hidden = [6]
 [optimizer]
 name = "momentum"
+learning_rate = 0.1
 [train]
 epochs = 6
 global_batch_size = 8

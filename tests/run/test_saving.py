@@ -29,6 +29,7 @@ from tests.runs import train_here as train
 CONFIG = f"""{MOONS}learning_rate = 0.02
 [train]
 epochs = 5
+early_stopping_patience = 0
 global_batch_size = 8
 micro_batches = 4
 [checkpoint]

@@ -16,10 +16,14 @@ CONFIG = """
 [data]
 train = "d.h5"
 valid_fraction = 0.2
+normalize_targets = "none"
 [model]
 hidden = []
+[optimizer]
+name = "sgd"
 [train]
 epochs = 3
+early_stopping_patience = 0
 global_batch_size = 20
 micro_batches = 2
 """

@@ -79,7 +79,7 @@ def test_a_fold_alone_is_configured_like_any_key(folder):
 
 
 def test_the_table_has_a_column_for_each_key_and_the_best_epoch_ranks(folder):
-    more = ["--set", "train.epochs=30", "--set", "train.global_batch_size=4"]
+    more = ["--set=train.epochs=30", "--set=train.global_batch_size=4", "--set=train.early_stopping_patience=0"]
     tries = ["--try", "optimizer.learning_rate=[0.5, 3.0]", "--try", "optimizer.name=[sgd, adam]"]
     shown = ddp_mlp("search", "c.toml", *tries, *more, "--out", "table", cwd=folder)
     assert shown.code == 0, shown.err

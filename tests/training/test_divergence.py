@@ -12,8 +12,11 @@ from tests.runs import train_here
 CONFIG = """
 [data]
 train = "d.h5"
+normalize_targets = "none"
 [model]
 hidden = [4]
+[optimizer]
+name = "sgd"
 [train]
 micro_batches = 2
 """

@@ -33,8 +33,11 @@ def write(path: Path, x: Any, t: Any, weights: Any = None, image_shape: Any = No
 
 def configured(path: str, **tables: dict[str, Any]) -> Config:
     raw = {name: dict(keys) for name, keys in tables.items()}
-    raw["data"] = {"train": path, "valid_fraction": 0.0, "normalize": "none"} | raw.get("data", {})
-    raw["train"] = {"global_batch_size": "full", "dtype": "float64"} | raw.get("train", {})
+    unchanged = {"valid_fraction": 0.0, "normalize": "none", "normalize_targets": "none"}
+    raw["data"] = {"train": path, **unchanged} | raw.get("data", {})
+    raw["train"] = {"global_batch_size": "full", "dtype": "float64", "early_stopping_patience": 0} | raw.get(
+        "train", {}
+    )
     return from_builtins(raw, "test")
 
 
@@ -51,7 +54,7 @@ def applied(directory: Path, data: str) -> tuple[dict[str, Any], np.ndarray]:
 PERCEPTRON = {
     "model": {"hidden": [], "output": "step"},
     "loss": {"name": "perceptron"},
-    "optimizer": {"learning_rate": 0.5},
+    "optimizer": {"name": "sgd", "learning_rate": 0.5},
     "train": {"epochs": 60, "global_batch_size": 1},
 }
 
@@ -117,8 +120,8 @@ def test_sample_weights_are_repetitions(tmp_path: Path, rng: np.random.Generator
     copies = write(tmp_path / "copies.h5", x.repeat(times, axis=0), t.repeat(times, axis=0))
     tables = {
         "model": {"hidden": [5], "activation": "tanh"},
-        "optimizer": {"name": "momentum"},
-        "train": {"epochs": 30},
+        "optimizer": {"name": "momentum", "learning_rate": 0.1},
+        "train": {"epochs": 30, "global_batch_size": 128},
     }
     results = [train(configured(data, **tables), tmp_path / data[:-3]) for data in (once, copies)]
     assert results[0]["train_loss"] == pytest.approx(results[1]["train_loss"], rel=1e-10)

@@ -33,6 +33,7 @@ name = "momentum"
 learning_rate = 0.3
 [train]
 epochs = 60
+early_stopping_patience = 0
 global_batch_size = 16
 micro_batches = 2
 [checkpoint]
@@ -121,7 +122,7 @@ def downhill(tmp_path: Path) -> dict[str, Any]:
         tmp_path,
         '[data]\ntrain = "moons.h5"\nvalid_fraction = 0.0\n[model]\nhidden = []\n[loss]\nl2 = 0.1\n'
         '[optimizer]\nname = "line_search"\nlearning_rate = 8.0\n'
-        '[train]\nepochs = 2000\nglobal_batch_size = "full"\nmicro_batches = 2\n',
+        '[train]\nepochs = 2000\nearly_stopping_patience = 0\nglobal_batch_size = "full"\nmicro_batches = 2\n',
         "moons",
         60,
         seed=1,
@@ -188,12 +189,12 @@ def config_of(**train: Any) -> Config:
 def test_rules_decide_from_the_finished_epochs_alone() -> None:
     row, best = {"train_loss": 0.1, "epoch": 5}, {"train_loss": 0.4, "epoch": 2}
     progress = Progress(epoch=5, best_epoch=2, last_row=row, best_row=best)
-    assert status_of(progress, config_of(epochs=9)) == ""
+    assert status_of(progress, config_of(epochs=9, early_stopping_patience=0)) == ""
     assert status_of(progress, config_of(epochs=5)) == "finished"
     assert status_of(progress, config_of(epochs=9, early_stopping_patience=4)) == ""
     assert status_of(progress, config_of(epochs=9, early_stopping_patience=3)) == "early-stopped"
     assert status_of(progress, config_of(epochs=5, target_loss=0.11)) == "target-reached"
-    assert final_row(progress, config_of(epochs=5))["epoch"] == 5
+    assert final_row(progress, config_of(epochs=5, early_stopping_patience=0))["epoch"] == 5
     assert final_row(progress, config_of(epochs=5, early_stopping_patience=3))["epoch"] == 2
     assert final_row(Progress(), config_of()) == {}
 

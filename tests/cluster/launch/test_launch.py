@@ -41,7 +41,7 @@ def processes_with(marker):
 @pytest.mark.thorough
 @pytest.mark.mpi
 def test_a_terminated_launch_leaves_no_rank_behind(tmp_path):
-    (tmp_path / "c.toml").write_text('[data]\ntrain = "m.h5"\n[train]\nepochs = 1000000\n')
+    (tmp_path / "c.toml").write_text('[data]\ntrain = "m.h5"\n[train]\nepochs = 1000000\nearly_stopping_patience = 0\n')
     run = [sys.executable, "-m", "ddp_mlp"]
     environment = {**os.environ, "DDP_MLP_PROGRESS": "none"}
     made = ["data", "make", "moons", "--samples", "5000", "--out", "m.h5"]

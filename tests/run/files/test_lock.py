@@ -319,7 +319,9 @@ def test_a_pipe_that_takes_the_place_of_the_lock(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_second_run_is_refused_and_the_first_goes_on(tmp_path: Path, ranks: int) -> None:
     make_data(tmp_path, "moons", 60)
-    (tmp_path / "c.toml").write_text('[data]\ntrain = "moons.h5"\n[model]\nhidden = [4]\n[train]\nmicro_batches = 2\n')
+    (tmp_path / "c.toml").write_text(
+        '[data]\ntrain = "moons.h5"\n[model]\nhidden = [4]\n[train]\nepochs = 9\nmicro_batches = 2\n'
+    )
     (tmp_path / "run").mkdir()
     holder = subprocess.Popen([sys.executable, "-c", HOLD, "run"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:

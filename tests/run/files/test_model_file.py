@@ -28,6 +28,7 @@ from tests.runs import train_here as train
 CONFIG = f"""{MOONS}learning_rate = 0.05
 [train]
 epochs = 12
+early_stopping_patience = 0
 global_batch_size = 8
 micro_batches = 4
 [checkpoint]
