@@ -12,6 +12,7 @@ from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
+from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.errors import literal
 from ddp_mlp.training.epoch_stats import final_row, status_of
 from ddp_mlp.training.problem import Problem
@@ -94,8 +95,15 @@ def ending_text(progress: Progress, config: Config) -> str:
         )
     return (
         f"the model is that of epoch {progress.best_epoch}, the best ({loss} loss {best[name]:.5g}); after epoch "
-        f"{progress.epoch}, the last, it was {last[name]:.5g}"
+        f"{progress.epoch}, the last, it was {last[name]:.5g}{_patience_text(progress, config)}"
     )
+
+
+def _patience_text(progress: Progress, config: Config) -> str:
+    patience = patience_of(config)
+    if not 0 < patience <= progress.epoch - progress.best_epoch:
+        return ""
+    return f"; [train] early_stopping_patience = {patience} ended the run"
 
 
 def skipped_text(steps: Sequence[int]) -> str:

@@ -53,7 +53,15 @@ def test_best_and_last_epoch_and_the_model(folder):
     assert found["model_sha256"] == sha256(model.parameters.tobytes()).hexdigest() != found["weights_sha256"]
     [line] = [line for line in told if line.startswith("the model is that of epoch")]
     assert f"epoch {found['best_epoch']}, the best (validation loss {found['best_valid_loss']:.5g})" in line
-    assert f"after epoch 5, the last, it was {found['valid_loss']:.5g}" in line
+    assert line.endswith(f"after epoch 5, the last, it was {found['valid_loss']:.5g}")
+
+
+def test_what_ended_a_run_early_is_told(folder):
+    told: list[str] = []
+    rules = ("data.normalize=none", "train.epochs=9", "train.early_stopping_patience=2")
+    found = train_here(folder, "early", "optimizer.learning_rate=2.5", *rules, told=told)
+    assert (found["status"], found["epochs"]) == ("early-stopped", found["best_epoch"] + 2)
+    assert told[-1].endswith("; [train] early_stopping_patience = 2 ended the run")
 
 
 def test_a_loss_that_was_still_falling_is_told(folder):
