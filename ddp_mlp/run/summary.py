@@ -82,10 +82,12 @@ def small_data_text(config: Config, n_train: int) -> str:
 def ending_text(progress: Progress, config: Config) -> str:
     """Return a line about how training ended: whether the loss was still falling, and which epoch is the model."""
     status, best, last = status_of(progress, config), progress.best_row, progress.last_row
-    if not status or not best or not last:
+    if not status or not last:
         return ""
     name = "train_loss" if last.get("valid_loss", "") == "" else "valid_loss"
     loss = "training" if name == "train_loss" else "validation"
+    if not best:
+        return f"warning: {never_finite_text(loss, progress.epoch)}"
     if progress.best_epoch == progress.epoch:
         if status != "finished" or progress.epoch < 2:
             return ""
@@ -96,6 +98,14 @@ def ending_text(progress: Progress, config: Config) -> str:
     return (
         f"the model is that of epoch {progress.best_epoch}, the best ({loss} loss {best[name]:.5g}); after epoch "
         f"{progress.epoch}, the last, it was {last[name]:.5g}{_patience_text(progress, config)}"
+    )
+
+
+def never_finite_text(loss: str, epochs: int) -> str:
+    """Return why a run has come to its end without a model; `loss` is the one that chooses the best epoch."""
+    return (
+        f"the {loss} loss was non-finite after each of {epochs} epochs, so none is the best and there is no model: "
+        "its rows may hold values far from those of training, see ddp-mlp data inspect"
     )
 
 

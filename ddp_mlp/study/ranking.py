@@ -92,6 +92,8 @@ def spread(summaries: Sequence[Summary]) -> dict[str, dict[str, float]]:
     metrics = [key for key in (done[0] if done else {}) if key.startswith(("train_loss", "valid_", "best_valid_"))]
     return {
         key: {"mean": statistics.fmean(values), "std": statistics.stdev(values) if len(values) > 1 else math.nan}
+        if all(map(math.isfinite, values))
+        else {"mean": math.nan, "std": math.nan}
         for key in metrics
         if all(isinstance(summary.get(key), float) for summary in done)
         for values in [[summary[key] for summary in done]]

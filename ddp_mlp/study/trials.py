@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ddp_mlp.comm import Communicator, is_agreed
+from ddp_mlp.comm import Communicator, is_agreed, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.errors import DataError, DdpMlpError, NonFiniteError, UsageError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.run.signals import pending_stop
+from ddp_mlp.run.summary import never_finite_text
 from ddp_mlp.study.choices import Assignment, fold_assignments
 from ddp_mlp.study.ranking import over_folds
 
@@ -124,6 +125,8 @@ def run_one(
         if options.resume:
             own = replace(own, earlier=configure(trial, with_earlier_defaults=True))
         summary = Run(config, own, comm, tell).execute(lambda report: None)  # noqa: ARG005
+        if summary["status"] != "stopped" and not summary["best_epoch"]:
+            raise known_to_all(NonFiniteError(never_finite_text("validation", summary["epochs"])))
     except DdpMlpError as error:
         if not isinstance(error, _OF_ITS_OWN) or not (is_agreed(error) or comm.world_size == 1):
             raise

@@ -76,6 +76,19 @@ def test_a_loss_that_was_still_falling_is_told(folder):
     assert not any(name.startswith("best_valid") for name in blind)
 
 
+def test_a_validation_loss_that_is_never_finite_is_told(folder):
+    random = np.random.default_rng(0)
+    with h5py.File(folder / "far.h5", "w") as file:
+        for split, top in (("train", 1.0), ("valid", 1e30)):
+            file[f"{split}/features"], file[f"{split}/targets"] = random.normal(size=(40, 3)), np.linspace(0, top, 40)
+    told: list[str] = []
+    rules = ("data.train=" + str(folder / "far.h5"), "data.valid_fraction=none", "optimizer.learning_rate=0.001")
+    found = train_here(folder, "far", *rules, told=told)
+    assert (found["best_epoch"], found["model_sha256"]) == (0, None)
+    expected = "warning: the validation loss was non-finite after each of 3 epochs, so none is the best"
+    assert [line for line in told if line.startswith(expected)] == told[-1:]
+
+
 def test_what_a_loss_is_measured_in(folder):
     def unit(name, *overrides):
         return train_here(folder, name, "train.epochs=1", "optimizer.learning_rate=0.001", *overrides)["loss_unit"]

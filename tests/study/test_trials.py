@@ -4,6 +4,8 @@ import csv
 import json
 import math
 
+import h5py
+import numpy as np
 import pytest
 
 from ddp_mlp.core.sampling import fold_ids
@@ -177,3 +179,15 @@ def test_a_stop_ends_the_study_at_once(folder, monkeypatch):
         "search", "c.toml", "--try", "train.seed=[1, 2, 3]", "--out", "stop", "--resume", "--json", cwd=folder
     )
     assert len(went_on.result["trials"]) == 3
+
+
+def test_a_fold_whose_validation_is_never_finite_has_failed(folder):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    with h5py.File(folder / "far.h5", "w") as file:
+        file["X"], file["y"] = x, np.where(np.arange(60) == 3, 1e30, x[:, 0])
+    far = ["--set", "data.train=far.h5", "--folds", "3"]
+    done = ddp_mlp("cross-validate", "c.toml", *far, "--out", "far", "--json", cwd=folder)
+    failed = [run for run in done.result["runs"] if run["status"] == "failed"]
+    assert [run["exit_code"] for run in failed] == [79]
+    assert f"warning: {failed[0]['name']} failed: the validation loss was non-finite after each of 2 epochs" in done.err
+    assert math.isfinite(done.result["metrics"]["valid_loss"]["mean"])
