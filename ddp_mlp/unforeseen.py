@@ -18,14 +18,14 @@ _PLACES = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EL
 _LIMITS = {
     errno.EMFILE: "raise the number of open files (ulimit -n)",
     errno.ENFILE: "the machine has no more open files; close other programs",
-    errno.EAGAIN: "raise the number of processes (ulimit -u), or close other programs",
+    errno.EAGAIN: "raise the number of processes (ulimit -u) or the memory (ulimit -v), or close other programs",
     errno.ENOMEM: "use a machine with more memory, or raise its limit (ulimit -v)",
     errno.EFBIG: "raise the size of files (ulimit -f)",
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room, or ask for a larger quota",
 }
 _SYSTEMS_OWN = (errno.EAGAIN, errno.ENOMEM)
-_NO_THREAD = "can't start new thread"  # of Python
+_NO_THREADS = ("can't start new thread", "Failed to launch worker thread")  # of Python, Arrow
 _NO_MAPPING = ("failed to map segment", "cannot allocate memory")  # of the C library
 
 
@@ -63,10 +63,12 @@ def _limit_of(error: BaseException) -> int | None:
     """Return the number of the system's error for a limit that was reached, whoever has met it."""
     if isinstance(error, MemoryError):
         return errno.ENOMEM
-    if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
+    if any(sign in str(error) for sign in _NO_THREADS):
         return errno.EAGAIN
     if isinstance(error, ImportError | OSError) and any(sign in str(error).lower() for sign in _NO_MAPPING):
         return errno.ENOMEM
+    if isinstance(error, OSError) and error.errno is None and error.__context__:  # which it stands for
+        return _limit_of(error.__context__)
     return error.errno if isinstance(error, OSError) and error.errno in _LIMITS else None
 
 

@@ -29,6 +29,7 @@ def raised(error: Exception) -> Exception:
         (OSError(errno.ENOSPC, "No space left"), 74, "make room"),
         (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), 70, "ulimit -u"),
         (RuntimeError("can't start new thread"), 70, "ulimit -u"),
+        (Exception("Failed to launch worker thread: Resource temporarily unavailable"), 70, "ulimit -u"),
         (MemoryError(), 70, "ulimit -v"),
         (ImportError("libx.so: failed to map segment from shared object"), 70, "ulimit -v"),
         (ValueError("odd\nvalue"), 70, "internal error: ValueError: odd value (test_unforeseen.py, line "),
@@ -42,6 +43,13 @@ def test_each_is_one_short_line(error: Exception, code: int, phrase: str) -> Non
     assert phrase in str(plain)
     assert "\n" not in str(plain)
     assert len(str(plain)) < 1000
+
+
+def test_what_an_error_stands_for_is_told() -> None:
+    """As llvmlite hides what the C library says."""
+    error = OSError("Could not find/load shared object file")
+    error.__context__ = OSError("libllvmlite.so: failed to map segment from shared object")
+    assert "ulimit -v" in str(plain_error(error))
 
 
 def test_errors_of_the_package_stay_as_they_are() -> None:

@@ -67,7 +67,7 @@ def loaded_library() -> MpiLibrary:
             f'mpi4py can load no MPI library ({said[-1]}); install one with: pip install "ddp-mlp[mpich]", '
             "or load your cluster's MPI module"
         )
-    return MpiLibrary(**json.loads(child.stdout))
+    return MpiLibrary(**json.loads(child.stdout.splitlines()[-1]))  # after what libraries have printed
 
 
 def _describe() -> MpiLibrary:

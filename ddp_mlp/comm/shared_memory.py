@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from ddp_mlp.errors import StorageError
 
@@ -47,7 +48,9 @@ def suspicion(exit_code: int) -> str:
     try:
         found = os.statvfs(_PLACE)
     except OSError:
-        return ""
+        return f"; there is no {_PLACE}, which MPI may need" if sys.platform == "linux" else ""
+    if not os.access(_PLACE, os.W_OK):
+        return f"; {_PLACE} cannot be written, which MPI may need: use threads instead of ranks, or mount it writable"
     total = found.f_blocks * found.f_frsize
     if exit_code % 128 != signal.SIGBUS and total >= _SMALL_BYTES:
         return ""

@@ -138,7 +138,8 @@ class Watchdog:
         """Have the stacks printed by a timer that needs no interpreter, unless this is called again in time."""
         self._armed_at = now
         if self._timeout_s:
-            faulthandler.dump_traceback_later(_STACK_AT * self._timeout_s)
+            with suppress(RuntimeError):  # no more threads for this user: its stack will be missing
+                faulthandler.dump_traceback_later(_STACK_AT * self._timeout_s)
         else:
             faulthandler.cancel_dump_traceback_later()
 

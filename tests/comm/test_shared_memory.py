@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ddp_mlp.comm import shared_memory
 from ddp_mlp.comm.shared_memory import check_room, suspicion
 from ddp_mlp.errors import StorageError
 from tests.runs import clean_environment, ddp_mlp
@@ -39,6 +40,13 @@ def test_a_bus_error_and_a_small_one_are_suspicious(monkeypatch, code, mib, susp
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((4096, 4096, mib * 256, 0, 0, 0, 0, 0, 0, 255)))
     assert (f" of {mib} MiB may have been" in suspicion(code)) == suspects
     assert ("--shm-size" in suspicion(code)) == suspects
+
+
+def test_one_that_cannot_be_written_or_is_not_there_is_suspected(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert " cannot be written, which MPI may need" in suspicion(15)
+    monkeypatch.setattr(shared_memory, "_PLACE", "/dev/none")
+    assert "there is no /dev/none" in suspicion(15)
 
 
 #: Places that are too small for the rows, for sums of gradients that steps are the first to write, and for MPI's start.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -141,3 +143,17 @@ def test_before_mpi_is_up_nobody_can_be_asked(capsys):
         watchdog.look(11.0)
     assert "some rank did not start, or cannot be reached" in capsys.readouterr().err
     assert ended == [80]
+
+
+def test_a_timer_that_cannot_be_had_costs_stacks_and_no_more(monkeypatch):
+    def refuse(_seconds):
+        raise RuntimeError("unable to start watchdog thread")
+
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", refuse)
+    aborted = threading.Event()
+    status = RankStatus()
+    watchdog = Watchdog(status, 0, 2, lambda _code: aborted.set())
+    watchdog.start(0.3)
+    with status.waiting("allreduce"):
+        assert aborted.wait(10)
+    watchdog.stop()

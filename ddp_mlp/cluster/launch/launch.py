@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from ddp_mlp.cluster.launch.headroom import check_threads
 from ddp_mlp.cluster.launch.hostfile import Host, ranks_on, still_there
 from ddp_mlp.cluster.launch.keeper import kept
 from ddp_mlp.cluster.launch.launchers import Launcher, find_launcher
@@ -89,11 +90,15 @@ def launch(
     ------
     UsageError
         If the environment asks for nodes of no size.
+    LaunchError
+        If the limits of this user leave no room for the ranks, or there is no launcher.
     """
     ranks_per_node(os.environ)  # said once, and not by each rank
     with StopRequests() as requests, kept():
         _clear_up_after_others(tell)
         launcher = find_launcher() if n_ranks > 1 or hosts else None
+        if launcher and not hosts:
+            check_threads(n_ranks, threads)
         is_first = True
 
         def start(arguments: Sequence[str]) -> int:

@@ -15,7 +15,15 @@ from typing import Any, Self
 from ddp_mlp.cluster.launch.keeper import kept
 from ddp_mlp.cluster.launch.mpi_leftovers import sweep
 from ddp_mlp.cluster.launch.orphans import end_processes
-from ddp_mlp.cluster.launch.processes import STARTED_BY, Mark, has_dead_child, is_launcher, is_stopped, marked
+from ddp_mlp.cluster.launch.processes import (
+    STARTED_BY,
+    Mark,
+    has_dead_child,
+    is_launcher,
+    is_stopped,
+    marked,
+    ranks_hear,
+)
 from ddp_mlp.comm.lifeline import bound_to_this_process
 from ddp_mlp.errors import LaunchError
 
@@ -23,6 +31,8 @@ from ddp_mlp.errors import LaunchError
 _WITH_RESULT = (0, 1, 75)
 #: How often to look whether a job is still one.
 _LOOK_S = 0.5
+#: How long a request to stop is kept for ranks that do not listen yet, and would die of it.
+_KEPT_S = 5.0
 #: How long a launcher may stay when all its ranks have ended; Open MPI's waits for ever where one that was joining the
 #: world is killed.
 _STAYS_S = 5.0
@@ -43,6 +53,7 @@ class StopRequests:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = threading.Event()
+        self._kept_until: float | None = None
         self.interrupts = 0
         self._previous: dict[int, Any] = {}
 
@@ -56,10 +67,18 @@ class StopRequests:
             signal.signal(number, handler)
 
     def hand_to(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass requests on to this process from now on."""
+        """Pass requests on to this process from now on, as soon as its ranks listen; see `look`."""
         self._process = process
         if self._asked.is_set():  # before there was anybody to hear it
-            process.send_signal(signal.SIGUSR1)
+            self._kept_until = time.monotonic() + _KEPT_S
+
+    def look(self, mark: Mark) -> None:
+        """Hand on the first request if the ranks of this mark listen, or seem never to do so."""
+        if self._kept_until is None or not self._process:
+            return
+        if time.monotonic() > self._kept_until or ranks_hear(mark, signal.SIGUSR1):
+            self._kept_until = None
+            self._process.send_signal(signal.SIGUSR1)
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but no longer than until a request comes; return whether one has come."""
@@ -72,8 +91,10 @@ class StopRequests:
         self.interrupts += number == signal.SIGINT
         if self._process and self.interrupts > 1:
             self._process.kill()
-        elif self._process:
-            self._process.send_signal(number if self._asked.is_set() else signal.SIGUSR1)
+        elif self._process and not self._asked.is_set():
+            self._kept_until = time.monotonic() + _KEPT_S
+        elif self._process and not (self._kept_until and number == signal.SIGUSR1):
+            self._process.send_signal(number)
         self._asked.set()
 
 
@@ -91,7 +112,7 @@ def run_job(command: Sequence[str], environment: Mapping[str, str], requests: St
     with kept() as mark:
         process = _started(command, {**environment, STARTED_BY: str(mark)})
         requests.hand_to(process)
-        output = _output_of(process, mark)
+        output = _output_of(process, mark, requests)
     code = process.returncode
     stream = sys.stdout if code in _WITH_RESULT else sys.stderr
     with suppress(OSError, ValueError):  # a reader that is gone, a full disk: the code of the job counts all the same
@@ -138,7 +159,7 @@ def _started(command: Sequence[str], environment: Mapping[str, str]) -> subproce
         raise LaunchError(f"{command[0]} cannot be started: {error}") from None
 
 
-def _output_of(process: subprocess.Popen[bytes], mark: Mark) -> bytes:
+def _output_of(process: subprocess.Popen[bytes], mark: Mark, requests: StopRequests) -> bytes:
     """Wait until a job has ended and return its output; if it failed, nothing of it lives then.
 
     What outlives a launcher holds its output open, so the end of that alone is not waited for.
@@ -149,6 +170,7 @@ def _output_of(process: subprocess.Popen[bytes], mark: Mark) -> bytes:
             output = process.communicate(timeout=_LOOK_S)[0]
         except subprocess.TimeoutExpired:
             if process.poll() is None:
+                requests.look(mark)
                 forsaken.look(time.monotonic())
             else:
                 end_processes(mark)

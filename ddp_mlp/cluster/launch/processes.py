@@ -157,6 +157,24 @@ def has_dead_child(process: int) -> bool:
     return any(fields[:2] == ["Z", str(process)] for fields in map(_fields, own_processes()))
 
 
+def ranks_hear(mark: Mark, number: int) -> bool:
+    """Tell whether there are ranks of this mark, and a signal ends none of them: each holds, ignores or handles it.
+
+    True where that cannot be known.
+    """
+    if not (_PROC / "self").exists():
+        return True
+    ranks = [process for process in marked(mark) if not is_launcher(process)]
+    return bool(ranks) and all(_hears(rank, number) for rank in ranks)
+
+
+def _hears(process: int, number: int) -> bool:
+    with suppress(OSError):
+        sets = re.findall(r"^Sig(?:Blk|Ign|Cgt):\s*([0-9a-f]+)$", (_PROC / str(process) / "status").read_text(), re.M)
+        return any(int(digits, 16) >> (number - 1) & 1 for digits in sets)
+    return False
+
+
 def is_launcher(process: int) -> bool:
     """Tell whether a process is one of a launcher, and no rank."""
     with suppress(OSError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ddp_mlp.cluster.launch.headroom import shortages
 from ddp_mlp.cluster.slurm.record import read_status
 from ddp_mlp.comm.shared_memory import suspicion
 from ddp_mlp.errors import ALL_ERRORS, DdpMlpError, UsageError
@@ -86,7 +87,7 @@ def explain(code: int, command: TrainCommand | None, since: float, tell: Tell) -
     how = f"killed by signal {code - 128}" if is_signal else f"exit code {code}"
     step = command.saved_step() if command else -1
     saved = f"; the checkpoint of step {step} is there, go on with --resume" if step >= 0 else ""
-    tell(f"error: a rank left or was killed before the job was done ({how}){saved}{suspicion(code)}")
+    tell(f"error: a rank left or was killed before the job was done ({how}){saved}{suspicion(code)}{shortages()}")
     return 70
 
 

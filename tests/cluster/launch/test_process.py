@@ -51,7 +51,20 @@ def test_a_command_that_cannot_be_started_is_one_line(requests, tmp_path):
         run_job([str(tmp_path / "none")], dict(os.environ), requests)
 
 
-def test_a_request_before_anybody_listens_is_handed_on(requests):
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("hearing", ["signal.signal(10, lambda *_: exit(75))", "signal.pthread_sigmask(0, [10])"])
+def test_a_request_is_kept_until_ranks_hear_it(requests, monkeypatch, times, hearing):
+    """They would die of it while they import, and the job would count as one that failed."""
+    monkeypatch.setattr(job, "_LOOK_S", 0.05)
+    for _ in range(times):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    held = "exit(75 if signal.sigtimedwait([10], 20) else 1)"
+    assert run(requests, f"import signal, time; time.sleep(0.3); {hearing}; {held}; time.sleep(20)") == 75
+
+
+def test_a_request_to_ranks_that_never_hear_is_handed_on(requests, monkeypatch):
+    monkeypatch.setattr(job, "_LOOK_S", 0.05)
+    monkeypatch.setattr(job, "_KEPT_S", 0.2)
     os.kill(os.getpid(), signal.SIGTERM)
     assert requests.wait(0)
     assert run(requests, "import time; time.sleep(60)") == 128 + signal.SIGUSR1
