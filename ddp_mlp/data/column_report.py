@@ -50,7 +50,7 @@ class ColumnReport:
 
 @dataclass
 class Sample:
-    """Some rows of a split, spread evenly over it.
+    """Some rows of a split, spread evenly over it, and the gaps of all.
 
     Attributes
     ----------
@@ -63,6 +63,7 @@ class Sample:
     n_features: int
     _parts: list[tuple[Floats, Floats]] = field(default_factory=list)
     _seen: int = 0
+    _missing: Any = 0
 
     def add(self, rows: Rows) -> None:
         """Take in the next rows of the split."""
@@ -70,6 +71,7 @@ class Sample:
         step = -(-self.n_rows // most)
         first = -self._seen % step
         self._seen += len(rows.features)
+        self._missing = self._missing + np.isnan(rows.features).sum(axis=0)
         self._parts.append((rows.features[first::step].astype(np.float64), rows.targets[first::step]))
 
     def telling(self, schema: Schema) -> list[str]:
@@ -96,18 +98,17 @@ class Sample:
         names = schema.feature_names or tuple(map(str, range(self.n_features)))
         return [names[i] for i in np.flatnonzero(found)]
 
+    def reports(self, schema: Schema, low: NDArray[Any], high: NDArray[Any]) -> list[ColumnReport]:
+        """Return a report for each feature, from the range of all its values: arrays of shape (F,)."""
+        names = schema.feature_names or tuple(map(str, range(self.n_features)))
+        return [
+            ColumnReport(name, _finite(least), _finite(most), int(n))
+            for name, least, most, n in zip(names, low, high, np.broadcast_to(self._missing, len(names)), strict=True)
+        ]
+
     def _all(self) -> tuple[Floats, Floats]:
         features, targets = zip(*self._parts, strict=True)
         return np.concatenate(features), np.concatenate(targets)
-
-
-def column_reports(schema: Schema, low: NDArray[Any], high: NDArray[Any], missing: NDArray[Any]) -> list[ColumnReport]:
-    """Return a report for each feature, from arrays of shape (F,)."""
-    names = schema.feature_names or tuple(map(str, range(schema.n_features)))
-    return [
-        ColumnReport(name, _finite(least), _finite(most), int(n))
-        for name, least, most, n in zip(names, low, high, missing, strict=True)
-    ]
 
 
 def _finite(value: float) -> float | None:

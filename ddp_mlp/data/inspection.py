@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from ddp_mlp.data.column_report import ColumnReport, Sample, column_reports
+from ddp_mlp.data.column_report import ColumnReport, Sample
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset, split_location
 from ddp_mlp.data.dataset.validation import count_non_finite
 from ddp_mlp.data.hdf5.guard import open_readonly
@@ -164,21 +164,17 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
     bad = dict.fromkeys(("features", "targets", "weights", "labels"), 0)
     counts = np.zeros(n_classes or 0, np.int64)
     ranges: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
-    missing = np.zeros(schema.n_features, np.int64)
     sample = Sample(split.n_samples, schema.n_features)
     for rows in _blocks(split, schema.n_features):
         _widen(ranges, "features", rows.features)
         _widen(ranges, "targets", rows.targets)
-        missing += np.isnan(rows.features).sum(axis=0)
         sample.add(rows)
-        bad["features"] += count_non_finite(rows.features)
-        bad["targets"] += count_non_finite(rows.targets)
-        bad["weights"] += 0 if rows.weights is None else count_non_finite(rows.weights)
+        for name in ("features", "targets", "weights"):
+            bad[name] += 0 if (values := getattr(rows, name)) is None else count_non_finite(values)
         if n_classes is not None:
             known = split.bound(rows).targets[:, 0]
             bad["labels"] += _count_labels(known, counts) + _count_unknown(rows.targets, known)
-    low, high = ranges["features"]
-    names = schema.feature_names or tuple(str(i) for i in range(schema.n_features))
+    columns = sample.reports(schema, *ranges["features"])
     target_range = [_finite(*pair) for pair in zip(*ranges["targets"], strict=True)]
     return SplitReport(
         n_samples=split.n_samples,
@@ -189,10 +185,10 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
         bad_labels=bad["labels"],
         class_counts=None if n_classes is None else counts.tolist(),
         target_range=target_range if n_classes is None else None,
-        constant_columns=[names[i] for i in np.flatnonzero(low == high)],
+        constant_columns=[c.name for c in columns if c.low is not None and c.low == c.high],
         telling_columns=sample.telling(schema),
         counting_columns=sample.counting(schema),
-        columns=column_reports(schema, low, high, missing),
+        columns=columns,
     )
 
 
