@@ -175,7 +175,6 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
             known = split.bound(rows).targets[:, 0]
             bad["labels"] += _count_labels(known, counts) + _count_unknown(rows.targets, known)
     columns = sample.reports(schema, *ranges["features"])
-    target_range = [_finite(*pair) for pair in zip(*ranges["targets"], strict=True)]
     return SplitReport(
         n_samples=split.n_samples,
         feature_dtype=split.feature_dtype.name,
@@ -184,7 +183,7 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
         non_finite_weights=bad["weights"],
         bad_labels=bad["labels"],
         class_counts=None if n_classes is None else counts.tolist(),
-        target_range=target_range if n_classes is None else None,
+        target_range=[_finite(*pair) for pair in zip(*ranges["targets"], strict=True)] if n_classes is None else None,
         constant_columns=[c.name for c in columns if c.low is not None and c.low == c.high],
         telling_columns=sample.telling(schema),
         counting_columns=sample.counting(schema),

@@ -82,6 +82,7 @@ def find_dialect(path: Path, sample: str, separator: str | None, has_header: boo
     DataError
         If there is no table, or one cannot tell whether the first line is names.
     """
+    _require_no_other(path, sample)
     lines = sample.splitlines(keepends=True)
     notes: list[str] = []
     stated = None if separator is None else _require_separator(separator)
@@ -97,6 +98,17 @@ def find_dialect(path: Path, sample: str, separator: str | None, has_header: boo
         )
     dialect = Dialect(layout.separator, quote, escape, 0, (), layout.comments)
     return _with_names(path, lines, layout, dialect, has_header, notes)
+
+
+def _require_no_other(path: Path, sample: str) -> None:
+    """Refuse what lies in the place of a table when fetching it went wrong."""
+    start = sample.lstrip()[:100].lower()
+    if not start:
+        raise DataError(f"{path}: the file is empty; fetch or write it again")
+    if start.startswith(("<!doctype", "<html", "<?xml")):
+        raise DataError(f"{path}: a page of the web ({start.split('>')[0]}>), no table; fetch the file itself")
+    if start.startswith("version https://git-lfs"):
+        raise DataError(f"{path}: a pointer of Git LFS, no table; fetch the file with `git lfs pull`")
 
 
 def _require_separator(separator: str) -> str:
