@@ -16,7 +16,6 @@ MOST_MODULES, MOST_LINES, MOST_STATEMENT_LINES, FEW_PARAMETERS = 15, 250, 30, 4
 
 #: Rooms with more modules, and why.
 LARGE_ROOMS = {
-    "data/sources/tables": "one small one for each question that a table raises",
     "comm": "sixteen small ones, each of one duty of ranks; a floor more would hide the door to MPI",
 }
 #: Modules with more lines, and why.
@@ -25,10 +24,6 @@ LONG_MODULES = {
     "data/dataset/layouts.py": "each way in which arrays are found beside the other",
     "data/dataset/columns.py": "a column and a matrix of them, read in one way",
     "data/dataset/decoding.py": "each convention for numbers that mean others, beside the other",
-    "data/importing.py": "from paths to a data set, each way of asking for it beside the other",
-    "data/sources/tables/dialect.py": "the signs of a table that are weighed against each other",
-    "data/sources/tables/plain_text.py": "one reading of text, with all that may be wrong with it",
-    "data/sources/tables/meaning.py": "the rules for columns, which refer to each other",
 }
 #: Functions with more lines below their docstring, and why.
 LONG_FUNCTIONS = {
@@ -38,10 +33,10 @@ LONG_FUNCTIONS = {
     "comm/connect.py": "the order of the start of MPI",
     "data/dataset/decoding.py": "one attribute after the other, in the order in which they count",
     "data/sources/tables/reading_like.py": "from a schema to a source, in the order of its steps",
-    "data/sources/tables/sheets.py": "one walk over the cells of a sheet",
+    "data/sources/tables/formats/sheets.py": "one walk over the cells of a sheet",
     "data/sources/libsvm.py": "one walk over the lines, with each mistake that a line can have",
-    "data/sources/tables/delimited.py": "one walk over the rows, with each mistake that a row can have",
-    "data/sources/tables/dialect.py": "the signs of a table that are weighed against each other",
+    "data/sources/tables/text/delimited.py": "one walk over the rows, with each mistake that a row can have",
+    "data/sources/tables/text/dialect.py": "the signs of a table that are weighed against each other",
     "data/sources/tables/meaning.py": "one rule after the other, in the order in which they count",
     "data/sources/tables/table.py": "from a table to a source, in the order of its steps",
     "engine/arena.py": "one line for each array",

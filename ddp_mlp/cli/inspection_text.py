@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from ddp_mlp.cli.schema_text import schema_lines, shortened
 from ddp_mlp.data.hdf5.tree import size_text, tree_lines
+from ddp_mlp.errors import printable
 
 if TYPE_CHECKING:
+    from ddp_mlp.data.column_report import ColumnReport
     from ddp_mlp.data.inspection import Inspection, SplitReport
+
+_MOST_COLUMNS = 40
 
 
 def text_lines(inspection: Inspection) -> list[str]:
@@ -42,7 +46,31 @@ def _split_lines(report: SplitReport, class_names: tuple[str, ...] | None) -> li
         lines.append(f"target range: {shortened(ranges)}")
     if columns := report.constant_columns:
         lines.append(f"constant columns: {len(columns)} ({shortened(columns)})")
-    return lines
+    if columns := report.telling_columns:
+        lines.append(
+            f"warning: one column alone nearly determines the target: {shortened(columns)}; leave it out unless it is"
+            " known before the target is"
+        )
+    if columns := report.counting_columns:
+        lines.append(f"warning: whole numbers that rise or fall from row to row, as ids do: {shortened(columns)}")
+    return lines + _column_lines(report)
+
+
+def _column_lines(report: SplitReport) -> list[str]:
+    """Return a line for each column, but for those that there is no room for."""
+    shown = report.columns[:_MOST_COLUMNS]
+    width = max(len(printable(column.name)) for column in shown)
+    lines = [
+        f"  {printable(column.name):<{width}}  {_range(column)}"
+        + (f"  {column.n_missing} missing" if column.n_missing else "")
+        for column in shown
+    ]
+    more = len(report.columns) - len(shown)
+    return [*lines, f"  and {more} columns more; --json lists all"] if more else lines
+
+
+def _range(column: ColumnReport) -> str:
+    return "nothing finite" if column.low is None or column.high is None else f"{column.low:g} to {column.high:g}"
 
 
 def _class_lines(report: SplitReport, counts: list[int], class_names: tuple[str, ...] | None) -> list[str]:

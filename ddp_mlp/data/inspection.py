@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from ddp_mlp.data.column_report import ColumnReport, Sample
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset, split_location
 from ddp_mlp.data.dataset.validation import count_non_finite
 from ddp_mlp.data.hdf5.guard import open_readonly
@@ -50,6 +51,12 @@ class SplitReport:
         Smallest and largest finite value of each target; None for labels.
     constant_columns : list of str
         Features with one finite value in all rows, by name or number.
+    telling_columns : list of str
+        Columns each of which nearly determines the target, as nothing known beforehand does.
+    counting_columns : list of str
+        Features of whole numbers that rise or fall from row to row, as ids do.
+    columns : list of ColumnReport
+        Range and gaps of each feature.
     """
 
     n_samples: int
@@ -61,6 +68,9 @@ class SplitReport:
     class_counts: list[int] | None
     target_range: list[list[float | None]] | None
     constant_columns: list[str]
+    telling_columns: list[str]
+    counting_columns: list[str]
+    columns: list[ColumnReport]
 
 
 @dataclass(frozen=True)
@@ -154,18 +164,17 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
     bad = dict.fromkeys(("features", "targets", "weights", "labels"), 0)
     counts = np.zeros(n_classes or 0, np.int64)
     ranges: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    sample = Sample(split.n_samples, schema.n_features)
     for rows in _blocks(split, schema.n_features):
         _widen(ranges, "features", rows.features)
         _widen(ranges, "targets", rows.targets)
-        bad["features"] += count_non_finite(rows.features)
-        bad["targets"] += count_non_finite(rows.targets)
-        bad["weights"] += 0 if rows.weights is None else count_non_finite(rows.weights)
+        sample.add(rows)
+        for name in ("features", "targets", "weights"):
+            bad[name] += 0 if (values := getattr(rows, name)) is None else count_non_finite(values)
         if n_classes is not None:
             known = split.bound(rows).targets[:, 0]
             bad["labels"] += _count_labels(known, counts) + _count_unknown(rows.targets, known)
-    low, high = ranges["features"]
-    names = schema.feature_names or tuple(str(i) for i in range(schema.n_features))
-    target_range = [_finite(*pair) for pair in zip(*ranges["targets"], strict=True)]
+    columns = sample.reports(schema, *ranges["features"])
     return SplitReport(
         n_samples=split.n_samples,
         feature_dtype=split.feature_dtype.name,
@@ -174,8 +183,11 @@ def _inspect_split(split: Split, dataset: DatasetFile) -> SplitReport:
         non_finite_weights=bad["weights"],
         bad_labels=bad["labels"],
         class_counts=None if n_classes is None else counts.tolist(),
-        target_range=target_range if n_classes is None else None,
-        constant_columns=[names[i] for i in np.flatnonzero(low == high)],
+        target_range=[_finite(*pair) for pair in zip(*ranges["targets"], strict=True)] if n_classes is None else None,
+        constant_columns=[c.name for c in columns if c.low is not None and c.low == c.high],
+        telling_columns=sample.telling(schema),
+        counting_columns=sample.counting(schema),
+        columns=columns,
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from scipy import io as scipy_io
 
 from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.importing import FORMATS, MAKERS, open_source, write_source
+from ddp_mlp.data.formats import FORMATS
+from ddp_mlp.data.importing import MAKERS, open_source, write_source
 from ddp_mlp.data.rows import Rows, n_outputs
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source

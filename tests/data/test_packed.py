@@ -13,7 +13,7 @@ from ddp_mlp.data.importing import import_dataset, open_source
 from ddp_mlp.data.sources import packed
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.packed import open_unpacked
-from ddp_mlp.data.sources.tables import plain_text
+from ddp_mlp.data.sources.tables.text import plain_text
 from ddp_mlp.errors import DataError, DdpMlpError
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ddp_mlp.data.rows import Description, Rows
 from ddp_mlp.data.sources.labels import understand_labels
 from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
-from ddp_mlp.data.sources.tables.plain_text import ByteStream, PlainText, look_at
+from ddp_mlp.data.sources.tables.text.plain_text import ByteStream, PlainText, look_at
 from ddp_mlp.data.sources.tables.words import shown
 from ddp_mlp.errors import DataError
 

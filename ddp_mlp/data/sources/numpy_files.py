@@ -46,7 +46,7 @@ def read_npy(path: Path) -> Table:
     def blocks(positions: Sequence[int], _numbers: Collection[int] = ()) -> Iterator[list[Any]]:
         import pyarrow as pa
 
-        from ddp_mlp.data.sources.tables.columnar import as_text
+        from ddp_mlp.data.sources.tables.formats.columnar import as_text
 
         for start in range(0, len(columns[0]), BLOCK_ROWS):
             parts = [np.ascontiguousarray(columns[i][start : start + BLOCK_ROWS]) for i in positions]

@@ -144,3 +144,13 @@ def test_sheets_are_chosen_by_name(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TEXT)
     with pytest.raises(UsageError, match="--sheet one means nothing for CSV"):
         open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), sheet="one"))
+
+
+@pytest.mark.parametrize("code", ["utf-16", "utf-8"])
+def test_a_byte_that_is_no_text_has_its_place(code: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    content = ("a,b\n" + "1,2\n" * 300_000).encode(code)
+    path.write_bytes(content[:-1] if code == "utf-16" else content + b"\xff")
+    place = len(content) - 2 if code == "utf-16" else len(content)
+    with pytest.raises(DataError, match=rf"not {code} text \(.* at byte {place}\)"):
+        open_source([path], ImportOptions(targets=("b",), encoding=code))

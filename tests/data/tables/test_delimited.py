@@ -13,6 +13,7 @@ from ddp_mlp.data.importing import open_source
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.tables import encoding
 from ddp_mlp.errors import DataError, UsageError
+from tests.workbooks import write_workbook
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -244,14 +245,11 @@ def test_records_whose_values_are_text_here_and_numbers_there(tmp_path: Path) ->
     assert targets[:, 0].tolist() == [i * 1.5 for i in range(20)]
 
 
-def test_sheets_without_names_and_before_the_table(tmp_path: Path) -> None:
-    workbook = pytest.importorskip("openpyxl").Workbook()
-    workbook.active.title = "about"
-    workbook.active["A1"] = "made by hand"
-    sheet = workbook.create_sheet("numbers")
-    for i in range(5):
-        sheet.append([i + 0.5, i * 2.0 + 0.25, i / 2])
-    workbook.save(tmp_path / "t.xlsx")
+def test_sheets_without_names(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "t.xlsx", [["row", "a", "b"], *([i + 0.5, i * 2.0 + 0.25, i / 2] for i in range(5))])
+    named = open_source([tmp_path / "t.xlsx"], ImportOptions(targets=("b",)))
+    assert named.description.feature_names == ("row", "a")
+    write_workbook(tmp_path / "t.xlsx", [[i + 0.5, i * 2.0 + 0.25, i / 2] for i in range(5)])
     source = open_source([tmp_path / "t.xlsx"], ImportOptions(targets=("column 3",)))
     assert source.sizes == {"train": 5}
-    assert any("sheet 'numbers' of about, numbers" in note for note in source.notes)
+    assert any("row 1 is no names" in note for note in source.notes)

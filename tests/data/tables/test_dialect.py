@@ -9,7 +9,7 @@ import pytest
 
 from ddp_mlp.data.importing import open_source
 from ddp_mlp.data.sources.options import ImportOptions
-from ddp_mlp.data.sources.tables.delimited import read_delimited
+from ddp_mlp.data.sources.tables.text.delimited import read_delimited
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:

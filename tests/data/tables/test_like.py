@@ -11,9 +11,9 @@ from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.importing import import_dataset, open_source, write_source
 from ddp_mlp.data.sources.column import column_of
 from ddp_mlp.data.sources.options import ImportOptions
-from ddp_mlp.data.sources.tables.delimited import read_delimited
 from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.like import columns_like
+from ddp_mlp.data.sources.tables.text.delimited import read_delimited
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:

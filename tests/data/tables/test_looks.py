@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ddp_mlp.data import importing
+from ddp_mlp.data import formats
 from ddp_mlp.data.importing import open_source
 from ddp_mlp.data.sources.options import ImportOptions
-from ddp_mlp.data.sources.tables import delimited, kept
+from ddp_mlp.data.sources.tables import kept
 from ddp_mlp.data.sources.tables.cells import begin_with_zero
+from ddp_mlp.data.sources.tables.text import delimited
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def outcome(path: Path, **options: Any) -> tuple[object, ...]:
 
 def all_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every cell read as text, in one block."""
-    read = importing.read_delimited
+    read = formats.read_delimited
 
     def reader(path: Path, **how: Any) -> Any:
         table = read(path, **how)
@@ -51,7 +52,7 @@ def all_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return replace(table, blocks=blocks)
 
-    monkeypatch.setattr(importing, "read_delimited", reader)
+    monkeypatch.setattr(formats, "read_delimited", reader)
 
 
 @pytest.mark.parametrize("fraction", [".5", ""])

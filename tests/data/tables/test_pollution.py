@@ -71,7 +71,10 @@ KINDS = [
     *(Kind(f"encoding {code}", text().replace("blue", "bl\u00fce").encode(code), how) for code, how in
       {"utf-8": "right", "utf-8-sig": "right", "utf-16": "right", "utf-16-le": "right", "utf-32": "right",
        "latin-1": "told", "cp1252": "told"}.items()),
-    Kind("nothing", b"", "refused", "no table"),
+    Kind("nothing", b"", "refused", "the file is empty"),
+    Kind("empty lines only", b"\n\n  \n", "refused", "the file is empty"),
+    Kind("a page of the web", "<!DOCTYPE html>\n<html><body>a, b</body></html>\n", "refused", "a page of the web"),
+    Kind("a pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid a\n", "refused", "git lfs pull"),
     Kind("a header alone", ",".join(NAMES) + "\n", "refused", "no rows"),
     Kind("one row", text(ROWS[:1]), "right"),
     Kind("no header", text().partition("\n")[2], "told", "is a row"),

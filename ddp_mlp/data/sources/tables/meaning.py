@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.sources.column import Column
 from ddp_mlp.data.sources.tables.cells import ISO, PLAIN, times_of
-from ddp_mlp.data.sources.tables.dates import date_features
+from ddp_mlp.data.sources.tables.column_values import date_features
+from ddp_mlp.data.sources.tables.findings import Findings, bad_cell, mixed, tell_missing
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
-from ddp_mlp.data.sources.tables.looks import cells_at
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 
 if TYPE_CHECKING:
@@ -30,42 +30,6 @@ _COUNTING_NAMES = re.compile(r"(.*[ _.-])?(id|index|idx|row|rows|rownames?|no|nr
 _SHOWN = 8
 #: Up to this share of numbers, a column of text is text: names of models that are numbers, say.
 _FEW_NUMBERS = 0.1
-_NEAR_ROWS = 100_000
-_POLICIES = {
-    "impute": "kept as such, to be filled in from training rows",
-    "indicator": "kept as such and marked in a column of their own",
-    "drop": "such rows are left out",
-    "error": "refused",
-}
-
-
-@dataclass
-class Findings:
-    """The findings about columns while they are looked at one by one.
-
-    Attributes
-    ----------
-    columns : list of Column
-        Those that become features.
-    problems : list of str
-        What cannot be decided, each with a column, a cell, its place and an option.
-    notes : list of str
-        What was decided.
-    empty, constant : list of str
-        Columns that hold nothing, and those that never change.
-    """
-
-    columns: list[Column] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
-    constant: list[str] = field(default_factory=list)
-
-    def told(self) -> list[str]:
-        """Return all notes, with one for all columns that hold nothing or never change."""
-        empty = [f"left out, as they hold nothing: {listed(self.empty, _SHOWN)}"] if self.empty else []
-        constant = [f"the same in every row: {listed(self.constant, _SHOWN)}"] if self.constant else []
-        return [*self.notes, *empty, *constant]
 
 
 def understand_features(table: Table, names: Sequence[str], looks: Looks, options: ImportOptions) -> Findings:
@@ -85,7 +49,7 @@ def understand_features(table: Table, names: Sequence[str], looks: Looks, option
             _add_text(table, name, looks, options, findings)
     policy = "impute" if options.missing == "auto" else options.missing
     findings.columns = [_with_policy(column, looks, policy) for column in findings.columns]
-    _tell_missing(table, looks, policy, findings)
+    tell_missing(table, looks, policy, findings)
     return findings
 
 
@@ -96,10 +60,10 @@ def _add_number(table: Table, name: str, looks: Looks, options: ImportOptions, f
     elif name in table.unnamed:
         findings.problems.append(f"{name} has no name; name it, or leave it out with --drop {name!r}")
     elif facts.infinite_row is not None:
-        findings.problems.append(_bad_cell(table, name, facts.infinite_row, "the non-finite value {}") + _mend(name))
+        findings.problems.append(bad_cell(table, name, facts.infinite_row, "the non-finite value {}") + _mend(name))
     elif facts.large_row is not None:
         findings.problems.append(
-            _bad_cell(table, name, facts.large_row, "the integer {}")
+            bad_cell(table, name, facts.large_row, "the integer {}")
             + f", which is above 2**53 and not exact as a number; --text {name!r} takes the column as text, --drop"
             f" {name!r} leaves it out"
         )
@@ -129,7 +93,7 @@ def _add_formed(
     if form is None or isinstance(form, Ambiguous):
         row = facts.other_row if facts.other_row is not None else facts.bare_row
         reason = form.reason if form else f"no number of --decimal {options.decimal}"
-        findings.problems.append(_bad_cell(table, name, row or 0, "{}") + f" may be {reason}")
+        findings.problems.append(bad_cell(table, name, row or 0, "{}") + f" may be {reason}")
         return
     unit = next(iter(facts.decorations)) or None
     how = " and ".join(
@@ -150,7 +114,7 @@ def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, fin
         _add_formed(table, name, form, looks, findings, options)
     elif isinstance(date, Ambiguous):
         findings.problems.append(
-            _bad_cell(table, name, facts.other_row or 0, "{}")
+            bad_cell(table, name, facts.other_row or 0, "{}")
             + f" may be {date.reason}; --date {name!r}=%d/%m/%Y or =%m/%d/%Y (with %H:%M) decides"
         )
     elif date is not None:
@@ -159,19 +123,6 @@ def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, fin
         findings.problems.append(mixed(table, name, facts))
     else:
         _add_category(table, name, looks, options, findings)
-
-
-def mixed(table: Table, name: str, facts: TextFacts) -> str:
-    """Say which cell of a column is of another kind than the cells before it."""
-    bare, other = facts.bare_row or 0, facts.other_row or 0
-    kinds = ("numbers", "text") if bare < other else ("text", "numbers")
-    first, second = table.locate([min(bare, other), max(bare, other)])
-    cells = cells_at(table, [(name, bare), (name, other)])
-    before, cell = (shown(cells[name, row].strip()) for row in sorted((bare, other)))
-    return (
-        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, take the"
-        f" column as text with --text {name!r}, or leave it out with --drop {name!r}"
-    )
 
 
 def _add_stated_date(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
@@ -187,8 +138,7 @@ def _add_stated_date(table: Table, name: str, looks: Looks, options: ImportOptio
         return
     row = min(row for row in (facts.bare_row, facts.other_row) if row is not None)
     findings.problems.append(
-        _bad_cell(table, name, row, "{}")
-        + f" and others are no dates of one format; state it as --date {name}=%d.%m.%Y"
+        bad_cell(table, name, row, "{}") + f" and others are no dates of one format; state it as --date {name}=%d.%m.%Y"
     )
 
 
@@ -260,42 +210,6 @@ def _with_policy(column: Column, looks: Looks, policy: Missing) -> Column:
     facts = looks.texts.get(column.name) or looks.numbers[column.name]
     marks = (f"{column.name}=missing",) if policy == "indicator" and facts.n_missing else ()
     return replace(column, missing=policy, features=(*column.features, *marks))
-
-
-def _tell_missing(table: Table, looks: Looks, policy: str, findings: Findings) -> None:
-    """Say where cells are missing; refuse them where that was asked for."""
-    found = []
-    for column in findings.columns:
-        facts = looks.texts.get(column.name) or looks.numbers[column.name]
-        if facts.missing_row is not None:
-            found.append((column.name, facts.missing_row, facts.n_missing))
-    if not found:
-        return
-    found, n_more = found[:_SHOWN], max(0, len(found) - _SHOWN)
-    cells = cells_at(table, [(name, row) for name, row, _ in found])
-    places = _places(table, sorted({row for _, row, _ in found}))
-    told = []
-    for name, row, n in found:
-        cell = cells[name, row].strip()
-        first = f"{shown(cell) if cell else 'an empty cell'} at {places[row]}"
-        if policy == "error":
-            findings.problems.append(f"column {shown(name)}: {first}; fill it in, or --missing impute")
-        told.append(f"{shown(name)} {n}, first {first}")
-    more = f"; and {counted(n_more, 'column')} more" if n_more else ""
-    findings.notes.append(f"missing cells ({_POLICIES[policy]}): {'; '.join(told)}{more}")
-
-
-def _places(table: Table, rows: Sequence[int]) -> dict[int, str]:
-    """Return where rows are; lines far down are not worth another reading of the text."""
-    near = [row for row in rows if row < _NEAR_ROWS]
-    places = dict(zip(near, table.locate(near), strict=True)) if near else {}
-    return {row: places.get(row, f"row {row + 1}") for row in rows}
-
-
-def _bad_cell(table: Table, name: str, row: int, found: str) -> str:
-    cell = cells_at(table, [(name, row)])[name, row].strip()
-    word = cell if found != "{}" else shown(cell)
-    return f"column {shown(name)}: {found.format(word)} at {table.place(row)}"
 
 
 def _mend(name: str) -> str:

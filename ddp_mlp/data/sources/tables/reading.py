@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ddp_mlp.data.sources.options import ImportOptions
-    from ddp_mlp.data.sources.tables.meaning import Findings
+    from ddp_mlp.data.sources.tables.findings import Findings
     from ddp_mlp.data.sources.tables.table import Table
     from ddp_mlp.data.sources.tables.targets import Targets
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ddp_mlp.data.sources.tables.cell_rows import table_of_rows, text_of
-from ddp_mlp.data.sources.tables.dialect import is_header
+from ddp_mlp.data.sources.tables.formats.cell_rows import table_of_rows, text_of
+from ddp_mlp.data.sources.tables.text.header import is_header
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 

@@ -7,16 +7,15 @@ line stays what an editor shows.
 
 from __future__ import annotations
 
-import codecs
 import io
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
+from ddp_mlp.data.sources.packed import is_packed
+from ddp_mlp.data.sources.tables.text.decoding import decoded, marked_encoding, stored
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
 
 #: Bytes of a line: a million columns, and no file without an end of line.
 MOST_OF_A_LINE = 2**24
-_CHUNK_BYTES = 2**20
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 _RUN_OF_BLANKS = re.compile(rb'("(?:[^"]|"")*")|[ \t]+')
 
 
@@ -79,7 +70,7 @@ class PlainText:
         blanks : bool
             Make each run of blanks outside quotes a tab, and remove those at the ends of lines.
         """
-        chunks = _skipped(_decoded(self.path, self.encoding), skip)
+        chunks = _skipped(decoded(self.path, self.encoding), skip)
         return _changed(chunks, comments, blanks) if comments or blanks else chunks
 
     def require_unchanged(self) -> None:
@@ -132,11 +123,11 @@ def look_at(path: Path, encoding: str | None = None) -> PlainText:
     if encoding is not None:
         _require_encoding(encoding)
     identity = _identity(path)
-    marked = encoding or _marked(path)
+    marked = encoding or marked_encoding(path)
     for candidate in (marked,) if marked else ("utf-8", "cp1252", "latin-1"):
         try:
             is_as_stored = candidate in {"utf-8", "utf-8-sig"} and not is_packed(path)
-            chunks = _stored(path, candidate) if is_as_stored else _decoded(path, candidate)
+            chunks = stored(path, candidate) if is_as_stored else decoded(path, candidate)
             odd, has_returns = _check(path, chunks)
         except UnicodeDecodeError as error:
             if marked or candidate == "latin-1":
@@ -160,54 +151,6 @@ def _require_encoding(encoding: str) -> None:
 def _identity(path: Path) -> tuple[int, ...]:
     facts = path.stat()
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
-
-
-def _marked(path: Path) -> str | None:
-    """Return the encoding that the first bytes tell: by a mark, or by the zeros of UTF-16."""
-    with plain_errors(path), open_unpacked(path) as file:
-        start = file.read(256)
-    for mark, name in _MARKS.items():
-        if start.startswith(mark):
-            return name
-    halves = start[0::2], start[1::2]
-    for half, other, name in ((halves[1], halves[0], "utf-16-le"), (halves[0], halves[1], "utf-16-be")):
-        if len(half) > 1 and not any(half) and all(other):
-            return name
-    return None
-
-
-def _decoded(path: Path, encoding: str) -> Iterator[bytes]:
-    """Yield the content as UTF-8 without a byte order mark, each end of a line one line feed."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
-    done = 0
-    with plain_errors(path), open_unpacked(path) as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            try:
-                text = decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                raise UnicodeDecodeError(encoding, b"", done + error.start, done + error.end, error.reason) from None
-            done += len(chunk)
-            if text:
-                yield text.encode()
-        if text := decoder.decode(b"", final=True):
-            yield text.encode()
-
-
-def _stored(path: Path, encoding: str) -> Iterator[bytes]:
-    """Yield the content of a plain file of UTF-8 as it is, after seeing that it is UTF-8."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    done = 0
-    with plain_errors(path), path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            if not (chunk.isascii() and not decoder.getstate()[0]):
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError as error:
-                    start, end = done + error.start, done + error.end
-                    raise UnicodeDecodeError(encoding, b"", start, end, error.reason) from None
-            done += len(chunk)
-            yield chunk
-        decoder.decode(b"", final=True)
 
 
 def _check(path: Path, chunks: Iterator[bytes]) -> tuple[bool, bool]:
@@ -278,14 +221,3 @@ def _changed_line(line: bytes, comments: tuple[bytes, int] | None, blanks: bool)
     is_comment = comments is not None and line.lstrip().startswith(b"#")
     line = _RUN_OF_BLANKS.sub(lambda m: m[1] or b"\t", line.strip()) if blanks else line
     return b"" if is_comment and comments is not None and line.count(comments[0]) != comments[1] else line
-
-
-@contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
-    """Say in one line what a damaged or packed file raised."""
-    try:
-        yield
-    except (UnicodeDecodeError, DataError):
-        raise
-    except READ_ERRORS as error:
-        raise DataError(f"{path}: cannot be read ({error}); the file is damaged, fetch it again") from error

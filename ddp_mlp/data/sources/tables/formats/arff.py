@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.sources.tables.cell_rows import table_of_rows
-from ddp_mlp.data.sources.tables.plain_text import ByteStream, PlainText, look_at
+from ddp_mlp.data.sources.tables.formats.cell_rows import table_of_rows
+from ddp_mlp.data.sources.tables.text.plain_text import ByteStream, PlainText, look_at
 from ddp_mlp.data.sources.tables.words import shown
 from ddp_mlp.errors import DataError
 

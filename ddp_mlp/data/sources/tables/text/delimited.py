@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.sources.tables.cells import MISSING
-from ddp_mlp.data.sources.tables.dialect import find_dialect
-from ddp_mlp.data.sources.tables.plain_text import MOST_OF_A_LINE, ByteStream, PlainText, look_at
 from ddp_mlp.data.sources.tables.table import Table, column_names
+from ddp_mlp.data.sources.tables.text.dialect import find_dialect
+from ddp_mlp.data.sources.tables.text.plain_text import MOST_OF_A_LINE, ByteStream, PlainText, look_at
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ddp_mlp.data.sources.tables.cells import MISSING
-from ddp_mlp.data.sources.tables.dialect import Dialect
+from ddp_mlp.data.sources.tables.text.dialect import Dialect
 
 #: Of a block of rows, but at least so many rows up to twice the longest line that is allowed.
 _BLOCK_BYTES, _FEWEST_ROWS = 2**22, 64

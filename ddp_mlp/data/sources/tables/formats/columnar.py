@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
-from ddp_mlp.data.sources.tables.cell_rows import table_of_rows, text_of
-from ddp_mlp.data.sources.tables.plain_text import plain_errors
+from ddp_mlp.data.sources.tables.formats.cell_rows import table_of_rows, text_of
 from ddp_mlp.data.sources.tables.table import Table, column_names
+from ddp_mlp.data.sources.tables.text.decoding import plain_errors
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError
 

@@ -4,23 +4,17 @@ Each separator is tried on the beginning of the text; the one under which most l
 among them, have the same number of cells is taken, of equals the one that leaves more numbers
 whole, then the one with more cells. So a decimal comma between semicolons is no separator, and a
 ragged line does not hide one.
-
-The first line is names unless it looks like the rows below it:
-
-- a cell with text over a column of numbers makes it names, numbers in it or not, and so do years
-  that count on, and numbers that count on over columns of fractions, as pandas writes them;
-- nothing but numbers, or numbers over numbers and text over text, makes it a row;
-- where neither holds, it is names if all are text, differ and do not occur below.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.sources.tables.text.header import is_counts, is_header, is_number
+from ddp_mlp.data.sources.tables.text.layout import Layout, layout_of
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 from ddp_mlp.errors import DataError, UsageError
 
@@ -30,15 +24,10 @@ if TYPE_CHECKING:
 
 SEPARATORS = ",;\t|"
 _NAMED = {"tab": "\t", "\\t": "\t", "blank": " ", "blanks": " ", "space": " ", "comma": ",", "semicolon": ";"}
-_MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "nan", "<na>", "?", "-"})
-_NUMBER = re.compile(r"[+-]?\s*[$€£¥]?\s*(\d[\d.,' \u00a0]*|\.\d+|,\d+)([eE][+-]?\d+)?\s*%?|[+-]?(inf|infinity)", re.I)
 #: Lines that may come before a table.
 _MOST_BEFORE = 100
-#: So many numbers that count on are no chance.
-_FEWEST_SERIES = 4
 _MOST_SPARSE = 20
 _NEARLY_ALL = 0.9
-_RUN_OF_BLANKS = re.compile(r'("(?:[^"]|"")*")|[ \t]+')
 
 
 @dataclass(frozen=True)
@@ -72,17 +61,6 @@ class Dialect:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Rows of the beginning under one separator, each with the number of its first line and of the next."""
-
-    separator: str
-    rows: list[tuple[int, int, list[str]]]
-    width: int
-    share: float
-    comments: bool
-
-
 def find_dialect(path: Path, sample: str, separator: str | None, has_header: bool | None) -> Dialect:
     """Find out how a text is written.
 
@@ -104,6 +82,7 @@ def find_dialect(path: Path, sample: str, separator: str | None, has_header: boo
     DataError
         If there is no table, or one cannot tell whether the first line is names.
     """
+    _require_no_other(path, sample)
     lines = sample.splitlines(keepends=True)
     notes: list[str] = []
     stated = None if separator is None else _require_separator(separator)
@@ -112,13 +91,24 @@ def find_dialect(path: Path, sample: str, separator: str | None, has_header: boo
         stated = said[1]
     quote = "'" if '"' not in sample and re.search(r"(?m)(^|[,;\t|])'[^'\n]*'([,;\t|\r]|$)", sample) else '"'
     escape = "\\" if f"\\{quote}" in sample else None
-    layout = _best_layout(lines, stated, quote, escape, 1 if said else 0)
+    layout = _bestlayout_of(lines, stated, quote, escape, 1 if said else 0)
     if layout is None or layout.width < 2:
         raise DataError(
             f"{path}: no table of two or more columns found; name what separates its cells with --separator"
         )
     dialect = Dialect(layout.separator, quote, escape, 0, (), layout.comments)
     return _with_names(path, lines, layout, dialect, has_header, notes)
+
+
+def _require_no_other(path: Path, sample: str) -> None:
+    """Refuse what lies in the place of a table when fetching it went wrong."""
+    start = sample.lstrip()[:100].lower()
+    if not start:
+        raise DataError(f"{path}: the file is empty; fetch or write it again")
+    if start.startswith(("<!doctype", "<html", "<?xml")):
+        raise DataError(f"{path}: a page of the web ({start.split('>')[0]}>), no table; fetch the file itself")
+    if start.startswith("version https://git-lfs"):
+        raise DataError(f"{path}: a pointer of Git LFS, no table; fetch the file with `git lfs pull`")
 
 
 def _require_separator(separator: str) -> str:
@@ -140,9 +130,9 @@ def _require_quotes(path: Path, lines: list[str], separator: str, quote: str) ->
         ) from error
 
 
-def _best_layout(lines: list[str], stated: str | None, quote: str, escape: str | None, skip: int) -> _Layout | None:
+def _bestlayout_of(lines: list[str], stated: str | None, quote: str, escape: str | None, skip: int) -> Layout | None:
     candidates = [stated] if stated else [*SEPARATORS, " "]
-    found = [_layout(lines, separator, quote, escape, skip) for separator in candidates]
+    found = [layout_of(lines, separator, quote, escape, skip) for separator in candidates]
     tables = [layout for layout in found if layout is not None and (layout.width > 1 or stated)]
     # Sentences have blanks too, so these separate only where nothing else does.
     proper = [layout for layout in tables if layout.separator != " "] or tables
@@ -155,94 +145,34 @@ def _best_layout(lines: list[str], stated: str | None, quote: str, escape: str |
     return blanks if _hides_numbers(best, blanks) else best
 
 
-def _hides_numbers(layout: _Layout, blanks: _Layout) -> bool:
+def _hides_numbers(layout: Layout, blanks: Layout) -> bool:
     """Tell whether cells hold runs of numbers between blanks: a tab stands before the last column only, say."""
     meant, by_blanks = _share_of_numbers(layout), _share_of_numbers(blanks)
     return _fitness(blanks)[0] and blanks.share > _NEARLY_ALL and by_blanks > 0.5 and 2 * meant < by_blanks
 
 
-def _fitness(layout: _Layout) -> tuple[bool, float, float, int]:
+def _fitness(layout: Layout) -> tuple[bool, float, float, int]:
     """Return the marks of a likely separator, most important first."""
     starts_well = layout.share >= 0.5 and len(layout.rows[0][2]) in {layout.width, layout.width - 1}
     # Of a wrong one, parts of numbers stay in one cell: 5;2 of 1,5;2,5.
     return starts_well, round(layout.share, 1), round(_share_of_numbers(layout), 1), layout.width
 
 
-def _share_of_numbers(layout: _Layout) -> float:
+def _share_of_numbers(layout: Layout) -> float:
     cells = [cell for *_, row in layout.rows for cell in row]
-    return sum(_is_number(cell) and "  " not in cell.strip() for cell in cells) / max(1, len(cells))
-
-
-def _layout(lines: list[str], separator: str, quote: str, escape: str | None, skip: int) -> _Layout | None:
-    """Read the lines under one separator; those that begin with ``#`` are comments unless they have all cells."""
-    commented = [line.lstrip().startswith("#") for line in lines]
-    rows = _parsed(
-        ["\n" if comment else line for line, comment in zip(lines, commented, strict=True)][skip:],
-        separator,
-        quote,
-        escape,
-    )
-    if not rows and any(commented):
-        # A list of colours, say.
-        commented = [False] * len(lines)
-        rows = _parsed(lines[skip:], separator, quote, escape)
-    if not rows:
-        return None
-    width = _width(rows)
-    first = skip + rows[0][0]
-    emptied = [
-        c and not (i > first and _n_cells(lines[i], separator, quote, escape) == width) for i, c in enumerate(commented)
-    ]
-    if emptied != commented:
-        rows = _parsed(
-            ["\n" if c else line for line, c in zip(lines, emptied, strict=True)][skip:], separator, quote, escape
-        )
-        width = _width(rows)
-    placed = [(skip + begin, skip + after, row) for begin, after, row in rows]
-    share = sum(len(row) == width for *_, row in rows) / len(rows)
-    return _Layout(separator, placed, width, share, any(emptied))
-
-
-def _width(rows: list[tuple[int, int, list[str]]]) -> int:
-    """Return the number of cells that most rows have; of equals that of the first row."""
-    widths = Counter(len(row) for *_, row in rows)
-    return max(widths, key=lambda width: (widths[width], width == len(rows[0][2])))
-
-
-def _n_cells(line: str, separator: str, quote: str, escape: str | None) -> int:
-    rows = _parsed([line], separator, quote, escape)
-    return len(rows[0][2]) if rows else 0
-
-
-def _parsed(lines: list[str], separator: str, quote: str, escape: str | None) -> list[tuple[int, int, list[str]]]:
-    """Return the rows that hold something, each with its first line and the next, up to a quote that does not fit."""
-    if separator == " ":
-        lines = [_RUN_OF_BLANKS.sub(lambda m: m[1] or "\t", line.strip()) + "\n" for line in lines]
-        separator = "\t"
-    reader = csv.reader(lines, delimiter=separator, quotechar=quote, escapechar=escape, strict=True)
-    rows = []
-    start = 0
-    try:
-        for row in reader:
-            if row and (len(row) > 1 or row[0].strip()):
-                rows.append((start, reader.line_num, row))
-            start = reader.line_num
-    except csv.Error:
-        # What came before a quote that is not closed, or that something follows, decides.
-        return rows
-    return rows
+    return sum(is_number(cell) and "  " not in cell.strip() for cell in cells) / max(1, len(cells))
 
 
 def _with_names(
-    path: Path, lines: list[str], layout: _Layout, dialect: Dialect, has_header: bool | None, notes: list[str]
+    path: Path, lines: list[str], layout: Layout, dialect: Dialect, has_header: bool | None, notes: list[str]
 ) -> Dialect:
     width = layout.width
     first = next(i for i, (*_, row) in enumerate(layout.rows) if len(row) in {width, width - 1})
     # A line that is one short names the columns but not the row names before them, or misses a cell.
     if len(layout.rows[first][2]) == width - 1:
         following = [row for *_, row in layout.rows[first + 1 :]]
-        is_names = all(not _is_number(cell) for cell in layout.rows[first][2]) and any(
-            _is_number(cell) for row in following[:1] for cell in row
+        is_names = all(not is_number(cell) for cell in layout.rows[first][2]) and any(
+            is_number(cell) for row in following[:1] for cell in row
         )
         if not (is_names and following and len(following[0]) == width):
             first = next(i for i, (*_, row) in enumerate(layout.rows) if len(row) == width)
@@ -251,7 +181,7 @@ def _with_names(
         raise DataError(f"{path}: the first {first} lines are no rows of a table; name the separator with --separator")
     begin, after, cells = layout.rows[first]
     rows = [row for *_, row in layout.rows[first + 1 :] if len(row) == width]
-    counts = has_header is None and _is_counts(cells, rows)
+    counts = has_header is None and is_counts(cells, rows)
     before = [i for i, line in enumerate(lines[:begin]) if line.strip()]
     if counts:
         before.append(begin)
@@ -276,41 +206,23 @@ def _with_names(
                 " as names"
             )
         return replace(dialect, skip=begin, names=tuple(f"column {i + 1}" for i in range(width)), notes=tuple(notes))
-    if numbers := [cell for cell in cells if _is_number(cell)]:
+    if numbers := [cell for cell in cells if is_number(cell)]:
         notes.append(f"names that are numbers: {listed(numbers)}")
     return replace(dialect, skip=after, names=tuple(cell.strip() for cell in cells), notes=tuple(notes))
 
 
-def _after_sparse(layout: _Layout, first: int) -> int:
+def _after_sparse(layout: Layout, first: int) -> int:
     """Return the first row that is full of names, if what comes before it is nearly empty; titles are padded so."""
     for i, (*_, row) in enumerate(layout.rows[first : first + _MOST_SPARSE], first):
         filled = sum(bool(cell.strip()) for cell in row)
-        if i > first and filled == layout.width and 2 * sum(map(_is_number, row)) < filled:
+        if i > first and filled == layout.width and 2 * sum(map(is_number, row)) < filled:
             return i
         if 2 * filled > layout.width:
             break
     return first
 
 
-def _is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell.strip()) is not None
-
-
-def _is_missing(cell: str) -> bool:
-    return cell.strip().lower() in _MISSING
-
-
-def _is_counts(cells: list[str], rows: list[list[str]]) -> bool:
-    """Tell whether a line of rows, columns and names of classes comes first, as scikit-learn writes it."""
-    filled = [cell for cell in cells if cell.strip()]
-    if len(filled) < 2 or not all(cell.strip().isdecimal() for cell in filled[:2]) or len(rows) < 2:
-        return False
-    if int(filled[0]) < len(rows):
-        return False
-    return int(filled[1]) == len(rows[0]) - 1 and all(not _is_number(c) for c in filled[2:]) and len(filled) > 2
-
-
-def _commented_names(lines: Sequence[str], layout: _Layout, width: int) -> tuple[str, ...] | None:
+def _commented_names(lines: Sequence[str], layout: Layout, width: int) -> tuple[str, ...] | None:
     """Return the names in the last comment before the rows, if the rows have none of their own."""
     comments = [line.strip() for line in lines if line.lstrip().startswith("#")]
     if not comments:
@@ -318,57 +230,5 @@ def _commented_names(lines: Sequence[str], layout: _Layout, width: int) -> tuple
     text = comments[-1].lstrip("#").strip()
     cells = text.split() if layout.separator == " " else next(csv.reader([text], delimiter=layout.separator), [])
     first = next(row for *_, row in layout.rows if len(row) == width)
-    is_row = any(_is_number(cell) for cell in first)
+    is_row = any(is_number(cell) for cell in first)
     return tuple(c.strip() for c in cells) if len(cells) == width and is_row else None
-
-
-def _is_series(cells: list[str]) -> bool:
-    """Tell whether cells are years or other whole numbers that count on, as names of columns do."""
-    return len(cells) >= _FEWEST_SERIES and _counts_on(cells)
-
-
-def _counts_on(cells: list[str]) -> bool:
-    if len(cells) < 2 or not all(cell.strip().isdecimal() for cell in cells):
-        return False
-    numbers = [int(cell) for cell in cells]
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-def _are_fractions(column: list[str]) -> bool:
-    """Tell whether most cells of a column are written with a fraction, as no whole number is."""
-    return 2 * sum("." in cell or "," in cell for cell in column) > len(column)
-
-
-def is_header(path: Path, line: int, cells: list[str], rows: list[list[str]]) -> bool:
-    """Tell whether a line names the columns of the rows below it.
-
-    Raises
-    ------
-    DataError
-        If it may be either.
-    """
-    # Where files were joined, the names come again; they are no cells of their columns.
-    others = [row for row in rows if row != cells]
-    columns = [[row[i] for row in others if not _is_missing(row[i])] for i in range(len(cells))]
-    is_numeric = [bool(column) and all(map(_is_number, column)) for column in columns]
-    known = [(c, numeric, column) for c, numeric, column in zip(cells, is_numeric, columns, strict=True) if c.strip()]
-    texts = [(c, numeric, column) for c, numeric, column in known if not _is_number(c)]
-    if any(numeric and not _is_missing(c) for c, numeric, _ in texts):
-        return True
-    if not texts:
-        return (not rows and not known) or (
-            _counts_on([c for c, *_ in known]) and all(_are_fractions(column) for *_, column in known)
-        )
-    repeats = len(others) < len(rows) or any(c.strip() in {cell.strip() for cell in column} for c, _, column in texts)
-    if len(texts) == len(known):
-        differ = len({c.strip() for c, *_ in texts}) == len(texts)
-        return not rows or (differ and not repeats)
-    if not rows:
-        return True
-    if not repeats and _is_series([c for c, *_ in known if _is_number(c)]):
-        return True
-    if repeats or all(numeric for c, numeric, _ in known if _is_number(c)):
-        return False
-    raise DataError(
-        f"{path}: line {line} may be names or a row ({listed([c for c, *_ in known][:8])}); say --header or --no-header"
-    )

@@ -1,0 +1,105 @@
+"""The findings about columns, and the words for them: a cell, where it is, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ddp_mlp.data.sources.tables.looks import cells_at
+from ddp_mlp.data.sources.tables.words import counted, listed, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ddp_mlp.data.sources.column import Column
+    from ddp_mlp.data.sources.tables.facts import TextFacts
+    from ddp_mlp.data.sources.tables.looks import Looks
+    from ddp_mlp.data.sources.tables.table import Table
+
+_SHOWN = 8
+_NEAR_ROWS = 100_000
+_POLICIES = {
+    "impute": "kept as such, to be filled in from training rows",
+    "indicator": "kept as such and marked in a column of their own",
+    "drop": "such rows are left out",
+    "error": "refused",
+}
+
+
+@dataclass
+class Findings:
+    """The findings about columns while they are looked at one by one.
+
+    Attributes
+    ----------
+    columns : list of Column
+        Those that become features.
+    problems : list of str
+        What cannot be decided, each with a column, a cell, its place and an option.
+    notes : list of str
+        What was decided.
+    empty, constant : list of str
+        Columns that hold nothing, and those that never change.
+    """
+
+    columns: list[Column] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    constant: list[str] = field(default_factory=list)
+
+    def told(self) -> list[str]:
+        """Return all notes, with one for all columns that hold nothing or never change."""
+        empty = [f"left out, as they hold nothing: {listed(self.empty, _SHOWN)}"] if self.empty else []
+        constant = [f"the same in every row: {listed(self.constant, _SHOWN)}"] if self.constant else []
+        return [*self.notes, *empty, *constant]
+
+
+def mixed(table: Table, name: str, facts: TextFacts) -> str:
+    """Say which cell of a column is of another kind than the cells before it."""
+    bare, other = facts.bare_row or 0, facts.other_row or 0
+    kinds = ("numbers", "text") if bare < other else ("text", "numbers")
+    first, second = table.locate([min(bare, other), max(bare, other)])
+    cells = cells_at(table, [(name, bare), (name, other)])
+    before, cell = (shown(cells[name, row].strip()) for row in sorted((bare, other)))
+    return (
+        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, take the"
+        f" column as text with --text {name!r}, or leave it out with --drop {name!r}"
+    )
+
+
+def tell_missing(table: Table, looks: Looks, policy: str, findings: Findings) -> None:
+    """Say where cells are missing; refuse them where that was asked for."""
+    found = []
+    for column in findings.columns:
+        facts = looks.texts.get(column.name) or looks.numbers[column.name]
+        if facts.missing_row is not None:
+            found.append((column.name, facts.missing_row, facts.n_missing))
+    if not found:
+        return
+    found, n_more = found[:_SHOWN], max(0, len(found) - _SHOWN)
+    cells = cells_at(table, [(name, row) for name, row, _ in found])
+    places = _places(table, sorted({row for _, row, _ in found}))
+    told = []
+    for name, row, n in found:
+        cell = cells[name, row].strip()
+        first = f"{shown(cell) if cell else 'an empty cell'} at {places[row]}"
+        if policy == "error":
+            findings.problems.append(f"column {shown(name)}: {first}; fill it in, or --missing impute")
+        told.append(f"{shown(name)} {n}, first {first}")
+    more = f"; and {counted(n_more, 'column')} more" if n_more else ""
+    findings.notes.append(f"missing cells ({_POLICIES[policy]}): {'; '.join(told)}{more}")
+
+
+def _places(table: Table, rows: Sequence[int]) -> dict[int, str]:
+    """Return where rows are; lines far down are not worth another reading of the text."""
+    near = [row for row in rows if row < _NEAR_ROWS]
+    places = dict(zip(near, table.locate(near), strict=True)) if near else {}
+    return {row: places.get(row, f"row {row + 1}") for row in rows}
+
+
+def bad_cell(table: Table, name: str, row: int, found: str) -> str:
+    """Return the words for one cell and its place; ``{}`` in `found` stands for the cell."""
+    cell = cells_at(table, [(name, row)])[name, row].strip()
+    word = cell if found != "{}" else shown(cell)
+    return f"column {shown(name)}: {found.format(word)} at {table.place(row)}"

@@ -1,0 +1,1 @@
+"""Tables of other formats: each a module that returns a `Table`."""
