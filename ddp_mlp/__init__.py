@@ -1,12 +1,97 @@
-"""Train multi-layer perceptrons data-parallel over MPI, to the same bits on any number of ranks."""
+"""Train multi-layer perceptrons data-parallel over MPI, to the same bits on any number of ranks.
 
-__all__ = ["__version__"]
+::
+
+    import ddp_mlp
+
+    config = ddp_mlp.Config.from_toml("c.toml", {"optimizer.learning_rate": 0.01})
+    result = ddp_mlp.train(config, out="runs/a", threads=2)      # the same script under python and mpiexec -n 4
+    result.history["valid_loss"], result.model, result.summary, result.weights_sha256
+
+    for report in ddp_mlp.training(config, data=(X, y), valid=(Xv, yv)):    # arrays and DataFrames
+        ...                                                                 # stop when you like
+
+    model = ddp_mlp.load_model("runs/a")
+    model.predict(X), model.predict_proba(X), model.evaluate(X, y), model.schema
+
+Importing the package starts no MPI and compiles nothing. Errors are those of the command line, with the same words;
+see `DdpMlpError` for their tree. ``docs/python.md`` has more.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddp_mlp.api.config import Config
+    from ddp_mlp.api.model import Model, load_model
+    from ddp_mlp.api.result import Result
+    from ddp_mlp.api.training import Training, train, training
+    from ddp_mlp.errors import (
+        CheckpointError,
+        CollectiveTimeoutError,
+        DataError,
+        DdpMlpError,
+        LaunchError,
+        MissingInputError,
+        NonFiniteError,
+        OutputError,
+        StoppedError,
+        StorageError,
+        UsageError,
+    )
+    from ddp_mlp.training.report import Report
+
+    __version__: str
+
+__all__ = [
+    "CheckpointError",
+    "CollectiveTimeoutError",
+    "Config",
+    "DataError",
+    "DdpMlpError",
+    "LaunchError",
+    "MissingInputError",
+    "Model",
+    "NonFiniteError",
+    "OutputError",
+    "Report",
+    "Result",
+    "StoppedError",
+    "StorageError",
+    "Training",
+    "UsageError",
+    "__version__",
+    "load_model",
+    "train",
+    "training",
+]
+
+#: The module of each public name that is no error.
+_PLACES = {
+    "Config": "ddp_mlp.api.config",
+    "Model": "ddp_mlp.api.model",
+    "load_model": "ddp_mlp.api.model",
+    "Report": "ddp_mlp.training.report",
+    "Result": "ddp_mlp.api.result",
+    "Training": "ddp_mlp.api.training",
+    "train": "ddp_mlp.api.training",
+}
 
 
-def __getattr__(name: str) -> str:
-    """Look up the version when it is asked for: to search the installed packages takes a while."""
-    if name != "__version__":
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that importing the package costs nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("ddp-mlp")
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
+    from importlib import import_module
 
-    return version("ddp-mlp")
+    if name == "training":  # a room, which can be called
+        return import_module("ddp_mlp.training")
+    return getattr(import_module(_PLACES.get(name, "ddp_mlp.errors")), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return [*__all__, "__doc__", "__file__", "__name__", "__path__"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from ddp_mlp.comm.protocol import Communicator
 from ddp_mlp.errors import DdpMlpError, error_from_code
 
+_Error = TypeVar("_Error", bound=BaseException)
 _MARK = "agreed by all ranks"
 
 
-def known_to_all(error: DdpMlpError) -> DdpMlpError:
+def known_to_all(error: _Error) -> _Error:
     """Mark an error that every rank raises by itself, from what all of them know.
 
     Not collective: use it only where the reason is the same on all ranks, such as a sum

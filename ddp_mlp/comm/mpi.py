@@ -43,6 +43,9 @@ def _start_mpi() -> bool:
     mpi4py would hold the interpreter while it waits for ranks that do not come, and with it
     the watchdog; a call through ctypes does not.
     """
+    if MPI.Is_initialized():  # by a script that uses mpi4py itself, which then ends it too
+        MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
+        return MPI.Query_thread() == MPI.THREAD_MULTIPLE
     provided = ctypes.c_int()
     library = ctypes.CDLL(MPI.__file__)
     library.MPI_Init_thread(None, None, ctypes.c_int(MPI.THREAD_MULTIPLE), ctypes.byref(provided))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_name
+from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.checkpoint.resuming import check_content
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, agreed
@@ -19,58 +18,44 @@ from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError
 from ddp_mlp.run.endings import too_late
 from ddp_mlp.run.files.directory import RunDirectory
-from ddp_mlp.run.files.lock import RunLock
+from ddp_mlp.run.files.nowhere import place_of_run
 from ddp_mlp.run.files.writer import RunWriter
 from ddp_mlp.run.machines import mixed_hardware
+from ddp_mlp.run.options import Listener, RunOptions, Teller
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopRequest, StopSignals
-from ddp_mlp.run.snapshot import Imprint
+from ddp_mlp.run.snapshot import Imprint, final_model
 from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, restore, written_by
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
+from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.understanding import as_plain
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
 from ddp_mlp.unforeseen import plain_error, traceback_of
 
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run; the result is the same bits whatever stands here.
-
-    Attributes
-    ----------
-    overwrite : bool
-        Whether a run that is in the directory gives way to this one, once its data are loaded.
-    """
-
-    directory: Path
-    resume: bool = False
-    overwrite: bool = False
-    threads: int = 1
-    max_time_s: float | None = None
-    earlier: Config | None = None  # with the defaults of earlier versions, for a run that goes on
-
-
-#: Called on rank 0 with each report and each line worth telling.
-Listener = Callable[[Report], None]
-Teller = Callable[[str], None]
+__all__ = ["Run", "RunOptions"]
 
 
 class Run:
     """One run on one rank. Rank 0 alone writes and tells."""
 
-    def __init__(self, config: Config, options: RunOptions, comm: Communicator, tell: Teller) -> None:
+    def __init__(
+        self, config: Config, options: RunOptions, comm: Communicator, tell: Teller, open_data: Opener = open_splits
+    ) -> None:
+        """`open_data` opens the rows of the run, where they are not in the files of the configuration."""
+        self._open_data = open_data
         self._config = config
         self._options = options
         self._comm = comm
         self._tell_user = tell
-        self._lock = RunLock(options.directory, tell)
-        self._directory = RunDirectory(options.directory, self._lock.check)
+        self._directory, self._lock = place_of_run(options.directory if options.keeps_files else None, tell)
         self._hardware: dict[str, str] = {}
         self._writer: RunWriter | None = None
-        self._stop = StopRequest()
+        self.stop = StopRequest()
+        self._imprint: Imprint | None = None
+        self._state: TrainState | None = None
 
     def execute(self, listen: Listener) -> dict[str, Any]:
         """Collective. Train to the end and return the summary of `train --json`.
@@ -80,11 +65,25 @@ class Run:
         DdpMlpError
             For what the user can mend; on all ranks. ``status.json`` says so too.
         """
-        with StopSignals(self._stop.ask):
-            return self._execute(listen)
+        with StopSignals(self.stop.ask):
+            reports = self.reports(listen)
+            while True:
+                try:
+                    next(reports)
+                except StopIteration as end:
+                    return dict(end.value)
 
-    def _execute(self, listen: Listener) -> dict[str, Any]:
-        """Collective. Train to the end, with everything that must be there before."""
+    def model(self) -> Model:
+        """Collective. Return the model of the best epoch once all is done; before the first one, that of now."""
+        assert self._imprint is not None  # noqa: S101 - a run that has begun
+        assert self._state is not None  # noqa: S101
+        return final_model(self._imprint, self._state, self._comm)
+
+    def reports(self, listen: Listener) -> Generator[Report, None, dict[str, Any]]:
+        """Collective. Train to the end, yielding each report; the summary is the value at its end.
+
+        Whoever leaves early asks the run to stop, and goes on to the end, which then is near.
+        """
         self._comm.guard(self._config.train.timeout_s, self._note_timeout)
         self._comm.rank_status.at("while comparing how the ranks were started")
         check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
@@ -93,13 +92,13 @@ class Run:
             self._hardware = describe_hardware()
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
-        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self._stop.by)
+        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self.stop.by)
         self._comm.rank_status.at("while opening the run directory")
         try:
             with agreed(self._comm):
                 self._on_root(self._occupy)
             self._lock.share(self._comm)
-            return self._execute_in_directory(listen)
+            return (yield from self._execute_in_directory(listen))
         finally:
             self._lock.release()
 
@@ -111,13 +110,13 @@ class Run:
         if not self._options.resume and not self._options.overwrite:
             self._directory.check_unused()
 
-    def _execute_in_directory(self, listen: Listener) -> dict[str, Any]:
+    def _execute_in_directory(self, listen: Listener) -> Generator[Report, None, dict[str, Any]]:
         """Collective. Train to the end, in a directory that is this job's own."""
         comm, started = self._comm, perf_counter()
         try:
             comm.rank_status.at("while loading the data")
             checkpoint = self._restore()
-            problem = prepare(self._config, comm, self._tell, began_with(checkpoint))
+            problem = prepare(self._config, comm, self._tell, began_with(checkpoint), self._open_data)
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
             comm.rank_status.at("while preparing the first step")
@@ -127,8 +126,9 @@ class Run:
             state = checkpoint.state if checkpoint else fresh_state(self._config, problem)
             check_replicas(comm, problem.network.layout, state)
             origin = written_by(self._config, comm.world_size, self._options.threads, self._hardware)
-            self._begin_files(Imprint(self._config, problem, micro_batches, origin), state, checkpoint)
-            self._train(problem, state, micro_batches, listen)
+            self._imprint, self._state = Imprint(self._config, problem, micro_batches, origin), state
+            self._begin_files(self._imprint, state, checkpoint)
+            yield from self._train(problem, state, micro_batches, listen)
         except DdpMlpError as failure:
             reason, code = str(failure), failure.exit_code
             self._on_root(lambda: self._directory.note_failure(code, reason, within_s=60))
@@ -143,7 +143,7 @@ class Run:
             "world_size": comm.world_size,
             "threads_per_rank": self._options.threads,
             "micro_batches": micro_batches,
-            "run_dir": str(self._directory.path),
+            "run_dir": str(self._directory.path) if self._options.keeps_files else "",
             "understood": as_plain(problem.understood),
         }
         code = StoppedError.exit_code if summary["status"] == "stopped" else 0
@@ -152,8 +152,9 @@ class Run:
         if ending := ending_text(state.progress, self._config):
             self._tell(ending)
         if code:
-            by = self._stop.by or "a request on another rank"
-            self._tell(f"stopped by {by} at step {summary['steps']}, state saved; go on with --resume")
+            by = self.stop.by or "a request on another rank"
+            saved = ", state saved; go on with --resume" if self._options.keeps_files else ""
+            self._tell(f"stopped by {by} at step {summary['steps']}{saved}")
         return summary
 
     def _note_unforeseen(self, failure: Exception) -> None:
@@ -161,7 +162,8 @@ class Run:
         with suppress(DdpMlpError):
             for line in traceback_of(failure).split("\n"):
                 self._directory.log(line)
-            failure.add_note(f"traceback in {self._directory.path / 'log.txt'}")
+            if self._options.keeps_files:
+                failure.add_note(f"traceback in {self._directory.path / 'log.txt'}")
         error = plain_error(failure)
         self._directory.note_failure(error.exit_code, str(error), within_s=1)
 
@@ -206,7 +208,7 @@ class Run:
     def _begin_files(self, imprint: Imprint, state: TrainState, checkpoint: Checkpoint | None) -> None:
         """Collective. Bring the run directory to the state that the run goes on from, then say so."""
         with agreed(self._comm):
-            if self._comm.rank == 0:
+            if self._comm.rank == 0 and isinstance(self._directory, RunDirectory):
                 if self._options.overwrite and self._directory.holds_run():
                     self._directory.clear()
                 self._writer = RunWriter(self._directory, imprint, self._tell)
@@ -217,7 +219,9 @@ class Run:
             if self._comm.rank == 0 and (line := too_late(self._directory.metrics, state.progress, self._config)):
                 self._tell(f"warning: {line}")
 
-    def _train(self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener) -> None:
+    def _train(
+        self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener
+    ) -> Generator[Report, None, None]:
         """Collective. Train to the end, recording what the rules ask for."""
         with Saving(self._config, self._comm, problem, state, self._writer) as saving:
             trainer = Trainer(
@@ -229,7 +233,7 @@ class Run:
                 threads=self._options.threads,
                 report_every=saving.periods,
             )
-            self._stop.pass_to(trainer.request_stop)
+            self.stop.pass_to(trainer.request_stop)
             started = perf_counter()
             with closing(trainer):
                 for report in trainer.run():
@@ -238,4 +242,5 @@ class Run:
                     saving.after(report, trainer.copy_moments)
                     self._on_root(lambda r=report: listen(r))  # type: ignore[misc]
                     if self._options.max_time_s and perf_counter() - started > self._options.max_time_s:
-                        self._stop.ask("--max-time")
+                        self.stop.ask("--max-time")
+                    yield report

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -75,6 +76,8 @@ class StopSignals:
         self._mask: set[int] = set()
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # only the main thread may listen, and whoever runs it does so for all
         self._previous = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
         self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
         return self
@@ -82,6 +85,8 @@ class StopSignals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._previous:
+            return
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         for number, handler in self._previous.items():
             signal.signal(number, handler)

@@ -11,6 +11,7 @@ from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_image
 from ddp_mlp.checkpoint.history import Cells, cells_of
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.comm import Communicator
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.run.comparison import hash_row
@@ -85,3 +86,12 @@ class Imprint:
     def hashes(self, row: Mapping[str, Any], parameters: Floats) -> Cells:
         """Return the row of ``hashes.csv`` of the epoch that a row of ``metrics.csv`` belongs to."""
         return cells_of(hash_row(row["epoch"], row["step"], self.problem.network.layout, parameters))
+
+
+def final_model(imprint: Imprint, state: TrainState, comm: Communicator) -> Model:
+    """Collective. Return the model of the best epoch; before the end of the first one, that of the last step."""
+    row = state.progress.best_row
+    chosen = state.best if row and state.best is not None else state.parameters
+    parameters = chosen.copy()
+    comm.broadcast(parameters)
+    return imprint.model(parameters, row or {"epoch": state.progress.epoch, "step": state.progress.step})

@@ -17,7 +17,7 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
 from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.dataset.known_files import known_fingerprint
-from ddp_mlp.data.resident import Preprocessing, Resident, load_resident
+from ddp_mlp.data.resident import Preprocessing, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import DdpMlpError, UsageError
@@ -89,13 +89,15 @@ class Application:
 
 
 @contextmanager
-def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[str], None]) -> Iterator[Application]:
+def apply_model(
+    location: Path | Model, rows: Rows, comm: Communicator, tell: Callable[[str], None]
+) -> Iterator[Application]:
     """Collective. Load a model, and the rows of a split bound to its schema and normalised as in its training.
 
     Parameters
     ----------
-    location : Path
-        A model, or a run directory.
+    location : Path or Model
+        A model, or the file or run directory of one.
     rows : Rows
     tell : callable
         Called on rank 0 with a line for the user.
@@ -113,7 +115,7 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
             tell(line)
 
     with agreed(comm):
-        model = load_model(location)
+        model = location if isinstance(location, Model) else load_model(location)
     dtype = model.parameters.dtype.name
     ready_kernels(dtype, comm, tell)
     with ExitStack() as stack:
@@ -123,15 +125,12 @@ def apply_model(location: Path, rows: Rows, comm: Communicator, tell: Callable[[
             split, ids, notes = _choose(model, file, rows)
         for note in (*file.notes, *notes):
             say(note.replace(found.path, rows.data))
-        resident = _load(model, split, comm, found, rows.data)
+        evaluator = evaluator_of(model, split, comm, found, rows.data)
         with agreed(comm), found.called(rows.data):
             unlike = remarks(model.schema, model.normalization, split) if comm.rank == 0 else []
             targets = _targets(split, ids) if rows.answers_only and comm.rank == 0 else None
         for line in unlike:
             say(line)
-    evaluator = Evaluator(
-        model.network, model.schema.task, resident, comm, threads=1, target_normalization=model.target_normalization
-    )
     name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else split.name
     yield Application(model, name, ids, evaluator, targets, found)
 
@@ -196,8 +195,23 @@ def _trained_on_when_asked_so(model: Model, file: DatasetFile) -> bool:
         return False
 
 
-def _load(model: Model, split: Split, comm: Communicator, found: DataLocation, data: str) -> Resident:
-    """Collective. Read a split into memory, once for each node."""
+def evaluator_of(
+    model: Model, split: Split, comm: Communicator, found: DataLocation, data: str, threads: int = 1
+) -> Evaluator:
+    """Collective. Read a split into memory, once for each node, for a model to be applied to it.
+
+    Parameters
+    ----------
+    model : Model
+    split : Split
+    comm : Communicator
+    found : DataLocation
+        Where the rows are.
+    data : str
+        Their name in messages.
+    threads : int
+        That compute.
+    """
     dtype, n_targets = model.parameters.dtype.name, model.schema.n_targets
     preprocessing = Preprocessing(model.normalization, model.target_normalization, model.config.data.autoencode)
     memory = SharedAllocations(comm, [split], model.schema.n_features, n_targets, dtype)
@@ -207,7 +221,9 @@ def _load(model: Model, split: Split, comm: Communicator, found: DataLocation, d
             allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
         )  # fmt: skip
     comm.node_barrier()
-    return resident
+    return Evaluator(
+        model.network, model.schema.task, resident, comm, threads, target_normalization=model.target_normalization
+    )
 
 
 def _targets(split: Split, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.sampling import fold_ids, split_ids
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.dataset import DatasetFile, Split
 from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
-from ddp_mlp.data.schema import Schema
+from ddp_mlp.data.schema import Schema, schema_to_json
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
-from ddp_mlp.training.inputs.data_files import open_splits
+from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.looking import likely_missing
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.understanding import Understood, understood
@@ -76,7 +77,11 @@ class Problem:
 
 
 def prepare(
-    config: Config, comm: Communicator, tell: Callable[[str], None] = ignore, began: Began | None = None
+    config: Config,
+    comm: Communicator,
+    tell: Callable[[str], None] = ignore,
+    began: Began | None = None,
+    open_data: Opener = open_splits,
 ) -> Problem:
     """Collective. Open the data, fit the normalisation, load the rows once for each node.
 
@@ -86,6 +91,9 @@ def prepare(
         Called on rank 0 with each line about what was understood.
     began : Began or None
         Of a run that goes on: its rows are what they were when it began.
+    open_data : callable
+        Opens what trains and validates: the files of the configuration, or data in memory, of which each rank has
+        its own.
 
     Raises
     ------
@@ -94,11 +102,11 @@ def prepare(
     UsageError
         If the configuration does not fit the data.
     LaunchError
-        If nodes see data of different content.
+        If nodes, or ranks that hold data in memory, see different content.
     """
     with ExitStack() as stack:
         with agreed(comm):
-            files, splits = open_splits(config.data, stack, began.schema if began else None)
+            files, splits = open_data(config.data, stack, began.schema if began else None)
             schema = files[0].schema.autoencoding() if config.data.autoencode else files[0].schema
             network = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
             check_trainable(network)
@@ -110,12 +118,12 @@ def prepare(
                 tell(line)
         fingerprint = described = ""
         with agreed(comm):
-            if comm.local_rank == 0:  # nodes may read copies of their own
+            # Nodes may read copies of their own; what is in memory, each rank has for itself.
+            if comm.local_rank == 0 or not files[0].identity():
                 fingerprint = "+".join(map(known_fingerprint, files))
             if comm.rank == 0:
                 described = f"{fingerprint} {fit_preprocessing(config, schema, splits[0], train_ids, began)}"
-        content = {"the content of the data files": fingerprint} if fingerprint else None
-        require_same(comm, content, "let all nodes read the same files")
+        require_same(comm, _content(files, fingerprint), "let all ranks have the same data")
         fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
         preprocessing, n_targets = preprocessing_from_json(fitted), schema.n_targets
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
@@ -146,6 +154,16 @@ def _one_answer(schema: Schema, targets: NDArray[Any]) -> str:
         return ""
     which = f"class {schema.classes[int(targets[0, 0])]}" if schema.classes else "the same targets"
     return f"warning: all {len(targets)} rows that train have {which}, which is all that a model can learn from them"
+
+
+def _content(files: list[DatasetFile], fingerprint: str) -> dict[str, str] | None:
+    """Return the facts about data that all ranks which have read them must know alike."""
+    if not fingerprint:
+        return None
+    if files[0].identity():
+        return {"the content of the data files": fingerprint}
+    described = hashlib.sha256(schema_to_json(files[0].schema).encode()).hexdigest()
+    return {"the content of the data": fingerprint[:12], "the meaning of the data, by its hash,": described[:12]}
 
 
 def who_validates(config: Config, splits: list[Split]) -> tuple[Ids, Ids]:

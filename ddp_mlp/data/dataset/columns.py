@@ -150,6 +150,12 @@ class Matrix:
     _kept: dict[str, tuple[int, NDArray[Any]]] = field(default_factory=dict)
 
     @property
+    def where(self) -> str:
+        """``FILE:/path``, for messages."""
+        more = len(self.columns) - 1
+        return self.columns[0].where + (f" and {more} more" if more else "")
+
+    @property
     def is_whole(self) -> bool:
         """Whether all columns are stored as integers or booleans that mean themselves."""
         kinds = {native_dtype(replace(column, decoding=None)).kind for column in self.columns}

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.binding import Binding, bind_rows
-from ddp_mlp.data.dataset.columns import Matrix
 from ddp_mlp.data.dataset.decoding import as_exact
 from ddp_mlp.data.dataset.fingerprints import fingerprint
-from ddp_mlp.data.dataset.structure import Structure, Wanted, read_structure
+from ddp_mlp.data.dataset.structure import read_structure
 from ddp_mlp.data.dataset.validation import Checks, check_rows, require_known_labels
 from ddp_mlp.data.hdf5.guard import OpenFile, open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root
+from ddp_mlp.data.meaning import Structure, Wanted
+from ddp_mlp.data.rectangle import Rectangle
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
@@ -64,9 +65,9 @@ class Split:
     n_samples: int
     feature_dtype: np.dtype[Any]
     binding: Binding
-    _features: Matrix
-    _targets: Matrix | None
-    _weights: Matrix | None
+    _features: Rectangle
+    _targets: Rectangle | None
+    _weights: Rectangle | None
     _checks: Checks
     _class_names: tuple[str, ...] | None = None
     _uses_targets: bool = True
@@ -171,7 +172,7 @@ class DatasetFile:
     splits: dict[str, Split]
     selection: tuple[str | None, ...]
     notes: tuple[str, ...]
-    _file: OpenFile
+    _file: OpenFile | None
 
     def fingerprint(self) -> str:
         """Hash the content: task, shapes, dtypes and the bytes of the rows.
@@ -196,12 +197,13 @@ class DatasetFile:
         return replace(self, notes=(*self.notes, *notes))
 
     def identity(self) -> tuple[int, ...]:
-        """Return device, number, length, and the times of change of the file, in nanoseconds."""
-        return self._file.watched.identity()
+        """Return device, number, length, and the times of change of the file, in nanoseconds; empty for memory."""
+        return self._file.watched.identity() if self._file else ()
 
     def close(self) -> None:
         """Close the file; its splits can no longer be read."""
-        self._file.close()
+        if self._file:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -260,7 +262,7 @@ def open_dataset(
         structure = read_structure(path, base, explicit, wanted)
         asked = (weights, wanted.task) if weights or wanted.task else ()
         uses = wanted.targets != "unused"
-        return _dataset_file(path, structure, (group, features, targets, *asked), file, uses_targets=uses)
+        return dataset_file(path, structure, (group, features, targets, *asked), file, uses_targets=uses)
     except BaseException:
         file.close()
         raise
@@ -288,9 +290,22 @@ def _exists(text: str) -> bool:
         return False
 
 
-def _dataset_file(
-    path: Path, structure: Structure, selection: tuple[str | None, ...], file: OpenFile, *, uses_targets: bool
+def dataset_file(
+    path: Path, structure: Structure, selection: tuple[str | None, ...], file: OpenFile | None, *, uses_targets: bool
 ) -> DatasetFile:
+    """Return a data set of a structure that was read.
+
+    Parameters
+    ----------
+    path : Path
+        Its name in messages.
+    structure : Structure
+    selection : tuple of str or None
+        The group, and what was asked of it.
+    file : OpenFile or None
+        None where its rows are in memory.
+    uses_targets : bool
+    """
     splits = {}
     for name, binding in structure.bindings.items():
         found = structure.splits[name]

@@ -45,6 +45,8 @@ def known_fingerprint(file: DatasetFile) -> str:
         If the file is damaged.
     """
     opened = file.identity()
+    if not opened:  # in memory
+        return file.fingerprint()
     if known := recall(file):
         return known
     found = file.fingerprint()

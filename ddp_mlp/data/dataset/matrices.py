@@ -12,6 +12,7 @@ import numpy as np
 from ddp_mlp.data.dataset.columns import Column, Matrix, column_names, matrix_of
 from ddp_mlp.data.differences import Found
 from ddp_mlp.data.hdf5.attributes import MAX_NAMES, read_image_shape, read_int, read_names
+from ddp_mlp.data.rectangle import Rectangle
 from ddp_mlp.data.rows import MAX_CLASSES
 from ddp_mlp.errors import DataError
 
@@ -30,9 +31,9 @@ _SCAN_ROWS = 1 << 20
 class SplitMatrices:
     """The matrices of one split, with one row per sample each, and the names that they have."""
 
-    features: Matrix
-    targets: Matrix | None
-    weights: Matrix | None
+    features: Rectangle
+    targets: Rectangle | None
+    weights: Rectangle | None
     feature_names: tuple[str, ...] | None
     target_names: tuple[str, ...] | None
     class_names: tuple[str, ...] | None
@@ -49,13 +50,12 @@ class SplitMatrices:
         return Found(self.features.width, n_targets, *names, partial(_rows_with, self.features))
 
 
-def where_of(matrix: Matrix) -> str:
+def where_of(matrix: Rectangle) -> str:
     """Return ``FILE:/path`` of a matrix, for messages."""
-    more = len(matrix.columns) - 1
-    return matrix.columns[0].where + (f" and {more} more" if more else "")
+    return matrix.where
 
 
-def _rows_with(features: Matrix, column: int) -> int:
+def _rows_with(features: Rectangle, column: int) -> int:
     """Return in how many rows a column is not 0."""
     blocks = range(0, features.n_rows, _SCAN_ROWS)
     return sum(int(np.count_nonzero(features.read(i, min(i + _SCAN_ROWS, features.n_rows))[:, column])) for i in blocks)
@@ -72,6 +72,25 @@ def matrices_of(name: str, split: SplitColumns, *, own: bool) -> SplitMatrices:
     features = matrix_of(split.features)
     targets = matrix_of(split.targets) if split.targets else None
     weights = matrix_of(split.weights) if split.weights else None
+    require_fitting(name, features, targets, weights)
+    return SplitMatrices(
+        features,
+        targets,
+        weights,
+        _names(split.features, own=own),
+        _names(split.targets, own=own) if targets else None,
+        *(_stated_classes(split.targets[0].array.found, targets, own=own) if targets else (None, None)),
+    )
+
+
+def require_fitting(name: str, features: Rectangle, targets: Rectangle | None, weights: Rectangle | None) -> None:
+    """Check that the matrices of a split have one row for each sample.
+
+    Raises
+    ------
+    DataError
+        If they are of different length, without rows, or weights have several columns.
+    """
     n, where = features.n_rows, where_of(features)
     for other in (targets, weights):
         if other is not None and other.n_rows != n:
@@ -88,17 +107,9 @@ def matrices_of(name: str, split: SplitColumns, *, own: bool) -> SplitMatrices:
         )
     if weights is not None and weights.width != 1:
         raise DataError(f"{where_of(weights)}: {weights.width} columns; sample weights are one number per row")
-    return SplitMatrices(
-        features,
-        targets,
-        weights,
-        _names(split.features, own=own),
-        _names(split.targets, own=own) if targets else None,
-        *(_stated_classes(split.targets[0].array.found, targets, own=own) if targets else (None, None)),
-    )
 
 
-def _transposed(features: Matrix, other: Matrix) -> str:
+def _transposed(features: Rectangle, other: Rectangle) -> str:
     """Return a hint where an array has a column for each row of the other."""
     if other.n_rows == 1 and other.width == features.n_rows:
         return f"; store ({features.n_rows},) in place of (1, {features.n_rows})"
@@ -157,11 +168,11 @@ def _names(columns: tuple[Column, ...], *, own: bool) -> tuple[str, ...] | None:
     return column_names(columns)
 
 
-def image_shape_of(features: Matrix, *, own: bool) -> tuple[int, ...] | None:
+def image_shape_of(columns: tuple[Column, ...], *, own: bool) -> tuple[int, ...] | None:
     """Return the shape of one sample, where it has more than one dimension or an attribute says it."""
-    if len(features.columns) != 1:
+    if len(columns) != 1:
         return None
-    column = features.columns[0]
+    column = columns[0]
     if len(column.item_shape) > 1:
         return column.item_shape
-    return convenience(partial(read_image_shape, column.array.found, "image_shape", features.width), own=own)
+    return convenience(partial(read_image_shape, column.array.found, "image_shape", column.width), own=own)

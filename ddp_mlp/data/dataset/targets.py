@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ddp_mlp.data.dataset.columns import Matrix
+    from ddp_mlp.data.rectangle import Rectangle
 
 _SCAN_ROWS = 1 << 20
 _SHOWN = 8
@@ -70,7 +70,7 @@ class _Scan:
 
 
 def classes_of(
-    matrices: Sequence[Matrix], where: str, stated: Task | None, names: tuple[str, ...] | None, n_classes: int | None
+    matrices: Sequence[Rectangle], where: str, stated: Task | None, names: tuple[str, ...] | None, n_classes: int | None
 ) -> Classes:
     """Find out what the targets of all splits are.
 
@@ -108,7 +108,7 @@ def classes_of(
     return Classes(task, 1 if task == "binary" else n, names if names and len(names) == n else None)
 
 
-def _wide(matrices: Sequence[Matrix], where: str, stated: Task | None, names: tuple[str, ...] | None) -> Classes:
+def _wide(matrices: Sequence[Rectangle], where: str, stated: Task | None, names: tuple[str, ...] | None) -> Classes:
     width = matrices[0].width
     if not all(_is_one_hot(block) for matrix in matrices for block in _blocks(matrix)):
         if stated is None:
@@ -128,7 +128,7 @@ def _is_one_hot(block: NDArray[np.float64]) -> bool:
     return bool(((block == 0) | (block == 1)).all() and (block.sum(axis=1) == 1).all())
 
 
-def _scanned(matrices: Sequence[Matrix], where: str, stated: Task | None) -> Classes:
+def _scanned(matrices: Sequence[Rectangle], where: str, stated: Task | None) -> Classes:
     stored_whole = matrices[0].is_whole
     scan = _Scan(MAX_CLASSES if stored_whole or stated else FEW_CLASSES)
     for matrix in matrices:
@@ -170,6 +170,6 @@ def _numbered(values: NDArray[np.float64], where: str, task: Task, reason: str) 
     return Classes(task, n_outputs, names, Labels(values, np.arange(len(values))), reason=reason)
 
 
-def _blocks(matrix: Matrix) -> Iterator[NDArray[Any]]:
+def _blocks(matrix: Rectangle) -> Iterator[NDArray[Any]]:
     for start in range(0, matrix.n_rows, _SCAN_ROWS):
         yield np.asarray(matrix.read(start, min(start + _SCAN_ROWS, matrix.n_rows)), np.float64)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
+
+#: Opens the data of a run: those that train, those that validate, and their splits, as `open_splits` does.
+Opener = Callable[[DataConfig, ExitStack, Schema | None], tuple[list[DatasetFile], list[Split]]]
 
 
 def open_splits(
@@ -45,13 +49,18 @@ def open_splits(
     if "train" not in train.splits:
         raise DataError(f"{config.train}: no training split any more; it has {', '.join(train.splits)}")
     if config.valid is None:
-        has_own = "valid" in train.splits and config.valid_fraction is None and not config.folds
-        splits = [train.splits["train"], *([train.splits["valid"]] if has_own else [])]
-        return [train], [_with_missing(split, config, train.schema) for split in splits]
+        return [train], own_splits(train, config)
     valid = opened(config.valid, Wanted(None, train.schema, wanted.targets))
     name = next(name for name in ("valid", "train", "test") if name in valid.splits)
     splits = [train.splits["train"], valid.splits[name]]
     return [train, _telling(valid, config, name, train)], [_with_missing(s, config, train.schema) for s in splits]
+
+
+def own_splits(train: DatasetFile, config: DataConfig) -> list[Split]:
+    """Return the rows of a data set that train, and those of its own that validate, if they are to."""
+    has_own = "valid" in train.splits and config.valid_fraction is None and not config.folds
+    splits = [train.splits["train"], *([train.splits["valid"]] if has_own else [])]
+    return [_with_missing(split, config, train.schema) for split in splits]
 
 
 def _with_missing(split: Split, config: DataConfig, schema: Schema) -> Split:

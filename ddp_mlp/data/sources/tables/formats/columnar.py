@@ -38,10 +38,10 @@ class _Columnar:
                 # Offsets and bytes of a stranger are believed until they are looked at, and lead out of memory.
                 batch.validate(full=True)
                 if batch.num_rows:
-                    yield [_cells(batch.column(i), as_numbers=i in numbers) for i in positions]
+                    yield [as_cells(batch.column(i), as_numbers=i in numbers) for i in positions]
 
 
-def _cells(column: Any, *, as_numbers: bool) -> Any:
+def as_cells(column: Any, *, as_numbers: bool) -> Any:
     """Return a column as numbers where that is asked for and the same, else as text."""
     import pyarrow as pa
     from pyarrow import compute as pc

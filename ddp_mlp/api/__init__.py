@@ -1,0 +1,1 @@
+"""The Python interface: configurations, training, models and estimators for scripts and notebooks."""

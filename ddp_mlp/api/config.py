@@ -1,0 +1,185 @@
+"""The configuration of a run, from keyword arguments or a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from ddp_mlp.api.failures import as_python_errors
+from ddp_mlp.config import as_toml, from_builtins, load_config
+from ddp_mlp.config import schema as keys
+from ddp_mlp.config.toml_text import inline
+from ddp_mlp.errors import UsageError, literal
+
+#: In place of the path of a data set that is in memory.
+IN_MEMORY = "(in memory)"
+
+Table = Mapping[str, Any]
+
+
+class Config:
+    """The whole configuration of a run, checked and with every default; it never changes.
+
+    Each argument is a section of the configuration file, with its keys; see ``docs/configuration.md``.
+
+    Parameters
+    ----------
+    data, model, loss, optimizer, schedule, train, checkpoint : mapping of str to value, optional
+        Keys that differ from their defaults. ``data["train"]`` is the path of a data set; it may be left out where the
+        data are given as arrays or DataFrames.
+
+    Raises
+    ------
+    UsageError
+        With all keys that are unknown, and all values that are impossible.
+
+    Examples
+    --------
+    >>> config = Config(model={"hidden": [32, 16]}, train={"epochs": 5})
+    >>> config.train.epochs, config.model.activation
+    (5, 'relu')
+    """
+
+    __slots__ = ("_settings",)
+    _settings: keys.Config
+
+    def __init__(
+        self,
+        data: Table | None = None,
+        model: Table | None = None,
+        loss: Table | None = None,
+        optimizer: Table | None = None,
+        schedule: Table | None = None,
+        train: Table | None = None,
+        checkpoint: Table | None = None,
+    ) -> None:
+        given = {
+            "data": data, "model": model, "loss": loss, "optimizer": optimizer, "schedule": schedule, "train": train,
+            "checkpoint": checkpoint,
+        }  # fmt: skip
+        raw: dict[str, Any] = {name: _plain(table) for name, table in given.items() if table is not None}
+        if isinstance(raw.setdefault("data", {}), dict):
+            raw["data"] = {"train": IN_MEMORY, **raw["data"]}
+            for key in ("train", "valid"):
+                if isinstance(path := raw["data"].get(key), str) and path not in {IN_MEMORY, "none", ""}:
+                    raw["data"][key] = os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - F.h5:/group stays
+        with as_python_errors():
+            settings = from_builtins(raw, "Config")
+        object.__setattr__(self, "_settings", settings)
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str], overrides: Table | None = None) -> Self:
+        """Read a configuration file, as the command line does, the environment included.
+
+        Parameters
+        ----------
+        path : path
+            TOML file; paths in it are relative to its directory.
+        overrides : mapping of str to value, optional
+            By ``"section.key"``, such as ``{"optimizer.learning_rate": 0.01}``.
+
+        Raises
+        ------
+        MissingInputError
+            If there is no such file.
+        UsageError
+            If anything in it is unknown or impossible.
+        """
+        with as_python_errors():
+            texts = [f"{key}={_as_text(key, value)}" for key, value in (overrides or {}).items()]
+            return cls.of(load_config(Path(path), texts))
+
+    @classmethod
+    def of(cls, settings: keys.Config) -> Self:
+        """Return the configuration of checked settings."""
+        made = cls.__new__(cls)
+        object.__setattr__(made, "_settings", settings)
+        return made
+
+    @property
+    def settings(self) -> keys.Config:
+        """All sections as one frozen struct."""
+        return self._settings
+
+    @property
+    def data(self) -> keys.DataConfig:
+        """Where the samples come from and how they are normalised."""
+        return self.settings.data
+
+    @property
+    def model(self) -> keys.ModelConfig:
+        """The network."""
+        return self.settings.model
+
+    @property
+    def loss(self) -> keys.LossConfig:
+        """The loss and the penalties on the weights."""
+        return self.settings.loss
+
+    @property
+    def optimizer(self) -> keys.OptimizerConfig:
+        """The optimiser and its learning rate."""
+        return self.settings.optimizer
+
+    @property
+    def schedule(self) -> keys.ScheduleConfig:
+        """How the learning rate goes on."""
+        return self.settings.schedule
+
+    @property
+    def train(self) -> keys.TrainConfig:
+        """How long, how much at once, and from which seed."""
+        return self.settings.train
+
+    @property
+    def checkpoint(self) -> keys.CheckpointConfig:
+        """How often to save and how many to keep."""
+        return self.settings.checkpoint
+
+    def to_toml(self) -> str:
+        """Return every key as the text of a configuration file."""
+        return as_toml(self.settings)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a configuration never changes, so {name} cannot be set; make another one")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash(self.to_toml())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (self.settings,)
+
+    def __repr__(self) -> str:
+        told, usual = [], msgspec.to_builtins(from_builtins({"data": {"train": IN_MEMORY}}, "Config"))
+        for section, table in msgspec.to_builtins(self.settings).items():
+            if own := {k: v for k, v in table.items() if v is not None and v != usual[section].get(k)}:
+                told.append(f"{section}={own!r}")
+        return f"Config({', '.join(told)})"
+
+
+def _as_text(key: str, value: Any) -> str:
+    value = _plain(value)
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, dict):
+        raise UsageError(f"{key} = {literal(value)}: name each key as section.key, with a number, text or list")
+    return inline(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as TOML knows it: numbers of NumPy, tuples and paths become plain ones."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(part) for part in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -1,0 +1,168 @@
+"""Rows that a caller gives: arrays, DataFrames with their targets, or paths of tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from ddp_mlp.config import DataConfig
+from ddp_mlp.data.importing import is_importable, open_source
+from ddp_mlp.data.meaning import Wanted
+from ddp_mlp.data.memory.held import HeldData, held_arrays, held_source
+from ddp_mlp.data.schema import Missing, Schema
+from ddp_mlp.data.sources.options import ImportOptions
+from ddp_mlp.data.sources.source import Source
+from ddp_mlp.data.sources.tables.frame import column_names_of, is_frame, read_frame
+from ddp_mlp.data.sources.tables.reading import source_of_table
+from ddp_mlp.errors import UsageError
+from ddp_mlp.training.inputs.held import Give
+
+#: Name of a column of weights beside those of a DataFrame.
+_WEIGHTS = "sample_weight"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Features, targets and weights as they were given.
+
+    Attributes
+    ----------
+    x : array-like, DataFrame, or path of a table
+    y : array-like, DataFrame, Series, name or names of columns of `x`, or None
+    weights : array-like or None
+    """
+
+    x: Any
+    y: Any = None
+    weights: Any = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether columns have names and may hold text."""
+        return is_frame(self.x) or is_path(self.x)
+
+
+def is_path(value: object) -> bool:
+    """Tell whether a value is the path of a file."""
+    return isinstance(value, str | os.PathLike)
+
+
+def part_of(given: Any, name: str) -> Part:
+    """Return the parts of ``X``, ``(X, y)`` or ``(X, y, sample_weight)``.
+
+    Raises
+    ------
+    UsageError
+        If it is a tuple of another length.
+    """
+    if not isinstance(given, tuple):
+        return Part(given)
+    if len(given) not in {2, 3}:
+        raise UsageError(f"{name} is a tuple of {len(given)}; (X, y) or (X, y, sample_weight) is needed")
+    return Part(*given)
+
+
+def give(train: Part, valid: Part | None) -> Give:
+    """Return a function that makes a data set of given rows, once the configuration is known."""
+
+    def given(config: DataConfig, schema: Schema | None) -> HeldData:
+        if valid is not None and valid.is_table != train.is_table:
+            raise UsageError("data and valid must both be arrays, or both DataFrames or tables with names of columns")
+        if not train.is_table:
+            parts = {"train": train} | ({"valid": valid} if valid is not None else {})
+            return held_arrays({name: (part.x, part.y, part.weights) for name, part in parts.items()})
+        missing = cast("Missing | Literal['auto']", config.missing)
+        held = held_source(table_source(train, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
+        if valid is None:
+            return held
+        task = None if config.task == "auto" else config.task
+        known = schema or held.open(Wanted(task)).schema
+        beside = held_source(table_source(valid, ImportOptions(like=known), "X (valid)"), "X (valid)", "valid")
+        return replace(held, splits={**held.splits, "valid": beside.splits["valid"]}, notes=held.notes + beside.notes)
+
+    return given
+
+
+def table_source(part: Part, options: ImportOptions, where: str) -> Source:
+    """Return the rows of a DataFrame, or of the file of a table, with their targets.
+
+    Raises
+    ------
+    UsageError, DataError, MissingInputError
+        If it cannot be read or understood.
+    """
+    targets, beside = _targets(part, options.like)
+    if not targets and not options.answers_only:
+        raise UsageError(f"{where} has no targets; give (X, y), y an array or the name of a column of X")
+    options = replace(options, targets=tuple(targets))
+    if is_path(part.x):
+        path = Path(part.x)
+        if beside or part.weights is not None:
+            raise UsageError(
+                f"{path}: y must be the name of a column of this table, and there are no weights beside it"
+            )
+        return open_source([path], options)
+    if part.weights is not None:
+        beside, options = beside | {_WEIGHTS: part.weights}, replace(options, weights=_WEIGHTS)
+    return source_of_table(read_frame(part.x, where, beside), options)
+
+
+def _targets(part: Part, like: Schema | None) -> tuple[list[str], dict[str, Any]]:
+    """Return the names of the targets, and those columns of them that are not in the table."""
+    y = part.y
+    if y is None:
+        return [], {}
+    if isinstance(y, str):
+        return [y], {}
+    if isinstance(y, list | tuple) and y and all(isinstance(name, str) for name in y) and _are_columns(part.x, y):
+        return list(y), {}
+    if is_frame(y):
+        return column_names_of(y), {name: _column(y, name) for name in column_names_of(y)}
+    names = list(like.target_names) if like and like.target_names else []
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
+        names = names if len(names) == y.shape[1] else [f"target{i}" for i in range(y.shape[1])]
+        return names, {name: y[:, i] for i, name in enumerate(names)}
+    own = getattr(y, "name", None)
+    taken = set() if is_path(part.x) else set(column_names_of(part.x))
+    name = names[0] if names else str(own) if own is not None and str(own) not in taken else "target"
+    return [name], {name: y}
+
+
+def _are_columns(x: Any, names: Any) -> bool:
+    return is_path(x) or set(names) <= set(column_names_of(x))
+
+
+def _column(frame: Any, name: str) -> Any:
+    """Return a column of a DataFrame of any library, by the text of its name."""
+    at = column_names_of(frame).index(name)
+    if hasattr(frame, "iloc"):
+        return frame.iloc[:, at]
+    return frame[name] if isinstance(frame, Mapping) or hasattr(frame, "__getitem__") else frame.column(at)
+
+
+def rows_for_model(part: Part, schema: Schema, *, answers_only: bool) -> HeldData:
+    """Return rows that a model is applied to: a table by the names of its columns, arrays by their position.
+
+    Raises
+    ------
+    UsageError, DataError, MissingInputError
+        If they cannot be read or do not fit the schema.
+    """
+    if not part.is_table:
+        return held_arrays({"test": (part.x, None if answers_only else part.y, None)})
+    if is_frame(part.x) and schema.feature_names is None:  # the model knows positions alone
+        import numpy as np
+
+        x = np.column_stack([np.asarray(_column(part.x, name)) for name in column_names_of(part.x)])
+        return held_arrays({"test": (x, None if answers_only else part.y, None)})
+    options = ImportOptions(like=schema, answers_only=answers_only)
+    part = part if not answers_only else replace(part, y=None)
+    return held_source(table_source(part, options, "X"), "X", "test")
+
+
+def is_table_file(path: str) -> bool:
+    """Tell whether a path is that of a table that can be imported, and so of no HDF5 file."""
+    return is_importable(path)

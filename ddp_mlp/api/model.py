@@ -1,0 +1,189 @@
+"""A trained model in Python: its answers, its measures, and its knowledge of its data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.api.config import Config
+from ddp_mlp.api.failures import as_python_errors
+from ddp_mlp.api.given import Part, is_path, is_table_file, rows_for_model
+from ddp_mlp.api.progress import log
+from ddp_mlp.checkpoint import model as files
+from ddp_mlp.comm import SingleProcess
+from ddp_mlp.core.layout import digest
+from ddp_mlp.data.predictions import Answers
+from ddp_mlp.data.schema import Schema
+from ddp_mlp.durable import write_chosen
+from ddp_mlp.errors import UsageError
+from ddp_mlp.training.inference import Rows, apply_model
+from ddp_mlp.training.inference_in_memory import apply_in_memory
+
+
+class Model:
+    """A trained network with its preprocessing; made by `train` and `load_model`.
+
+    It answers in this process alone, whatever ranks there are, so each rank may ask it for other rows, or none. Its
+    answers are the same bits for any number of threads.
+    """
+
+    def __init__(self, trained: files.Model) -> None:
+        self._trained = trained
+
+    @property
+    def schema(self) -> Schema:
+        """The description of the data it was trained on: task, names of features, targets and classes, units."""
+        return self._trained.schema
+
+    @property
+    def config(self) -> Config:
+        """The configuration of its training."""
+        return Config.of(self._trained.config)
+
+    @property
+    def trained(self) -> files.Model:
+        """All that its file holds."""
+        return self._trained
+
+    @property
+    def classes(self) -> NDArray[Any] | None:
+        """The classes in their order, shape (C,): whole numbers where all their names are such; None for quantities."""
+        names = self.schema.classes
+        if names is None:
+            return None
+        texts = np.array(names)
+        is_whole = all(name == str(int(name)) for name in names if name.removeprefix("-").isdecimal())
+        if is_whole and all(name.removeprefix("-").isdecimal() for name in names):
+            return texts.astype(np.int64)
+        return texts
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of its parameters, as ``train --json`` calls ``model_sha256``."""
+        return digest(self._trained.parameters)
+
+    def layers(self) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+        """Return copies of weight (n_in, n_out) and bias (n_out,) of each layer, for normalised features."""
+        layout, vector = self._trained.network.layout, self._trained.parameters
+        parts = [part.view(vector).copy() for part in layout.segments()]
+        return list(zip(parts[::2], parts[1::2], strict=True))
+
+    def predict(self, X: Any, *, threads: int | None = None) -> NDArray[Any]:
+        """Return the answer for each row: its class, or its quantities in units of the data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, F), DataFrame, or path
+            Columns of DataFrames and tables are found by name, and need no encoding; of arrays, by position.
+        threads : int, optional
+            That compute; by default as many as there are cores for this process.
+
+        Returns
+        -------
+        ndarray
+            Classes, shape (n,); quantities, shape (n,) of one target and (n, T) of several.
+
+        Raises
+        ------
+        DataError
+            If columns are missing, strange or of another number, or values are not finite.
+        """
+        answers = self._answers(X, threads)
+        labels, classes = answers.labels(), self.classes
+        if labels is not None and classes is not None:
+            return np.asarray(classes[labels])
+        outputs = answers.outputs
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def predict_proba(self, X: Any, *, threads: int | None = None) -> NDArray[np.floating]:
+        """Return the probability of each class, shape (n, C), in the order of `classes`.
+
+        Raises
+        ------
+        UsageError
+            If the model answers quantities, or scores that are no probabilities.
+        DataError
+            As `predict`.
+        """
+        with as_python_errors():
+            if self.schema.task == "regression":
+                raise UsageError("predict_proba is for classes, but the model answers quantities; call predict")
+            if self._trained.network.output_threshold != 0.5:
+                loss = self._trained.network.loss
+                raise UsageError(
+                    f"the loss {loss} gives scores, no probabilities; call outputs, or predict for classes"
+                )
+        outputs = self.outputs(X, threads=threads)
+        return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
+
+    def outputs(self, X: Any, *, threads: int | None = None) -> NDArray[np.floating]:
+        """Return the outputs of the network as they are, shape (n, n_outputs), quantities in units of the data."""
+        return self._answers(X, threads).outputs
+
+    def evaluate(self, X: Any, y: Any = None, *, threads: int | None = None) -> dict[str, Any]:
+        """Return the metrics over all rows, as ``ddp-mlp evaluate --json`` prints them.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame, or path
+        y : array-like of shape (n,) or (n, T), or name of a column of X, optional
+            Classes or quantities. A file knows its targets; an autoencoder needs none.
+
+        Raises
+        ------
+        DataError
+            If rows or targets do not fit the model.
+        """
+        with as_python_errors():
+            if is_path(X) and y is None:
+                with apply_model(self._trained, Rows(str(X)), SingleProcess(), log) as applied:
+                    return {"split": applied.split, **applied.evaluate()}
+            data = rows_for_model(Part(X, y), self.schema, answers_only=self._trained.config.data.autoencode)
+            n_threads = _threads(threads)
+            return apply_in_memory(self._trained, data, log, answers_only=False, threads=n_threads).evaluate()
+
+    def _answers(self, X: Any, threads: int | None) -> Answers:
+        network = self._trained.network
+        with as_python_errors():
+            if is_path(X) and not is_table_file(str(X)):
+                with apply_model(self._trained, Rows(str(X), answers_only=True), SingleProcess(), log) as applied:
+                    return Answers(applied.predict(), self.schema, network.output_threshold)
+            data = rows_for_model(Part(X), self.schema, answers_only=True)
+            applied = apply_in_memory(self._trained, data, log, answers_only=True, threads=_threads(threads))
+            return Answers(applied.predict(), self.schema, network.output_threshold)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model as one HDF5 file, which `load_model` and the command line read.
+
+        Raises
+        ------
+        OutputError, StorageError
+            If it cannot be written.
+        """
+        write_chosen(Path(path), files.model_image(self._trained))
+
+    def __repr__(self) -> str:
+        schema, sizes = self.schema, self._trained.network.layout.sizes
+        return f"<Model: {schema.task}, {' -> '.join(map(str, sizes))}, after epoch {self._trained.epoch}>"
+
+
+def load_model(location: str | os.PathLike[str]) -> Model:
+    """Load a model: the best of a run directory, a checkpoint, or a model file.
+
+    Raises
+    ------
+    MissingInputError
+        If it is not there.
+    DataError
+        If it is damaged or nothing of this program.
+    """
+    with as_python_errors():
+        return Model(files.load_model(Path(location)))
+
+
+def _threads(wanted: int | None) -> int:
+    return wanted or len(os.sched_getaffinity(0))

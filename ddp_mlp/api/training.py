@@ -1,0 +1,232 @@
+"""Training from Python: all at once, or report by report."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from ddp_mlp.api.config import Config
+from ddp_mlp.api.failures import as_python_errors
+from ddp_mlp.api.loop import Leave, reports_of
+from ddp_mlp.api.problem import problem_of, threads_of
+from ddp_mlp.api.result import Result
+from ddp_mlp.api.world import has_failed_alone, is_rank
+from ddp_mlp.errors import UsageError
+from ddp_mlp.run.options import RunOptions
+from ddp_mlp.training.report import Report
+
+
+class Training:
+    """A training that goes on while its reports are taken; made by `training`.
+
+    Collective: every rank takes reports alike. Leaving the loop ends the training after a few more steps on all ranks,
+    saved as far as it has come.
+    """
+
+    def __init__(self, start: Generator[Report, None, Result]) -> None:
+        self._reports = start
+        self._result: Result | None = None
+        self._was_ended = False
+
+    def __iter__(self) -> Iterator[Report]:
+        return self
+
+    def __next__(self) -> Report:
+        if self._was_ended:
+            with as_python_errors():
+                raise UsageError("this training was ended when another one began; begin it again, or take its result")
+        self._take_over()
+        try:
+            report = next(self._reports)
+            _close_at_exit(self)
+            return report
+        except StopIteration as end:
+            self._result = self._result or end.value
+            raise StopIteration from None
+
+    def _take_over(self) -> None:
+        """Collective. End another training of these ranks that was left without being closed."""
+        other = _UNDER_WAY.get("ranks", lambda: None)()
+        if other is not self and is_rank():
+            _UNDER_WAY["ranks"] = weakref.ref(self)
+            if other is not None and other._result is None:
+                other._was_ended = True
+                other.close()
+
+    @property
+    def result(self) -> Result:
+        """The result; a training that has not ended is ended first.
+
+        Raises
+        ------
+        UsageError
+            If it has failed, or was never begun.
+        """
+        self.close()
+        if self._result is None:
+            with as_python_errors():
+                raise UsageError("there is no result: no report was ever taken of this training, or it has failed")
+        return self._result
+
+    def close(self) -> None:
+        """Collective. End the training after a few more steps, if it has not ended."""
+        if self._result is None:
+            try:
+                self._reports.throw(Leave())
+            except StopIteration as end:
+                self._result = end.value
+            except Leave:
+                pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if self._result is None:
+            self._reports.close()
+
+
+#: Trainings that have begun and may not have ended.
+_OPEN: weakref.WeakSet[Training] = weakref.WeakSet()
+
+
+def _close_at_exit(training: Training) -> None:
+    """Close a training when Python ends, before the ranks leave and modules go away."""
+    if not _OPEN:
+        atexit.unregister(_close_all)
+        atexit.register(_close_all)
+    _OPEN.add(training)
+
+
+def _close_all() -> None:
+    """Collective. End all trainings that were left without being closed."""
+    for each in [] if has_failed_alone() else list(_OPEN):
+        each.close()
+
+
+#: The training that the ranks of this process are at work on.
+_UNDER_WAY: dict[str, weakref.ref[Training]] = {}
+
+
+def train(
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    data: Any = None,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Result:
+    """Collective. Train a network to the end.
+
+    The same script under ``python`` and under ``mpiexec -n 4`` gives the same bits.
+
+    Parameters
+    ----------
+    config : Config, mapping, or path, optional
+        A configuration, its sections, or its file; by default all keys have their defaults.
+    data : tuple, array, DataFrame, or path, optional
+        ``(X, y)`` or ``(X, y, sample_weight)`` in place of the files of the configuration: arrays, of which a
+        text ``y`` holds classes; or a DataFrame, or the path of a table, whose columns are understood as ``ddp-mlp data
+        import`` does, with ``y`` beside it or the name of a column. Or the path of an HDF5 file. Every rank gives the
+        same rows.
+    valid : as `data`, optional
+        Rows that validate; by default some of `data`, as ``[data] valid_fraction`` says.
+    out : path, optional
+        Run directory; without one no file is written.
+    threads : int, optional
+        That each rank computes with; 1, or ``DDP_MLP_THREADS_PER_RANK``.
+    resume : bool
+        Go on with the run in `out`, if there is one.
+    overwrite : bool
+        Replace a run in `out`.
+    progress : bool, optional
+        Whether to draw a bar; by default in a notebook.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UsageError, DataError
+        If the configuration or the data mean nothing, or do not fit each other; a `ValueError` too.
+    MissingInputError
+        If a file is not there; a `FileNotFoundError` too.
+    LaunchError
+        If ranks differ in what they were given.
+    NonFiniteError
+        If the loss becomes infinite or no number.
+    KeyboardInterrupt, StoppedError
+        After Ctrl-C, or another signal to stop; the state is in `out`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 200)[:, None]
+    >>> result = train({"model": {"hidden": [8]}, "train": {"epochs": 3}}, data=(x, x**2))
+    >>> len(result.history["valid_loss"]), result.model.predict(x[:2]).shape
+    (3, (2,))
+    """
+    run = training(
+        config, data=data, valid=valid, out=out, threads=threads, resume=resume, overwrite=overwrite, progress=progress
+    )
+    for _ in run:
+        pass
+    return run.result
+
+
+def training(
+    config: Config | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    data: Any = None,
+    valid: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Training:
+    """Return an iterator of reports that trains while it is iterated over; stop whenever you like.
+
+    Errors are those of `train`. After the loop, ``.result`` holds the same as `train` returns.
+
+    Parameters
+    ----------
+    config, data, valid, out, threads, resume, overwrite, progress
+        As of `train`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 200)[:, None]
+    >>> run = training({"model": {"hidden": [8]}, "train": {"epochs": 100}}, data=(x, x**2))
+    >>> for report in run:
+    ...     if report.epoch == 2:
+    ...         break
+    >>> run.result.status, len(run.result.history["epoch"]) >= 2
+    ('stopped', True)
+    """
+    with as_python_errors():
+        known, opener = problem_of(config, data, valid)
+        if resume and out is None:
+            raise UsageError("resume goes on with the run in a directory; give out=")
+        if resume and overwrite:
+            raise UsageError("resume goes on with a run and overwrite replaces it; give one of them")
+        options = RunOptions(
+            Path(out or ""),
+            resume=resume,
+            overwrite=overwrite,
+            threads=threads_of(threads),
+            keeps_files=out is not None,
+        )
+    return Training(reports_of(known, options, opener, progress))

@@ -1,0 +1,35 @@
+"""The options of a run that do not touch its result, and its listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddp_mlp.config import Config
+from ddp_mlp.training.report import Report
+
+#: Called on rank 0 with each report and each line worth telling.
+Listener = Callable[[Report], None]
+Teller = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run; the result is the same bits whatever stands here.
+
+    Attributes
+    ----------
+    overwrite : bool
+        Whether a run that is in the directory gives way to this one, once its data are loaded.
+    keeps_files : bool
+        Whether there is a directory at all.
+    """
+
+    directory: Path
+    resume: bool = False
+    overwrite: bool = False
+    threads: int = 1
+    max_time_s: float | None = None
+    earlier: Config | None = None  # with the defaults of earlier versions, for a run that goes on
+    keeps_files: bool = True

@@ -1,0 +1,167 @@
+"""Models in Python: answers, names, tables, files."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+import ddp_mlp
+from tests.api.conftest import Arrays
+from tests.api.test_training import SMALL, write
+from tests.runs import ddp_mlp as command
+
+
+def people() -> pa.Table:
+    """Return a table with text, booleans, whole numbers, fractions and gaps."""
+    rng = np.random.default_rng(1)
+    n = 150
+    age, colour = rng.integers(18, 90, n), rng.choice(["red", "green", "blue"], n)
+    member = rng.random(n) > 0.5
+    height = np.where(rng.random(n) < 0.1, np.nan, rng.normal(170, 10, n))
+    answer = np.where(age + 20 * member > 60, "yes", "no")
+    columns = {"age": age, "colour": colour, "member": member, "height": height, "answer": answer}
+    return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+
+
+def frames() -> list[Any]:
+    """Return the table as each library that is here has it."""
+    found: list[Any] = [people()]
+    for name in ("pandas", "polars"):
+        try:
+            library = __import__(name)
+        except ImportError:
+            continue
+        found.append(people().to_pandas() if name == "pandas" else library.from_arrow(people()))
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained() -> ddp_mlp.Model:
+    return ddp_mlp.train(SMALL, data=(people(), "answer")).model
+
+
+def test_a_frame_of_any_library_is_a_table_file(tmp_path: Path, trained: ddp_mlp.Model) -> None:
+    parquet.write_table(people(), tmp_path / "p.parquet")
+    command("data", "import", "p.parquet", "--target", "answer", "--out", "p.h5", cwd=tmp_path)
+    by_file = ddp_mlp.train(SMALL, data=tmp_path / "p.h5")
+    assert by_file.model.schema == trained.schema
+    assert by_file.model.weights_sha256 == trained.weights_sha256
+    assert ddp_mlp.train(SMALL, data=(tmp_path / "p.parquet", "answer")).model.weights_sha256 == trained.weights_sha256
+    expected = by_file.model.outputs(tmp_path / "p.parquet")
+    for frame in frames():
+        result = ddp_mlp.train(SMALL, data=(frame, "answer"))
+        assert result.model.weights_sha256 == trained.weights_sha256, type(frame)
+        assert np.array_equal(result.model.outputs(frame), expected), type(frame)
+
+
+def test_targets_beside_a_frame_are_those_in_it(trained: ddp_mlp.Model) -> None:
+    table = people()
+    x, y = table.drop_columns("answer"), table["answer"]
+    for targets in (np.array(y), y.to_pylist(), table.select(["answer"])):
+        model = ddp_mlp.train(SMALL, data=(x, targets)).model
+        assert model.weights_sha256 == trained.weights_sha256
+    half = ddp_mlp.train(SMALL, data=(x, np.array(y), np.ones(150)), valid=(x.slice(0, 50), np.array(y)[:50]))
+    assert half.summary["understood"]["valid_rows"] == 50
+    assert half.summary["understood"]["weighted"]
+    with pytest.raises(ddp_mlp.DataError, match="150 rows, but answer has 149"):
+        ddp_mlp.train(SMALL, data=(x, table.select(["answer"]).slice(1)))
+
+
+def test_columns_are_found_by_name(trained: ddp_mlp.Model) -> None:
+    table = people()
+    expected = trained.predict(table)
+    assert set(expected) == {"yes", "no"}
+    assert np.array_equal(trained.predict(table.select(["height", "answer", "member", "colour", "age"])), expected)
+    assert trained.evaluate(table, "answer") == trained.evaluate(
+        table.drop_columns("answer"), np.array(table["answer"])
+    )
+    assert trained.evaluate(table, "answer")["accuracy"] == np.mean(expected == np.array(table["answer"]))
+
+
+def test_rows_that_do_not_fit_are_told(trained: ddp_mlp.Model, moons: Arrays) -> None:
+    table = people()
+    strange = table.set_column(1, "colour", pa.array(["mauve"] * 150))
+    text = table.set_column(0, "age", pa.array(["old"] * 150))
+    x = np.zeros((3, 2))
+    for rows, words in (
+        (table.drop_columns("age"), "no column age"),
+        (strange, "mauve"),
+        (text, "age"),
+        (np.zeros((4, 2)), "2 features, the model has"),
+        (np.array([["a", "b"]]), "X holds 'a'"),
+    ):
+        with pytest.raises(ddp_mlp.DataError, match=words):
+            trained.predict(rows)
+    plain = ddp_mlp.train(SMALL, data=moons).model
+    for rows, words in (
+        (np.zeros(2), "reshape"), (np.full((3, 2), np.nan), "missing value"), (np.zeros((3, 3)), "3 features"),
+        (np.zeros((0, 2)), "no samples"),
+    ):  # fmt: skip
+        with pytest.raises(ddp_mlp.DataError, match=words):
+            plain.predict(rows)
+    with pytest.raises(ddp_mlp.DataError, match="no targets"):
+        plain.evaluate(x)
+    with pytest.raises(ddp_mlp.DataError, match="label 7"):
+        plain.evaluate(x, [0, 1, 7])
+    with pytest.raises(ddp_mlp.DataError, match="unknown class: 'maybe'"):
+        trained.evaluate(table.drop_columns("answer").slice(0, 2), ["yes", "maybe"])
+
+
+def test_a_frame_meets_a_model_of_arrays_by_position(moons: Arrays) -> None:
+    model = ddp_mlp.train(SMALL, data=moons).model
+    frame = pa.table({"a": moons[0][:, 0], "b": moons[0][:, 1]})
+    assert np.array_equal(model.predict(frame), model.predict(moons[0]))
+
+
+def test_answers_are_classes_probabilities_and_quantities(moons: Arrays) -> None:
+    x, y = moons
+    binary = ddp_mlp.train(SMALL, data=(x, y)).model
+    p = binary.predict_proba(x)
+    assert p.shape == (120, 2)
+    assert np.allclose(p.sum(axis=1), 1)
+    assert np.array_equal(binary.predict(x), (p[:, 1] > 0.5).astype(int))
+    assert binary.evaluate(x, y)["accuracy"] == np.mean(binary.predict(x) == y)
+    thirds = ddp_mlp.train(SMALL, data=(x, np.arange(120) % 3 * 10 + 5)).model
+    assert set(thirds.predict(x)) <= {5, 15, 25}
+    assert thirds.classes is not None
+    assert thirds.classes.tolist() == [5, 15, 25]
+    assert thirds.predict_proba(x).shape == (120, 3)
+    one, two = (ddp_mlp.train(SMALL, data=(x, t)).model for t in (x[:, 0] * 3.3, x * 7.7))
+    assert (one.predict(x).shape, two.predict(x).shape, one.classes) == ((120,), (120, 2), None)
+    with pytest.raises(ddp_mlp.UsageError, match="for classes"):
+        one.predict_proba(x)
+    scores = ddp_mlp.train({**SMALL, "loss": {"name": "hinge"}}, data=(x, y)).model
+    with pytest.raises(ddp_mlp.UsageError, match="scores"):
+        scores.predict_proba(x)
+    assert np.mean(scores.predict(x) == y) == scores.evaluate(x, y)["accuracy"]
+
+
+def test_threads_one_row_and_all_rows_give_the_same_answers(moons: Arrays) -> None:
+    x = np.tile(moons[0], (10, 1))
+    model = ddp_mlp.train(SMALL, data=moons).model
+    every = model.outputs(x, threads=1)
+    assert np.array_equal(model.outputs(x, threads=2), every)
+    assert np.array_equal(model.outputs(x), every)
+    assert np.array_equal(np.vstack([model.outputs(row[None]) for row in x[:5]]), every[:5])
+
+
+def test_a_model_is_saved_loaded_and_pickled(moons: Arrays, tmp_path: Path) -> None:
+    x, _ = moons
+    model = ddp_mlp.train(SMALL, data=moons).model
+    model.save(tmp_path / "m.h5")
+    for again in (ddp_mlp.load_model(tmp_path / "m.h5"), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        assert np.array_equal(again.outputs(x), model.outputs(x))
+        assert (again.schema, again.config) == (model.schema, model.config)
+    assert repr(model) == "<Model: binary, 2 -> 6 -> 1, after epoch 3>"
+    (weight, bias), (last, _) = model.layers()
+    assert (weight.shape, bias.shape, last.shape) == ((2, 6), (6,), (6, 1))
+    write(tmp_path / "x.h5", x=x)
+    assert np.array_equal(model.predict(tmp_path / "x.h5"), model.predict(x))
+    write(tmp_path / "xy.h5", x=x, y=moons[1])
+    assert model.evaluate(str(tmp_path / "xy.h5"))["accuracy"] == model.evaluate(*moons)["accuracy"]
