@@ -33,6 +33,7 @@ COMMANDS = {
     "search": ("ddp_mlp.cli.commands.search", "Try combinations of configuration values and rank them."),
     "gradcheck": ("ddp_mlp.cli.commands.gradcheck", "Compare the gradient of a network with slopes of its loss."),
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),
+    "report": ("ddp_mlp.cli.commands.report", "Show runs as one page: curves, settings, how to run them again."),
     "compare": ("ddp_mlp.cli.commands.compare", "Tell whether two runs have the same bits, and where not."),
     "checkpoint": ("ddp_mlp.cli.commands.checkpoint", "List, show and verify checkpoints."),
     "predict": ("ddp_mlp.cli.commands.predict", "Write a model's answers to a file."),

@@ -1,0 +1,35 @@
+"""``ddp-mlp report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ddp_mlp.cli.options import tell
+
+
+@click.command()
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File to write [default: report.html in the one RUN; of several, here].",
+)
+@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
+    r"""Show RUN... as one HTML file that needs nothing else: curves, settings, how to run it again.
+
+    Several runs are laid over each other, with a table of what differs. A run may be going on: the page shows it as
+    it is now.
+
+    \b
+    ddp-mlp report runs/mnist --open
+    ddp-mlp report runs/mnist runs/mnist-2 --out both.html
+    """
+    from ddp_mlp.report.writing import write_report
+
+    path = write_report(runs, out)
+    tell(f"written: {path}")
+    if opens and click.launch(path.resolve().as_uri()) != 0:
+        tell(f"no browser could be started; open {path.resolve().as_uri()}")
