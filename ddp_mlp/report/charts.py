@@ -55,7 +55,7 @@ def charts_of(records: Sequence[Record]) -> list[Chart]:
         Chart("grad_norm", "Gradient norm, mean of the epoch", ("grad_norm",), is_log=True),
         Chart("layers", "Gradient norm of each layer", layers, is_log=True),
         Chart("samples_per_s", "Samples per second", ("samples_per_s",)),
-        Chart("times", "Seconds of an epoch", _TIMES),
+        Chart("times", "Seconds of an epoch", _TIMES if len(records) == 1 else ("wall_s",)),
     ]
     kept = (chart._replace(columns=tuple(c for c in chart.columns if c in named)) for chart in possible)
     return [chart for chart in kept if chart.columns]

@@ -18,7 +18,7 @@ from ddp_mlp.cli.options import tell
 )
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
 def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
-    r"""Show RUN... as one HTML file that needs nothing else: curves, settings, how to run it again.
+    """Show RUN... as one HTML file that needs nothing else: curves, settings, how to run it again.
 
     Several runs are laid over each other, with a table of what differs. A run may be going on: the page shows it as
     it is now.
@@ -26,7 +26,7 @@ def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
     \b
     ddp-mlp report runs/mnist --open
     ddp-mlp report runs/mnist runs/mnist-2 --out both.html
-    """
+    """  # noqa: D301 - a sign for click
     from ddp_mlp.report.writing import write_report
 
     path = write_report(runs, out)
