@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import click
+
 from tests.report.made import make_run
 from tests.runs import MOONS, ddp_mlp, prepare, train_here
 
@@ -25,6 +27,16 @@ def test_the_report_of_a_real_run_lies_beside_it_and_changes_nothing_else(tmp_pa
     assert "80 rows train, 20 validate" in page
     train_here(folder, "a", overwrite=True)
     assert not (folder / "a/report.html").exists()  # it was that of another run
+
+
+def test_a_page_is_shown_in_the_browser_or_its_address_told(tmp_path, monkeypatch):
+    make_run(tmp_path / "a b")
+    opened: list[str] = []
+    monkeypatch.setattr(click, "launch", lambda address: opened.append(address) or len(opened) - 1)
+    assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err == "written: a b/report.html\n"
+    address = f"{tmp_path.as_uri()}/a%20b/report.html"
+    assert opened == [address]
+    assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err.splitlines()[-1].endswith(f"open {address}")
 
 
 def test_several_runs_and_names_of_files(tmp_path):

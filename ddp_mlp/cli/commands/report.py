@@ -31,5 +31,12 @@ def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
 
     path = write_report(runs, out)
     tell(f"written: {path}")
-    if opens and click.launch(path.resolve().as_uri()) != 0:
-        tell(f"no browser could be started; open {path.resolve().as_uri()}")
+    if opens:
+        show_page(path)
+
+
+def show_page(path: Path) -> None:
+    """Show a page in the browser, or say where it is if there is none."""
+    address = path.resolve().as_uri()
+    if click.launch(address) != 0:
+        tell(f"no browser could be started here; open {address}")
