@@ -15,7 +15,7 @@ from ddp_mlp.data.memory.held import HeldData, held_arrays, held_source
 from ddp_mlp.data.schema import Missing, Schema
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
-from ddp_mlp.data.sources.tables.frame import column_names_of, is_frame, read_frame
+from ddp_mlp.data.sources.tables.formats.frame import column_names_of, is_frame, read_frame
 from ddp_mlp.data.sources.tables.reading import source_of_table
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.inputs.held import Give

@@ -33,6 +33,8 @@ COMMANDS = {
     "search": ("ddp_mlp.cli.commands.search", "Try combinations of configuration values and rank them."),
     "gradcheck": ("ddp_mlp.cli.commands.gradcheck", "Compare the gradient of a network with slopes of its loss."),
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),
+    "runs": ("ddp_mlp.cli.commands.runs", "List the runs below a directory: state, best scores, what differs."),
+    "report": ("ddp_mlp.cli.commands.report", "Show runs as one page: curves, settings, how to run them again."),
     "compare": ("ddp_mlp.cli.commands.compare", "Tell whether two runs have the same bits, and where not."),
     "checkpoint": ("ddp_mlp.cli.commands.checkpoint", "List, show and verify checkpoints."),
     "predict": ("ddp_mlp.cli.commands.predict", "Write a model's answers to a file."),
@@ -49,7 +51,7 @@ _SYNONYMS = {
     "init": "config init", "schema": "config schema", "show": "config show", "import": "data import",
     "convert": "data import", "inspect": "data inspect", "info": "data inspect", "make": "data make",
     "list": "checkpoint list", "verify": "checkpoint verify", "submit": "slurm submit", "status": "slurm status",
-    "check": "doctor", "example": "demo", "gradient": "gradcheck",
+    "check": "doctor", "example": "demo", "ls": "runs", "history": "runs", "plot": "report", "gradient": "gradcheck",
 }  # fmt: skip
 
 

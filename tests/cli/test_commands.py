@@ -126,7 +126,8 @@ def test_the_demo_runs_twice_and_says_where_all_is(tmp_path):
     for run in ("run-1", "run-2"):
         done = ddp_mlp("demo", "-n", "1", cwd=tmp_path)
         assert done.code == 0, done.err
-        assert f"ddp-mlp-demo/{run}/" in done.err
+        assert f"ddp-mlp-demo/{run}/ (report.html" in done.err
+        assert "64 - 64 - 64 - 10, relu" in (tmp_path / "ddp-mlp-demo" / run / "report.html").read_text()
         assert "accuracy" in done.out
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ddp_mlp.cli.commands.report import show_page
 from ddp_mlp.cli.options import RANKS, tell
 
 _CONFIG = """\
@@ -37,8 +38,9 @@ global_batch_size = 64
     show_default=True,
     help="Directory for data, configuration and run.",
 )
-def demo(n_ranks: int, out: Path) -> None:
-    """Make a data set of handwritten digits, train on it, evaluate, and say where all is.
+@click.option("--open", "opens", is_flag=True, help="Show the report in the browser.")
+def demo(n_ranks: int, out: Path, opens: bool) -> None:
+    """Make a data set of handwritten digits, train on it, evaluate, write a report, and say where all is.
 
     Needs no network. Runs in under a minute, the first time too.
     """
@@ -46,6 +48,7 @@ def demo(n_ranks: int, out: Path) -> None:
     from ddp_mlp.data.importing import make_dataset
     from ddp_mlp.durable import write_whole
     from ddp_mlp.errors import OutputError
+    from ddp_mlp.report.writing import write_report
 
     config, data, run = out / "digits.toml", out / "digits.h5", _free_directory(out)
     try:
@@ -62,8 +65,12 @@ def demo(n_ranks: int, out: Path) -> None:
         tell(f"3. digits it has never seen: ddp-mlp evaluate {run} {data}")
         code = launch(1, 1, ["evaluate", str(run), str(data)], tell)
     if code == 0:
-        tell(f"written: {run}/ (model.h5, metrics.csv, checkpoints/), {config}, {data}")
+        tell(f"4. curves and settings on one page: ddp-mlp report {run}")
+        page = write_report([run])
+        tell(f"written: {run}/ (report.html, model.h5, metrics.csv, checkpoints/), {config}, {data}")
         tell(f"next: change {config} and run: ddp-mlp train {config}")
+        if opens:
+            show_page(page)
     sys.exit(code)
 
 

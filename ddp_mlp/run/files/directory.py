@@ -26,6 +26,8 @@ from ddp_mlp.plain_files import leads_to_a_stranger, open_own
 #: Files of a run beside its checkpoints: those that are replaced as a whole, and those that grow.
 _REPLACED = ("config.toml", "status.json", "model.h5")
 _GROWING = ("log.txt", "metrics.csv", "hashes.csv")
+#: A page about the run, which others write, and which is of no other run.
+REPORT = "report.html"
 #: Names of files under way to their own, of probes of the lock, and of those that earlier versions wrote.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp|\.now-[0-9a-f]{32}|\.writable-\d+")
 
@@ -139,7 +141,7 @@ class RunDirectory:
             If it cannot be removed.
         """
         checkpoints = [path for path in self.checkpoints.iterdir() if is_checkpoint_name(path.name)]
-        names = [name for name in (*_REPLACED, *_GROWING) if name != "config.toml"]
+        names = [name for name in (*_REPLACED, *_GROWING, REPORT) if name != "config.toml"]
         try:
             for path in (*checkpoints, *(self.path / name for name in names), self.path / "config.toml"):
                 if os.path.lexists(path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.sources.tables.columnar import as_cells
+from ddp_mlp.data.sources.tables.formats.columnar import as_cells
 from ddp_mlp.data.sources.tables.table import Table, column_names
 from ddp_mlp.data.sources.tables.words import listed
 from ddp_mlp.errors import DataError

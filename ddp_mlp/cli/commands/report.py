@@ -1,0 +1,42 @@
+"""``ddp-mlp report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ddp_mlp.cli.options import tell
+
+
+@click.command()
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File to write [default: report.html in the one RUN; of several, here].",
+)
+@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
+    """Show RUN... as one HTML file that needs nothing else: curves, settings, how to run it again.
+
+    Several runs are laid over each other, with a table of what differs. A run may be going on: the page shows it as
+    it is now.
+
+    \b
+    ddp-mlp report runs/mnist --open
+    ddp-mlp report runs/mnist runs/mnist-2 --out both.html
+    """  # noqa: D301 - a sign for click
+    from ddp_mlp.report.writing import write_report
+
+    path = write_report(runs, out)
+    tell(f"written: {path}")
+    if opens:
+        show_page(path)
+
+
+def show_page(path: Path) -> None:
+    """Show a page in the browser, or say where it is if there is none."""
+    address = path.resolve().as_uri()
+    if click.launch(address) != 0:
+        tell(f"no browser could be started here; open {address}")

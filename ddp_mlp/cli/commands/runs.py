@@ -1,0 +1,53 @@
+"""``ddp-mlp runs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ddp_mlp.cli.options import json_option, print_json, shown, tell
+
+if TYPE_CHECKING:
+    from ddp_mlp.report.listing import Listing
+
+_SORTS = ("name", "state", "epochs", "when", "loss", "accuracy", "rmse", "r2")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=Path("runs"), metavar="[DIR]")
+@click.option("--sort", type=click.Choice(_SORTS), default="name", show_default=True, help="Order of the lines.")
+@json_option
+def runs(directory: Path, sort: str, as_json: bool) -> None:
+    """List the runs below DIR [default: runs]: state, epochs, best scores, when, and the settings that differ."""
+    from ddp_mlp.report.listing import listing_of, sorted_by
+
+    lines = sorted_by(listing_of(directory), sort)
+    if as_json:
+        print_json({"runs": lines})
+    elif lines:
+        _print(lines)
+    else:
+        tell(f"no runs below {directory}; ddp-mlp train CONFIG.toml makes one")
+
+
+def _print(lines: list[Listing]) -> None:
+    scores = [name for name in lines[0] | {k: None for line in lines for k in line} if name.startswith("valid_")]
+    names = scores or ["train_loss"]
+    header = ["run", "state", "epochs", *names, "when", "differs"]
+    rows = [
+        [
+            line["run"], line["state"], f"{line['epochs']}/{shown(line['of_epochs'])}",
+            *(shown(line.get(name)) for name in names), line["when"][:16].replace("T", " "),
+            " ".join(f"{key}={shown(value)}" for key, value in line["differs"].items()),
+        ]
+        for line in lines
+    ]  # fmt: skip
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        cells = [
+            text.rjust(width) if 2 <= i < 3 + len(names) else text.ljust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())

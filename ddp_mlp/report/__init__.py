@@ -1,0 +1,1 @@
+"""Reports: runs as pages that people show each other, made from run directories alone."""

@@ -1,0 +1,113 @@
+"""Pieces of HTML. Whatever comes from a user or a file is text here, and is escaped in one place."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from ddp_mlp.errors import brief, literal, printable
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+class Cell(NamedTuple):
+    """A cell of a table: its text, and the number that it is sorted by."""
+
+    text: str
+    order: float | None = None
+
+
+def escaped(value: object) -> Markup:
+    """Return any value as HTML: its text, in which nothing has a meaning."""
+    if isinstance(value, Markup):
+        return value
+    return Markup(html.escape(printable(value) if isinstance(value, str) else str(value)))
+
+
+def element(name: str, *inside: object, **attributes: object) -> Markup:
+    """Return an element; of attributes ``class_`` is class, ``data_x`` is data-x.
+
+    Examples
+    --------
+    >>> element("b", "<3", class_="x")
+    '<b class="x">&lt;3</b>'
+    """
+    given = "".join(f' {key.rstrip("_").replace("_", "-")}="{escaped(value)}"' for key, value in attributes.items())
+    return Markup(f"<{name}{given}>{''.join(map(escaped, inside))}</{name}>")
+
+
+def joined(parts: Iterable[object]) -> Markup:
+    """Return pieces of HTML, one after the other."""
+    return Markup("\n".join(map(escaped, parts)))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str, sortable: bool = False) -> Markup:
+    """Return a table whose first column names its rows; numbers in it are aligned right."""
+    heads = [
+        element("th", element("button", name, type="button") if sortable else name, scope="col") for name in header
+    ]
+    lines = [element("tr", *(_cell(value, is_name=i == 0) for i, value in enumerate(row))) for row in rows]
+    body = element("thead", element("tr", *heads)), element("tbody", *lines)
+    kind = {"class_": "sortable"} if sortable else {}
+    whole = element("table", element("caption", caption), *body, **kind)
+    return element("div", whole, class_="wide", tabindex=0, role="region", aria_label=caption)
+
+
+def _cell(value: object, *, is_name: bool) -> Markup:
+    cell = value if isinstance(value, Cell) else Cell(value if isinstance(value, str) else shown(value), _order(value))
+    attributes: dict[str, object] = {"scope": "row"} if is_name else {}
+    if cell.order is not None:
+        attributes |= {"data_order": repr(cell.order)} | ({} if is_name else {"class_": "number"})
+    return element("th" if is_name else "td", cell.text, **attributes)
+
+
+def _order(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+
+
+def shown(value: object) -> str:
+    """Return a value as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, int) and abs(value) < 10**15:
+        return f"{value:,}".replace(",", " ") if abs(value) >= 10**4 else str(value)
+    return brief(printable(value)) if isinstance(value, str) else literal(value)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as a person reads it.
+
+    Examples
+    --------
+    >>> duration(0.25), duration(75), duration(90000)
+    ('0.25 s', '1 min 15 s', '1 d 1 h')
+    """
+    if seconds is None or not math.isfinite(seconds) or seconds < 0 or seconds > timedelta.max.total_seconds():
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def as_data(value: Any) -> Markup:
+    """Return a value as JSON that stands inside a script element: no character in it can end that."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
