@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from ddp_mlp.data.binding import Binding, bind
+from ddp_mlp.data.binding.bind import Binding, bind
 from ddp_mlp.data.dataset.matrices import SplitMatrices, where_of
 from ddp_mlp.data.dataset.targets import Classes, classes_of
 from ddp_mlp.data.dataset.validation import Checks

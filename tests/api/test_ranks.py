@@ -56,7 +56,8 @@ if summary["world_size"] > 1:
             assert "rank" in str(error), error
         else:
             raise SystemExit("no error")
-print(result.weights_sha256, result.model.weights_sha256 == model.weights_sha256, held.weights_sha256, history)
+said = result.weights_sha256, result.model.weights_sha256 == model.weights_sha256, held.weights_sha256, history
+print(f"{said}\\n", end="")  # at once, as lines of several ranks must not mix
 never_closed = ddp_mlp.training(config, data=(X, y))
 next(never_closed)
 if sys.argv[1:] and rank == 1:

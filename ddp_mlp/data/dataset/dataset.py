@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.binding import Binding, bind_rows
+from ddp_mlp.data.binding.bind import Binding, bind_rows
 from ddp_mlp.data.dataset.decoding import as_exact
 from ddp_mlp.data.dataset.fingerprints import fingerprint
 from ddp_mlp.data.dataset.structure import read_structure

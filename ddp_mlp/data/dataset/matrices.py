@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from ddp_mlp.data.binding.differences import Found
 from ddp_mlp.data.dataset.columns import Column, Matrix, column_names, matrix_of
-from ddp_mlp.data.differences import Found
 from ddp_mlp.data.hdf5.attributes import MAX_NAMES, read_image_shape, read_int, read_names
 from ddp_mlp.data.rectangle import Rectangle
 from ddp_mlp.data.rows import MAX_CLASSES

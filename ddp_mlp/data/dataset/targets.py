@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.data.binding.targets import Labels
 from ddp_mlp.data.rows import MAX_CLASSES, Task, task_of_classes
-from ddp_mlp.data.target_binding import Labels
 from ddp_mlp.data.tasks import FEW_CLASSES, guess_task
 from ddp_mlp.errors import DataError
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.differences import SHOWN, Differences, nameless
+from ddp_mlp.data.binding.differences import SHOWN, Differences, nameless
+from ddp_mlp.data.binding.targets import Labels, bind_targets
 from ddp_mlp.data.rows import Rows
-from ddp_mlp.data.target_binding import Labels, bind_targets
 from ddp_mlp.errors import DataError, listed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ddp_mlp.data.differences import Found
+    from ddp_mlp.data.binding.differences import Found
     from ddp_mlp.data.schema import Schema
 
     Ids = NDArray[np.int64]

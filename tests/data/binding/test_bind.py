@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddp_mlp.data.binding import ABSENT, bind, bind_rows
-from ddp_mlp.data.differences import Found
+from ddp_mlp.data.binding.bind import ABSENT, bind, bind_rows
+from ddp_mlp.data.binding.differences import Found
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema, SourceColumn
 from ddp_mlp.errors import DataError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.differences import SHOWN, Differences, nameless
+from ddp_mlp.data.binding.differences import SHOWN, Differences, nameless
 from ddp_mlp.errors import listed
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ddp_mlp.data.differences import Found
+    from ddp_mlp.data.binding.differences import Found
     from ddp_mlp.data.schema import Schema
 
     Ids = NDArray[np.int64]
