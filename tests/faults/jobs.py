@@ -34,9 +34,11 @@ train = "moons.h5"
 hidden = [16]
 [optimizer]
 name = "adam"
+learning_rate = 0.1
 [train]
 epochs = 200000
 early_stopping_patience = 0
+global_batch_size = 128
 micro_batches = 4
 timeout_s = {TIMEOUT_S}
 """
