@@ -1,1 +1,1 @@
-"""Reports: runs as pages that people show each other, made from run directories alone."""
+"""Reports: runs as pages that people show each other, made from run directories."""

@@ -51,7 +51,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
     """Return names and values: the network, the data, the machinery, the time."""
     status, get = record.status, record.setting
     ranks, threads = record.number("world_size"), record.number("threads_per_rank")
-    workers = f"{ranks:.0f} ranks x {threads or 1:.0f} threads" if ranks else None
+    workers = f"{_count(ranks, 'rank')} x {_count(threads or 1, 'thread')}" if ranks else None
     job = status.get("slurm_job_id")
     host = f"{status.get('host', '')}" + (f", Slurm job {job}" if job else "")
     rows = [
@@ -71,6 +71,10 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("As of", status.get("updated_utc")),
     ]  # fmt: skip
     return [(name, printable(value)) for name, value in rows if isinstance(value, str) and value]
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:.0f} {noun}{'s' * (number != 1)}"
 
 
 def commands(record: Record) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
@@ -27,12 +27,19 @@ _HINT = (
 )
 
 
-def page_of(records: Sequence[Record]) -> str:
-    """Return the page of one run, or of several beside each other."""
+def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = None) -> str:
+    """Return the page of one run, or of several beside each other.
+
+    Parameters
+    ----------
+    answers : dict of int to Markup
+        The part about answers of runs that have one, by their place.
+    """
+    answers = answers or {}
     data = curves(records)
     is_one = len(records) == 1
     title = records[0].name if is_one else f"{len(records)} runs"
-    body = _one_run(records[0]) if is_one else _several_runs(records)
+    body = _one_run(records[0], answers) if is_one else _several_runs(records, answers)
     style = "\n".join(map(_asset, ("uPlot.min.css", "report.css")))
     scripts = _asset("uPlot.iife.min.js"), _asset("report.js")
     return Template(_asset("report.html")).substitute(
@@ -64,7 +71,7 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _one_run(record: Record) -> Markup:
+def _one_run(record: Record, answers: Mapping[int, Markup]) -> Markup:
     lead = element("p", headline(record), class_=f"lead {'bad' if record.state in ('failed', 'died') else ''}")
     config = table(
         ["key", "value"], [[key, shown(v)] for key, v in flat(record.config).items()], caption="Configuration"
@@ -75,6 +82,7 @@ def _one_run(record: Record) -> Markup:
             *(element("p", line, class_="trouble", role="alert") for line in trouble(record)),
             element("dl", *(joined([element("dt", n), element("dd", v)]) for n, v in facts(record)), class_="facts"),
             _charts([record]),
+            *answers.values(),
             *([_numbers(record)] if len(record.history.epochs) else []),
             _commands(record),
             *([_fold("Configuration as resolved", config)] if record.config else []),
@@ -83,7 +91,7 @@ def _one_run(record: Record) -> Markup:
     )
 
 
-def _several_runs(records: Sequence[Record]) -> Markup:
+def _several_runs(records: Sequence[Record], answers: Mapping[int, Markup]) -> Markup:
     found = [(record, message) for record in records for message in trouble(record)]
     few = f" Curves are drawn of the first {MOST_CURVES} of them." if len(records) > MOST_CURVES else ""
     text = f"{len(records)} runs beside each other; the table has the settings in which they differ.{few}"
@@ -93,9 +101,17 @@ def _several_runs(records: Sequence[Record]) -> Markup:
             table(*comparison(records), caption="Runs, and what differs", sortable=True),
             *(element("p", element("strong", f"{one.name}: "), line, class_="trouble") for one, line in found),
             _charts(records[:MOST_CURVES]),
-            *(_fold(record.name, joined([element("p", headline(record)), _commands(record)])) for record in records),
+            *(_of_several(record, _part(answers, i)) for i, record in enumerate(records)),
         ]
     )  # fmt: skip
+
+
+def _of_several(record: Record, answers: Sequence[Markup]) -> Markup:
+    return _fold(record.name, joined([element("p", headline(record)), *answers, _commands(record)]))
+
+
+def _part(answers: Mapping[int, Markup], number: int) -> list[Markup]:
+    return [answers[number]] if number in answers else []
 
 
 def comparison(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:

@@ -66,7 +66,7 @@ def test_a_run_tells_what_it_was_and_how_to_run_it_again(tmp_path):
     for part in ("This run finished, after 20 of 20 epochs", "(epoch 7)", "90 rows train, 10 validate",
                  "610 parameters", "1 min 15 s", "10 154 samples/s",
                  f"ddp-mlp launch -n 2 train {tmp_path}/a/config.toml --out",
-                 "optimizer.learning_rate 0.01", "2 ranks x 1 threads"):  # fmt: skip
+                 "optimizer.learning_rate 0.01", "2 ranks x 1 thread"):  # fmt: skip
         assert part in found, part
 
 

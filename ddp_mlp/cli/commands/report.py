@@ -16,8 +16,10 @@ from ddp_mlp.cli.options import tell
     type=click.Path(path_type=Path),
     help="File to write [default: report.html in the one RUN; of several, here].",
 )
+@click.option("--data", metavar="DATA", help="Rows to answer (F.h5 or a table) [default: those that validated].")
+@click.option("--split", help="Split of DATA [default: test, else valid, else train].")
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
-def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
+def report(runs: tuple[Path, ...], out: Path | None, data: str | None, split: str | None, opens: bool) -> None:
     """Show RUN... as one HTML file that needs nothing else: curves, settings, how to run it again.
 
     Several runs are laid over each other, with a table of what differs. A run may be going on: the page shows it as
@@ -27,9 +29,12 @@ def report(runs: tuple[Path, ...], out: Path | None, opens: bool) -> None:
     ddp-mlp report runs/mnist --open
     ddp-mlp report runs/mnist runs/mnist-2 --out both.html
     """  # noqa: D301 - a sign for click
+    from ddp_mlp.errors import UsageError
     from ddp_mlp.report.writing import write_report
 
-    path = write_report(runs, out)
+    if split and not data:
+        raise UsageError("--split is of --data, which is missing")
+    path = write_report(runs, out, data=data, split=split, tell=tell)
     tell(f"written: {path}")
     if opens:
         show_page(path)
