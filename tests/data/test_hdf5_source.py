@@ -60,6 +60,8 @@ def test_a_frame_of_pandas_has_columns(tmp_path: Path) -> None:
     source = import_dataset([tmp_path / "f.h5"], tmp_path / "out.h5", ImportOptions(targets=("y",)))
     assert source.description.feature_names == ("a", "b")
     assert source.description.task == "binary"
+    with pytest.raises(DataError, match=r"no field 'z'.*pickles.*write the frame of f.h5 with to_parquet"):
+        import_dataset([tmp_path / "f.h5"], tmp_path / "other.h5", ImportOptions(targets=("z",)))
 
 
 def test_missing_values_are_refused_or_kept(path: Path, tmp_path: Path) -> None:

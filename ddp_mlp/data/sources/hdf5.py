@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from ddp_mlp.data.hdf5.nodes import Group, root
 from ddp_mlp.data.rows import Description, require_task
 from ddp_mlp.data.schema import SourceColumn
 from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,9 @@ def read_hdf5(path: Path, options: ImportOptions) -> Source:
     fills = options.missing == "impute"
 
     def opened() -> DatasetFile:
-        return open_dataset(path, features=features, targets=targets, weights=options.weights, wanted=Wanted(task=task))
+        asked = Wanted(task=task)
+        with _told_of_frames(path, options, features):
+            return open_dataset(path, features=features, targets=targets, weights=options.weights, wanted=asked)
 
     def blocks() -> Iterator[tuple[str, Rows]]:
         with opened() as dataset:
@@ -74,6 +77,20 @@ def read_hdf5(path: Path, options: ImportOptions) -> Source:
         sizes = {name: split.n_samples for name, split in dataset.splits.items()}
         description = _description(dataset.schema, f"HDF5 {dataset.path.name}", dtype, fills=fills)
         return Source(description, sizes, blocks, dataset.notes)
+
+
+@contextmanager
+def _told_of_frames(path: Path, options: ImportOptions, features: str | None) -> Iterator[None]:
+    """Add the way out to an error about a frame of pandas, whose texts are kept as pickles."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        if features == ",".join(options.features) or features is None:
+            raise
+        raise DataError(
+            f"{str(error).splitlines()[0]}; texts, and all names of format='table', are pickles, which are"
+            f" not read: write the frame of {path.name} with to_parquet, and import that"
+        ) from error
 
 
 def _places(path: Path, options: ImportOptions) -> tuple[str | None, str | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.sources.arrays import source_of_arrays
-from ddp_mlp.data.sources.packed import READ_ERRORS, unpacked_limit
+from ddp_mlp.data.sources.packed import unpacked_limit
 from ddp_mlp.data.sources.source import BLOCK_ROWS
 from ddp_mlp.data.sources.tables.table import Table, column_names
 from ddp_mlp.errors import DataError
@@ -75,7 +75,7 @@ def read_npz(path: Path, options: ImportOptions) -> Source:
 def _load(path: Path, *, mmap: bool = False) -> NDArray[Any]:
     try:
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except (ValueError, *READ_ERRORS) as error:
+    except Exception as error:  # a header is parsed as Python, and raises what that does
         raise DataError(f"{path}: no array that can be read ({' '.join(str(error).split())[:200]})") from error
 
 
@@ -87,5 +87,7 @@ def _load_all(path: Path) -> dict[str, NDArray[Any]]:
             raise DataError(f"{path}: unpacks to {n_bytes / 2**30:.3g} GiB; if you trust it, save the arrays as HDF5")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (ValueError, *READ_ERRORS) as error:
+    except DataError:
+        raise
+    except Exception as error:  # as above
         raise DataError(f"{path}: no arrays that can be read ({' '.join(str(error).split())[:200]})") from error

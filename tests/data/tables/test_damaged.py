@@ -154,3 +154,14 @@ def test_a_byte_that_is_no_text_has_its_place(code: str, tmp_path: Path) -> None
     place = len(content) - 2 if code == "utf-16" else len(content)
     with pytest.raises(DataError, match=rf"not {code} text \(.* at byte {place}\)"):
         open_source([path], ImportOptions(targets=("b",), encoding=code))
+
+
+@pytest.mark.parametrize("old", [b"False", b"(20, 3)", b"'<f8'", b"{'descr'"])
+@pytest.mark.parametrize("new", [b"F\x95l", b"(", b"'", b"\x00", b"1e9999", b"{[("])
+def test_headers_of_arrays_that_are_no_python(old: bytes, new: bytes, tmp_path: Path) -> None:
+    for name, save in (("t.npy", np.save), ("t.npz", lambda p, x: np.savez(p, X=x, y=x[:, 0]))):
+        path = tmp_path / name
+        save(path, np.ones((20, 3)))
+        path.write_bytes(path.read_bytes().replace(old, new.ljust(len(old))[: len(old)], 1))
+        with pytest.raises(DdpMlpError):
+            open_source([path], ImportOptions(targets=("column 3",) if name == "t.npy" else ()))

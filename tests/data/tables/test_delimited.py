@@ -148,7 +148,7 @@ def test_blocks_follow_one_another(path: Path, monkeypatch: pytest.MonkeyPatch) 
         (table("a,a,y", "4,5,6"), ["'a' appears twice"]),
         (table(",b,y", "4,5,6"), ["column 1 has no name", "--drop"]),
         ("y\n1\n", ["no table of two or more columns"]),
-        ("", ["no table of two or more columns"]),
+        ("", ["the file is empty"]),
         ('a,b,y\n1,2,3\n4,"5"x,6\n', ["line 3", "not a readable table"]),
         ('a,y\n"1,2\n"1,2\n', ["line 2", "not a readable table"]),
         ("a,b,y\n1,2,3\n4\0,5,6\n", ["line 3: a NUL byte"]),

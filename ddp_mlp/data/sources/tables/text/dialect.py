@@ -101,7 +101,7 @@ def find_dialect(path: Path, sample: str, separator: str | None, has_header: boo
 
 
 def _require_no_other(path: Path, sample: str) -> None:
-    """Refuse a page of the web or the pointer of a large file in the place of a table."""
+    """Refuse an empty file, and pages that lie in the place of a table when fetching it went wrong."""
     start = sample.lstrip()[:100].lower()
     if not start:
         raise DataError(f"{path}: the file is empty; fetch or write it again")
