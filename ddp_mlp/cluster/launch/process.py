@@ -53,6 +53,7 @@ class StopRequests:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = threading.Event()
+        self._is_heard = False
         self._kept_until: float | None = None
         self.interrupts = 0
         self._previous: dict[int, Any] = {}
@@ -68,15 +69,15 @@ class StopRequests:
 
     def hand_to(self, process: subprocess.Popen[bytes]) -> None:
         """Pass requests on to this process from now on, as soon as its ranks listen; see `look`."""
-        self._process = process
+        self._process, self._is_heard = process, False
         if self._asked.is_set():  # before there was anybody to hear it
             self._kept_until = time.monotonic() + _KEPT_S
 
     def look(self, mark: Mark) -> None:
-        """Hand on the first request if the ranks of this mark listen, or seem never to do so."""
-        if self._kept_until is None or not self._process:
-            return
-        if time.monotonic() > self._kept_until or ranks_hear(mark, signal.SIGUSR1):
+        """Find out whether the ranks of this mark listen; hand on a request if they do, or seem never to do so."""
+        self._is_heard = self._is_heard or ranks_hear(mark, signal.SIGUSR1)
+        is_due = self._kept_until is not None and (self._is_heard or time.monotonic() > self._kept_until)
+        if is_due and self._process:
             self._kept_until = None
             self._process.send_signal(signal.SIGUSR1)
 
@@ -91,6 +92,8 @@ class StopRequests:
         self.interrupts += number == signal.SIGINT
         if self._process and self.interrupts > 1:
             self._process.kill()
+        elif self._process and not self._asked.is_set() and self._is_heard:
+            self._process.send_signal(signal.SIGUSR1)
         elif self._process and not self._asked.is_set():
             self._kept_until = time.monotonic() + _KEPT_S
         elif self._process and not (self._kept_until and number == signal.SIGUSR1):
