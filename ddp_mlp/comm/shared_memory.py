@@ -12,6 +12,8 @@ from ddp_mlp.errors import StorageError
 _PLACE = "/dev/shm"  # noqa: S108
 #: The start of MPI itself may fail in less than this, which is what containers have where nobody chooses.
 _SMALL_BYTES = 64 * 2**20
+#: Open MPI takes nothing of what would leave less than a twentieth of it free.
+_SPARE = 1.05
 _REMEDY = (
     "enlarge it (docker and podman: --shm-size, else: mount -o remount,size=... on it), remove what others left in it, "
     "or use threads instead of ranks: launch -n 1 --threads-per-rank"
@@ -33,7 +35,7 @@ def check_room(n_bytes: int, host: str) -> None:
     except OSError:  # another system, where it is kept elsewhere
         return
     free = found.f_bavail * found.f_frsize
-    if n_bytes > free:
+    if n_bytes * _SPARE > free:
         raise StorageError(
             f"the ranks on {host} need {n_bytes / 2**20:.4g} MiB more of shared memory, and {_PLACE} has"
             f" {free / 2**20:.4g} of {found.f_blocks * found.f_frsize / 2**20:.4g} MiB left; {_REMEDY}"
