@@ -164,9 +164,9 @@ class MpiCommunicator:
         Raises
         ------
         StorageError
-            If memory that is to be zeroed, and so written, cannot be had.
+            If memory that is to be zeroed, and so written, cannot be had; of Open MPI, which reserves it, any.
         """
-        if zeroed:
+        if zeroed or MPI.get_vendor()[0] == "Open MPI":
             self.check_room(n_bytes)
         size = n_bytes + 64 if self.local_rank == 0 else 0
         with self.rank_status.waiting("an allocation of shared memory"):
