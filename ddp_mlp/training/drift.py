@@ -78,7 +78,7 @@ def _look(split: Split, low: NDArray[np.float64], high: NDArray[np.float64]) -> 
 
 
 def _worst(schema: Schema, counts: NDArray[Any]) -> tuple[int, str]:
-    """Return the column with the highest count and its name, that of its source where categories are meant."""
+    """Return the column with the highest count, and its name."""
     column = int(np.argmax(counts))
     return column, schema.feature_names[column] if schema.feature_names else f"column {column}"
 

@@ -76,6 +76,9 @@ class StopRequests:
     def look(self, mark: Mark) -> None:
         """Find out whether the ranks of this mark listen; hand on a request if they do, or seem never to do so."""
         self._is_heard = self._is_heard or ranks_hear(mark, signal.SIGUSR1)
+        self._hand_on()
+
+    def _hand_on(self) -> None:
         is_due = self._kept_until is not None and (self._is_heard or time.monotonic() > self._kept_until)
         if is_due and self._process:
             self._kept_until = None
@@ -92,10 +95,9 @@ class StopRequests:
         self.interrupts += number == signal.SIGINT
         if self._process and self.interrupts > 1:
             self._process.kill()
-        elif self._process and not self._asked.is_set() and self._is_heard:
-            self._process.send_signal(signal.SIGUSR1)
         elif self._process and not self._asked.is_set():
             self._kept_until = time.monotonic() + _KEPT_S
+            self._hand_on()
         elif self._process and not (self._kept_until and number == signal.SIGUSR1):
             self._process.send_signal(number)
         self._asked.set()

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from ddp_mlp.data.sources.tables.cells import MISSING
-from ddp_mlp.data.sources.tables.text.dialect import Dialect
+    from ddp_mlp.data.sources.tables.text.dialect import Dialect
 
 #: Of a block of rows, but at least so many rows up to twice the longest line that is allowed.
 _BLOCK_BYTES, _FEWEST_ROWS = 2**22, 64

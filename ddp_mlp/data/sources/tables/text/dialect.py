@@ -91,7 +91,7 @@ def find_dialect(path: Path, sample: str, separator: str | None, has_header: boo
         stated = said[1]
     quote = "'" if '"' not in sample and re.search(r"(?m)(^|[,;\t|])'[^'\n]*'([,;\t|\r]|$)", sample) else '"'
     escape = "\\" if f"\\{quote}" in sample else None
-    layout = _bestlayout_of(lines, stated, quote, escape, 1 if said else 0)
+    layout = _best_layout(lines, stated, quote, escape, 1 if said else 0)
     if layout is None or layout.width < 2:
         raise DataError(
             f"{path}: no table of two or more columns found; name what separates its cells with --separator"
@@ -130,7 +130,7 @@ def _require_quotes(path: Path, lines: list[str], separator: str, quote: str) ->
         ) from error
 
 
-def _bestlayout_of(lines: list[str], stated: str | None, quote: str, escape: str | None, skip: int) -> Layout | None:
+def _best_layout(lines: list[str], stated: str | None, quote: str, escape: str | None, skip: int) -> Layout | None:
     candidates = [stated] if stated else [*SEPARATORS, " "]
     found = [layout_of(lines, separator, quote, escape, skip) for separator in candidates]
     tables = [layout for layout in found if layout is not None and (layout.width > 1 or stated)]

@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.sources.tables.cells import MISSING
 from ddp_mlp.data.sources.tables.words import listed
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "nan", "<na>", "?", "-"})
 _NUMBER = re.compile(r"[+-]?\s*[$€£¥]?\s*(\d[\d.,' \u00a0]*|\.\d+|,\d+)([eE][+-]?\d+)?\s*%?|[+-]?(inf|infinity)", re.I)
 #: So many numbers that count on are no chance.
 _FEWEST_SERIES = 4
@@ -94,4 +94,4 @@ def is_number(cell: str) -> bool:
 
 def is_missing(cell: str) -> bool:
     """Tell whether a cell holds nothing."""
-    return cell.strip().lower() in _MISSING
+    return cell.strip().lower() in MISSING
