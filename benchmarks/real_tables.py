@@ -110,7 +110,7 @@ def attempt(path: Path, options: ImportOptions) -> tuple[str, list[str]]:
         n_rows = sum(len(rows.features) for _, rows in source.blocks())
     except DdpMlpError as error:
         return "", [str(error).replace(f"{path.parent}/", "")]
-    d = source.description
+    d = source.schema
     what = f"{d.n_classes} classes" if d.n_classes else f"{d.n_targets} quantities" if d.n_targets > 1 else "a quantity"
     return f"{n_rows} x {d.n_features}, {what}", list(source.notes)
 

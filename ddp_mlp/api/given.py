@@ -11,8 +11,9 @@ from typing import Any, Literal, cast
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.importing import is_importable, open_source
 from ddp_mlp.data.meaning import Wanted
-from ddp_mlp.data.memory.held import HeldData, held_arrays, held_source
+from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Missing, Schema
+from ddp_mlp.data.sources.held import held_source
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.formats.frame import column_names_of, is_frame, read_frame
@@ -72,8 +73,10 @@ def give(train: Part, valid: Part | None) -> Give:
         if valid is not None and valid.is_table != train.is_table:
             raise UsageError("data and valid must both be arrays, or both DataFrames or tables with names of columns")
         if not train.is_table:
-            parts = {"train": train} | ({"valid": valid} if valid is not None else {})
-            return held_arrays({name: (part.x, part.y, part.weights) for name, part in parts.items()})
+            parts = {"train": Arrays(train.x, train.y, train.weights)}
+            if valid is not None:
+                parts["valid"] = Arrays(valid.x, valid.y, valid.weights).of("valid")
+            return held_arrays(parts)
         missing = cast("Missing | Literal['auto']", config.missing)
         held = held_source(table_source(train, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
         if valid is None:
@@ -152,12 +155,12 @@ def rows_for_model(part: Part, schema: Schema, *, answers_only: bool) -> HeldDat
         If they cannot be read or do not fit the schema.
     """
     if not part.is_table:
-        return held_arrays({"test": (part.x, None if answers_only else part.y, None)})
+        return held_arrays({"test": Arrays(part.x, None if answers_only else part.y)})
     if is_frame(part.x) and schema.feature_names is None:  # the model knows positions alone
         import numpy as np
 
         x = np.column_stack([np.asarray(_column(part.x, name)) for name in column_names_of(part.x)])
-        return held_arrays({"test": (x, None if answers_only else part.y, None)})
+        return held_arrays({"test": Arrays(x, None if answers_only else part.y)})
     options = ImportOptions(like=schema, answers_only=answers_only)
     part = part if not answers_only else replace(part, y=None)
     return held_source(table_source(part, options, "X"), "X", "test")

@@ -113,13 +113,16 @@ _OF_TABLES = frozenset(
     {"targets", "drop", "text", "ids", "ordinal", "date", "weights", "split_by", "missing", "decimal", "like"}
 )
 
+#: The options that mean something for arrays side by side.
+_OF_ARRAYS = frozenset({"features", "targets", "weights", "missing"})
+
 #: Tried in this order; the first that recognises every path reads them.
 FORMATS: tuple[Format, ...] = (
     Format(
         "HDF5 (.h5, .h5ad, .nc, .mat of MATLAB 7.3; F.h5:/GROUP)", is_hdf5_location, _alone(read_hdf5),
-        frozenset({"features", "targets", "weights", "missing"}),
+        _OF_ARRAYS,
     ),
-    Format("MATLAB (.mat up to 7)", is_matlab, _alone(read_matlab), frozenset({"features", "targets"})),
+    Format("MATLAB (.mat up to 7)", is_matlab, _alone(read_matlab), _OF_ARRAYS),
     Format(
         "Excel (.xlsx, .xls, .xlsb, .ods)", _named(".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),
         _tables(lambda path, o: read_sheet(path, o.sheet, o.header)),
@@ -136,7 +139,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "ARFF (.arff)", _named(".arff"), _tables(lambda path, o: read_arff(path, o.encoding)), _OF_TABLES | {"encoding"}
     ),
-    Format("NumPy (.npz)", _named(".npz"), _alone(read_npz), frozenset({"features", "targets"})),
+    Format("NumPy (.npz)", _named(".npz"), _alone(read_npz), _OF_ARRAYS),
     Format("NumPy (.npy)", _named(".npy"), _tables(lambda path, _: read_npy(path)), _OF_TABLES),
     Format("IDX (the files of MNIST or their folder)", _is_idx, lambda paths, _: read_idx(paths)),
     Format("LIBSVM (.libsvm, .svm)", _is_libsvm, _alone(lambda path, o: read_libsvm(path, o.task))),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.dataset.dataset import split_location
-from ddp_mlp.data.dataset.writing import create_dataset, require_writable
+from ddp_mlp.data.dataset.writing import Contents, create_dataset, require_writable
 from ddp_mlp.data.formats import FORMATS, format_of, require_taken
 from ddp_mlp.data.hdf5.guard import is_hdf5
 from ddp_mlp.data.sources.digits import make_digits
@@ -58,9 +58,9 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
         )
     require_taken(found, options)
     source = found.read(paths, options)
-    if options.task not in {"auto", source.description.task}:
+    if options.task not in {"auto", source.schema.task}:
         raise UsageError(
-            f"{paths[0]}: --task {options.task}, but the data are {source.description.task}; leave the option out"
+            f"{paths[0]}: --task {options.task}, but the data are {source.schema.task}; leave the option out"
         )
     return split_off_test(source, options.test_fraction, options.seed, stratify=options.stratify)
 
@@ -78,8 +78,9 @@ def write_source(source: Source, path: Path, *, force: bool = False, compress: b
         If the source turns out to be bad while it is read, or has no rows.
     """
     if empty := [split for split, n in source.sizes.items() if n == 0]:
-        raise DataError(f"{source.description.source}: the {empty[0]} split has no rows; at least one is needed")
-    with create_dataset(path, source.description, source.sizes, force=force, compress=compress) as writer:
+        raise DataError(f"{source.origin}: the {empty[0]} split has no rows; at least one is needed")
+    contents = Contents(source.schema, source.sizes, source.origin, source.feature_dtype, source.has_targets)
+    with create_dataset(path, contents, force=force, compress=compress) as writer:
         for split, rows in source.blocks():
             writer.append(split, rows)
 
@@ -138,8 +139,9 @@ def import_for_model(path: Path, out: Path, schema: Schema, *, answers_only: boo
     OutputError, StorageError
         As `write_source`.
     """
-    found, wanted = format_of([path]), ImportOptions(like=schema, answers_only=answers_only)
-    source = open_source([path], wanted if found and "like" in found.takes else ImportOptions())
+    found = format_of([path])
+    like = schema if found and "like" in found.takes else None
+    source = open_source([path], ImportOptions(like=like, answers_only=answers_only))
     write_source(source, out)
     return source
 

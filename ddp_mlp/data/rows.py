@@ -1,4 +1,4 @@
-"""The parts of every data set: a task, a description, and blocks of rows."""
+"""The parts of every data set: a task, and blocks of rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from ddp_mlp.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from ddp_mlp.data.schema import SourceColumn
 
 Task = Literal["regression", "binary", "multiclass"]
 
@@ -38,48 +36,6 @@ class Rows:
     features: NDArray[Any]
     targets: NDArray[np.float64]
     weights: NDArray[np.float64] | None = None
-
-
-@dataclass(frozen=True)
-class Description:
-    """The description of all rows of a data set.
-
-    Attributes
-    ----------
-    task : str
-        One of `TASKS`.
-    source : str
-        Where the rows come from, in words.
-    n_features : int
-        Columns F of the features.
-    feature_dtype : str
-        NumPy name of the dtype of the features.
-    n_targets : int
-        Columns T of the targets; 1 for labels.
-    n_classes : int or None
-        Number of classes; None for regression.
-    feature_names, target_names, class_names : tuple of str or None
-        One name per column or class.
-    image_shape : tuple of int or None
-        Shape of one sample before it was flattened, with product F.
-    columns : tuple of SourceColumn
-        The table that features were made from, if they were.
-    target_units : tuple of str or None
-        One for each target.
-    """
-
-    task: Task
-    source: str
-    n_features: int
-    feature_dtype: str
-    n_targets: int = 1
-    n_classes: int | None = None
-    feature_names: tuple[str, ...] | None = None
-    target_names: tuple[str, ...] | None = None
-    class_names: tuple[str, ...] | None = None
-    image_shape: tuple[int, ...] | None = None
-    columns: tuple[SourceColumn, ...] = ()
-    target_units: tuple[str, ...] | None = None
 
 
 def n_outputs(task: Task, n_targets: int, n_classes: int | None) -> int:

@@ -14,15 +14,15 @@ from ddp_mlp.errors import UsageError
 
 def test_pixels_span_a_byte_and_classes_are_balanced() -> None:
     source = make_digits(None, 0)
-    d = source.description
-    assert (d.task, d.n_classes, d.n_features, d.image_shape, d.feature_dtype) == (
+    d = source.schema
+    assert (d.task, d.n_classes, d.n_features, d.image_shape, source.feature_dtype) == (
         "multiclass",
         10,
         64,
         (8, 8),
         "uint8",
     )
-    assert "0..255" in d.source
+    assert "0..255" in source.origin
     blocks = dict(source.blocks())
     assert {s: len(r.features) for s, r in blocks.items()} == dict(source.sizes)
     assert sum(source.sizes.values()) == 1797

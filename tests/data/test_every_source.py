@@ -14,7 +14,7 @@ from scipy import io as scipy_io
 from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.formats import FORMATS
 from ddp_mlp.data.importing import MAKERS, open_source, write_source
-from ddp_mlp.data.rows import Rows, n_outputs
+from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from tests.data.test_idx import IMAGES, LABELS, write_pair
@@ -146,16 +146,16 @@ def test_every_format_is_here(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*MAKERS, *IMPORTED])
 def test_rows_are_as_described_and_come_again_from_the_source_and_from_the_file(name: str, tmp_path: Path) -> None:
     source = source_of(name, tmp_path)
-    d, found, again = source.description, rows_of(source), rows_of(source)
+    d, found, again = source.schema, rows_of(source), rows_of(source)
     assert next(iter(source.sizes)) == "train"
-    assert d.source
+    assert source.origin
     for names, count in ((d.feature_names, d.n_features), (d.class_names, d.n_classes)):
         assert names is None or len(names) == count
     assert d.image_shape is None or np.prod(d.image_shape) == d.n_features
     for split, rows in found.items():
         assert (rows.features.shape, rows.features.dtype) == (
             (source.sizes[split], d.n_features),
-            d.feature_dtype,
+            source.feature_dtype,
         )
         assert (rows.targets.shape, rows.targets.dtype) == ((source.sizes[split], d.n_targets), np.float64)
         assert np.isfinite(rows.features).all()
@@ -168,15 +168,7 @@ def test_rows_are_as_described_and_come_again_from_the_source_and_from_the_file(
     path = tmp_path / "written.h5"
     write_source(source, path)
     with open_dataset(path) as dataset:
-        assert (dataset.schema.task, dataset.schema.n_outputs) == (
-            d.task,
-            n_outputs(d.task, d.n_targets, d.n_classes),
-        )
-        assert (dataset.source, dataset.schema.feature_names, dataset.schema.class_names) == (
-            d.source,
-            d.feature_names,
-            d.class_names,
-        )
+        assert (dataset.schema, dataset.source) == (d, source.origin)
         assert {split: part.n_samples for split, part in dataset.splits.items()} == dict(source.sizes)
         for split, rows in found.items():
             stored = dataset.splits[split].read(0, source.sizes[split])

@@ -58,8 +58,8 @@ def test_a_frame_of_pandas_has_columns(tmp_path: Path) -> None:
         frame["block0_items"], frame["block0_values"] = np.array(["a", "b"], "S1"), X
         frame["block1_items"], frame["block1_values"] = np.array(["y"], "S1"), LABELS[:, None]
     source = import_dataset([tmp_path / "f.h5"], tmp_path / "out.h5", ImportOptions(targets=("y",)))
-    assert source.description.feature_names == ("a", "b")
-    assert source.description.task == "binary"
+    assert source.schema.feature_names == ("a", "b")
+    assert source.schema.task == "binary"
     with pytest.raises(DataError, match=r"no field 'z'.*pickles.*write the frame of f.h5 with to_parquet"):
         import_dataset([tmp_path / "f.h5"], tmp_path / "other.h5", ImportOptions(targets=("z",)))
 

@@ -40,8 +40,8 @@ def test_a_folder_is_read(tmp_path: Path, packed: bool) -> None:
     write_pair(tmp_path, "t10k", IMAGES[:2], LABELS[:2], packed=packed)
     (tmp_path / "readme.txt").write_text("not an IDX file")
     source = read_idx([tmp_path])
-    d = source.description
-    assert (d.task, d.n_classes, d.n_features, d.image_shape, d.feature_dtype) == (
+    d = source.schema
+    assert (d.task, d.n_classes, d.n_features, d.image_shape, source.feature_dtype) == (
         "multiclass",
         3,
         6,
@@ -79,13 +79,13 @@ def test_every_type_of_values(tmp_path: Path, dtype: str) -> None:
     ((_, rows),) = source.blocks()
     assert rows.features.dtype == np.dtype(dtype)
     assert rows.features.dtype.isnative
-    assert source.description.feature_dtype == np.dtype(dtype).name
+    assert source.feature_dtype == np.dtype(dtype).name
     np.testing.assert_array_equal(rows.features, IMAGES.reshape(5, 6))
 
 
 def test_two_classes_are_binary(tmp_path: Path) -> None:
     write_pair(tmp_path, "train", IMAGES, LABELS % 2)
-    assert read_idx([tmp_path]).description.task == "binary"
+    assert read_idx([tmp_path]).schema.task == "binary"
 
 
 def test_plain_and_packed_beside_each_other_count_once(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.importing import MAKERS, import_dataset, make_dataset, open_source
-from ddp_mlp.data.rows import Description, Rows
+from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.splitting import split_off_test
@@ -97,7 +98,7 @@ def counted(sizes: dict[str, int]) -> Source:
                 ids = np.arange(start, min(start + 7, n), dtype=float)[:, None]
                 yield split, Rows(ids, 2 * ids, ids[:, 0])
 
-    return Source(Description("regression", "counted", 1, "float64"), sizes, blocks)
+    return Source(Schema("regression", 1, 1), sizes, "counted", blocks)
 
 
 def test_splitting_keeps_rows_targets_and_weights_together() -> None:
@@ -165,7 +166,7 @@ def test_bad_rows_leave_no_file(table: Path, out: Path) -> None:
 def test_every_made_data_set_is_read_back(name: str, out: Path) -> None:
     source = make_dataset(name, out, seed=3)
     with open_dataset(out) as dataset:
-        assert dataset.schema.task == source.description.task
+        assert dataset.schema.task == source.schema.task
         assert dataset.source.startswith("made: ")
         for split, n_samples in source.sizes.items():
             assert len(dataset.splits[split].read(0, n_samples).features) == n_samples

@@ -35,7 +35,7 @@ def rows_of(source: Source, split: str = "train") -> tuple[Any, Any]:
 @pytest.mark.parametrize("labels", [LABELS, LABELS[:, None], LABELS[None]])
 def test_features_beside_labels_in_a_row_or_a_column(labels: Any, tmp_path: Path) -> None:
     source = imported(tmp_path, {"X": X, "y": labels})
-    assert (source.description.task, source.description.class_names) == ("multiclass", ("1", "2", "3"))
+    assert (source.schema.task, source.schema.class_names) == ("multiclass", ("1", "2", "3"))
     features, targets = rows_of(source)
     assert features.tobytes() == X.tobytes()
     assert targets.tolist() == (LABELS - 1).tolist()
@@ -44,7 +44,7 @@ def test_features_beside_labels_in_a_row_or_a_column(labels: Any, tmp_path: Path
 @pytest.mark.parametrize("labels", [np.array(["ab", "cd", "efg"] * 10, object), np.array(["ab", "cd", "ef"] * 10)])
 def test_texts_are_classes(labels: Any, tmp_path: Path) -> None:
     source = imported(tmp_path, {"data": X, "labels": labels})
-    assert source.description.class_names in {("ab", "cd", "efg"), ("ab", "cd", "ef")}
+    assert source.schema.class_names in {("ab", "cd", "efg"), ("ab", "cd", "ef")}
 
 
 def test_structs_splits_and_sparse_matrices(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_structs_splits_and_sparse_matrices(tmp_path: Path) -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"shape \(4, 30\) beside targets of shape \(30,\)"):
+    with pytest.raises(DataError, match="looks transposed, as MATLAB"):
         imported(tmp_path, {"X": X.T, "y": LABELS})
     with pytest.raises(UsageError, match=r"no features and targets found among a \(30, 4\)"):
         imported(tmp_path, {"a": X})

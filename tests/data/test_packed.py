@@ -71,7 +71,7 @@ def test_a_table_of_a_hundred_thousand_columns_is_read(tmp_path):
         ",".join([*names, "y"]) + "\n" + "\n".join(",".join(["1", *["0"] * 99_999, f"{i}.5"]) for i in range(3))
     )
     source = open_source([path], ImportOptions(targets=("y",)))
-    assert (source.description.n_features, source.sizes["train"]) == (100_000, 3)
+    assert (source.schema.n_features, source.sizes["train"]) == (100_000, 3)
 
 
 def test_a_message_names_some_of_many_columns(tmp_path):

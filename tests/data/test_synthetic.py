@@ -33,7 +33,7 @@ def test_xor_repeats_its_points() -> None:
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_recipe_keeps_its_description(name: str) -> None:
     source = make_synthetic(name, 300, 1)
-    d = source.description
+    d = source.schema
     assert list(source.sizes) == ["train", "test"]
     for split, rows in source.blocks():
         assert rows.features.shape == (source.sizes[split], d.n_features)

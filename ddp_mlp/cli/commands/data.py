@@ -159,7 +159,7 @@ def inspect(location: str, features: str | None, targets: str | None, as_json: b
 
 
 def _summary(source: Source, out: str) -> str:
-    d = source.description
+    d = source.schema
     splits = ", ".join(f"{name} {n}" for name, n in source.sizes.items())
     classes = f", {d.n_classes} classes" if d.n_classes else f", {d.n_targets} targets"
     return f"{out}: {d.task}, {d.n_features} features{classes}; {splits} samples"

@@ -12,7 +12,7 @@ Role = Literal["features", "targets", "weights"]
 
 ALIASES: Mapping[Role, tuple[str, ...]] = {
     "features": ("features", "X", "x", "inputs", "data", "images"),
-    "targets": ("targets", "y", "Y", "labels", "label", "outputs"),
+    "targets": ("targets", "target", "y", "Y", "labels", "label", "outputs"),
     "weights": ("weights", "sample_weight", "sample_weights"),
 }
 OWN_NAMES: Mapping[Role, tuple[str, ...]] = {role: (role,) for role in ALIASES}

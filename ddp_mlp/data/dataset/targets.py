@@ -47,6 +47,10 @@ class Classes:
     one_hot: bool = False
     reason: str = ""
 
+    def numbered(self, labels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return labels as numbers of classes, and quantities as they are: shape (n,)."""
+        return labels if self.labels is None else self.labels.classes_of(labels)
+
 
 @dataclass
 class _Scan:
@@ -155,6 +159,7 @@ def _scanned(matrices: Sequence[Rectangle], where: str, stated: Task | None) -> 
 def _numbered(values: NDArray[np.float64], where: str, task: Task, reason: str) -> Classes:
     """Number the classes: labels 0, 1, ... are their own numbers, others are numbered in their order."""
     is_plain = values[0] >= 0 and (values[0] == 0 or len(values) == 1) and values[-1] < 2 * len(values)
+    is_plain = is_plain and (task != "binary" or values[-1] < 2)  # of 0 and 2, nobody misses a class 1
     n = int(values[-1]) + 1 if is_plain else len(values)
     if n == 1 and not is_plain:
         raise DataError(f"{where}: all targets are {values[0]:.0f}; classes need labels of two kinds at least")

@@ -21,8 +21,7 @@ import numpy as np
 from ddp_mlp.config.loading import TABLE_SUFFIXES
 from ddp_mlp.data.dataset.structure import FORMAT, FORMAT_VERSION
 from ddp_mlp.data.hdf5.guard import load_h5py
-from ddp_mlp.data.rows import n_outputs
-from ddp_mlp.data.schema import Schema, number_kind, schema_to_json
+from ddp_mlp.data.schema import schema_to_json
 from ddp_mlp.durable import destination, under_way
 from ddp_mlp.errors import DdpMlpError, OutputError, StorageError, UsageError
 
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from ddp_mlp.data.rows import Description, Rows
+    from ddp_mlp.data.rows import Rows
+    from ddp_mlp.data.schema import Schema
 
 _CHUNK_BYTES = 2**20
 #: Names that promise something else than HDF5.
@@ -39,20 +39,47 @@ _OTHER_FORMATS = (*TABLE_SUFFIXES, ".txt", ".dat", ".gz", ".zip", ".toml", ".pkl
 _OVERHEAD_BYTES = 2**16
 
 
+@dataclass(frozen=True)
+class Contents:
+    """The contents of a data set to be written, but for its rows.
+
+    Attributes
+    ----------
+    schema : Schema
+        What holds for all rows.
+    sizes : dict of str to int
+        Rows of each split, all to be appended before the end.
+    origin : str
+        Where the rows come from, in words.
+    feature_dtype : str
+        NumPy name of the dtype of the features.
+    has_targets : bool
+        Whether rows have targets.
+    """
+
+    schema: Schema
+    sizes: Mapping[str, int]
+    origin: str
+    feature_dtype: str = "float64"
+    has_targets: bool = True
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all features and targets."""
+        row_bytes = self.schema.n_features * np.dtype(self.feature_dtype).itemsize
+        return (row_bytes + 8 * self.has_targets * self.schema.n_targets) * sum(self.sizes.values())
+
+
 @dataclass(frozen=True, eq=False)
 class DatasetWriter:
     """A data set under construction; made by `create_dataset`.
 
     Attributes
     ----------
-    description : Description
-        What holds for all rows.
-    sizes : dict of str to int
-        Rows of each split, all to be appended before the end.
+    contents : Contents
     """
 
-    description: Description
-    sizes: Mapping[str, int]
+    contents: Contents
     _file: Any
     _compress: bool
     _written: dict[str, int] = field(default_factory=dict)
@@ -69,42 +96,43 @@ class DatasetWriter:
         """
         start = self._written.get(split, 0)
         stop = start + len(rows.features)
-        if stop > self.sizes[split]:
-            message = f"{stop} rows for split {split!r}, announced were {self.sizes[split]}"
+        announced = self.contents.sizes[split]
+        if stop > announced:
+            message = f"{stop} rows for split {split!r}, announced were {announced}"
             raise ValueError(message)
         group = self._file[split]
         group["features"][start:stop] = rows.features
-        as_labels = self.description.task != "regression"
-        if self.description.n_targets:
+        as_labels = self.contents.schema.task != "regression"
+        if self.contents.has_targets:
             group["targets"][start:stop] = rows.targets[:, 0] if as_labels else rows.targets
         if rows.weights is not None:
             if "weights" not in group:
-                self._create(group, "weights", (self.sizes[split],), "f8")
+                self._create(group, "weights", (announced,), "f8")
             group["weights"][start:stop] = rows.weights
         self._written[split] = stop
 
     def _prepare(self) -> None:
-        d = self.description
-        attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "task": d.task, "source": d.source}
+        contents, schema = self.contents, self.contents.schema
+        attrs = {"format": FORMAT, "format_version": FORMAT_VERSION, "task": schema.task, "source": contents.origin}
         self._file.attrs.update(attrs)
         self._file.attrs["created_utc"] = datetime.now(UTC).isoformat(timespec="seconds")
-        if d.n_targets:
-            self._file.attrs["schema"] = schema_to_json(_schema_of(d))
-        for split, n_samples in self.sizes.items():
+        if contents.has_targets:
+            self._file.attrs["schema"] = schema_to_json(schema)
+        for split, n_samples in contents.sizes.items():
             group = self._file.create_group(split)
-            features = self._create(group, "features", (n_samples, d.n_features), d.feature_dtype)
-            _set_names(features, "names", d.feature_names)
-            if d.image_shape:
-                features.attrs["image_shape"] = np.asarray(d.image_shape, np.int64)
-            if not d.n_targets:
+            features = self._create(group, "features", (n_samples, schema.n_features), contents.feature_dtype)
+            _set_names(features, "names", schema.feature_names)
+            if schema.image_shape:
+                features.attrs["image_shape"] = np.asarray(schema.image_shape, np.int64)
+            if not contents.has_targets:
                 continue
-            as_labels = d.task != "regression"
-            shape = (n_samples,) if as_labels else (n_samples, d.n_targets)
+            as_labels = schema.task != "regression"
+            shape = (n_samples,) if as_labels else (n_samples, schema.n_targets)
             targets = self._create(group, "targets", shape, "i8" if as_labels else "f8")
-            _set_names(targets, "names", d.target_names)
-            _set_names(targets, "class_names", d.class_names)
-            if d.n_classes is not None:
-                targets.attrs["n_classes"] = d.n_classes
+            _set_names(targets, "names", schema.target_names)
+            _set_names(targets, "class_names", schema.class_names)
+            if schema.n_classes is not None:
+                targets.attrs["n_classes"] = schema.n_classes
 
     def _create(self, group: Any, name: str, shape: tuple[int, ...], dtype: str) -> Any:
         if not self._compress:
@@ -116,16 +144,15 @@ class DatasetWriter:
         )
 
     def _require_complete(self) -> None:
-        if self._written != dict(self.sizes):
-            message = f"rows written {self._written}, announced {dict(self.sizes)}"
+        if self._written != dict(self.contents.sizes):
+            message = f"rows written {self._written}, announced {dict(self.contents.sizes)}"
             raise ValueError(message)
 
 
 @contextmanager
 def create_dataset(
     path: Path,
-    description: Description,
-    sizes: Mapping[str, int],
+    contents: Contents,
     *,
     force: bool = False,
     compress: bool = False,
@@ -136,10 +163,7 @@ def create_dataset(
     ----------
     path : Path
         The file to write.
-    description : Description
-        What holds for all rows.
-    sizes : dict of str to int
-        Rows of each split.
+    contents : Contents
     force : bool
         Replace an existing file.
     compress : bool
@@ -153,12 +177,12 @@ def create_dataset(
         If the disk is full or fails.
     """
     require_writable(path, force=force)
-    _require_space(path, description, sizes)
+    _require_space(path, contents)
     target = destination(path)
     with _storage_errors(path), under_way(target, lambda: require_writable(path, force=force)) as temporary:
         file = _create_file(temporary, path)
         with _closing(file):
-            writer = DatasetWriter(description, sizes, file, compress)
+            writer = DatasetWriter(contents, file, compress)
             writer._prepare()
             yield writer
             writer._require_complete()
@@ -183,10 +207,9 @@ def require_writable(path: Path, *, force: bool) -> None:
         raise OutputError(f"{path}: the file exists; choose another name or replace it with --force")
 
 
-def _require_space(path: Path, description: Description, sizes: Mapping[str, int]) -> None:
+def _require_space(path: Path, contents: Contents) -> None:
     """Check that the arrays fit: HDF5 takes a full disk badly, so it should not meet one."""
-    row_bytes = description.n_features * np.dtype(description.feature_dtype).itemsize + description.n_targets * 8
-    needed = row_bytes * sum(sizes.values()) + _OVERHEAD_BYTES
+    needed = contents.n_bytes + _OVERHEAD_BYTES
     free = shutil.disk_usage(path.resolve().parent).free
     if needed > free:
         raise StorageError(
@@ -228,13 +251,6 @@ def _storage_errors(path: Path) -> Iterator[None]:
         if full or "No space left" in detail:
             raise StorageError(f"{path}: the disk is full; free some space or write elsewhere") from error
         raise StorageError(f"{path}: writing failed ({detail[:200]}); check the disk and try again") from error
-
-
-def _schema_of(d: Description) -> Schema:
-    outputs = n_outputs(d.task, d.n_targets, d.n_classes)
-    names = d.feature_names, d.target_names, d.class_names
-    numbers = number_kind(np.dtype(d.feature_dtype))
-    return Schema(d.task, d.n_features, outputs, *names, d.image_shape, d.columns, d.target_units, numbers)
 
 
 def _set_names(node: Any, name: str, values: tuple[str, ...] | None) -> None:

@@ -1,9 +1,9 @@
-"""Data sets that are in memory: arrays, or the rows of a source, with the schema and the checks of a file."""
+"""Data sets that are in memory, with the schema and the checks of a file."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ddp_mlp.data.rows import Rows, Task
-    from ddp_mlp.data.sources.source import Source
+    from ddp_mlp.data.rows import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,40 +108,66 @@ class HeldData:
         return dataset_file(Path(self.where), structure, ("/",), None, uses_targets=wanted.targets != "unused")
 
 
-def held_arrays(splits: Mapping[str, tuple[Any, Any, Any]]) -> HeldData:
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """The arrays of one split, as they were given.
+
+    Attributes
+    ----------
+    x : array-like, shape (n, F), or (n, H, W) and (n, H, W, C) for images
+    y : array-like, shape (n,) or (n, T), or None
+        Numbers or text.
+    weights : array-like, shape (n,), or None
+    names : tuple of str
+        Of features, targets and weights, in messages.
+    """
+
+    x: Any
+    y: Any = None
+    weights: Any = None
+    names: tuple[str, str, str] = ("X", "y", "sample_weight")
+
+    def of(self, split: str) -> Arrays:
+        """Return the same arrays, with names that say the split."""
+        x, y, weights = (f"{name} ({split})" for name in self.names)
+        return replace(self, names=(x, y, weights))
+
+
+def held_arrays(splits: Mapping[str, Arrays], where: str = "X", source: str = "arrays in memory") -> HeldData:
     """Return arrays as a data set.
 
     Parameters
     ----------
-    splits : dict of str to tuple
-        For each split its features, array-like of shape (n, F), or (n, H, W) and (n, H, W, C) for images; its
-        targets, array-like of shape (n,) or (n, T), numbers or text, or None; its weights, shape (n,), or None.
+    splits : dict of str to Arrays
+    where : str
+        Its name in messages.
+    source : str
+        Where it comes from, in words.
 
     Raises
     ------
     DataError
         If shapes do not fit, or values are no numbers.
     """
-    names = {split: "" if i == 0 else f" ({split})" for i, split in enumerate(splits)}
-    found: dict[str, SplitMatrices] = {}
-    images: list[tuple[int, ...]] = []
-    labels = {split: texts_of(y) for split, (_, y, _) in splits.items()}
+    labels = {split: texts_of(given.y) for split, given in splits.items()}
     texts = [each for each in labels.values() if each is not None]
     classes = np.unique(np.concatenate(texts)) if texts else None
-    for split, (x, y, weights) in splits.items():
-        features, shape = _features(x, f"X{names[split]}")
+    found: dict[str, SplitMatrices] = {}
+    images: list[tuple[int, ...]] = []
+    for split, given in splits.items():
+        features, shape = _features(given.x, given.names[0])
         images.append(shape)
         text = labels[split]
         if text is not None and classes is not None:
-            targets: HeldMatrix | None = HeldMatrix(np.searchsorted(classes, text)[:, None], f"y{names[split]}")
+            targets: HeldMatrix | None = HeldMatrix(np.searchsorted(classes, text)[:, None], given.names[1])
         else:
-            targets = None if y is None else _columns(y, f"y{names[split]}")
-        held = None if weights is None else _columns(weights, f"sample_weight{names[split]}")
-        require_fitting(split, features, targets, held)
+            targets = None if given.y is None else _columns(given.y, given.names[1])
+        weights = None if given.weights is None else _columns(given.weights, given.names[2])
+        require_fitting(split, features, targets, weights)
         known = None if text is None or classes is None else tuple(map(str, classes.tolist()))
-        found[split] = SplitMatrices(features, targets, held, None, None, known, len(known) if known else None)
+        found[split] = SplitMatrices(features, targets, weights, None, None, known, len(known) if known else None)
     image_shape = images[0] if len(images[0]) > 1 else None
-    return HeldData("X", found, carried=Carried(image_shape), source="arrays in memory")
+    return HeldData(where, found, carried=Carried(image_shape), source=source)
 
 
 def _features(x: Any, where: str) -> tuple[HeldMatrix, tuple[int, ...]]:
@@ -162,42 +187,3 @@ def _columns(given: Any, where: str) -> HeldMatrix:
     if values.ndim not in {1, 2} or 0 in values.shape[1:]:
         raise DataError(f"{where} has shape {values.shape}; (rows,) or (rows, columns) is needed")
     return HeldMatrix(values.reshape(len(values), math.prod(values.shape[1:])), where)
-
-
-def held_source(source: Source, where: str, name: str = "train") -> HeldData:
-    """Read all rows of a source into memory.
-
-    Parameters
-    ----------
-    name : str
-        What its split "train" is called here.
-
-    Raises
-    ------
-    DataError
-        If a cell turns out to be no such value.
-    """
-    blocks: dict[str, list[Rows]] = {}
-    for split, rows in source.blocks():
-        blocks.setdefault(name if split == "train" else split, []).append(rows)
-    described = source.description
-    columns = Carried(described.image_shape, described.columns, described.target_units)
-    splits = {split: _held_rows(rows, source, split, where) for split, rows in blocks.items()}
-    return HeldData(where, splits, described.task, columns, described.source, source.notes)
-
-
-def _held_rows(blocks: list[Rows], source: Source, split: str, where: str) -> SplitMatrices:
-    described = source.description
-    targets = weights = None
-    if described.n_targets:
-        values = np.concatenate([rows.targets for rows in blocks])
-        kind = np.float64 if described.task == "regression" else np.int64
-        targets = HeldMatrix(values.astype(kind, copy=False), f"{where}, targets of the {split} rows")
-    given = [rows.weights for rows in blocks if rows.weights is not None]
-    if given:
-        weights = HeldMatrix(np.concatenate(given)[:, None], f"{where}, weights of the {split} rows")
-    features = HeldMatrix(np.concatenate([rows.features for rows in blocks]), f"{where}, features of the {split} rows")
-    if targets is None:
-        return SplitMatrices(features, None, weights, described.feature_names, None, None, None)
-    names = described.feature_names, described.target_names, described.class_names
-    return SplitMatrices(features, targets, weights, *names, described.n_classes)

@@ -1,4 +1,7 @@
-"""Features and targets that lie side by side as named arrays: of NumPy's archives and of MATLAB's files."""
+"""Features and targets that lie side by side as named arrays: of NumPy's archives and of MATLAB's files.
+
+Names and meaning are those of HDF5 files (`dataset.names`, `meaning`): an array means the same in every format.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.rows import Description, Rows
-from ddp_mlp.data.sources.labels import understand_labels
-from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
+from ddp_mlp.data.dataset.names import ALIASES, SPLITS, Role, look_like_rows, look_like_weights, split_names
+from ddp_mlp.data.meaning import Wanted
+from ddp_mlp.data.memory.held import Arrays, held_arrays
+from ddp_mlp.data.rows import require_task
+from ddp_mlp.data.sources.stored import source_of_dataset
 from ddp_mlp.data.sources.tables.words import listed
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from ddp_mlp.data.dataset.dataset import DatasetFile
     from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.sources.source import Source
 
-    Pairs = dict[str, tuple[NDArray[Any], NDArray[Any]]]
+    Names = dict[str, dict[Role, list[str]]]
 
-FEATURES = ("features", "x", "inputs", "data", "images")
-TARGETS = ("targets", "y", "target", "labels", "label", "outputs")
-_SPLITS = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+#: Split and role of arrays by their names in small letters: those that tell the split, and those that do not.
+_OF_SPLITS = {form.lower(): (split, role) for role in ALIASES for split in SPLITS for form in split_names(role, split)}
+_BARE = {name.lower(): role for role, names in ALIASES.items() for name in names}
+_OPTION: Mapping[Role, str] = {"features": "--features", "targets": "--target", "weights": "--weights"}
+#: In place of a name: samples are not weighted, whatever arrays there are.
+_NO_WEIGHTS = "none"
 
 
 def source_of_arrays(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], options: ImportOptions) -> Source:
-    """Return features and targets that lie side by side under known names, or stated ones.
+    """Return features, targets and weights that lie side by side under known names, or stated ones.
 
     Parameters
     ----------
@@ -39,70 +49,133 @@ def source_of_arrays(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], 
     arrays : dict of str to ndarray
         All that the file holds.
     options : ImportOptions
-        ``features`` and ``targets`` name arrays.
+        ``features``, ``targets`` and ``weights`` name arrays.
 
     Raises
     ------
     UsageError
-        If the names are not there.
+        If the names are not there, or do not tell which array is which.
     DataError
         If shapes do not fit, or values are no numbers.
     """
-    pairs = _pairs(path, arrays, options)
-    first_x, first_y = pairs["train"]
-    found = understand_labels(path, np.concatenate([y for _, y in pairs.values()]), options.task)
-    n_features = int(np.prod(first_x.shape[1:], dtype=np.int64))
-    targets = first_y.reshape(len(first_y), -1)
-    description = Description(
-        task=found.task,
-        source=f"{kind} {path.name}",
-        n_features=n_features,
-        feature_dtype=str(first_x.dtype.newbyteorder("=")),
-        n_targets=targets.shape[1],
-        n_classes=found.n_classes,
-        class_names=found.class_names,
-        image_shape=first_x.shape[1:] if first_x.ndim > 2 else None,
-    )
+    if options.missing not in {"auto", "error", "impute"}:
+        raise UsageError(f"{path}: --missing {options.missing} is for tables; impute or error is allowed for arrays")
+    names = _names(path, arrays, options)
+    parts = {split: _part(path, arrays, roles) for split, roles in names.items()}
+    held = held_arrays(parts, str(path), f"{kind} {path.name}")
+    task = None if options.task == "auto" else require_task(options.task, "--task")
+    notes = _told(path, arrays, names, options)
 
-    def blocks() -> Iterator[tuple[str, Rows]]:
-        for split, (x, y) in pairs.items():
-            for start in range(0, len(x), BLOCK_ROWS):
-                part = x[start : start + BLOCK_ROWS].reshape(-1, n_features)
-                features = np.ascontiguousarray(part, dtype=first_x.dtype.newbyteorder("="))
-                yield split, Rows(features, found.encode(y[start : start + BLOCK_ROWS]))
+    def opened() -> DatasetFile:
+        wanted = Wanted(task, targets="optional" if options.answers_only else "needed")
+        return held.open(wanted).with_notes(notes)
 
-    return Source(description, {split: len(x) for split, (x, _) in pairs.items()}, blocks, notes=(found.note,))
+    return source_of_dataset(opened, held.source, fills=options.missing == "impute")
 
 
-def _pairs(path: Path, arrays: Mapping[str, NDArray[Any]], options: ImportOptions) -> Pairs:
-    found: dict[str, dict[str, str]] = {}
-    for name in arrays:
-        split, role = _role(name)
-        if name in options.features or (role == "x" and not options.features):
-            found.setdefault(split, {})["x"] = name
-        elif name in options.targets or (role == "y" and not options.targets):
-            found.setdefault(split, {})["y"] = name
-    pairs = {split: (arrays[names["x"]], arrays[names["y"]]) for split, names in found.items() if len(names) == 2}
-    if "train" not in pairs:
-        tree = listed([f"{name} {array.shape}" for name, array in arrays.items()])
-        raise UsageError(f"{path}: no features and targets found among {tree}; name them with --features and --target")
-    for x, y in pairs.values():
-        _require_fitting(path, x, y, pairs["train"][0])
-    return {split: pairs[split] for split in ("train", "valid", "test") if split in pairs}
+def _names(path: Path, arrays: Mapping[str, NDArray[Any]], options: ImportOptions) -> Names:
+    """Return the names of the arrays of each split, by role: those that were stated, else those that are known."""
+    stated: dict[Role, tuple[str, ...]] = {"features": options.features, "targets": options.targets}
+    if options.weights is not None:
+        stated["weights"] = (options.weights,)
+    found: Names = {}
+    for role in ALIASES:
+        names = stated.get(role, ())
+        if names == (_NO_WEIGHTS,):
+            continue
+        if missing := [name for name in names if name not in arrays]:
+            raise UsageError(f"{path}: no array {missing[0]!r} for the {role}; there are {_tree(arrays)}")
+        for split, chosen in (_stated(names) if names else _known(path, role, arrays)).items():
+            found.setdefault(split, {})[role] = chosen
+    _require_whole(path, found, arrays, answers_only=options.answers_only)
+    return {split: found[split] for split in SPLITS if split in found}
 
 
-def _role(name: str) -> tuple[str, str | None]:
-    """Return split and role of an array by its name: ``X_train`` is features of train."""
-    words = name.lower().removesuffix(".npy").rpartition(".")[2].split("_")
-    split = next((_SPLITS[word] for word in words if word in _SPLITS), "train")
-    rest = "_".join(word for word in words if word not in _SPLITS)
-    return split, "x" if rest in FEATURES else "y" if rest in TARGETS else None
-
-
-def _require_fitting(path: Path, x: NDArray[Any], y: NDArray[Any], first: NDArray[Any]) -> None:
-    if x.ndim < 2 or x.dtype.kind not in "biuf" or x.shape[1:] != first.shape[1:] or not x.size:
-        raise DataError(f"{path}: features of shape {x.shape} and type {x.dtype}; rows of numbers are needed")
-    if len(x) != len(y) or y.ndim not in {1, 2}:
-        raise DataError(
-            f"{path}: features of shape {x.shape} beside targets of shape {y.shape}; one target a row is needed"
+def _require_whole(path: Path, found: Names, arrays: Mapping[str, NDArray[Any]], *, answers_only: bool) -> None:
+    """Check that there are rows to train on, and that no split lacks its features or targets."""
+    needed: tuple[Role, ...] = ("features",) if answers_only else ("features", "targets")
+    if not (found if answers_only else found.get("train", {}).keys() & set(needed)):
+        raise UsageError(
+            f"{path}: no features and targets found among {_tree(arrays)}; name them with --features and --target"
         )
+    for split, roles in found.items():
+        if lacking := [role for role in needed if role not in roles]:
+            raise UsageError(
+                f"{path}: no {lacking[0]} of the {split} split found among {_tree(arrays)}; name them with"
+                f" {_OPTION[lacking[0]]}"
+            )
+
+
+def _tree(arrays: Mapping[str, NDArray[Any]]) -> str:
+    return listed([f"{name} {array.shape}" for name, array in arrays.items()])
+
+
+def _stated(names: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return stated names by the split that they tell; several of one split are columns side by side."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        words = _short(name).split("_")
+        split = next((split for split, known in SPLITS.items() if set(words) & set(known)), "train")
+        found.setdefault(split, []).append(name)
+    return found
+
+
+def _known(path: Path, role: Role, arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[str]]:
+    """Return the arrays that have a name of the role: those that tell a split, and others where none is of train."""
+    found: dict[str, list[str]] = {}
+    for name in arrays:
+        split, of = _OF_SPLITS.get(_short(name), ("", role))
+        if split and of == role:
+            found.setdefault(split, []).append(name)
+    if "train" not in found and (bare := [name for name in arrays if _BARE.get(_short(name)) == role]):
+        found["train"] = bare
+    for names in found.values():
+        if len(names) > 1:
+            raise UsageError(
+                f"{path}: {' and '.join(names)} could each be the {role}; choose one, as in {_OPTION[role]} {names[0]}"
+            )
+    return found
+
+
+def _short(name: str) -> str:
+    """Return the name of an array as it is compared: of a field of a struct, the field."""
+    return name.lower().removesuffix(".npy").rpartition(".")[2]
+
+
+def _part(path: Path, arrays: Mapping[str, NDArray[Any]], roles: Mapping[Role, list[str]]) -> Arrays:
+    """Return the arrays of one split."""
+    values = {role: _beside(path, [arrays[name] for name in names]) for role, names in roles.items()}
+    where = {role: f"{path}:{'+'.join(names)}" for role, names in roles.items()}
+    return Arrays(
+        values["features"], values.get("targets"), values.get("weights"),
+        (where["features"], where.get("targets", ""), where.get("weights", "")),
+    )  # fmt: skip
+
+
+def _beside(path: Path, arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    if len(arrays) == 1:
+        return arrays[0]
+    try:
+        return np.column_stack(arrays)
+    except ValueError as error:
+        shapes = " and ".join(str(array.shape) for array in arrays)
+        raise DataError(
+            f"{path}: arrays of shapes {shapes} do not fit side by side; one row per sample is needed"
+        ) from error
+
+
+def _told(path: Path, arrays: Mapping[str, NDArray[Any]], names: Names, options: ImportOptions) -> tuple[str, ...]:
+    """Tell of arrays that count without being asked for, or that a reader would expect to count."""
+    used = {name for roles in names.values() for chosen in roles.values() for name in chosen}
+    rest = [name for name in arrays if name not in used]
+    weights = [name for roles in names.values() for name in roles.get("weights", ())]
+    notes = []
+    if options.weights is None and weights:
+        notes.append(f"samples are weighted by {weights[0]}; --weights none leaves it aside")
+    elif options.weights is None and (like := look_like_weights(rest)):
+        notes.append(f"{listed(like, 8)} is not used; --weights {like[0]} weighs the samples by it")
+    if list(names) == ["train"] and (rows := look_like_rows(rest)):
+        notes.append(f"warning: {path}: {listed(rows, 8)} is not used, and all rows are training rows")
+    elif rest:
+        notes.append(f"arrays that are not used: {listed(rest, 8)}")
+    return tuple(notes)

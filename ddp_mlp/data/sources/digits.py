@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.rows import Description, Rows
+from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.errors import UsageError
 
@@ -51,21 +52,15 @@ def make_digits(samples: int | None, seed: int) -> Source:
     features = np.rint(pixels * (255.0 / _STORED_MAX)).astype(np.uint8)
     in_test = stratified_test(labels, _TEST_FRACTION, seed)
     parts = {"train": ~in_test, "test": in_test}
-    description = Description(
-        task="multiclass",
-        source=f"made: optdigits of UCI (Alpaydin, Kaynak; CC BY 4.0), 0..16 scaled to 0..255, split by seed {seed}",
-        n_features=64,
-        feature_dtype="uint8",
-        n_classes=10,
-        target_names=("digit",),
-        image_shape=(8, 8),
-    )
+    schema = Schema("multiclass", 64, 10, target_names=("digit",), image_shape=(8, 8), numbers="unsigned")
+    origin = f"made: optdigits of UCI (Alpaydin, Kaynak; CC BY 4.0), 0..16 scaled to 0..255, split by seed {seed}"
 
     def blocks() -> Iterator[tuple[str, Rows]]:
         for split, chosen in parts.items():
             yield split, Rows(features[chosen], labels[chosen, None].astype(np.float64))
 
-    return Source(description, {split: int(chosen.sum()) for split, chosen in parts.items()}, blocks)
+    sizes = {split: int(chosen.sum()) for split, chosen in parts.items()}
+    return Source(schema, sizes, origin, blocks, feature_dtype="uint8")
 
 
 def _load() -> tuple[NDArray[np.float64], NDArray[np.int64]]:

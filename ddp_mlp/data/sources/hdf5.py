@@ -5,15 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ddp_mlp.data.dataset.dataset import Wanted, open_dataset, split_location
 from ddp_mlp.data.hdf5.attributes import read_text
 from ddp_mlp.data.hdf5.guard import is_hdf5, open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root
-from ddp_mlp.data.rows import Description, require_task
-from ddp_mlp.data.schema import SourceColumn
-from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
+from ddp_mlp.data.rows import require_task
+from ddp_mlp.data.sources.stored import source_of_dataset
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ddp_mlp.data.dataset.dataset import DatasetFile
-    from ddp_mlp.data.rows import Rows
-    from ddp_mlp.data.schema import Schema
     from ddp_mlp.data.sources.options import ImportOptions
+    from ddp_mlp.data.sources.source import Source
 
-#: Numbers of a block of rows, unless a single row has more.
-_BLOCK_NUMBERS = 2**23
 _MOST_LOOKED_AT = 100
 
 
@@ -57,26 +51,13 @@ def read_hdf5(path: Path, options: ImportOptions) -> Source:
         raise UsageError(f"{path}: --missing {options.missing} is for tables; impute or error is allowed for HDF5")
     features, targets = _places(path, options)
     task = None if options.task == "auto" else require_task(options.task, "--task")
-    fills = options.missing == "impute"
 
     def opened() -> DatasetFile:
         asked = Wanted(task=task)
         with _told_of_frames(path, options, features):
             return open_dataset(path, features=features, targets=targets, weights=options.weights, wanted=asked)
 
-    def blocks() -> Iterator[tuple[str, Rows]]:
-        with opened() as dataset:
-            for name, split in dataset.splits.items():
-                rows = split.allowing_missing() if fills else split
-                step = max(1, min(BLOCK_ROWS, _BLOCK_NUMBERS // dataset.schema.n_features))
-                for start in range(0, split.n_samples, step):
-                    yield name, rows.read(start, min(start + step, split.n_samples))
-
-    with opened() as dataset:
-        dtype = np.result_type(*(split.feature_dtype for split in dataset.splits.values())).name
-        sizes = {name: split.n_samples for name, split in dataset.splits.items()}
-        description = _description(dataset.schema, f"HDF5 {dataset.path.name}", dtype, fills=fills)
-        return Source(description, sizes, blocks, dataset.notes)
+    return source_of_dataset(opened, f"HDF5 {split_location(path)[0].name}", fills=options.missing == "impute")
 
 
 @contextmanager
@@ -111,25 +92,3 @@ def _frame_of(path: Path) -> str | None:
         node = base.follow(names[0], soft=True) if isinstance(base, Group) and len(names) == 1 else None
         is_frame = isinstance(node, Group) and (read_text(node, "pandas_type") or "").startswith("frame")
     return names[0] if is_frame else None
-
-
-def _description(schema: Schema, source: str, dtype: str, *, fills: bool) -> Description:
-    names = schema.feature_names
-    columns = schema.columns
-    if fills:
-        names = names or tuple(f"feature{i}" for i in range(schema.n_features))
-        columns = columns or tuple(SourceColumn(name, "number", (name,), missing="impute") for name in names)
-    return Description(
-        task=schema.task,
-        source=source,
-        n_features=schema.n_features,
-        feature_dtype=dtype,
-        n_targets=schema.n_targets,
-        n_classes=schema.n_classes,
-        feature_names=names,
-        target_names=schema.target_names,
-        class_names=schema.class_names,
-        image_shape=schema.image_shape,
-        columns=columns,
-        target_units=schema.target_units,
-    )

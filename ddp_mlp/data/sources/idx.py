@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.rows import MAX_CLASSES, Description, Rows, task_of_classes
+from ddp_mlp.data.rows import MAX_CLASSES, Rows, n_outputs, task_of_classes
+from ddp_mlp.data.schema import Schema, number_kind
 from ddp_mlp.data.sources.idx_format import IdxFile, is_idx, read_header
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
@@ -45,16 +46,18 @@ def read_idx(paths: Sequence[Path]) -> Source:
     images = pairs["train"]["images"]
     n_classes = max(int(values.max()) for values in labels.values()) + 1
     shape = images.shape[1:]
-    description = Description(
-        task=task_of_classes(n_classes),
-        source="IDX " + ", ".join(pair["images"].path.name for pair in pairs.values()),
+    task = task_of_classes(n_classes)
+    schema = Schema(
+        task=task,
         n_features=math.prod(shape),
-        feature_dtype=images.dtype.newbyteorder("=").name,
-        n_classes=n_classes,
+        n_outputs=n_outputs(task, 1, n_classes),
         image_shape=shape if len(shape) > 1 else None,
+        numbers=number_kind(images.dtype),
     )
+    origin = "IDX " + ", ".join(pair["images"].path.name for pair in pairs.values())
     sizes = {split: len(values) for split, values in labels.items()}
-    return Source(description, sizes, lambda: _blocks(pairs, labels))
+    dtype = images.dtype.newbyteorder("=").name
+    return Source(schema, sizes, origin, lambda: _blocks(pairs, labels), feature_dtype=dtype)
 
 
 def find_idx(paths: Sequence[Path]) -> list[Path]:

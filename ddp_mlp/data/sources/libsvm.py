@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.rows import Description, Rows
-from ddp_mlp.data.sources.labels import understand_labels
+from ddp_mlp.data.dataset.targets import classes_of
+from ddp_mlp.data.memory.held import HeldMatrix
+from ddp_mlp.data.rows import Rows, require_task
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
 from ddp_mlp.data.sources.tables.text.plain_text import ByteStream, PlainText, look_at
 from ddp_mlp.data.sources.tables.words import shown
@@ -67,16 +69,16 @@ def read_libsvm(path: Path, task: str) -> Source:
     if not labels or highest < lowest or highest > _MOST_FEATURES:
         raise DataError(f"{path}: {len(labels)} rows and features up to {highest}; 1 to {_MOST_FEATURES} are allowed")
     shape = _Shape(len(labels), highest - lowest + 1, lowest)
-    found = understand_labels(path, np.array(labels), task)
-    description = Description(
-        task=found.task,
-        source=f"LIBSVM {path.name}",
+    stated = None if task == "auto" else require_task(task, "--task")
+    classes = classes_of([HeldMatrix(np.array(labels)[:, None], str(path))], str(path), stated, None, None)
+    schema = Schema(
+        task=classes.task,
         n_features=shape.n_features,
-        feature_dtype="float64",
-        n_classes=found.n_classes,
+        n_outputs=classes.n_outputs,
         feature_names=tuple(f"feature {i + lowest}" for i in range(shape.n_features)),
         target_names=("label",),
-        class_names=found.class_names,
+        class_names=classes.names,
+        numbers="float",
     )
 
     def blocks() -> Iterator[tuple[str, Rows]]:
@@ -86,10 +88,12 @@ def read_libsvm(path: Path, task: str) -> Source:
             features = np.zeros((len(part), shape.n_features))
             for i, (_, places, values) in enumerate(part):
                 features[i, places - shape.first] = values
-            yield "train", Rows(features, found.encode(np.array([label for label, *_ in part])))
+            targets = np.array([label for label, *_ in part])
+            yield "train", Rows(features, classes.numbered(targets)[:, None])
         text.require_unchanged()
 
-    return Source(description, {"train": shape.n_rows}, blocks, notes=(found.note,))
+    notes = (f"{classes.task}: {classes.reason}",) if classes.reason else ()
+    return Source(schema, {"train": shape.n_rows}, f"LIBSVM {path.name}", blocks, notes)
 
 
 def _lines(text: PlainText) -> io.TextIOWrapper:

@@ -41,7 +41,7 @@ def split_off_test(source: Source, fraction: float, seed: int, *, stratify: bool
         raise UsageError(f"--test-fraction {fraction}; 0 <= fraction < 1 is allowed")
     if seed < 0:
         raise UsageError(f"--seed {seed}; 0 or more is needed")
-    if stratify and (fraction == 0 or source.description.task == "regression"):
+    if stratify and (fraction == 0 or source.schema.task == "regression"):
         raise UsageError("--stratify goes with --test-fraction and with classes; leave it out")
     if fraction == 0:
         return source

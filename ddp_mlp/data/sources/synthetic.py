@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.rows import Description, Rows, Task
+from ddp_mlp.data.rows import Rows, Task, n_outputs
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.source import BLOCK_ROWS, Source
 from ddp_mlp.errors import UsageError
 
@@ -158,17 +159,15 @@ def make_synthetic(name: str, samples: int | None, seed: int) -> Source:
     sizes = {"train": recipe.n_train, "test": recipe.n_test}
     if samples is not None:
         sizes = {"train": samples, "test": recipe.n_test if name == "xor" else max(1, samples // 4)}
-    description = Description(
+    schema = Schema(
         task=recipe.task,
-        source=f"made: {name}, seed {seed} ({recipe.summary})",
         n_features=len(recipe.feature_names),
-        feature_dtype="float64",
-        n_targets=len(recipe.target_names),
-        n_classes=recipe.n_classes,
+        n_outputs=n_outputs(recipe.task, len(recipe.target_names), recipe.n_classes),
         feature_names=recipe.feature_names,
         target_names=recipe.target_names,
+        numbers="float",
     )
-    return Source(description, sizes, lambda: _blocks(recipe, sizes, seed))
+    return Source(schema, sizes, f"made: {name}, seed {seed} ({recipe.summary})", lambda: _blocks(recipe, sizes, seed))
 
 
 def _blocks(recipe: Recipe, sizes: Mapping[str, int], seed: int) -> Iterator[tuple[str, Rows]]:

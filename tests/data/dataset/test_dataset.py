@@ -15,8 +15,9 @@ import pytest
 
 from ddp_mlp.data.dataset import fingerprints
 from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.dataset.writing import create_dataset
-from ddp_mlp.data.rows import Description, Rows
+from ddp_mlp.data.dataset.writing import Contents, create_dataset
+from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, MissingInputError, OutputError, StorageError, UsageError
 from tests.faults.saves import why_no_strace
 
@@ -52,20 +53,14 @@ def refused(location: str | Path, *phrases: str, kind: type[Exception] = DataErr
     return message
 
 
-def description(**changes: object) -> Description:
-    values = {
-        "task": "multiclass",
-        "source": "test",
-        "n_features": 3,
-        "feature_dtype": "float32",
-        "n_classes": 3,
-    }
-    return Description(**{**values, **changes})  # type: ignore[arg-type]
+def contents(sizes: dict[str, int], **changes: object) -> Contents:
+    values = {"task": "multiclass", "n_features": 3, "n_outputs": 3}
+    return Contents(Schema(**{**values, **changes}), sizes, "test", "float32")  # type: ignore[arg-type]
 
 
 def write_own(path: Path, **options: bool) -> None:
-    own = description(feature_names=("a", "b", "c"), class_names=("x", "y", "z"), target_names=("kind",))
-    with create_dataset(path, own, {"train": 4, "test": 1}, **options) as writer:
+    names = {"feature_names": ("a", "b", "c"), "class_names": ("x", "y", "z"), "target_names": ("kind",)}
+    with create_dataset(path, contents({"train": 4, "test": 1}, **names), **options) as writer:
         writer.append("train", Rows(X[:3], LABELS[:3, None].astype(float)))
         writer.append("train", Rows(X[3:], LABELS[3:, None].astype(float)))
         writer.append("test", Rows(X[:1], LABELS[:1, None].astype(float)))
@@ -120,7 +115,7 @@ def test_compression_changes_chunks_and_not_the_fingerprint(path: Path, tmp_path
 
 def test_weights_are_kept(path: Path) -> None:
     weighted = Rows(X, LABELS[:, None].astype(float), np.array([1.0, 0.5, 0.0, 2.0]))
-    with create_dataset(path, description(), {"train": 4}) as writer:
+    with create_dataset(path, contents({"train": 4})) as writer:
         writer.append("train", weighted)
     with open_dataset(path) as dataset:
         weights = dataset.splits["train"].read(1, 4).weights
@@ -129,7 +124,7 @@ def test_weights_are_kept(path: Path) -> None:
 
 
 def test_regression_targets_keep_their_columns(path: Path) -> None:
-    with create_dataset(path, description(task="regression", n_classes=None, n_targets=2), {"train": 4}) as writer:
+    with create_dataset(path, contents({"train": 4}, task="regression", n_outputs=2)) as writer:
         writer.append("train", Rows(X, X[:, :2].astype(float)))
     with open_dataset(path) as dataset:
         assert (dataset.schema.task, dataset.schema.n_outputs, dataset.schema.class_names) == ("regression", 2, None)
@@ -138,8 +133,7 @@ def test_regression_targets_keep_their_columns(path: Path) -> None:
 
 def test_names_of_many_columns_fit(path: Path) -> None:
     names = tuple(f"a rather long name of column {i}" for i in range(10_000))
-    own = description(n_features=10_000, feature_names=names)
-    with create_dataset(path, own, {"train": 1}) as writer:
+    with create_dataset(path, contents({"train": 1}, n_features=10_000, feature_names=names)) as writer:
         writer.append("train", Rows(np.zeros((1, 10_000), np.float32), np.zeros((1, 1))))
     with open_dataset(path) as dataset:
         assert dataset.schema.feature_names == names
@@ -626,7 +620,7 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def write_announced(path: Path, n_rows: int, *, fail: bool = False) -> None:
-    with create_dataset(path, description(), {"train": n_rows}) as writer:
+    with create_dataset(path, contents({"train": n_rows})) as writer:
         writer.append("train", Rows(X, LABELS[:, None].astype(float)))
         if fail:
             raise DataError("the source is bad")
@@ -646,7 +640,7 @@ def test_a_failed_write_leaves_nothing(path: Path) -> None:
 def test_a_data_set_larger_than_the_disk_is_not_begun(path: Path) -> None:
     with (
         pytest.raises(StorageError, match="MiB needed"),
-        create_dataset(path, description(), {"train": 10**15}),
+        create_dataset(path, contents({"train": 10**15})),
     ):
         pass
     assert list(path.parent.iterdir()) == []
@@ -656,13 +650,14 @@ def test_a_disk_that_fails_midway_is_an_io_error(path: Path) -> None:
     code = (
         "import resource, sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from ddp_mlp.data.rows import Description, Rows\n"
-        "from ddp_mlp.data.dataset.writing import create_dataset\n"
+        "from ddp_mlp.data.rows import Rows\n"
+        "from ddp_mlp.data.schema import Schema\n"
+        "from ddp_mlp.data.dataset.writing import Contents, create_dataset\n"
         "from ddp_mlp.errors import StorageError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
-        "d = Description('regression', 'test', 1000, 'float64')\n"
+        "contents = Contents(Schema('regression', 1000, 1), {'train': 100}, 'test')\n"
         "try:\n"
-        "    with create_dataset(Path(sys.argv[1]), d, {'train': 100}) as w:\n"
+        "    with create_dataset(Path(sys.argv[1]), contents) as w:\n"
         "        w.append('train', Rows(np.zeros((100, 1000)), np.zeros((100, 1))))\n"
         "except StorageError as error:\n"
         "    sys.exit(error.exit_code)\n"

@@ -59,7 +59,7 @@ def test_one_table_is_the_same_in_every_format(tmp_path: Path) -> None:
         source = open_source([path], ImportOptions(targets=("y",)))
         rows = np.concatenate([rows.features for _, rows in source.blocks()])
         found[name] = (rows[:, :1] if name == "q.csv" else rows).tobytes()
-        assert len(source.description.columns) == 3
+        assert len(source.schema.columns) == 3
         # The file declares the categories of ARFF, in its own order; all others are alphabetical.
         if name == "t.arff":
             found[name] = rows[:, [0, 2, 1, *range(3, 8)]].tobytes()
@@ -135,10 +135,10 @@ def test_sheets_are_chosen_by_name(tmp_path: Path) -> None:
     ]
     write_workbook(path, table, [["b", "z"], [1, 2.5]])
     source = open_source([path], ImportOptions(targets=("y",)))
-    assert source.description.feature_names == ("a", "k=u", "k=v")
+    assert source.schema.feature_names == ("a", "k=u", "k=v")
     assert any("sheet 'one' of one, two" in note for note in source.notes)
     assert any("'a' 1, first an empty cell at row 5" in note for note in source.notes)
-    assert open_source([path], ImportOptions(targets=("z",), sheet="two")).description.feature_names == ("b",)
+    assert open_source([path], ImportOptions(targets=("z",), sheet="two")).schema.feature_names == ("b",)
     with pytest.raises(UsageError, match="no sheet 'three'; the sheets are one, two"):
         open_source([path], ImportOptions(targets=("z",), sheet="three"))
     (tmp_path / "t.csv").write_text(TEXT)

@@ -48,9 +48,9 @@ def repeated(values: list[str], times: int) -> list[str]:
 def test_numbers_are_regression(path: Path) -> None:
     path.write_text(table("a,b,price", "1,2.5,10.25", "-3e2, 4 ,11"))
     source = read_csv(path, ["price"])
-    d = source.description
+    d = source.schema
     assert (d.task, d.n_features, d.n_targets, d.n_classes) == ("regression", 2, 1, None)
-    assert (d.feature_names, d.target_names, d.feature_dtype) == (("a", "b"), ("price",), "float64")
+    assert (d.feature_names, d.target_names, source.feature_dtype) == (("a", "b"), ("price",), "float64")
     features, targets = rows_of(source)
     assert features.tolist() == [[1.0, 2.5], [-300.0, 4.0]]
     assert targets.tolist() == [[10.25], [11.0]]
@@ -62,20 +62,20 @@ def test_several_targets_and_dropped_columns(path: Path) -> None:
     source = read_csv(path, ["v", "u"], ["id"])
     features, targets = rows_of(source)
     assert (features.tolist(), targets.tolist()) == ([[1.0], [4.0]], [[3.0, 2.0], [6.0, 5.0]])
-    assert source.description.target_names == ("v", "u")
+    assert source.schema.target_names == ("v", "u")
 
 
 def test_text_features_are_encoded(path: Path) -> None:
     path.write_text(table("colour,size,y", "red,1,0.5", "blue,2,1.5", "red ,3,2.5"))
     source = read_csv(path, ["y"])
-    assert source.description.feature_names == ("colour=blue", "colour=red", "size")
+    assert source.schema.feature_names == ("colour=blue", "colour=red", "size")
     assert rows_of(source)[0].tolist() == [[0, 1, 1], [1, 0, 2], [0, 1, 3]]
 
 
 def test_a_text_target_is_classes(path: Path) -> None:
     path.write_text(table("a,kind", "1,rose", "2,aster", "3,lily", "4,rose"))
     source = read_csv(path, ["kind"])
-    d = source.description
+    d = source.schema
     assert (d.task, d.n_classes, d.class_names) == ("multiclass", 3, ("aster", "lily", "rose"))
     assert rows_of(source)[1].tolist() == [[2.0], [0.0], [1.0], [2.0]]
 
@@ -102,7 +102,7 @@ def test_auto_follows_the_documented_rules(
 ) -> None:
     path.write_text(table("a,y", *repeated(values, times)))
     source = read_csv(path, ["y"])
-    assert (source.description.task, source.description.class_names) == (task, names)
+    assert (source.schema.task, source.schema.class_names) == (task, names)
     targets = rows_of(source)[1][: len(values), 0].tolist()
     shown = [v.removesuffix(".0") for v in values]
     assert targets == ([float(v) for v in values] if names is None else [names.index(v) for v in shown])
@@ -110,18 +110,18 @@ def test_auto_follows_the_documented_rules(
 
 def test_a_stated_task_overrides(path: Path) -> None:
     path.write_text(table("a,y", *repeated(["0.0", "2.0"], 1)))
-    assert read_csv(path, ["y"], task="multiclass").description.class_names == ("0", "2")
-    assert read_csv(path, ["y"], task="binary").description.n_classes == 2
+    assert read_csv(path, ["y"], task="multiclass").schema.class_names == ("0", "2")
+    assert read_csv(path, ["y"], task="binary").schema.n_classes == 2
     path.write_text(table("a,y", *repeated(["0", "1"], 20)))
-    assert read_csv(path, ["y"], task="regression").description.task == "regression"
-    assert read_csv(path, ["y"], task="multiclass").description.task == "multiclass"
+    assert read_csv(path, ["y"], task="regression").schema.task == "regression"
+    assert read_csv(path, ["y"], task="multiclass").schema.task == "multiclass"
 
 
 def test_separators_packing_and_byte_order_mark(tmp_path: Path) -> None:
     for name, separator in (("t.tsv", "\t"), ("s.csv", ";"), ("b.csv", "|")):
         (tmp_path / name).write_text(f"a{separator}y\n1{separator}2.5\n", encoding="utf-8-sig")
         source = read_csv(tmp_path / name, ["y"])
-        assert source.description.feature_names == ("a",)
+        assert source.schema.feature_names == ("a",)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b'"a","y"\r\n1,2.5\r\n\r\n3,4.5\r\n'))
     assert rows_of(read_csv(tmp_path / "t.csv.gz", ["y"]))[1].tolist() == [[2.5], [4.5]]
 
@@ -178,20 +178,20 @@ def test_lines_are_counted_as_an_editor_does(path: Path) -> None:
 
 def test_an_unnamed_column_can_be_dropped(path: Path) -> None:
     path.write_text(table(",b,y", "0,5,6.5"))
-    assert read_csv(path, ["y"], ["column 1"]).description.feature_names == ("b",)
+    assert read_csv(path, ["y"], ["column 1"]).schema.feature_names == ("b",)
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig", "utf-32"])
 def test_encodings_are_found(path: Path, encoding: str) -> None:
     path.write_bytes("größe,y\n1,2.5\n".encode(encoding))
     source = read_csv(path, ["y"])
-    assert source.description.feature_names == ("größe",)
+    assert source.schema.feature_names == ("größe",)
     assert any("cp1252" in note for note in source.notes) == (encoding in {"latin-1", "cp1252"})
 
 
 def test_a_stated_encoding_is_taken(path: Path) -> None:
     path.write_bytes("größe,y\n1,2.5\n".encode("cp437"))
-    assert read_csv(path, ["y"], encoding="cp437").description.feature_names == ("größe",)
+    assert read_csv(path, ["y"], encoding="cp437").schema.feature_names == ("größe",)
     with pytest.raises(DataError, match="not utf-8 text"):
         read_csv(path, ["y"], encoding="utf-8")
     with pytest.raises(UsageError, match="no such encoding"):
@@ -239,7 +239,7 @@ def test_records_whose_values_are_text_here_and_numbers_there(tmp_path: Path) ->
     records = [{"title": i if i == 7 else f"t{i % 3}", "x": i + 0.5, "y": i * 1.5} for i in range(20)]
     path.write_text(json.dumps(records))
     source = open_source([path], ImportOptions(targets=("y",)))
-    assert source.description.feature_names == ("title=7", "title=t0", "title=t1", "title=t2", "x")
+    assert source.schema.feature_names == ("title=7", "title=t0", "title=t1", "title=t2", "x")
     features, targets = rows_of(source)
     assert features[7].tolist() == [1.0, 0.0, 0.0, 0.0, 7.5]
     assert targets[:, 0].tolist() == [i * 1.5 for i in range(20)]
@@ -248,7 +248,7 @@ def test_records_whose_values_are_text_here_and_numbers_there(tmp_path: Path) ->
 def test_sheets_without_names(tmp_path: Path) -> None:
     write_workbook(tmp_path / "t.xlsx", [["row", "a", "b"], *([i + 0.5, i * 2.0 + 0.25, i / 2] for i in range(5))])
     named = open_source([tmp_path / "t.xlsx"], ImportOptions(targets=("b",)))
-    assert named.description.feature_names == ("row", "a")
+    assert named.schema.feature_names == ("row", "a")
     write_workbook(tmp_path / "t.xlsx", [[i + 0.5, i * 2.0 + 0.25, i / 2] for i in range(5)])
     source = open_source([tmp_path / "t.xlsx"], ImportOptions(targets=("column 3",)))
     assert source.sizes == {"train": 5}

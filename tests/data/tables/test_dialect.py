@@ -162,7 +162,7 @@ def test_a_tab_before_the_last_column_does_not_hide_blanks(tmp_path: Path) -> No
     rows = [f'{i}.0   {i % 4}   {300 + i}.      {i % 2}\t"make {i}"' for i in range(12)]
     path.write_text("\n".join(["mpg\tcylinders\tdisplacement origin\tname", *rows]) + "\n")
     source = open_source([path], ImportOptions(targets=("mpg",), drop=("name",), task="regression"))
-    assert source.description.feature_names == ("cylinders", "displacement", "origin")
+    assert source.schema.feature_names == ("cylinders", "displacement", "origin")
     # Where tabs separate whole texts and numbers, blanks are part of the texts.
     path.write_text("a\tb\n" + "".join(f"{i} and {i + 1} of {i + 2}\t{i}.5\n" for i in range(12)))
-    assert open_source([path], ImportOptions(targets=("b",), text=("a",))).description.n_features == 12
+    assert open_source([path], ImportOptions(targets=("b",), text=("a",))).schema.n_features == 12

@@ -30,7 +30,7 @@ FIRST = "a,k,t,ok,y\n1.5,red,2024-01-31,true,0.5\n2.5,blue,2024-02-01,false,1.5\
 def columns(tmp_path: Path) -> tuple[Column, ...]:
     (tmp_path / "first.csv").write_text(FIRST)
     source = open_source([tmp_path / "first.csv"], ImportOptions(targets=("y",)))
-    return tuple(map(column_of, source.description.columns))
+    return tuple(map(column_of, source.schema.columns))
 
 
 def opened(folder: Path, text: str) -> Table:
@@ -80,7 +80,7 @@ def test_a_table_is_imported_as_a_data_set_has_it(tmp_path: Path, columns: tuple
     source = open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
     [(split, rows)] = source.blocks()
     assert (split, source.sizes, rows.targets.tolist()) == ("train", {"train": 1}, [[2.0]])
-    assert source.description.feature_names == schema.feature_names
+    assert source.schema.feature_names == schema.feature_names
     assert rows.features[0, [0, -2, -1]].tolist() == [7, 0, 1.5]
     assert "columns that are not used: more" in source.notes
     write_source(source, tmp_path / "more.h5")

@@ -37,7 +37,7 @@ def outcome(path: Path, **options: Any) -> tuple[object, ...]:
     except DataError as error:
         return (str(error),)
     arrays = [np.concatenate([getattr(rows, name) for rows in blocks]) for name in ("features", "targets")]
-    return source.description, source.sizes, source.notes, *(array.tobytes() for array in arrays)
+    return source.schema, source.sizes, source.notes, *(array.tobytes() for array in arrays)
 
 
 def all_as_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,14 +60,14 @@ def targets(source: Source) -> list[float]:
 def test_numbers_in_every_way_of_writing_them(tmp_path: Path, cells: list[str], numbers: list[float]) -> None:
     source = imported(tmp_path, {"a": cells})
     assert features(source)[:, 0].tolist() == numbers
-    [column] = source.description.columns
+    [column] = source.schema.columns
     assert (column.kind, column.features) == ("number", ("a",))
 
 
 def test_booleans_are_one_column(tmp_path: Path) -> None:
     source = imported(tmp_path, {"a": ["true", "false", "true"]})
     assert features(source)[:, 0].tolist() == [1, 0, 1]
-    [column] = source.description.columns
+    [column] = source.schema.columns
     assert (column.kind, column.categories, column.features) == ("boolean", ("false", "true"), ("a",))
 
 
@@ -97,7 +97,7 @@ def test_cells_of_two_meanings_are_refused(tmp_path: Path, columns: dict[str, li
 
 def test_units_that_differ_are_categories_and_said(tmp_path: Path) -> None:
     source = imported(tmp_path, {"a": ["5 m", "7 km", "5 m"]})
-    assert source.description.feature_names == ("a=5 m", "a=7 km")
+    assert source.schema.feature_names == ("a=5 m", "a=7 km")
 
 
 def test_other_columns_or_the_user_tell_the_decimal_sign(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_other_columns_or_the_user_tell_the_decimal_sign(tmp_path: Path) -> None
 )
 def test_dates_become_years_and_circles(tmp_path: Path, cells: list[str], form: str, n_features: int) -> None:
     source = imported(tmp_path, {"t": cells})
-    [column] = source.description.columns
+    [column] = source.schema.columns
     assert (column.kind, len(column.features)) == ("date", n_features)
     assert any(f"({form})" in note for note in source.notes)
     found = features(source)
@@ -153,7 +153,7 @@ def test_days_that_do_not_exist_are_no_dates(tmp_path: Path) -> None:
         ["30 Feb 2024", "1 Mar 2024"],
         ["24:01", "1:00"],
     ):
-        assert imported(tmp_path, {"t": cells}).description.columns[0].kind == "category"
+        assert imported(tmp_path, {"t": cells}).schema.columns[0].kind == "category"
 
 
 def test_dates_of_a_stated_format(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_missing_cells_stay_missing(tmp_path: Path, token: str) -> None:
     np.testing.assert_array_equal(found[:, 0], [1, np.nan, 3])
     np.testing.assert_array_equal(found[:, 1:3], [[1, 0], [0, 1], [np.nan, np.nan]])
     assert np.isnan(found[0, 3:]).all()
-    assert source.description.columns[0].missing == "impute"
+    assert source.schema.columns[0].missing == "impute"
     [note] = [note for note in source.notes if note.startswith("missing cells")]
     assert "'a' 1, first" in note
     assert "line 3" in note
@@ -184,7 +184,7 @@ def test_missing_cells_stay_missing(tmp_path: Path, token: str) -> None:
 def test_policies_of_missing_cells(tmp_path: Path) -> None:
     columns = {"a": ["1", "NA", "3"], "b": ["1", "2", "3"]}
     source = imported(tmp_path, columns, missing="indicator")
-    assert source.description.feature_names == ("a", "a=missing", "b")
+    assert source.schema.feature_names == ("a", "a=missing", "b")
     np.testing.assert_array_equal(features(source), [[1, 0, 1], [np.nan, 1, 2], [3, 0, 3]])
     source = imported(tmp_path, columns, missing="drop")
     assert (source.sizes, features(source)[:, 0].tolist()) == ({"train": 2}, [1, 3])
@@ -198,7 +198,7 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path: Path) -> None:
     assert (source.sizes, targets(source), features(source)[:, 0].tolist()) == ({"train": 2}, [0.5, 2.5], [1, 3])
     assert any(note.startswith("1 row without a target") for note in source.notes)
     source = imported(tmp_path, {"a": ["1", "2", "3"], "y": ["u", "", "v"]})
-    assert (source.description.class_names, targets(source)) == (("u", "v"), [0, 1])
+    assert (source.schema.class_names, targets(source)) == (("u", "v"), [0, 1])
     with pytest.raises(DataError, match="target 'y' holds nothing"):
         imported(tmp_path, {"a": ["1", "2"], "y": ["NA", ""]})
 
@@ -212,12 +212,12 @@ def test_names_of_rows_and_empty_columns_are_left_out_with_a_word(tmp_path: Path
         "a": [i * i for i in range(n)],
     }
     source = imported(tmp_path, columns)
-    assert source.description.feature_names == ("a",)
+    assert source.schema.feature_names == ("a",)
     for name in ("'id' counts", "'name' holds 60 different texts", "hold nothing: void"):
         assert any(name in note for note in source.notes)
-    assert imported(tmp_path, {"a": range(n)}).description.feature_names == ("a",)
+    assert imported(tmp_path, {"a": range(n)}).schema.feature_names == ("a",)
     kept = imported(tmp_path, columns, text=("name",))
-    assert kept.description.n_features == 61
+    assert kept.schema.n_features == 61
 
 
 def test_options_of_columns(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_options_of_columns(tmp_path: Path) -> None:
     source = imported(
         tmp_path, columns, text=("a",), ordinal={"size": ("low", "mid", "high")}, weights="w", split_by="s"
     )
-    assert source.description.feature_names == ("a=1", "a=2", "size")
+    assert source.schema.feature_names == ("a=1", "a=2", "size")
     assert source.sizes == {"train": 1, "valid": 1, "test": 1}
     blocks = dict(source.blocks())
     assert {split: rows.features[0].tolist() for split, rows in blocks.items()} == {
@@ -262,7 +262,7 @@ def test_targets_are_labels_or_quantities_by_their_values(tmp_path: Path) -> Non
     ):
         source = imported(tmp_path, {**rows, "y": cells}, task="multiclass" if "900" in cells[0] else "auto")
         task = "multiclass" if "900" in cells[0] else task
-        assert (source.description.task, source.description.class_names) == (task, names)
+        assert (source.schema.task, source.schema.class_names) == (task, names)
         assert source.notes[0].startswith(task)
         if names:
             shown = [cell.removesuffix("%").removesuffix(".0") for cell in cells]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.rows import MAX_CLASSES, Description
+from ddp_mlp.data.rows import MAX_CLASSES, n_outputs
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
@@ -53,7 +54,7 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     n_left_out = n_rows - sum(sizes.values())
     lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
     notes = (*table.notes, *targets.notes, *lost, *findings.told())
-    return Source(_description(table, encoder, targets), sizes, encoder.blocks, notes)
+    return Source(_schema(encoder, targets), sizes, table.source, encoder.blocks, notes)
 
 
 def choose_features(table: Table, options: ImportOptions) -> list[str]:
@@ -114,20 +115,18 @@ def _require_understood(table: Table, findings: Findings) -> None:
         raise DataError(f"{table.path}: no column is left as a feature ({notes})")
 
 
-def _description(table: Table, encoder: Encoder, targets: Targets) -> Description:
+def _schema(encoder: Encoder, targets: Targets) -> Schema:
     names = tuple(feature for column in encoder.columns for feature in column.features)
     class_names = targets.class_names
     n_classes = None if class_names is None else max(len(class_names), 2 if targets.task == "binary" else 1)
-    return Description(
+    return Schema(
         task=targets.task,
-        source=table.source,
         n_features=len(names),
-        feature_dtype="float64",
-        n_targets=len(targets.names),
-        n_classes=n_classes,
+        n_outputs=n_outputs(targets.task, len(targets.names), n_classes),
         feature_names=names,
         target_names=targets.names,
         class_names=class_names,
         columns=tuple(map(source_column, encoder.columns)),
         target_units=targets.units if any(targets.units) else None,
+        numbers="float",
     )

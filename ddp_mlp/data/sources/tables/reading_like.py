@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.rows import Description
+import msgspec
+
 from ddp_mlp.data.sources.column import Column, column_of
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.cells import PLAIN
@@ -56,22 +57,11 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     sizes = encoder.sizes()
     if not sizes:
         raise DataError(f"{table.path}: no row has all that is needed")
-    description = Description(
-        task=schema.task,
-        source=table.source,
-        n_features=schema.n_features,
-        feature_dtype="float64",
-        n_targets=schema.n_targets if targets else 0,
-        n_classes=schema.n_classes,
-        feature_names=schema.feature_names,
-        target_names=schema.target_names or tuple(names),
-        class_names=schema.class_names,
-        columns=schema.columns,
-        target_units=schema.target_units,
-    )
     extra = [name for name in table.names if name not in {column.name for column in expected} | set(names)]
     notes = [f"columns that are not used: {listed(extra, _SHOWN)}"] if extra else []
-    return Source(description, sizes, encoder.blocks, (*table.notes, *notes), partial(_texts, table))
+    kept = msgspec.structs.replace(schema, target_names=schema.target_names or tuple(names) or None, numbers="float")
+    told, has_targets = (*table.notes, *notes), targets is not None
+    return Source(kept, sizes, table.source, encoder.blocks, told, partial(_texts, table), has_targets=has_targets)
 
 
 def _texts(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
