@@ -20,20 +20,14 @@ LARGE_ROOMS = {
     "comm": "sixteen small ones, each of one duty of ranks; a floor more would hide the door to MPI",
 }
 #: Modules with more lines, and why.
-LONG_MODULES = {
-    "data/dataset/dataset.py": "a data set and its splits, which know each other",
-    "data/dataset/layouts.py": "each way in which arrays are found beside the other",
-    "data/dataset/columns.py": "a column and a matrix of them, read in one way",
-    "data/dataset/decoding.py": "each convention for numbers that mean others, beside the other",
-}
+LONG_MODULES: dict[str, str] = {}
 #: Functions with more lines below their docstring, and why.
 LONG_FUNCTIONS = {
     "core/kernels/gemm/microkernel.py": "code that writes code reads best in one piece",
     "core/kernels/network/passes.py": "the backward pass, beside the forward one",
     "cli/commands/plan.py": "the text of a page",
     "comm/connect.py": "the order of the start of MPI",
-    "data/dataset/decoding.py": "one attribute after the other, in the order in which they count",
-    "data/sources/tables/reading_like.py": "from a schema to a source, in the order of its steps",
+    "data/layouts/conventions.py": "one attribute after the other, in the order in which they count",
     "data/sources/tables/formats/sheets.py": "one walk over the cells of a sheet",
     "data/sources/libsvm.py": "one walk over the lines, with each mistake that a line can have",
     "data/sources/tables/text/delimited.py": "one walk over the rows, with each mistake that a row can have",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from ddp_mlp.config import DataConfig
+from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.importing import is_importable, open_source
-from ddp_mlp.data.meaning import Wanted
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Missing, Schema
 from ddp_mlp.data.sources.held import held_source

@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.dataset.contents import Contents
 from ddp_mlp.data.dataset.dataset import split_location
-from ddp_mlp.data.dataset.writing import Contents, create_dataset, require_writable
+from ddp_mlp.data.dataset.writing import create_dataset, require_writable
 from ddp_mlp.data.formats import FORMATS, format_of, require_taken
 from ddp_mlp.data.hdf5.guard import is_hdf5
-from ddp_mlp.data.sources.digits import make_digits
+from ddp_mlp.data.sources.made.digits import make_digits
+from ddp_mlp.data.sources.made.synthetic import RECIPES, make_synthetic
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.splitting import split_off_test
-from ddp_mlp.data.sources.synthetic import RECIPES, make_synthetic
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
 if TYPE_CHECKING:

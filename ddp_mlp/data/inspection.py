@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 
 from ddp_mlp.data.column_report import ColumnReport, Sample
-from ddp_mlp.data.dataset.dataset import DatasetFile, Split, open_dataset, split_location
+from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset, split_location
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.dataset.validation import count_non_finite
 from ddp_mlp.data.hdf5.guard import open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization, normalize
 from ddp_mlp.data.rows import Rows
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.training.inputs.looking import blocks_looked_at

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ddp_mlp.checkpoint.model import normalization_from_json, normalization_to_json
 from ddp_mlp.config import Config
 from ddp_mlp.data.binding.bind import one_hot_groups
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.imputation import fill_missing, fit_fill
 from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, Span, could_be_pixels, fit_normalization, measure_span
 from ddp_mlp.data.resident import Preprocessing

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from ddp_mlp.checkpoint.model import Model, load_model
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
+from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
 from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.dataset.known_files import known_fingerprint
+from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.resident import Preprocessing, load_resident
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator

@@ -9,7 +9,7 @@ import numpy as np
 
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.data.meaning import Wanted
+from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.memory.held import HeldData
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.training.drift import remarks

@@ -16,8 +16,9 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.sampling import fold_ids, split_ids
-from ddp_mlp.data.dataset.dataset import DatasetFile, Split
+from ddp_mlp.data.dataset.dataset import DatasetFile
 from ddp_mlp.data.dataset.known_files import known_fingerprint
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident
 from ddp_mlp.data.schema import Schema, schema_to_json

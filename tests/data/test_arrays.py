@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ddp_mlp.data.dataset.dataset import open_dataset
+from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.importing import import_dataset, import_for_model, open_source
-from ddp_mlp.data.meaning import Wanted
 from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, UsageError

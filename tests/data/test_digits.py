@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from ddp_mlp.data.sources.digits import make_digits, stratified_test
+from ddp_mlp.data.sources.made.digits import make_digits, stratified_test
 from ddp_mlp.errors import UsageError
 
 
@@ -49,7 +49,7 @@ def test_stratified_keeps_the_shares() -> None:
 def test_they_ship_with_the_package() -> None:
     """The very rows of the UCI file: their hash, and that no foreign package is needed."""
     code = (
-        "import hashlib, sys\nfrom ddp_mlp.data.sources.digits import _load\npixels, labels = _load()\n"
+        "import hashlib, sys\nfrom ddp_mlp.data.sources.made.digits import _load\npixels, labels = _load()\n"
         "print(hashlib.sha256(pixels.astype('u1').tobytes() + labels.astype('u1').tobytes()).hexdigest())\n"
         "print({'sklearn', 'scipy'} & set(sys.modules))"
     )

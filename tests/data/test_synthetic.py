@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.data.sources import synthetic
-from ddp_mlp.data.sources.synthetic import RECIPES, make_synthetic
+from ddp_mlp.data.sources.made import synthetic
+from ddp_mlp.data.sources.made.synthetic import RECIPES, make_synthetic
 from ddp_mlp.errors import UsageError
 
 

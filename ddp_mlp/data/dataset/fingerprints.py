@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ddp_mlp.data.dataset.dataset import Split
+    from ddp_mlp.data.dataset.split import Split
     from ddp_mlp.data.rows import Rows, Task
 
 SMALL_BYTES = 256 * 2**20

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ddp_mlp.data.binding.differences import Found
-from ddp_mlp.data.dataset.columns import Column, Matrix, column_names, matrix_of
 from ddp_mlp.data.hdf5.attributes import MAX_NAMES, read_image_shape, read_int, read_names
+from ddp_mlp.data.layouts.columns import Column, column_names
+from ddp_mlp.data.layouts.matrix import Matrix, matrix_of
 from ddp_mlp.data.rectangle import Rectangle
 from ddp_mlp.data.rows import MAX_CLASSES
 from ddp_mlp.errors import DataError
@@ -19,8 +20,8 @@ from ddp_mlp.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ddp_mlp.data.dataset.layouts import SplitColumns
     from ddp_mlp.data.hdf5.attributes import Node
+    from ddp_mlp.data.layouts.places import SplitColumns
 
 Value = TypeVar("Value")
 

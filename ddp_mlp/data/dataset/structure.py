@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ddp_mlp.data.dataset.containers import Opener
-from ddp_mlp.data.dataset.layouts import Search, SplitColumns
 from ddp_mlp.data.dataset.matrices import (
     convenience,
     image_shape_of,
     matrices_of,
     require_same_widths,
 )
-from ddp_mlp.data.dataset.names import Role
-from ddp_mlp.data.dataset.orientation import turned
+from ddp_mlp.data.dataset.meaning import Carried, Structure, Wanted, bound_structure, new_structure
 from ddp_mlp.data.hdf5.arrays import check_sizes
 from ddp_mlp.data.hdf5.attributes import read_int, read_text
-from ddp_mlp.data.meaning import Carried, Structure, Wanted, bound_structure, new_structure
+from ddp_mlp.data.layouts.containers import Opener
+from ddp_mlp.data.layouts.names import Role
+from ddp_mlp.data.layouts.orientation import turned
+from ddp_mlp.data.layouts.places import Lookup, SplitColumns
+from ddp_mlp.data.layouts.search import Search
 from ddp_mlp.data.rows import require_task
 from ddp_mlp.data.schema import SourceColumn, schema_from_builtins
 from ddp_mlp.errors import DataError, printable
@@ -48,7 +49,8 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
     """
     own = _is_own(path, base) and not explicit.keys() & {"features", "targets"}
     opener = Opener(own)
-    found = Search(path, base, explicit, own, wanted.targets == "needed", wanted.schema is None, opener).find()
+    lookup = Lookup(path, explicit, own, wanted.targets == "needed", opener)
+    found = Search(base, lookup, needs_train=wanted.schema is None).find()
     check_sizes({c.array.name: c.array.found for s in found.values() for c in s.all}.values())
     found, notes = (found, ()) if own else _turned(found, wanted)
     notes = (*dict.fromkeys(opener.notes), *notes, *_decoding_notes(found))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.config.loading import TABLE_SUFFIXES
+from ddp_mlp.data.dataset.contents import Contents
 from ddp_mlp.data.dataset.structure import FORMAT, FORMAT_VERSION
 from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.schema import schema_to_json
@@ -26,48 +27,16 @@ from ddp_mlp.durable import destination, under_way
 from ddp_mlp.errors import DdpMlpError, OutputError, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ddp_mlp.data.rows import Rows
-    from ddp_mlp.data.schema import Schema
 
 _CHUNK_BYTES = 2**20
 #: Names that promise something else than HDF5.
 _OTHER_FORMATS = (*TABLE_SUFFIXES, ".txt", ".dat", ".gz", ".zip", ".toml", ".pkl", ".pt", ".onnx")
 # Groups, attributes and names beside the arrays.
 _OVERHEAD_BYTES = 2**16
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The contents of a data set to be written, but for its rows.
-
-    Attributes
-    ----------
-    schema : Schema
-        What holds for all rows.
-    sizes : dict of str to int
-        Rows of each split, all to be appended before the end.
-    origin : str
-        Where the rows come from, in words.
-    feature_dtype : str
-        NumPy name of the dtype of the features.
-    has_targets : bool
-        Whether rows have targets.
-    """
-
-    schema: Schema
-    sizes: Mapping[str, int]
-    origin: str
-    feature_dtype: str = "float64"
-    has_targets: bool = True
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all features and targets."""
-        row_bytes = self.schema.n_features * np.dtype(self.feature_dtype).itemsize
-        return (row_bytes + 8 * self.has_targets * self.schema.n_targets) * sum(self.sizes.values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ddp_mlp.data.dataset.dataset import DatasetFile, dataset_file
 from ddp_mlp.data.dataset.matrices import SplitMatrices, require_fitting, require_same_widths
-from ddp_mlp.data.meaning import Carried, Wanted, bound_structure, new_structure
+from ddp_mlp.data.dataset.meaning import Carried, Wanted, bound_structure, new_structure
 from ddp_mlp.data.memory.array_likes import numbers_of, texts_of
 from ddp_mlp.errors import DataError
 

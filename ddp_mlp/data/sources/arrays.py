@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.dataset.names import ALIASES, SPLITS, Role, look_like_rows, look_like_weights, split_names
-from ddp_mlp.data.meaning import Wanted
+from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.layouts.names import ALIASES, SPLITS, Role, look_like_rows, look_like_weights, split_names
+from ddp_mlp.data.layouts.places import NO_WEIGHTS
 from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.data.rows import require_task
 from ddp_mlp.data.sources.stored import source_of_dataset
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 _OF_SPLITS = {form.lower(): (split, role) for role in ALIASES for split in SPLITS for form in split_names(role, split)}
 _BARE = {name.lower(): role for role, names in ALIASES.items() for name in names}
 _OPTION: Mapping[Role, str] = {"features": "--features", "targets": "--target", "weights": "--weights"}
-#: In place of a name: samples are not weighted, whatever arrays there are.
-_NO_WEIGHTS = "none"
 
 
 def source_of_arrays(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], options: ImportOptions) -> Source:
@@ -81,7 +80,7 @@ def _names(path: Path, arrays: Mapping[str, NDArray[Any]], options: ImportOption
     found: Names = {}
     for role in ALIASES:
         names = stated.get(role, ())
-        if names == (_NO_WEIGHTS,):
+        if names == (NO_WEIGHTS,):
             continue
         if missing := [name for name in names if name not in arrays]:
             raise UsageError(f"{path}: no array {missing[0]!r} for the {role}; there are {_tree(arrays)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.dataset.dataset import Wanted, open_dataset, split_location
+from ddp_mlp.data.dataset.dataset import open_dataset, split_location
+from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.hdf5.attributes import read_text
 from ddp_mlp.data.hdf5.guard import is_hdf5, open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root

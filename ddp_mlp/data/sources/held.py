@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ddp_mlp.data.dataset.matrices import SplitMatrices
-from ddp_mlp.data.meaning import Carried
+from ddp_mlp.data.dataset.meaning import Carried
 from ddp_mlp.data.memory.held import HeldData, HeldMatrix
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from ddp_mlp.config import DataConfig
-from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted, open_dataset
+from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
+from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
 

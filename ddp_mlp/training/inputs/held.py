@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from ddp_mlp.config import DataConfig
-from ddp_mlp.data.dataset.dataset import DatasetFile, Split, Wanted
+from ddp_mlp.data.dataset.dataset import DatasetFile
+from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.memory.held import HeldData
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.training.inputs.data_files import Opener, own_splits

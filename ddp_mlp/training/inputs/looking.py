@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.resident import sizes_of_rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ddp_mlp.data.dataset.dataset import Split
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.schema import Schema

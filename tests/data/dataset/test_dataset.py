@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from ddp_mlp.data.dataset import fingerprints
+from ddp_mlp.data.dataset.contents import Contents
 from ddp_mlp.data.dataset.dataset import open_dataset
-from ddp_mlp.data.dataset.writing import Contents, create_dataset
+from ddp_mlp.data.dataset.writing import create_dataset
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, MissingInputError, OutputError, StorageError, UsageError
@@ -652,7 +653,8 @@ def test_a_disk_that_fails_midway_is_an_io_error(path: Path) -> None:
         "from pathlib import Path\n"
         "from ddp_mlp.data.rows import Rows\n"
         "from ddp_mlp.data.schema import Schema\n"
-        "from ddp_mlp.data.dataset.writing import Contents, create_dataset\n"
+        "from ddp_mlp.data.dataset.contents import Contents\n"
+        "from ddp_mlp.data.dataset.writing import create_dataset\n"
         "from ddp_mlp.errors import StorageError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n"
         "contents = Contents(Schema('regression', 1000, 1), {'train': 100}, 'test')\n"

@@ -1,15 +1,15 @@
-"""Arrays, fields of compound arrays, and columns of them, read side by side as one matrix."""
+"""Arrays, fields of compound arrays, and columns of them, one by one."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.dataset.decoding import Decoding, as_exact
-from ddp_mlp.errors import DataError, printable
+from ddp_mlp.data.layouts.decoding import Decoding, as_exact
+from ddp_mlp.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ddp_mlp.data.hdf5.reading import Array
-
-#: Rows kept beyond those that were asked for, so that long chunks are not unpacked for each block of rows.
-BAND_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,89 +123,6 @@ class Column:
         return [*left, self.taking(first, stop)] if first < stop else left
 
 
-@dataclass(frozen=True, eq=False)
-class Matrix:
-    """Columns of equal length, read as one matrix with one native dtype.
-
-    Chunks that hold more rows than are asked for are unpacked once for `BAND_BYTES` of rows, which are kept until
-    others are needed.
-
-    Attributes
-    ----------
-    columns : tuple of Column
-        At least one.
-    n_rows, width : int
-        Shape of the matrix.
-    dtype : numpy.dtype
-        The common dtype, native byte order.
-    """
-
-    columns: tuple[Column, ...]
-    n_rows: int
-    width: int
-    dtype: np.dtype[Any]
-    _kept: dict[str, tuple[int, NDArray[Any]]] = field(default_factory=dict)
-
-    @property
-    def where(self) -> str:
-        """``FILE:/path``, for messages."""
-        more = len(self.columns) - 1
-        return self.columns[0].where + (f" and {more} more" if more else "")
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all columns are stored as integers or booleans that mean themselves."""
-        kinds = {native_dtype(replace(column, decoding=None)).kind for column in self.columns}
-        return kinds <= set("iub") and not self.is_scaled
-
-    @property
-    def is_scaled(self) -> bool:
-        """Whether a column is a packed quantity."""
-        return any(column.decoding is not None and column.decoding.is_scaled for column in self.columns)
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Read rows ``start <= row < stop``: shape (stop - start, width), C-contiguous."""
-        step = max(column.array.chunk_rows(column.axis) for column in self.columns)
-        if not step:
-            return self._read(start, stop)
-        out, at = np.empty((stop - start, self.width), self.dtype), start
-        while at < stop:
-            first, band = self._band(at, stop, step)
-            end = min(stop, first + len(band))
-            out[at - start : end - start] = band[at - first : end - first]
-            at = end
-        return out
-
-    def _band(self, start: int, stop: int, step: int) -> tuple[int, NDArray[Any]]:
-        """Return a first row and the rows from there on, `start` among them: whole chunks of `step` rows, or a part."""
-        first, kept = self._kept.get("band", (0, np.empty((0, self.width), self.dtype)))
-        if first <= start < first + len(kept):
-            return first, kept
-        self._kept.clear()  # before the next one takes memory
-        most = max(1, BAND_BYTES // (self.width * self.dtype.itemsize))
-        first = start - start % step if step <= most else start
-        end = -(-stop // step) * step
-        band = first, self._read(first, min(end, first + max(most, stop - first), self.n_rows))
-        self._kept["band"] = band
-        return band
-
-    def _read(self, start: int, stop: int) -> NDArray[Any]:
-        out = np.empty((stop - start, self.width), self.dtype)
-        places = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
-        of_array: dict[tuple[str, int], list[int]] = {}
-        for index, column in enumerate(self.columns):
-            of_array.setdefault((column.array.name, column.axis), []).append(index)
-        for indices in of_array.values():
-            columns = [self.columns[i] for i in indices]
-            part = columns[0].reads_part if len(columns) == 1 else None
-            names = list(dict.fromkeys(column.field for column in columns))
-            read = columns[0].array.read_fields(start, stop, names, axis=columns[0].axis, part=part)
-            for i, column in zip(indices, columns, strict=True):
-                values = column.values(read[column.field], self.dtype, is_part=part is not None)
-                out[:, places[i] : places[i + 1]] = values
-        return out
-
-
 def native_dtype(column: Column) -> np.dtype[Any]:
     """Return the native numeric dtype in which a column is read.
 
@@ -221,27 +135,6 @@ def native_dtype(column: Column) -> np.dtype[Any]:
         return column.decoding.dtype
     numbers = column.array.numbers(column.field)
     return np.dtype("?") if numbers.is_bool else numbers.dtype.newbyteorder("=")
-
-
-def matrix_of(columns: tuple[Column, ...]) -> Matrix:
-    """Put columns of equal length side by side.
-
-    Raises
-    ------
-    DataError
-        For other than numbers, arrays without rows, scalars, and unequal lengths.
-    """
-    dtype = np.result_type(*(native_dtype(c) for c in columns))
-    for column in columns:
-        if not column.array.shape:
-            raise DataError(f"{column.where}: a single value; an array with one row per sample is needed")
-        if column.width == 0:
-            raise DataError(f"{column.where}: shape {column.array.shape} has no columns; write at least one")
-    lengths = {c.n_rows: c.where for c in columns}
-    if len(lengths) > 1:
-        found = ", ".join(f"{where} has {n}" for n, where in lengths.items())
-        raise DataError(f"columns of different length: {found} rows; all must have one row per sample")
-    return Matrix(columns, next(iter(lengths)), sum(c.width for c in columns), np.dtype(dtype))
 
 
 def column_names(columns: tuple[Column, ...]) -> tuple[str, ...]:

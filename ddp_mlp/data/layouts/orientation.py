@@ -16,7 +16,7 @@ from ddp_mlp.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ddp_mlp.data.dataset.columns import Column
+    from ddp_mlp.data.layouts.columns import Column
 
 #: Attributes that only such programs write, and their names.
 _MARKS = {"MATLAB_class": "MATLAB", "rhdf5-NA.OK": "R"}

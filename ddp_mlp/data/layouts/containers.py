@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.dataset.columns import Column
-from ddp_mlp.data.dataset.decoding import Decoding, decoding_of
 from ddp_mlp.data.hdf5.arrays import Found
 from ddp_mlp.data.hdf5.attributes import MAX_NAMES, read_text
 from ddp_mlp.data.hdf5.nodes import Group
 from ddp_mlp.data.hdf5.texts import read_texts
+from ddp_mlp.data.layouts.columns import Column
+from ddp_mlp.data.layouts.conventions import decoding_of
+from ddp_mlp.data.layouts.decoding import Decoding
 from ddp_mlp.data.rows import MAX_CLASSES
 from ddp_mlp.errors import DataError, printable
 

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from ddp_mlp.data.dataset.dataset import Wanted, open_dataset
+from ddp_mlp.data.dataset.dataset import open_dataset
+from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
 
