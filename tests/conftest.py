@@ -18,6 +18,8 @@ import pytest
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("suite")
 
+#: Folders of tests that start ranks, or look into what they leave.
+_OF_RANKS = {("tests", name) for name in ("cluster", "comm", "faults", "mpi", "slurm")}
 DTYPES = ("float32", "float64")
 _COMPILE = """
 import sys
@@ -35,12 +37,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes long, unless all is wanted."""
+    for item, lane in _lanes(config, items):
+        item.add_marker(pytest.mark.xdist_group(lane))
     if config.getoption("--all") or config.getoption("--long"):
         return
     later = pytest.mark.skip(reason="one of the longer tests, which run with: pytest --all")
     for item in items:
         if item.get_closest_marker("thorough") or item.get_closest_marker("slurm"):
             item.add_marker(later)
+
+
+def _lanes(config: pytest.Config, items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, str]]:
+    """Yield each test and a name: tests of one name run one after the other, in one process.
+
+    The tests of a file stay together, and so do all that start ranks: ranks want all cores, and what other jobs leave
+    behind is looked for.
+    """
+    with_ranks = {i.path for i in items if i.get_closest_marker("mpi") or i.get_closest_marker("slurm")}
+    for item in items:
+        folder = item.path.relative_to(config.rootpath).parts[:2]
+        yield item, "ranks" if item.path in with_ranks or folder in _OF_RANKS else str(item.path)
 
 
 def pytest_configure(config: pytest.Config) -> None:
