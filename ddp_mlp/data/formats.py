@@ -142,7 +142,7 @@ FORMATS: tuple[Format, ...] = (
     Format("NumPy (.npz)", _named(".npz"), _alone(read_npz), _OF_ARRAYS),
     Format("NumPy (.npy)", _named(".npy"), _tables(lambda path, _: read_npy(path)), _OF_TABLES),
     Format("IDX (the files of MNIST or their folder)", _is_idx, lambda paths, _: read_idx(paths)),
-    Format("LIBSVM (.libsvm, .svm)", _is_libsvm, _alone(lambda path, o: read_libsvm(path, o.task))),
+    Format("LIBSVM (.libsvm, .svm)", _is_libsvm, _alone(read_libsvm), frozenset({"like"})),
     Format(
         "CSV or TSV (.csv, .tsv, .tab, .txt, .dat, .data, any separator)",
         _named(".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".asc", ".psv", ""),

@@ -20,6 +20,7 @@ from ddp_mlp.data.sources.made.digits import make_digits
 from ddp_mlp.data.sources.made.synthetic import RECIPES, make_synthetic
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.splitting import split_off_test
+from ddp_mlp.data.sources.tables.words import shown
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,22 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
         raise UsageError(
             f"{paths[0]}: --task {options.task}, but the data are {source.schema.task}; leave the option out"
         )
+    _require_names(paths[0], source.schema)
     return split_off_test(source, options.test_fraction, options.seed, stratify=options.stratify)
+
+
+def _require_names(path: Path, schema: Schema) -> None:
+    """Check that names and categories are texts that a data set can hold.
+
+    Raises
+    ------
+    DataError
+        If one has a NUL byte, or half of a character.
+    """
+    for names in (schema.feature_names, schema.target_names, schema.class_names):
+        for name in names or ():
+            if "\0" in name or (not name.isascii() and any(0xD800 <= ord(letter) < 0xE000 for letter in name)):
+                raise DataError(f"{path}: {shown(name)} has a NUL byte or half of a character; mend it in the file")
 
 
 def write_source(source: Source, path: Path, *, force: bool = False, compress: bool = False) -> None:
