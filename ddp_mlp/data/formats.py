@@ -14,7 +14,7 @@ from ddp_mlp.data.sources.hdf5 import is_hdf5_location, read_hdf5
 from ddp_mlp.data.sources.idx import read_idx
 from ddp_mlp.data.sources.idx_format import is_idx
 from ddp_mlp.data.sources.libsvm import is_libsvm, read_libsvm
-from ddp_mlp.data.sources.matlab import is_matlab, read_matlab
+from ddp_mlp.data.sources.matlab.files import is_matlab, read_matlab
 from ddp_mlp.data.sources.numpy_files import read_npy, read_npz
 from ddp_mlp.data.sources.options import OPTION_OF, ImportOptions
 from ddp_mlp.data.sources.tables.formats.arff import read_arff

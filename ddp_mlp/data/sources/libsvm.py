@@ -74,7 +74,7 @@ def read_libsvm(path: Path, options: ImportOptions) -> Source:
     if not labels or highest < lowest or highest > _MOST_FEATURES:
         raise DataError(f"{path}: {len(labels)} rows and features up to {highest}; 1 to {_MOST_FEATURES} are allowed")
     known = _numbers_of(options.like)
-    lowest, highest = min(lowest, *known), max(highest, *known)
+    lowest, highest = min([lowest, *known]), max([highest, *known])
     shape = _Shape(len(labels), highest - lowest + 1, lowest)
     stated = None if options.task == "auto" else require_task(options.task, "--task")
     classes = classes_of([HeldMatrix(np.array(labels)[:, None], str(path))], str(path), stated, None, None)

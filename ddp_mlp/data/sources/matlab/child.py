@@ -1,6 +1,6 @@
 """A process of its own that reads a MATLAB file with SciPy: a damaged one ends SciPy in a segmentation fault.
 
-``python -m ddp_mlp.data.sources.matlab_child FILE OUT.npz`` writes the arrays, or the reason as the last line on
+``python -m ddp_mlp.data.sources.matlab.child FILE OUT.npz`` writes the arrays, or the reason as the last line on
 standard error.
 """
 

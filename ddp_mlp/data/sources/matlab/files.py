@@ -56,7 +56,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         )
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-") as folder:
         out = Path(folder) / "arrays.npz"
-        command = [sys.executable, "-m", "ddp_mlp.data.sources.matlab_child", str(path.resolve()), str(out)]
+        command = [sys.executable, "-m", "ddp_mlp.data.sources.matlab.child", str(path.resolve()), str(out)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode < 0:
             raise DataError(f"{path}: no MATLAB file that can be read (SciPy ended with signal {-done.returncode})")
