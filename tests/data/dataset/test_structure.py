@@ -162,7 +162,7 @@ def test_places_along_dimensions_are_neither_features_nor_targets(names: tuple[s
         for axis, name in enumerate((rows, columns)):
             file[name].make_scale(name)
             file[grid].dims[axis].attach_scale(file[name])
-    with pytest.raises(DataError, match="no arrays named like features .* name them with --features"):
+    with pytest.raises(DataError, match=r"no arrays named like features .* name them with --features"):
         open_dataset(path)
     with open_dataset(path, features=grid, targets=rows) as dataset:
         assert (dataset.schema.n_features, dataset.splits["train"].n_samples) == (5, 20)
