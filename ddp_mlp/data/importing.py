@@ -21,6 +21,7 @@ from ddp_mlp.data.sources.made.synthetic import RECIPES, make_synthetic
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.splitting import split_off_test
 from ddp_mlp.data.sources.tables.words import shown
+from ddp_mlp.data.sources.unchanged import Watch
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
 if TYPE_CHECKING:
@@ -59,13 +60,15 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
             f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip"
         )
     require_taken(found, options)
-    source = found.read(paths, options)
+    watch = Watch([split_location(path)[0] for path in paths])
+    with watch.reading():
+        source = found.read(paths, options)
     if options.task not in {"auto", source.schema.task}:
         raise UsageError(
             f"{paths[0]}: --task {options.task}, but the data are {source.schema.task}; leave the option out"
         )
     _require_names(paths[0], source.schema)
-    return split_off_test(source, options.test_fraction, options.seed, stratify=options.stratify)
+    return split_off_test(watch.over(source), options.test_fraction, options.seed, stratify=options.stratify)
 
 
 def _require_names(path: Path, schema: Schema) -> None:

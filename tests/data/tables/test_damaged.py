@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import sys
 import zipfile
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ import pytest
 from pyarrow.feather import write_feather
 from pyarrow.parquet import write_table as write_parquet
 
-from ddp_mlp.data.importing import import_dataset, open_source
+from ddp_mlp.data.importing import import_dataset, open_source, write_source
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, DdpMlpError, UsageError
 from tests.workbooks import write_workbook
@@ -181,3 +183,34 @@ def test_names_and_categories_with_nul_bytes_are_refused(text: str, tmp_path: Pa
         for target in ("y", "k") if path.stem == "0" else ("y",):
             with pytest.raises(DataError, match=r"has a NUL byte"):
                 open_source([path], ImportOptions(targets=(target,)))
+
+
+def test_files_that_change_between_two_readings_are_refused(tmp_path: Path) -> None:
+    """Numbers alone differ, so that nothing else would tell."""
+    (tmp_path / "out").mkdir()
+    for name, path in write_all(tmp_path).items():
+        if name == "out":
+            continue
+        source = open_source([path], ImportOptions(targets=("y",)))
+        content, facts = path.read_bytes(), path.stat()
+        path.unlink()
+        path.write_bytes(content)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+        with pytest.raises(DataError, match=rf"{name}: changed while it was read"):
+            write_source(source, tmp_path / "out" / "o.h5")
+        assert not list((tmp_path / "out").iterdir())
+
+
+def test_columns_that_are_written_otherwise_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("Alpha,BETA x,MPG\n" + "".join(f"{i}.5,{i % 7},{i * 1.25}\n" for i in range(30)))
+    asked = (("mpg", "MPG"), ("beta_x", "BETA x"), ("BETAX", "BETA x"), ("alpah", "Alpha"))
+    for wrong, right in asked:
+        with pytest.raises(UsageError, match=f"no column '{wrong}' for --target; did you mean '{right}'"):
+            open_source([path], ImportOptions(targets=(wrong,)))
+    names = ("alpha", "Beta_X")
+    like = Schema("regression", 2, 1, feature_names=names, target_names=("mpg",))
+    with pytest.raises(
+        DataError, match=r"no column alpha \(is it Alpha\?\), Beta_X \(is it BETA x\?\); no column mpg \(is it MPG"
+    ):
+        open_source([path], ImportOptions(like=like))
