@@ -20,6 +20,7 @@ allowed, where, and what to do.
 
 from __future__ import annotations
 
+import difflib
 import re
 import reprlib
 from collections.abc import Sequence
@@ -30,6 +31,9 @@ from typing import Any, ClassVar
 MOST_OF_A_WORD, MOST_OF_A_LINE, _MOST_LINES = 400, 2000, 500
 
 _LONG_WORD = re.compile(rf"\S{{{MOST_OF_A_WORD + 1},}}")
+_BETWEEN_WORDS = re.compile(r"[\s_.\-]+")
+#: Names that a misspelt one is compared with, and letters of each.
+_MOST_COMPARED, _MOST_OF_A_NAME = 2_000, 60
 
 
 class DdpMlpError(Exception):
@@ -148,6 +152,33 @@ def listed(names: Sequence[str], most: int) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(printable, names[:most])) + more
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name that another is likely to mean; case, blanks and signs between words matter little.
+
+    Examples
+    --------
+    >>> nearest("mpg", ["MPG", "Sepal Length"]), nearest("sepal_lenght", ["MPG", "Sepal Length"]), nearest("x", ["MPG"])
+    ('MPG', 'Sepal Length', None)
+    """
+    plain: dict[str, str] = {}
+    for one in known[:_MOST_COMPARED]:
+        plain.setdefault(_plain(one), one)
+    close = difflib.get_close_matches(_plain(name), plain, 1)
+    return plain[close[0]] if close else None
+
+
+def with_hints(names: Sequence[str], known: Sequence[str], most: int) -> str:
+    """Return the first `most` names for a message, each with the known name that it is likely to mean."""
+    hints = [(name, nearest(name, known)) for name in names[:most]]
+    first = [f"{name} (is it {hint}?)" if hint else name for name, hint in hints]
+    return listed([*first, *names[most:]], most)
+
+
+def _plain(name: str) -> str:
+    """Return a name without what is written in several ways."""
+    return _BETWEEN_WORDS.sub("", name[:_MOST_OF_A_NAME].casefold()) or name
 
 
 def brief(text: str) -> str:

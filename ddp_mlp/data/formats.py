@@ -14,7 +14,7 @@ from ddp_mlp.data.sources.hdf5 import is_hdf5_location, read_hdf5
 from ddp_mlp.data.sources.idx import read_idx
 from ddp_mlp.data.sources.idx_format import is_idx
 from ddp_mlp.data.sources.libsvm import is_libsvm, read_libsvm
-from ddp_mlp.data.sources.matlab import is_matlab, read_matlab
+from ddp_mlp.data.sources.matlab.files import is_matlab, read_matlab
 from ddp_mlp.data.sources.numpy_files import read_npy, read_npz
 from ddp_mlp.data.sources.options import OPTION_OF, ImportOptions
 from ddp_mlp.data.sources.tables.formats.arff import read_arff
@@ -142,7 +142,7 @@ FORMATS: tuple[Format, ...] = (
     Format("NumPy (.npz)", _named(".npz"), _alone(read_npz), _OF_ARRAYS),
     Format("NumPy (.npy)", _named(".npy"), _tables(lambda path, _: read_npy(path)), _OF_TABLES),
     Format("IDX (the files of MNIST or their folder)", _is_idx, lambda paths, _: read_idx(paths)),
-    Format("LIBSVM (.libsvm, .svm)", _is_libsvm, _alone(lambda path, o: read_libsvm(path, o.task))),
+    Format("LIBSVM (.libsvm, .svm)", _is_libsvm, _alone(read_libsvm), frozenset({"like"})),
     Format(
         "CSV or TSV (.csv, .tsv, .tab, .txt, .dat, .data, any separator)",
         _named(".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".asc", ".psv", ""),

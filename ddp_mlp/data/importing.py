@@ -20,6 +20,8 @@ from ddp_mlp.data.sources.made.digits import make_digits
 from ddp_mlp.data.sources.made.synthetic import RECIPES, make_synthetic
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.splitting import split_off_test
+from ddp_mlp.data.sources.tables.words import shown
+from ddp_mlp.data.sources.unchanged import Watch
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 
 if TYPE_CHECKING:
@@ -58,12 +60,29 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
             f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip"
         )
     require_taken(found, options)
-    source = found.read(paths, options)
+    watch = Watch([split_location(path)[0] for path in paths])
+    with watch.reading():
+        source = found.read(paths, options)
     if options.task not in {"auto", source.schema.task}:
         raise UsageError(
             f"{paths[0]}: --task {options.task}, but the data are {source.schema.task}; leave the option out"
         )
-    return split_off_test(source, options.test_fraction, options.seed, stratify=options.stratify)
+    _require_names(paths[0], source.schema)
+    return split_off_test(watch.over(source), options.test_fraction, options.seed, stratify=options.stratify)
+
+
+def _require_names(path: Path, schema: Schema) -> None:
+    """Check that names and categories are texts that a data set can hold.
+
+    Raises
+    ------
+    DataError
+        If one has a NUL byte, or half of a character.
+    """
+    for names in (schema.feature_names, schema.target_names, schema.class_names):
+        for name in names or ():
+            if "\0" in name or (not name.isascii() and any(0xD800 <= ord(letter) < 0xE000 for letter in name)):
+                raise DataError(f"{path}: {shown(name)} has a NUL byte or half of a character; mend it in the file")
 
 
 def write_source(source: Source, path: Path, *, force: bool = False, compress: bool = False) -> None:

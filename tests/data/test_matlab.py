@@ -73,3 +73,19 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         path.write_bytes(content[:cut])
         with pytest.raises((DataError, UsageError)):
             open_source([path], ImportOptions())
+
+
+def test_a_file_that_ends_scipy_is_an_error_of_this_program(tmp_path: Path) -> None:
+    path = tmp_path / "t.mat"
+    io.savemat(path, {"X": X, "y": LABELS})
+    content = bytearray(path.read_bytes())
+    assert content[176:180] == b"\x09\0\0\0"  # the type of the elements of X
+    content[176:184] = bytes(8)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"t.mat: no MATLAB file that can be read"):
+        open_source([path], ImportOptions())
+
+
+def test_arrays_may_be_called_as_arguments_are(tmp_path: Path) -> None:
+    named = {"file": X, "names": LABELS, "allow_pickle": LABELS}
+    assert rows_of(imported(tmp_path, named, features=("file",), targets=("names",)))[0].tobytes() == X.tobytes()

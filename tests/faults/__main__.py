@@ -17,6 +17,7 @@ from tests.faults import configurations
 from tests.faults.directories import hostile_directories
 from tests.faults.disks import damaged_caches, full_disks
 from tests.faults.files import hostile_files
+from tests.faults.inputs import mutated_inputs
 from tests.faults.models import killed_models
 from tests.faults.orphans import outliving
 from tests.faults.ranks import failing_ranks
@@ -59,6 +60,8 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return [hostile_directories(500 if is_long else 40, seed)]
     if name == "files":
         return hostile_files(2_000 if is_long else 150, seed)
+    if name == "inputs":
+        return mutated_inputs(10_000 if is_long else 200, seed)
     if name == "values":
         return [hostile_values(2000 if is_long else 80, seed)]
     if name == "configurations":
@@ -78,6 +81,7 @@ NAMES = (
     "orphans",
     "stops",
     "files",
+    "inputs",
     "directories",
     "values",
     "configurations",

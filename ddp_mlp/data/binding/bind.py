@@ -6,7 +6,6 @@ fit is one error that lists all of it.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import numpy as np
 from ddp_mlp.data.binding.differences import SHOWN, Differences, nameless
 from ddp_mlp.data.binding.targets import Labels, bind_targets
 from ddp_mlp.data.rows import Rows
-from ddp_mlp.errors import DataError, listed
+from ddp_mlp.errors import DataError, listed, with_hints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,9 +130,7 @@ def one_hot_groups(schema: Schema) -> dict[str, str]:
 
 def _tell_missing(missing: list[str], unknown: list[str], told: Differences, knows: str) -> None:
     if missing:
-        close = {name: difflib.get_close_matches(name, unknown, 1) for name in missing[:SHOWN]}
-        hints = [f"{name} (is it {match[0]}?)" if match else name for name, match in close.items()]
-        told.problems.append(f"columns that {knows} needs are missing: {listed([*hints, *missing[SHOWN:]], SHOWN)}")
+        told.problems.append(f"columns that {knows} needs are missing: {with_hints(missing, unknown, SHOWN)}")
 
 
 def _tell_unknown(

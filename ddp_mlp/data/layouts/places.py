@@ -13,6 +13,7 @@ from dataclasses import field as dataclass_field
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.hdf5.arrays import Found
+from ddp_mlp.data.hdf5.attributes import read_text
 from ddp_mlp.data.hdf5.nodes import Group, root
 from ddp_mlp.data.layouts.containers import Opener, is_container
 from ddp_mlp.data.layouts.names import ALIASES, OWN_NAMES, Role, split_names
@@ -117,7 +118,11 @@ class Lookup:
         aliases = (OWN_NAMES if self.own else ALIASES)[role]
         candidates = split_names(role, place.split) if place.is_named else aliases
         nodes = {name: place.group.follow(name, soft=True) for name in self.present(place.group, candidates)}
-        found = {n: node for n, node in nodes.items() if isinstance(node, Found) or (node and is_container(node))}
+        found = {
+            name: node
+            for name, node in nodes.items()
+            if node and (is_container(node) if isinstance(node, Group) else not _is_coordinate(node))
+        }
         first = {
             node.name: name for name, node in reversed(found.items())
         }  # one array behind several names is no choice
@@ -170,3 +175,8 @@ def _chosen(columns: list[Column], named: Named) -> list[Column]:
         return columns
     part = named.part(columns[0].width, columns[0].where)
     return columns if part is None else [columns[0].taking(*part)]
+
+
+def _is_coordinate(array: Found) -> bool:
+    """Tell whether an array is the places along a dimension of others, as ``x`` and ``y`` of NetCDF are."""
+    return read_text(array, "CLASS") == "DIMENSION_SCALE"

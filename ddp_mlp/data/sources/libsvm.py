@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ddp_mlp.data.sources.options import ImportOptions
+
 _ROW = re.compile(r"\s*[+-]?[\d.]+([eE][+-]?\d+)?(\s+(qid|\d+):\S+)+\s*(#.*)?")
+_NAME = re.compile(r"feature (\d{1,9})")
 _MOST_FEATURES = 1_000_000
 _BLOCK_NUMBERS = 2**23
 
@@ -50,8 +53,10 @@ def is_libsvm(path: Path) -> bool:
     return _ROW.fullmatch(line.rstrip("\r\n")) is not None
 
 
-def read_libsvm(path: Path, task: str) -> Source:
+def read_libsvm(path: Path, options: ImportOptions) -> Source:
     """Read a file of sparse rows.
+
+    A feature that no row has is 0 in all of them, so a file that is like another may end before its last feature.
 
     Raises
     ------
@@ -68,8 +73,10 @@ def read_libsvm(path: Path, task: str) -> Source:
             lowest, highest = min(lowest, int(places.min())), max(highest, int(places.max()))
     if not labels or highest < lowest or highest > _MOST_FEATURES:
         raise DataError(f"{path}: {len(labels)} rows and features up to {highest}; 1 to {_MOST_FEATURES} are allowed")
+    known = _numbers_of(options.like)
+    lowest, highest = min([lowest, *known]), max([highest, *known])
     shape = _Shape(len(labels), highest - lowest + 1, lowest)
-    stated = None if task == "auto" else require_task(task, "--task")
+    stated = None if options.task == "auto" else require_task(options.task, "--task")
     classes = classes_of([HeldMatrix(np.array(labels)[:, None], str(path))], str(path), stated, None, None)
     schema = Schema(
         task=classes.task,
@@ -90,10 +97,16 @@ def read_libsvm(path: Path, task: str) -> Source:
                 features[i, places - shape.first] = values
             targets = np.array([label for label, *_ in part])
             yield "train", Rows(features, classes.numbered(targets)[:, None])
-        text.require_unchanged()
 
     notes = (f"{classes.task}: {classes.reason}",) if classes.reason else ()
     return Source(schema, {"train": shape.n_rows}, f"LIBSVM {path.name}", blocks, notes)
+
+
+def _numbers_of(like: Schema | None) -> list[int]:
+    """Return the numbers of the first and the last feature of such a file, if names tell them."""
+    found = [_NAME.fullmatch(name) for name in (like and like.feature_names) or ()]
+    numbers = [int(name[1]) for name in found if name]
+    return [min(numbers), max(numbers)] if numbers and all(found) else []
 
 
 def _lines(text: PlainText) -> io.TextIOWrapper:
@@ -103,15 +116,18 @@ def _lines(text: PlainText) -> io.TextIOWrapper:
 def _rows(path: Path, text: PlainText) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """Yield label, numbers of features and their values of each row."""
     for number, raw in enumerate(_lines(text), 1):
-        words = raw.partition("#")[0].split()
+        content = raw.partition("#")[0]
+        words = content.split()
         if not words:
             continue
         pairs = [word.split(":") for word in words[1:] if not word.startswith("qid:")]
         try:
+            if "_" in content or not content.isascii():  # which Python takes within a number
+                raise ValueError
             places = np.array([int(place) for place, _ in pairs], np.int64)
             values = np.array([float(value) for _, value in pairs])
             label = float(words[0])
-        except ValueError:
+        except (ValueError, OverflowError):
             raise DataError(f"{path}: line {number}: {shown(raw.strip())} is no row of LIBSVM") from None
         if len(np.unique(places)) != len(places) or (places < 0).any() or np.isinf(values).any():
             raise DataError(f"{path}: line {number}: a feature that is there twice, negative or infinite")

@@ -151,3 +151,18 @@ def test_an_array_that_is_a_feature_does_not_weigh(path: Path) -> None:
         assert not file.splits["train"].has_weights
     with pytest.raises(DataError, match="'mass'"):
         open_dataset(path, features="height", targets="y", weights="mass")
+
+
+@pytest.mark.parametrize("names", [("data", "x", "y"), ("data", "X", "Y"), ("images", "x", "label")])
+def test_places_along_dimensions_are_neither_features_nor_targets(names: tuple[str, ...], tmp_path: Path) -> None:
+    """A grid of NetCDF has its coordinates beside it: a model of the latitude of each row would be nonsense."""
+    path, (grid, columns, rows) = tmp_path / "t.nc", names
+    with h5py.File(path, "w") as file:
+        file[grid], file[columns], file[rows] = np.ones((20, 5)), np.arange(5.0), np.arange(20.0)
+        for axis, name in enumerate((rows, columns)):
+            file[name].make_scale(name)
+            file[grid].dims[axis].attach_scale(file[name])
+    with pytest.raises(DataError, match=r"no arrays named like features .* name them with --features"):
+        open_dataset(path)
+    with open_dataset(path, features=grid, targets=rows) as dataset:
+        assert (dataset.schema.n_features, dataset.splits["train"].n_samples) == (5, 20)

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import sys
 import zipfile
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow.feather import write_feather
-from pyarrow.parquet import write_table
+from pyarrow.parquet import write_table as write_parquet
 
-from ddp_mlp.data.importing import import_dataset, open_source
+from ddp_mlp.data.importing import import_dataset, open_source, write_source
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, DdpMlpError, UsageError
 from tests.workbooks import write_workbook
@@ -47,7 +49,7 @@ def write_all(folder: Path) -> dict[str, Path]:
     (folder / "t.json").write_text(json.dumps([dict(zip("akty", row, strict=True)) for row in ROWS]))
     kinds = "@attribute a real\n@attribute k {red,blue}\n@attribute t string\n@attribute y real\n@data\n"
     (folder / "t.arff").write_text(f"@relation t\n{kinds}" + TEXT.partition("\n")[2])
-    write_table(pa.table(columns), folder / "t.parquet")
+    write_parquet(pa.table(columns), folder / "t.parquet")
     write_feather(pa.table(columns), folder / "t.feather")
     write_workbook(folder / "t.xlsx", [list("akty"), *ROWS])
     return {path.name: path for path in sorted(folder.iterdir())}
@@ -165,3 +167,50 @@ def test_headers_of_arrays_that_are_no_python(old: bytes, new: bytes, tmp_path: 
         path.write_bytes(path.read_bytes().replace(old, new.ljust(len(old))[: len(old)], 1))
         with pytest.raises(DdpMlpError):
             open_source([path], ImportOptions(targets=("column 3",) if name == "t.npy" else ()))
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\0", "é\0"])
+def test_names_and_categories_with_nul_bytes_are_refused(text: str, tmp_path: Path) -> None:
+    rows = [{"k": "u" if i % 2 else "v", "x": i / 4, "y": i / 8} for i in range(20)]
+    changed = [[{**row, "k": text if i == 4 else row["k"]} for i, row in enumerate(rows)]]
+    changed.append([{text: row["k"], "x": row["x"], "y": row["y"]} for row in rows])
+    for number, records in enumerate(changed):
+        table = pa.Table.from_pylist(records)
+        write_parquet(table, tmp_path / f"{number}.parquet")
+        write_feather(table, tmp_path / f"{number}.feather")
+        (tmp_path / f"{number}.json").write_text(json.dumps(records))
+    for path in sorted(tmp_path.iterdir()):
+        for target in ("y", "k") if path.stem == "0" else ("y",):
+            with pytest.raises(DataError, match=r"has a NUL byte"):
+                open_source([path], ImportOptions(targets=(target,)))
+
+
+def test_files_that_change_between_two_readings_are_refused(tmp_path: Path) -> None:
+    """Numbers alone differ, so that nothing else would tell."""
+    (tmp_path / "out").mkdir()
+    for name, path in write_all(tmp_path).items():
+        if name == "out":
+            continue
+        source = open_source([path], ImportOptions(targets=("y",)))
+        content, facts = path.read_bytes(), path.stat()
+        path.unlink()
+        path.write_bytes(content)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1))
+        with pytest.raises(DataError, match=rf"{name}: changed while it was read"):
+            write_source(source, tmp_path / "out" / "o.h5")
+        assert not list((tmp_path / "out").iterdir())
+
+
+def test_columns_that_are_written_otherwise_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("Alpha,BETA x,MPG\n" + "".join(f"{i}.5,{i % 7},{i * 1.25}\n" for i in range(30)))
+    asked = (("mpg", "MPG"), ("beta_x", "BETA x"), ("BETAX", "BETA x"), ("alpah", "Alpha"))
+    for wrong, right in asked:
+        with pytest.raises(UsageError, match=f"no column '{wrong}' for --target; did you mean '{right}'"):
+            open_source([path], ImportOptions(targets=(wrong,)))
+    names = ("alpha", "Beta_X")
+    like = Schema("regression", 2, 1, feature_names=names, target_names=("mpg",))
+    with pytest.raises(
+        DataError, match=r"no column alpha \(is it Alpha\?\), Beta_X \(is it BETA x\?\); no column mpg \(is it MPG"
+    ):
+        open_source([path], ImportOptions(like=like))

@@ -140,13 +140,6 @@ def test_quotes_are_checked_beyond_the_first_block(tmp_path: Path) -> None:
     assert len(cells(opened(tmp_path, f"a,b\n{body}"))) == 200_000
 
 
-def test_a_file_that_changes_is_refused(tmp_path: Path) -> None:
-    table = opened(tmp_path, "a,b\n1,2\n")
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
-    with pytest.raises(DataError, match="changed while it was read"):
-        cells(table)
-
-
 def test_numbers_of_rows_are_those_of_lines(tmp_path: Path) -> None:
     text = "# x\na,b\n\n1,2\n" + '"two\nlines",3\n\n' * 5 + "4,5\n"
     table = opened(tmp_path, text)

@@ -9,8 +9,8 @@ from ddp_mlp.data.sources.tables.cells import PLAIN
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
 from ddp_mlp.data.sources.tables.looks import cells_at, look
-from ddp_mlp.data.sources.tables.words import counted, listed, shown
-from ddp_mlp.errors import DataError
+from ddp_mlp.data.sources.tables.words import MOST_NAMED, counted, listed, shown
+from ddp_mlp.errors import DataError, with_hints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,8 @@ def columns_like(
     present = [column for column in columns if column.name in table.names]
     texts = {column.name: MOST_VALUES for column in present if column.kind != "number" or decimal}
     looks = look(table, [column.name for column in present], texts)
-    problems = [f"no column {listed(absent)}", *others] if absent else [*others]
+    unused = [name for name in table.names if name not in {column.name for column in columns}]
+    problems = [f"no column {with_hints(absent, unused, MOST_NAMED)}", *others] if absent else [*others]
     found = []
     for column in present:
         written, problem = _as_written(table, column, looks, decimal)

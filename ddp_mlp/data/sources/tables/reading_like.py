@@ -17,8 +17,8 @@ from ddp_mlp.data.sources.tables.forms import form_of
 from ddp_mlp.data.sources.tables.like import columns_like
 from ddp_mlp.data.sources.tables.looks import look
 from ddp_mlp.data.sources.tables.targets import Targets
-from ddp_mlp.data.sources.tables.words import counted, listed, shown
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.data.sources.tables.words import MOST_NAMED, counted, listed, shown
+from ddp_mlp.errors import DataError, UsageError, with_hints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,9 @@ def _targets_like(
 ) -> tuple[Targets, list[str]]:
     """Return how targets are read, and what does not fit."""
     if absent := [name for name in names if name not in table.names]:
-        return Targets(schema.task, (), ()), [f"no column {listed(absent)} with the targets"]
+        return Targets(schema.task, (), ()), [
+            f"no column {with_hints(absent, table.names, MOST_NAMED)} with the targets"
+        ]
     looks = look(table, names, dict.fromkeys(names, MOST_VALUES))
     if schema.task != "regression":
         return _classes_like(looks, schema, names[0])

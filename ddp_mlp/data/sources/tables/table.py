@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ddp_mlp.data.sources.tables.words import listed, shown
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -83,8 +82,8 @@ class Table:
         """
         for name in names:
             if name not in self.names:
-                close = difflib.get_close_matches(name, self.names, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"the columns are {listed(self.names)}"
+                close = nearest(name, self.names)
+                hint = f"did you mean {close!r}?" if close else f"the columns are {listed(self.names)}"
                 headless = next((f" ({note})" for note in self.notes if "--header" in note), "")
                 raise UsageError(f"{self.path}: no column {name!r} for {option}; {hint}{headless}")
 

@@ -59,7 +59,6 @@ class _Delimited:
             if not numbers or "conversion error" not in str(error):
                 raise self._wrong(ragged, str(error)) from error
         else:
-            self.text.require_unchanged()
             return
         # A cell that is none of the numbers Arrow reads, such as +5: from there on all is text.
         for block in self.blocks(positions):

@@ -45,8 +45,6 @@ class PlainText:
         Whether a ``"`` stands between two ordinary characters, or a line has an odd number of them.
     is_as_stored : bool
         Whether the bytes of the file are this text, so that they can be read from it directly.
-    identity : tuple of int
-        Inode, size and time of the last change.
     """
 
     path: Path
@@ -54,7 +52,6 @@ class PlainText:
     is_guess: bool
     has_odd_quotes: bool
     is_as_stored: bool
-    identity: tuple[int, ...]
 
     def chunks(
         self, skip: int = 0, *, comments: tuple[bytes, int] | None = None, blanks: bool = False
@@ -72,17 +69,6 @@ class PlainText:
         """
         chunks = _skipped(decoded(self.path, self.encoding), skip)
         return _changed(chunks, comments, blanks) if comments or blanks else chunks
-
-    def require_unchanged(self) -> None:
-        """Check that the file is the one that was looked at.
-
-        Raises
-        ------
-        DataError
-            If it has changed since.
-        """
-        if _identity(self.path) != self.identity:
-            raise DataError(f"{self.path}: changed while it was read; wait until it is complete, and try again")
 
 
 class ByteStream(io.RawIOBase):
@@ -122,7 +108,6 @@ def look_at(path: Path, encoding: str | None = None) -> PlainText:
     """
     if encoding is not None:
         _require_encoding(encoding)
-    identity = _identity(path)
     marked = encoding or marked_encoding(path)
     for candidate in (marked,) if marked else ("utf-8", "cp1252", "latin-1"):
         try:
@@ -137,7 +122,7 @@ def look_at(path: Path, encoding: str | None = None) -> PlainText:
                 ) from error
         else:
             is_as_stored = is_as_stored and not has_returns
-            return PlainText(path, candidate, not marked and candidate != "utf-8", odd, is_as_stored, identity)
+            return PlainText(path, candidate, not marked and candidate != "utf-8", odd, is_as_stored)
     raise AssertionError("latin-1 decodes every byte")
 
 
@@ -146,11 +131,6 @@ def _require_encoding(encoding: str) -> None:
         "a".encode(encoding)
     except (LookupError, UnicodeError) as error:
         raise UsageError(f"--encoding {encoding}: no such encoding; utf-8, latin-1, cp1252 are some") from error
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    facts = path.stat()
-    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _check(path: Path, chunks: Iterator[bytes]) -> tuple[bool, bool]:
