@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.binding.bind import one_hot_groups
-from ddp_mlp.data.memory.held import held_arrays
+from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.inference_in_memory import apply_in_memory
 
@@ -21,7 +21,7 @@ _MISSING = 0.1
 
 def own_answers(model: Model, x: NDArray[np.float64]) -> Floats:
     """Return the outputs of `predict` for features, shape (n, F)."""
-    held = held_arrays({"test": (x, None, None)})
+    held = held_arrays({"test": Arrays(x)})
     return apply_in_memory(model, held, lambda _: None, answers_only=True, threads=1).predict()
 
 
