@@ -15,4 +15,4 @@ def layers_of(about: Mapping[str, str], weights: Sequence[tuple[NDArray[Any], ND
     """Return the layers of `weights`, pairs of weight (n_in, width) and bias, by the texts of `Portable.about`."""
     names, parameters, pieces = (json.loads(about[key]) for key in ("activations", "activation_parameters", "pieces"))
     told = zip(weights, names, parameters, pieces, strict=True)
-    return tuple(Layer(weight, bias, name, p, n) for (weight, bias), name, p, n in told)
+    return tuple(Layer(weight, bias, str(name), float(p), int(n)) for (weight, bias), name, p, n in told)
