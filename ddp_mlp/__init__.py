@@ -12,7 +12,7 @@
         ...                                                                 # stop when you like
 
     model = ddp_mlp.load_model("runs/a")
-    model.predict(X), model.predict_proba(X), model.evaluate(X, y), model.schema
+    model.predict(X), model.predict_proba(X), model.evaluate(X, y), model.schema, model.export("m.onnx")
 
 Importing the package starts no MPI and compiles nothing. Errors are those of the command line, with the same words;
 see `DdpMlpError` for their tree. ``docs/python.md`` has more.
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ddp_mlp.api.config import Config
+    from ddp_mlp.api.foreign import from_sklearn, from_torch, import_model
     from ddp_mlp.api.model import Model, load_model
     from ddp_mlp.api.result import Result
     from ddp_mlp.api.training import Training, train, training
@@ -60,6 +61,9 @@ __all__ = [
     "Training",
     "UsageError",
     "__version__",
+    "from_sklearn",
+    "from_torch",
+    "import_model",
     "load_model",
     "train",
     "training",
@@ -68,6 +72,9 @@ __all__ = [
 #: The module of each public name that is no error.
 _PLACES = {
     "Config": "ddp_mlp.api.config",
+    "from_sklearn": "ddp_mlp.api.foreign",
+    "from_torch": "ddp_mlp.api.foreign",
+    "import_model": "ddp_mlp.api.foreign",
     "Model": "ddp_mlp.api.model",
     "load_model": "ddp_mlp.api.model",
     "Report": "ddp_mlp.training.report",

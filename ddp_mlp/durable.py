@@ -107,6 +107,21 @@ def destination(path: Path) -> Path:
     return path.resolve()
 
 
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise unless an output of a user's choice can be written to `path`, before the work for it begins.
+
+    Raises
+    ------
+    OutputError
+        If the file exists and `force` is False, its directory does not, or it is no plain file.
+    """
+    target = destination(path)
+    if target.exists() and not force:
+        raise OutputError(f"{path} exists; choose another name or give --force")
+    if not target.parent.is_dir():
+        raise OutputError(f"{path}: there is no directory {target.parent}")
+
+
 def append_lines(path: Path, lines: str, check: Check = unchecked) -> None:
     """Append to a text file, which is made if need be; what is appended is not forced to disk.
 

@@ -30,7 +30,7 @@ def read_small(path: Path, most_bytes: int, what: str) -> bytes:
     try:
         with open_plain(path, follow=True) as file:
             size = os.fstat(file.fileno()).st_size
-            content = file.read(most_bytes + 1)
+            content = file.read(min(size, most_bytes) + 1)
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such {what}") from None
     except OSError as error:

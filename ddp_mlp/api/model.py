@@ -20,6 +20,7 @@ from ddp_mlp.data.predictions import Answers
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
+from ddp_mlp.interop.export import export_model
 from ddp_mlp.training.inference import Rows, apply_model
 from ddp_mlp.training.inference_in_memory import apply_in_memory
 
@@ -165,6 +166,36 @@ class Model:
             If it cannot be written.
         """
         write_chosen(Path(path), files.model_image(self._trained))
+
+    def export(self, path: str | os.PathLike[str], format: str | None = None, *, check: bool = False) -> str:  # noqa: A002
+        """Write the model, with its preprocessing, for other programs: ONNX, safetensors, NPZ, C, scikit-learn.
+
+        Parameters
+        ----------
+        path : path
+            A file there is replaced.
+        format : str, optional
+            "onnx", "safetensors", "npz", "c" or "sklearn"; by default that of the suffix: ``.onnx``, ``.safetensors``,
+            ``.npz``, ``.h``, ``.skops``.
+        check : bool
+            Compare the answers of the file with those of `predict` before it is written.
+
+        Returns
+        -------
+        str
+            What its users must do themselves, such as fill missing values; empty if nothing.
+
+        Raises
+        ------
+        UsageError
+            If the format cannot hold this model, or its library is not installed.
+        DataError
+            If its answers are others, by more than 1e-5 of their spread.
+        OutputError, StorageError
+            If it cannot be written.
+        """
+        with as_python_errors():
+            return export_model(self._trained, Path(path), format, check=check).remark
 
     def __repr__(self) -> str:
         schema, sizes = self.schema, self._trained.network.layout.sizes

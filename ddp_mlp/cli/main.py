@@ -38,6 +38,8 @@ COMMANDS = {
     "compare": ("ddp_mlp.cli.commands.compare", "Tell whether two runs have the same bits, and where not."),
     "checkpoint": ("ddp_mlp.cli.commands.checkpoint", "List, show and verify checkpoints."),
     "predict": ("ddp_mlp.cli.commands.predict", "Write a model's answers to a file."),
+    "export": ("ddp_mlp.cli.commands.export", "Write a model for other programs: ONNX, PyTorch, C, scikit-learn."),
+    "import-model": ("ddp_mlp.cli.commands.import_model", "Make a model of one of PyTorch or scikit-learn."),
 }
 
 

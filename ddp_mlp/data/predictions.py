@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.durable import destination, write_chosen
-from ddp_mlp.errors import OutputError, UsageError
+from ddp_mlp.durable import refuse_existing, write_chosen
+from ddp_mlp.errors import UsageError
 
 Outputs = NDArray[np.floating]
 
@@ -32,11 +32,7 @@ def check_target(path: Path, *, force: bool) -> None:
     """
     if path.suffix not in _WRITERS:
         raise UsageError(f"{path}: unknown kind of file; name it {', '.join(f'*{suffix}' for suffix in _WRITERS)}")
-    target = destination(path)
-    if target.exists() and not force:
-        raise OutputError(f"{path} exists; choose another name or give --force")
-    if not target.parent.is_dir():
-        raise OutputError(f"{path}: there is no directory {target.parent}")
+    refuse_existing(path, force=force)
 
 
 @dataclass(frozen=True, eq=False)

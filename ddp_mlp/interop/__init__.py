@@ -1,0 +1,1 @@
+"""Trained models in the files of other programs, and models of other programs here."""

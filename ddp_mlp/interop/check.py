@@ -1,0 +1,95 @@
+"""The comparison of an export with the model's own answers, on rows drawn from the range of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.checkpoint.model import Model
+from ddp_mlp.core.layout import Floats
+from ddp_mlp.data.binding.bind import one_hot_groups
+from ddp_mlp.data.memory.held import Arrays, held_arrays
+from ddp_mlp.errors import DataError
+from ddp_mlp.training.inference_in_memory import apply_in_memory
+
+N_ROWS = 256
+#: Part of the values that are missing, where such may be.
+_MISSING = 0.1
+
+
+def own_answers(model: Model, x: NDArray[np.float64]) -> Floats:
+    """Return the outputs of `predict` for features, shape (n, F)."""
+    held = held_arrays({"test": Arrays(x)})
+    return apply_in_memory(model, held, lambda _: None, answers_only=True, threads=1).predict()
+
+
+def sample_rows(model: Model, n_rows: int = N_ROWS, seed: int = 0) -> NDArray[np.float64]:
+    """Return rows as the model has seen in training, shape (n, F): in their range, some of them with missing values."""
+    rng, fitted = np.random.default_rng(seed), model.normalization
+    low, high = fitted.offset - 2 / fitted.scale, fitted.offset + 2 / fitted.scale
+    if fitted.low is not None and fitted.high is not None:
+        low = np.where(np.isfinite(fitted.low), fitted.low, low)
+        high = np.where(np.isfinite(fitted.high), fitted.high, high)
+    x = low + (high - low) * rng.random((n_rows, len(low)))
+    if fitted.fill is not None:
+        x[rng.random(x.shape) < _MISSING] = np.nan
+    names = model.schema.feature_names or ()
+    groups: dict[str, list[int]] = {}
+    for name, source in one_hot_groups(model.schema).items():
+        groups.setdefault(source, []).append(names.index(name))
+    for members in groups.values():
+        x[:, members] = np.eye(len(members))[rng.integers(len(members), size=n_rows)]
+        if fitted.fill is not None:
+            x[np.ix_(np.flatnonzero(rng.random(n_rows) < _MISSING), np.array(members))] = np.nan
+    return _consistent(model, x)
+
+
+def _consistent(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows whose codes are whole numbers, and whose marks of missing values say what is so."""
+    place = {name: i for i, name in enumerate(model.schema.feature_names or ())}
+    for column in model.schema.columns:
+        at = [place[name] for name in column.features]
+        if column.kind in {"category", "boolean"} and column.how != "one-hot" and len(at) <= 2:
+            x[:, at[0]] = np.round(x[:, at[0]])
+        if column.missing == "indicator" and column.features[-1] == f"{column.name}=missing":
+            x[:, at[-1]] = np.isnan(x[:, at[0]])
+    return x
+
+
+def difference(model: Model, answers: Callable[[NDArray[np.float64]], Floats], bound: float) -> float:
+    """Return the largest difference of answers from the model's own, as a part of their spread.
+
+    Raises
+    ------
+    DataError
+        If it is beyond the bound, or some answers are no numbers.
+    """
+    x = sample_rows(model)
+    own, other = np.asarray(own_answers(model, x), np.float64), np.asarray(answers(x), np.float64)
+    if own.shape != other.shape:
+        raise DataError(f"the file answers in shape {other.shape}, the model in {own.shape}; nothing was written")
+    found = relative(model, own, other)
+    if not found <= bound:
+        raise DataError(
+            f"the answers of the file differ from those of the model by {found:.2e} of their spread, more than "
+            f"{bound:g}, on {len(x)} rows drawn from the range of training; nothing was written"
+        )
+    return found
+
+
+def relative(model: Model, own: Floats, other: Floats) -> float:
+    """Return the largest difference, as a part of the spread of its column.
+
+    The spread is that of the targets in training, where it is known, 1 of probabilities, and else that of the answers.
+    Answers that lie further from the middle than that count by their distance from it.
+    """
+    targets, middle = model.target_normalization, np.zeros(own.shape[1])
+    if targets is not None:
+        spread, middle = 1 / targets.scale, targets.offset
+    elif model.network.output == "linear":
+        spread = np.maximum(np.abs(own).max(axis=0), np.finfo(np.float64).tiny)
+    else:
+        spread = np.ones(own.shape[1])
+    return float((np.abs(own - other) / np.maximum(np.abs(own - middle), spread)).max())
