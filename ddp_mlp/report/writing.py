@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ddp_mlp.durable import write_chosen, write_whole
-from ddp_mlp.report.markup import Markup, element
+from ddp_mlp.report.markup import Markup, element, joined
 from ddp_mlp.report.page import page_of
 from ddp_mlp.report.record import Record, read_record
 from ddp_mlp.run.files.directory import REPORT
@@ -61,7 +61,9 @@ def _answers(
 
     if data is not None:
         return {i: answer_section(answer(record, data, split, tell)) for i, record in enumerate(records)}
+    from ddp_mlp.report.about_data import about_data
+
     found = answer_unasked(records[0])
     if isinstance(found, str):
         return {0: element("p", found, class_="hint")} if found else {}
-    return {0: answer_section(found)}
+    return {0: joined([answer_section(found), about_data(records[0])])}
