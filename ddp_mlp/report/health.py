@@ -80,7 +80,8 @@ def health_of(schema: Schema, samples: Sequence[Sample]) -> list[FeatureHealth]:
 def _beyond(low: Numbers, high: Numbers, values: Numbers) -> NDArray[np.bool_]:
     """Tell of each feature whether a value lies beyond a range by more than its width."""
     width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
-    return np.any((values < low - width) | (values > high + width), axis=0)
+    found: NDArray[np.bool_] = np.any((values < low - width) | (values > high + width), axis=0)
+    return found
 
 
 def _drifts(first: Sample, other: Sample) -> Numbers:

@@ -16,6 +16,7 @@ from ddp_mlp.report.charts import MOST_CURVES, Chart, charts_of, curves, label_o
 from ddp_mlp.report.differences import differences, flat
 from ddp_mlp.report.facts import METRICS, commands, facts, headline, trouble
 from ddp_mlp.report.markup import Markup, as_data, element, escaped, joined, shown, table
+from ddp_mlp.report.ranks_page import ranks_section
 from ddp_mlp.report.record import Record
 
 #: Epochs in the table of numbers.
@@ -82,6 +83,7 @@ def _one_run(record: Record, answers: Mapping[int, Markup]) -> Markup:
             *(element("p", line, class_="trouble", role="alert") for line in trouble(record)),
             element("dl", *(joined([element("dt", n), element("dd", v)]) for n, v in facts(record)), class_="facts"),
             _charts([record]),
+            *ranks_section(record),
             *answers.values(),
             *([_numbers(record)] if len(record.history.epochs) else []),
             _commands(record),

@@ -173,8 +173,9 @@ class Run:
 
     def _write_status(self, state: str, **fields: Any) -> None:
         """Say how the run ended, and which checkpoint is there."""
-        checkpoint = self._writer.last_good if self._writer else ""
-        self._directory.write_status(state, **fields, **({"checkpoint": checkpoint} if checkpoint else {}))
+        writer = self._writer
+        told = {"checkpoint": writer.last_good, "ranks": writer.ranks} if writer else {}
+        self._directory.write_status(state, **fields, **{name: value for name, value in told.items() if value})
 
     def _on_root(self, write: Callable[[], object]) -> None:
         if self._comm.rank == 0:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
 from ddp_mlp.checkpoint.history import Cells, cells_of
 from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.comm.rank_times import KINDS
 from ddp_mlp.config import as_toml
 from ddp_mlp.errors import DdpMlpError, StorageError
 from ddp_mlp.run.files.directory import RunDirectory
@@ -32,10 +34,13 @@ class RunWriter:
     ----------
     last_good : str
         Name of the newest checkpoint that was told of; empty before the first.
+    ranks : dict of str to list of float
+        Seconds of each rank by kind, since the start; empty where one is alone.
     """
 
     def __init__(self, directory: RunDirectory, imprint: Imprint, tell: Callable[[str], None]) -> None:
         self.last_good = ""
+        self.ranks: dict[str, list[float]] = {}
         self._directory = directory
         self._imprint = imprint
         self._tell = tell
@@ -91,6 +96,7 @@ class RunWriter:
         try:
             if snapshot.step >= self._told_step:  # else a newer one has been told of, with its model
                 self._model.keep(snapshot.progress, snapshot.best)
+                self.ranks = _by_kind(snapshot)
                 self._write_status(snapshot.progress, path.name)
                 self._told_step = snapshot.step
             self._directory.log(f"saved {path.name}")
@@ -161,9 +167,17 @@ class RunWriter:
 
     def _write_status(self, progress: Progress, checkpoint: str = "") -> None:
         told = checkpoint or self.last_good
-        self._directory.write_status("running", epoch=progress.epoch, step=progress.step, checkpoint=told or None)
+        position = {"epoch": progress.epoch, "step": progress.step}
+        ranks: dict[str, Any] = {"ranks": self.ranks} if self.ranks else {}
+        self._directory.write_status("running", **position, checkpoint=told or None, **ranks)
         self.last_good = told
         self._status_at = monotonic()
+
+
+def _by_kind(snapshot: Snapshot) -> dict[str, list[float]]:
+    """Return the seconds of each rank by kind."""
+    times = snapshot.rank_times
+    return {} if times is None else {f"{k}_s": times[:, i].round(3).tolist() for i, k in enumerate(KINDS)}
 
 
 def _in_order(rows: Sequence[Cells]) -> list[Cells]:
