@@ -18,9 +18,12 @@ from ddp_mlp.report.facts import METRICS, commands, facts, headline, trouble
 from ddp_mlp.report.markup import Markup, as_data, element, escaped, joined, shown, table
 from ddp_mlp.report.ranks_page import ranks_section
 from ddp_mlp.report.record import Record
+from ddp_mlp.report.study_page import study_section
 
 #: Epochs in the table of numbers.
 _ROWS = 24
+#: Runs of several that have a part of their own.
+_MOST_DETAILS = 50
 _SLIDER = Markup('<input id="smoothing" type="range" min="0" max="0.98" step="0.02" value="0">')
 _HINT = (
     "Vertical lines: dashed the best epoch, solid a stop, dotted where it went on. "
@@ -28,18 +31,20 @@ _HINT = (
 )
 
 
-def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = None) -> str:
+def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = None, name: str = "") -> str:
     """Return the page of one run, or of several beside each other.
 
     Parameters
     ----------
     answers : dict of int to Markup
         The part about answers of runs that have one, by their place.
+    name : str
+        Of all of them, such as that of a study.
     """
     answers = answers or {}
     data = curves(records)
     is_one = len(records) == 1
-    title = records[0].name if is_one else f"{len(records)} runs"
+    title = records[0].name if is_one else name or f"{len(records)} runs"
     body = _one_run(records[0], answers) if is_one else _several_runs(records, answers)
     style = "\n".join(map(_asset, ("uPlot.min.css", "report.css")))
     scripts = _asset("uPlot.iife.min.js"), _asset("report.js")
@@ -100,10 +105,11 @@ def _several_runs(records: Sequence[Record], answers: Mapping[int, Markup]) -> M
     return joined(
         [
             element("p", text),
+            *study_section(records),
             table(*comparison(records), caption="Runs, and what differs", sortable=True),
             *(element("p", element("strong", f"{one.name}: "), line, class_="trouble") for one, line in found),
             _charts(records[:MOST_CURVES]),
-            *(_of_several(record, _part(answers, i)) for i, record in enumerate(records)),
+            *(_of_several(record, _part(answers, i)) for i, record in enumerate(records[:_MOST_DETAILS])),
         ]
     )  # fmt: skip
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ddp_mlp.durable import write_chosen, write_whole
+from ddp_mlp.errors import printable
+from ddp_mlp.plain_files import is_directory
+from ddp_mlp.report.groups import is_better_higher, score_name, score_of
+from ddp_mlp.report.listing import find_runs
 from ddp_mlp.report.markup import Markup, element, joined
 from ddp_mlp.report.page import page_of
-from ddp_mlp.report.record import Record, read_record
+from ddp_mlp.report.record import Record, holds_record, read_record
 from ddp_mlp.run.files.directory import REPORT
 
 
@@ -25,7 +31,7 @@ def write_report(
     Parameters
     ----------
     out : Path or None
-        None for ``report.html`` in the directory of the one run; of several, where the program was started.
+        None for ``report.html`` in the directory of the one run or study; of several, where the program was started.
 
     data, split : str or None
         Rows that the models are to answer, see `ddp_mlp.report.answers.answer`; None for those that validated the one
@@ -40,14 +46,37 @@ def write_report(
     OutputError, StorageError
         If the page cannot be written.
     """
-    records = [read_record(run) for run in runs]
-    page = page_of(records, _answers(records, data, split, tell)).encode(errors="backslashreplace")
+    records = records_of(runs)
+    name = printable(runs[0].resolve().name) if len(runs) == 1 else ""
+    page = page_of(records, _answers(records, data, split, tell), name).encode(errors="backslashreplace")
     if out is None and len(runs) == 1:
         write_whole(runs[0] / REPORT, page)
         return runs[0] / REPORT
     chosen = Path(REPORT) if out is None else out
     write_chosen(chosen, page)
     return chosen
+
+
+def records_of(runs: Sequence[Path]) -> list[Record]:
+    """Return the records of runs; in the place of a directory that holds runs, those below it, the best first.
+
+    Raises
+    ------
+    MissingInputError
+        If one of them is no run, and holds none.
+    """
+    return [record for path in runs for record in _records_at(path)]
+
+
+def _records_at(path: Path) -> list[Record]:
+    below = [] if holds_record(path) or not is_directory(path) else find_runs(path)
+    if not below:
+        return [read_record(path)]
+    found = [replace(read_record(one, with_model=False), name=printable(os.path.relpath(one, path))) for one in below]
+    score = score_name(found)
+    sign = -1.0 if is_better_higher(score) else 1.0
+    scores = {record.path: score_of(record, score) for record in found}
+    return sorted(found, key=lambda one: (scores[one.path] is None, sign * (scores[one.path] or 0.0)))
 
 
 def _answers(
