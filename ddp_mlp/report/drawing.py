@@ -32,6 +32,15 @@ class Shape(NamedTuple):
     y: NDArray[np.float64]
 
 
+class Picture(NamedTuple):
+    """A figure with axes, as the page and files of figures show it."""
+
+    title: str
+    x_label: str
+    y_label: str
+    shapes: tuple[Shape, ...]
+
+
 def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> Markup:
     """Return a figure with axes, shapes, and a legend where there is more than one."""
     (x0, x1), (y0, y1) = (_limits([getattr(shape, axis) for shape in shapes]) for axis in "xy")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ddp_mlp.report.facts import METRICS
 from ddp_mlp.report.groups import Group, groups_of, score_name
@@ -18,7 +20,9 @@ def study_section(records: Sequence[Record]) -> list[Markup]:
     """Return the section about runs that are trials or repeats of each other; nothing where they are neither."""
     score = score_name(records)
     groups = groups_of(records, score)
-    found = [*_repeats(groups, score), *_trials(groups, score)]
+    trials = _trials(groups, score)
+    found = _repeats(groups, score)
+    found += [] if trials is None else [parallel_coordinates(trials.title, trials.names, trials.rows)]
     return [element("section", element("h2", "Trials"), *found)] if found else []
 
 
@@ -45,12 +49,36 @@ def _varied(groups: Sequence[Group]) -> list[str]:
     return [key for key in keys if len({repr(v) for g in groups if (v := g.values[key]) is not None}) > 1]
 
 
-def _trials(groups: Sequence[Group], score: str) -> list[Markup]:
+@dataclass(frozen=True)
+class Trials:
+    """Trials whose settings and scores can be drawn.
+
+    Attributes
+    ----------
+    title : str
+    names : tuple of str
+        The settings that were varied, and the score.
+    rows : tuple of (str, list)
+        Name of each trial and its value for each of these, the best first.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, list[Any]], ...]
+
+
+def trials_of(records: Sequence[Record]) -> Trials | None:
+    """Return the trials among some runs; None where they are too few, or differ in nothing."""
+    score = score_name(records)
+    return _trials(groups_of(records, score), score)
+
+
+def _trials(groups: Sequence[Group], score: str) -> Trials | None:
     scored = [group for group in groups if group.mean is not None]
     keys = _varied(scored)[:_MOST_AXES]
     if len(scored) < _FEWEST_LINES or not keys:
-        return []
-    rows = [(g.name, [*(g.values[key] for key in keys), g.mean]) for g in scored[:_MOST_LINES]]
+        return None
+    rows = tuple((g.name, [*(g.values[key] for key in keys), g.mean]) for g in scored[:_MOST_LINES])
     few = f", the best {_MOST_LINES} of {len(scored)}" if len(scored) > _MOST_LINES else ""
     title = f"Settings and {METRICS[score]}{few}: the thick line is the best, {scored[0].name}"
-    return [parallel_coordinates(title, [*keys, METRICS[score]], rows)]
+    return Trials(title, (*keys, METRICS[score]), rows)

@@ -25,13 +25,13 @@ def parallel_coordinates(title: str, names: Sequence[str], rows: Sequence[tuple[
     rows : sequence of (str, sequence)
         Name of each trial, and its value on each axis; a line ends where there is none.
     """
-    axes = [_places([row[1][i] for row in rows]) for i in range(len(names))]
+    axes = [places([row[1][i] for row in rows]) for i in range(len(names))]
     width = 2 * _SIDE + _AXIS * (len(names) - 1)
     parts = [_axis(_SIDE + _AXIS * i, name, axes[i][1]) for i, name in enumerate(names)]
     for rank in reversed(range(len(rows))):  # the best is drawn last, above all others
         name, values = rows[rank]
         points = [(_SIDE + _AXIS * i, axes[i][0][rank]) for i in range(len(names))]
-        known = [f"{x} {y:.1f}" for x, y in points if y is not None]
+        known = [f"{x} {_height(y):.1f}" for x, y in points if y is not None]
         said = ", ".join(f"{key} {shown(value)}" for key, value in zip(names, values, strict=True))
         kind = "thread best" if rank == 0 else "thread"
         pale = f"{0.75 - 0.6 * rank / max(1, len(rows) - 1):.2f}" if rank else "1"
@@ -42,8 +42,8 @@ def parallel_coordinates(title: str, names: Sequence[str], rows: Sequence[tuple[
     return element("figure", element("figcaption", title), box, class_="picture threads")
 
 
-def _places(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[float, str]]]:
-    """Return the height of each value on its axis, and the texts beside the axis with theirs."""
+def places(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[float, str]]]:
+    """Return the part of an axis at which each value lies, 0 to 1, and the texts beside the axis with theirs."""
     numbers = [float(v) for v in values if _is_number(v)]
     if numbers and all(v is None or _is_number(v) for v in values):
         low, high = min(numbers), max(numbers)
@@ -52,10 +52,10 @@ def _places(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[float
         span = (scale(high) - scale(low)) or 1.0
         distinct = sorted(set(numbers))
         texts = distinct if len(distinct) <= _MOST_TEXTS else [low, *_between(low, high, is_log=is_log), high]
-        heights = [None if v is None else _height((scale(float(v)) - scale(low)) / span) for v in values]
-        return heights, [(_height((scale(v) - scale(low)) / span), shown(float(f"{v:.3g}"))) for v in texts]
+        heights = [None if v is None else (scale(float(v)) - scale(low)) / span for v in values]
+        return heights, [((scale(v) - scale(low)) / span, shown(float(f"{v:.3g}"))) for v in texts]
     words = sorted({shown(v) for v in values if v is not None})
-    place = {word: _height(i / max(1, len(words) - 1)) for i, word in enumerate(words)}
+    place = {word: i / max(1, len(words) - 1) for i, word in enumerate(words)}
     step = -(-len(words) // _MOST_TEXTS)
     return [None if v is None else place[shown(v)] for v in values], [(place[w], w) for w in words[::step]]
 
@@ -77,8 +77,6 @@ def _axis(x: float, name: str, texts: Sequence[tuple[float, str]]) -> Markup:
     line = element("path", d=f"M{x} {_TOP}V{_HEIGHT - _BOTTOM}", class_="guide")
     last = name.removesuffix(".name").rpartition(".")[2].replace("_", " ")
     head = element("text", element("title", name), last, x=x, y=18, text_anchor="middle", class_="head")
-    marks = [
-        element("text", text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "\u2026", x=x + 5, y=f"{y + 4:.1f}")
-        for y, text in texts
-    ]
+    short = [(y, text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "\u2026") for y, text in texts]
+    marks = [element("text", text, x=x + 5, y=f"{_height(y) + 4:.1f}") for y, text in short]
     return element("g", line, head, *marks)

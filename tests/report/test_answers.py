@@ -7,7 +7,9 @@ import re
 import numpy as np
 import pytest
 
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.report.answer_page import answer_section, pictures_of
 from ddp_mlp.report.answers import AnswerSheet, answer, answer_unasked
 from ddp_mlp.report.page import page_of
 from ddp_mlp.report.record import read_record
@@ -92,3 +94,13 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path):
     (record.path / "status.json").write_text('{"state": "running"}')
     assert answer_unasked(read_record(record.path)) == ""
     check(page_of([read_record(record.path)]))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, 1e300, 1e-300, np.nan, np.inf])
+def test_residuals_that_are_all_the_same_have_a_picture(rng, offset):
+    true = rng.normal(size=(20, 1))
+    schema = Schema("regression", 1, 1, ("x",), ("y",))
+    sheet = AnswerSheet(schema, "20 rows", np.arange(20), true + offset, true, {}, False, 0.5)
+    residuals = pictures_of(sheet)[1].shapes[0]
+    assert residuals.y.sum() == (20 if np.isfinite(offset) else 0)
+    assert "nan" not in answer_section(sheet).split("The worst rows")[0]
