@@ -16,15 +16,15 @@ import numpy as np
 from ddp_mlp.comm.rank_times import KINDS
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import OutputError, UsageError, printable
-from ddp_mlp.report.answer_page import pictures_of
-from ddp_mlp.report.charts import MOST_CURVES, Chart, charts_of, label_of
-from ddp_mlp.report.drawing import Picture
-from ddp_mlp.report.findings import Findings
-from ddp_mlp.report.importance import ordered
-from ddp_mlp.report.ranks_page import rank_times
-from ddp_mlp.report.record import Record
-from ddp_mlp.report.study_page import Trials, trials_of
-from ddp_mlp.report.threads import places
+from ddp_mlp.report.findings.gathering import Findings
+from ddp_mlp.report.findings.importance import ordered
+from ddp_mlp.report.pages.answer_section import pictures_of
+from ddp_mlp.report.pages.charts import MOST_CURVES, Chart, charts_of, label_of
+from ddp_mlp.report.pages.drawing import Picture
+from ddp_mlp.report.pages.ranks_section import rank_times
+from ddp_mlp.report.pages.study_section import Trials, trials_of
+from ddp_mlp.report.pages.threads import places
+from ddp_mlp.report.records.record import Record
 
 #: Inches of a figure, bars of a ranking, and the colours of the page, which eyes of every kind can tell apart.
 _SIZE, _MOST_BARS = (5.0, 3.4), 20

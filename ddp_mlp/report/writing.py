@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from ddp_mlp.durable import write_chosen, write_whole
 from ddp_mlp.errors import printable
 from ddp_mlp.plain_files import is_directory
-from ddp_mlp.report.groups import is_better_higher, score_name, score_of
-from ddp_mlp.report.listing import find_runs
-from ddp_mlp.report.page import page_of
-from ddp_mlp.report.record import Record, holds_record, read_record
+from ddp_mlp.report.pages.page import page_of
+from ddp_mlp.report.records.groups import is_better_higher, score_name, score_of
+from ddp_mlp.report.records.listing import find_runs
+from ddp_mlp.report.records.record import Record, holds_record, read_record
 from ddp_mlp.run.files.directory import REPORT
 
 if TYPE_CHECKING:
-    from ddp_mlp.report.findings import Findings
+    from ddp_mlp.report.findings.gathering import Findings
+    from ddp_mlp.report.pages.markup import Markup
 
 
 def write_report(
@@ -39,8 +40,8 @@ def write_report(
     out : Path or None
         None for ``report.html`` in the directory of the one run or study; of several, where the program was started.
     data, split : str or None
-        Rows that the models are to answer, see `ddp_mlp.report.answers.answer`; None for those that validated the one
-        run, where that is cheap.
+        Rows that the models are to answer, see `ddp_mlp.report.findings.answers.answer`; None for those that validated
+        the one run, where that is cheap.
     figures : Path or None
         Directory into which each chart is written as SVG and PDF too.
     tell : callable
@@ -56,8 +57,7 @@ def write_report(
     records = records_of(runs)
     found = _findings(records, data, split, tell)
     name = printable(runs[0].resolve().name) if len(runs) == 1 else ""
-    sections = {i: one.sections() for i, one in found.items()}
-    page = page_of(records, sections, name).encode(errors="backslashreplace")
+    page = page_of(records, _sections(found), name).encode(errors="backslashreplace")
     if figures is not None:
         from ddp_mlp.report.figures import write_figures  # loads Matplotlib
 
@@ -93,14 +93,22 @@ def _records_at(path: Path) -> list[Record]:
     return sorted(found, key=lambda one: (scores[one.path] is None, sign * (scores[one.path] or 0.0)))
 
 
+def _sections(found: Mapping[int, Findings]) -> dict[int, Markup]:
+    if not found:
+        return {}
+    from ddp_mlp.report.pages.data_sections import data_sections
+
+    return {i: data_sections(one) for i, one in found.items()}
+
+
 def _findings(
     records: Sequence[Record], data: str | None, split: str | None, tell: Callable[[str], None]
 ) -> dict[int, Findings]:
-    """Return what the data tell of runs, by their place."""
+    """Return the findings about runs whose data were asked, by their place."""
     if data is None and len(records) > 1:
         return {}
     # Kernels are loaded here alone: a page without answers needs none.
-    from ddp_mlp.report.findings import findings_on, findings_unasked
+    from ddp_mlp.report.findings.gathering import findings_on, findings_unasked
 
     if data is not None:
         return {i: findings_on(record, data, split, tell) for i, record in enumerate(records)}

@@ -10,15 +10,15 @@ import pytest
 
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import OutputError, UsageError
-from ddp_mlp.report.answers import AnswerSheet
 from ddp_mlp.report.figures import write_figures
-from ddp_mlp.report.findings import Findings
-from ddp_mlp.report.importance import Importance
-from ddp_mlp.report.record import read_record
+from ddp_mlp.report.findings.answers import AnswerSheet
+from ddp_mlp.report.findings.gathering import Findings
+from ddp_mlp.report.findings.importance import Importance
+from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import records_of
 from tests.report.made import make_run
-from tests.report.test_ranks_page import ranks
-from tests.report.test_study_page import study
+from tests.report.pages.test_ranks_section import ranks
+from tests.report.pages.test_study_section import study
 from tests.runs import ddp_mlp
 
 pytest.importorskip("matplotlib", reason="Matplotlib is not installed (pip install 'ddp-mlp[figures]')")

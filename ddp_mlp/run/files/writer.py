@@ -20,6 +20,7 @@ from ddp_mlp.config import as_toml
 from ddp_mlp.errors import DdpMlpError, StorageError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.epoch_table import EpochTable
+from ddp_mlp.run.files.event_file import EventFile
 from ddp_mlp.run.files.model_file import ModelFile
 from ddp_mlp.run.snapshot import Imprint, Snapshot
 
@@ -47,6 +48,7 @@ class RunWriter:
         self._model = ModelFile(directory.model, imprint, tell, directory.check)
         self._metrics = EpochTable(directory.metrics, tell, check=directory.check)
         self._hashes = EpochTable(directory.hashes, tell, check=directory.check)
+        self._events: EventFile | None = None
         self._newest_step = self._told_step = 0
         self._status_at = monotonic()
         self._is_failing = False
@@ -61,6 +63,8 @@ class RunWriter:
         OutputError
             If another job has taken over the run directory.
         """
+        if self._imprint.config.train.tensorboard:
+            self._events = EventFile(self._directory.path, state.progress.step, self._directory.check)
         self._directory.write_config(as_toml(self._imprint.config))
         if checkpoint:
             self.last_good = checkpoint.path.name
@@ -73,7 +77,11 @@ class RunWriter:
         """Append to the tables what the snapshots add to them; what cannot be written now comes the next time."""
         ended = [each for each in snapshots if each.ends_epoch]
         hashes = [self._imprint.hashes(each.progress.last_row, each.parameters) for each in ended]
-        self._append([cells_of(each.progress.last_row) for each in ended], hashes)
+        try:
+            self._append([cells_of(each.progress.last_row) for each in ended], hashes)
+        finally:
+            if self._events:
+                self._events.append([each.progress.last_row for each in ended])
         if snapshots and monotonic() - self._status_at >= STATUS_EVERY_S:
             self._write_status(snapshots[-1].progress)
 
@@ -164,6 +172,8 @@ class RunWriter:
         self._append()
         self._metrics.sync()
         self._hashes.sync()
+        if self._events:
+            self._events.sync()
 
     def _write_status(self, progress: Progress, checkpoint: str = "") -> None:
         told = checkpoint or self.last_good

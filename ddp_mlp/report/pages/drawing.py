@@ -1,0 +1,112 @@
+"""Small pictures of points, lines and bars as SVG, in the colours of the page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddp_mlp.report.pages.markup import Markup, element, escaped, shown
+
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 420, 300, 62, 44, 12, 12
+_COLOURS = 8
+#: Points of a scatter that are drawn; more would only cover each other.
+MOST_POINTS = 2000
+
+
+class Shape(NamedTuple):
+    """A line, a cloud of points or a row of bars.
+
+    Attributes
+    ----------
+    kind : str
+        "line", "points", "bars" (x has one edge more than y), or "guide" for a line to compare with.
+    """
+
+    kind: str
+    label: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+
+class Picture(NamedTuple):
+    """A figure with axes, as the page and files of figures show it."""
+
+    title: str
+    x_label: str
+    y_label: str
+    shapes: tuple[Shape, ...]
+
+
+def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> Markup:
+    """Return a figure with axes, shapes, and a legend where there is more than one."""
+    (x0, x1), (y0, y1) = (_limits([getattr(shape, axis) for shape in shapes]) for axis in "xy")
+    y0 = min(0.0, y0) if any(shape.kind == "bars" for shape in shapes) else y0
+    wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
+
+    def place(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        columns = _LEFT + wide * (x - x0) / (x1 - x0), _TOP + high * (1 - (y - y0) / (y1 - y0))
+        pairs: NDArray[np.float64] = np.stack(columns, axis=1)
+        return pairs.round(1)
+
+    axes = [_axis_x(v, f"{_LEFT + wide * (v - x0) / (x1 - x0):.1f}") for v in _ticks(x0, x1)]
+    axes += [_axis_y(v, f"{_TOP + high * (1 - (v - y0) / (y1 - y0)):.1f}") for v in _ticks(y0, y1)]
+    names = _text(_LEFT + wide / 2, _HEIGHT - 6, x_label, "middle"), _side(y_label, _TOP + high / 2)
+    coloured = [shape for shape in shapes if shape.kind != "guide"]
+    drawn = [_drawn(shape, coloured.index(shape) if shape in coloured else -1, place) for shape in shapes]
+    svg = element("svg", *axes, *names, *drawn, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=title)
+    items = [
+        element("li", element("span", "\u25a0", class_=f"s{i % _COLOURS}"), s.label) for i, s in enumerate(coloured)
+    ]
+    legend = [element("ul", *items, class_="legend")] if len(coloured) > 1 else []
+    return element("figure", element("figcaption", title), svg, *legend, class_="picture")
+
+
+def _limits(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    values = np.concatenate(parts)
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    return (low, high) if high > low else (low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return some four round numbers from low to high."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = float(power * min((m for m in (1, 2, 5, 10) if m * power >= rough), default=10))
+    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _drawn(shape: Shape, number: int, place: object) -> Markup:
+    assert callable(place)  # noqa: S101
+    kind = f"s{number % _COLOURS}" if number >= 0 else "guide"
+    if shape.kind == "bars":
+        low, high = place(shape.x[:-1], np.zeros(len(shape.y))), place(shape.x[1:], shape.y)
+        rects = (f"M{a} {b}V{d}H{c}V{b}" for (a, b), (c, d) in zip(low, high, strict=True))
+        return element("path", d="".join(rects), class_=f"bars {kind}")
+    good = np.isfinite(shape.x) & np.isfinite(shape.y)
+    points = place(shape.x[good], shape.y[good])
+    if shape.kind == "points":
+        return element("path", d="".join(f"M{x} {y}h0" for x, y in points), class_=f"points {kind}")
+    return element("path", d="M" + "L".join(f"{x} {y}" for x, y in points), class_=f"line {kind}")
+
+
+def _axis_x(value: float, x: str) -> Markup:
+    line = element("path", d=f"M{x} {_TOP}V{_HEIGHT - _BOTTOM}", class_="grid")
+    return Markup(line + _text(x, _HEIGHT - _BOTTOM + 15, shown(value), "middle"))
+
+
+def _axis_y(value: float, y: str) -> Markup:
+    line = element("path", d=f"M{_LEFT} {y}H{_WIDTH - _RIGHT}", class_="grid")
+    return Markup(line + _text(_LEFT - 5, float(y) + 4, shown(value), "end"))
+
+
+def _text(x: object, y: object, text: str, anchor: str) -> Markup:
+    return element("text", text, x=x, y=y, text_anchor=anchor)
+
+
+def _side(text: str, y: float) -> Markup:
+    return Markup(f'<text transform="translate(12 {y:.0f}) rotate(-90)" text-anchor="middle">{escaped(text)}</text>')
