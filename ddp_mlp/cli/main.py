@@ -35,6 +35,7 @@ COMMANDS = {
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),
     "runs": ("ddp_mlp.cli.commands.runs", "List the runs below a directory: state, best scores, what differs."),
     "report": ("ddp_mlp.cli.commands.report", "Show runs as one page: curves, settings, how to run them again."),
+    "log-to": ("ddp_mlp.cli.commands.log_to", "Hand runs on to MLflow."),
     "compare": ("ddp_mlp.cli.commands.compare", "Tell whether two runs have the same bits, and where not."),
     "checkpoint": ("ddp_mlp.cli.commands.checkpoint", "List, show and verify checkpoints."),
     "predict": ("ddp_mlp.cli.commands.predict", "Write a model's answers to a file."),
@@ -52,6 +53,7 @@ _SYNONYMS = {
     "convert": "data import", "inspect": "data inspect", "info": "data inspect", "make": "data make",
     "list": "checkpoint list", "verify": "checkpoint verify", "submit": "slurm submit", "status": "slurm status",
     "check": "doctor", "example": "demo", "ls": "runs", "history": "runs", "plot": "report", "gradient": "gradcheck",
+    "mlflow": "log-to mlflow", "wandb": "log-to mlflow", "completion": "completion install",
 }  # fmt: skip
 
 

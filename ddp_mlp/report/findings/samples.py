@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.data.dataset.dataset import Split, Wanted, open_dataset
+from ddp_mlp.data.dataset.dataset import open_dataset
+from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.training.inputs.tables import located
 from ddp_mlp.training.problem import who_validates
 

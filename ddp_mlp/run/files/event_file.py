@@ -115,7 +115,7 @@ class EventFile:
         if self._file is None:
             self._path.mkdir(exist_ok=True)
             self._n_files += 1
-            name = f"{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.{self._n_files}"
+            name = f"{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}.{self._n_files}"
             self._file = self._path / f"events.out.tfevents.{name}"
             events = [*_beginning(self._from_step), *events]
         with self._open(self._file) as file:
