@@ -95,9 +95,12 @@ def test_a_terminal_that_launch_tells_of_counts_and_nonsense_does_not():
 
 
 def test_numbers_of_a_result_can_be_read():
-    for value, text in ((719061.34, "719,061"), (9999, "9999"), (10000, "10,000"), (12345.678, "12,345.7"),
-                        (True, "True"), (0.000012345678, "1.23457e-05"), (1e30, "1e+30"), (10**40, "1" + "0" * 40), (-50000, "-50,000"),
-                        (float("nan"), "nan"), ("x\x1b", "x\\x1b")):  # fmt: skip
+    texts = {
+        "719,061": 719061.34, "9999": 9999, "10,000": 10000, "12,345.7": 12345.678, "True": True,
+        "1.23457e-05": 0.000012345678, "1e+30": 1e30, "1" + "0" * 40: 10**40, "-50,000": -50000, "nan": float("nan"),
+        "x\\x1b": "x\x1b",
+    }  # fmt: skip
+    for text, value in texts.items():
         assert shown(value) == text
 
 
@@ -111,8 +114,11 @@ def test_help_has_groups_with_every_command_once_and_examples(tmp_path):
 
 
 def test_tab_completes_commands_options_and_values(tmp_path):
-    for words, expected in (("tra", "train"), ("train --res", "--resume"), ("train --progress b", "bar"),
-                            ("data ins", "inspect"), ("completion install --shell f", "fish"), ("log-to ", "mlflow")):  # fmt: skip
+    found = {
+        "tra": "train", "train --res": "--resume", "train --progress b": "bar", "data ins": "inspect",
+        "completion install --shell f": "fish", "log-to ": "mlflow",
+    }  # fmt: skip
+    for words, expected in found.items():
         asked = {"_DDP_MLP_COMPLETE": "bash_complete", "COMP_WORDS": f"ddp-mlp {words}",
                  "COMP_CWORD": str(len(words.split(" ")))}  # fmt: skip
         done = ddp_mlp(cwd=tmp_path, launched=True, **asked)
