@@ -18,7 +18,7 @@ from ddp_mlp.errors import CheckpointError, literal
 _FREE_KEYS = {
     "data": {"train", "valid"},
     "train": {"epochs", "micro_batches", "early_stopping_patience", "target_loss"}
-    | {"timeout_s", "check_ranks_every", "shard_optimizer", "overlap"},
+    | {"timeout_s", "tensorboard", "check_ranks_every", "shard_optimizer", "overlap"},
     "checkpoint": {"every_epochs", "every_steps", "every_minutes", "keep"},
 }
 

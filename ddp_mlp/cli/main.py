@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ddp_mlp.cli.options import tell
 from ddp_mlp.cli.streams import open_streams
@@ -35,12 +36,33 @@ COMMANDS = {
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),
     "runs": ("ddp_mlp.cli.commands.runs", "List the runs below a directory: state, best scores, what differs."),
     "report": ("ddp_mlp.cli.commands.report", "Show runs as one page: curves, settings, how to run them again."),
+    "log-to": ("ddp_mlp.cli.commands.log_to", "Hand runs on to MLflow."),
     "compare": ("ddp_mlp.cli.commands.compare", "Tell whether two runs have the same bits, and where not."),
     "checkpoint": ("ddp_mlp.cli.commands.checkpoint", "List, show and verify checkpoints."),
     "predict": ("ddp_mlp.cli.commands.predict", "Write a model's answers to a file."),
     "export": ("ddp_mlp.cli.commands.export", "Write a model for other programs: ONNX, PyTorch, C, scikit-learn."),
     "import-model": ("ddp_mlp.cli.commands.import_model", "Make a model of one of PyTorch or scikit-learn."),
+    "completion": ("ddp_mlp.cli.commands.completion", "Let Tab complete commands and options in your shell."),
 }
+
+#: The commands as help shows them, in the order of use; what stands in none of them comes last.
+GROUPS = {
+    "Begin": ("demo", "doctor", "completion"),
+    "Data": ("data",),
+    "Train": ("config", "train", "launch", "slurm", "plan"),
+    "Study": ("search", "cross-validate", "ensemble"),
+    "Look": ("runs", "report", "compare", "checkpoint", "gradcheck", "log-to"),
+    "Use": ("evaluate", "predict", "export", "import-model"),
+    "Serve": ("serve", "submit", "jobs"),
+}
+_EXAMPLES = (
+    ("ddp-mlp demo --open", "a whole run in under a minute, with its report"),
+    ("ddp-mlp data import table.csv --target price --out houses.h5", "a table becomes a data set"),
+    ("ddp-mlp config init houses.h5 --out houses.toml", "a commented configuration that fits it"),
+    ("ddp-mlp launch -n 4 train houses.toml", "train on four ranks"),
+    ("ddp-mlp report runs/houses --open", "curves, answers, data and ranks on one page"),
+    ("ddp-mlp predict runs/houses new.csv --out answers.csv", "use it"),
+)
 
 
 #: The error of a group without a command, whose text is the help; click 8.1 has none and prints that itself.
@@ -54,6 +76,7 @@ _SYNONYMS = {
     "convert": "data import", "inspect": "data inspect", "info": "data inspect", "make": "data make",
     "list": "checkpoint list", "verify": "checkpoint verify", "submit": "slurm submit", "status": "slurm status",
     "check": "doctor", "example": "demo", "ls": "runs", "history": "runs", "plot": "report", "gradient": "gradcheck",
+    "mlflow": "log-to mlflow", "wandb": "log-to mlflow",
 }  # fmt: skip
 
 
@@ -91,8 +114,24 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        grouped = {name for names in GROUPS.values() for name in names}
+        for title, names in {**GROUPS, "Others": tuple(name for name in COMMANDS if name not in grouped)}.items():
+            if lines := [(name, COMMANDS[name][1]) for name in names if name in COMMANDS]:
+                with formatter.section(title):
+                    formatter.write_dl(lines)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what people type most."""
+        with formatter.section("Examples"):
+            for line, meaning in _EXAMPLES:
+                formatter.write(
+                    f"{'':{formatter.current_indent}}{line}\n{'':{formatter.current_indent + 4}}{meaning}\n"
+                )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, without importing them."""
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

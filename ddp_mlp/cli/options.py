@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from ddp_mlp.cli.terminal import coloured
 from ddp_mlp.errors import DdpMlpError, brief, literal, printable
 
 #: Seconds that a run may be limited to: 100 years.
@@ -85,7 +86,7 @@ json_option = click.option(
 
 def tell(line: str) -> None:
     """Print a line, or several, for the user on standard error: short, and escape sequences in it as text."""
-    click.echo("\n".join(printable(part) for part in brief(line).split("\n")), err=True)
+    click.echo("\n".join(coloured(printable(part)) for part in brief(line).split("\n")), err=True, color=True)
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -112,9 +113,17 @@ def print_result(result: dict[str, Any], *, as_json: bool) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a cell of a table."""
+    """Return a value as a cell of a table; of large numbers the thousands stand apart.
+
+    Examples
+    --------
+    >>> shown(719061.34), shown(0.1234567), shown(101770), shown(None)
+    ('719,061', '0.123457', '101,770', '-')
+    """
     if value is None:
         return "-"
+    if isinstance(value, int | float) and not isinstance(value, bool) and 1e4 <= abs(value) < 1e15:
+        return f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1e5 else f"{value:,.6g}"
     return f"{value:.6g}" if isinstance(value, float) else brief(printable(str(value)))
 
 

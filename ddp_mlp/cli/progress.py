@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
+import os
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ddp_mlp.cli.options import tell
+from ddp_mlp.cli.terminal import TERMINAL, has_colours, terminal_size
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
@@ -33,12 +33,14 @@ def make_progress(kind: str, comm: Communicator) -> AbstractContextManager[Shown
     """Return the display of the progress of a run on this rank.
 
     Under a launcher standard error is often a pipe that claims to be a terminal, or the
-    other way round, so that ``auto`` draws a bar only in a single process.
+    other way round, so that ``auto`` draws a bar in a single process, and where ``launch`` tells of its terminal.
     """
     if kind == "none":
         return nullcontext(Silent())
-    if kind == "bar" or (kind == "auto" and comm.world_size == 1 and sys.stderr.isatty()):
-        return Bar()
+    is_known = comm.world_size == 1 or (comm.rank == 0 and TERMINAL in os.environ)
+    size = terminal_size() if is_known else None
+    if kind == "bar" or (kind == "auto" and size is not None):
+        return Bar(*(size or (80, 25)))
     return nullcontext(Plain())
 
 
@@ -96,18 +98,25 @@ class Plain:
 class Bar:
     """Draws a bar with rate and remaining time under the lines of the epochs."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: int, lines: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        size = shutil.get_terminal_size()  # not by rich, which believes any COLUMNS
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("steps  {task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False, width=max(20, size.columns), height=size.lines),
+            # The size is not found by rich, which believes any COLUMNS.
+            console=Console(
+                stderr=True,
+                highlight=False,
+                width=columns,
+                height=lines,
+                force_terminal=TERMINAL in os.environ or None,
+                no_color=not has_colours(is_terminal=True),
+            ),
             transient=True,
         )
         self._task = self._progress.add_task("training", total=None, rate="")
@@ -136,4 +145,4 @@ class Bar:
 
     def tell(self, line: str) -> None:
         """Print a line above the bar."""
-        self._progress.console.print(line, markup=False)
+        self._progress.console.print(line, markup=False, soft_wrap=True)

@@ -73,6 +73,7 @@ _OWN = {
     "best one; 0 is off; auto is 20, and 0 where the schedule has an end.",
     "train.target_loss": "Training loss at which training ends; 0 is off.",
     "train.log_layer_norms": "Write the gradient norm of each layer into metrics.csv.",
+    "train.tensorboard": "Write events for TensorBoard into the run directory too; needs ddp-mlp[tensorboard].",
     "train.check_ranks_every": "Steps between two comparisons of the weights of all nodes; 0 is never.",
     "train.shard_optimizer": "Share the optimiser's work out between nodes; the bits are the same.",
     "train.overlap": "Let layers travel between nodes while others are computed; the bits are the same.",

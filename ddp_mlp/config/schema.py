@@ -192,6 +192,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     early_stopping_patience: Count | Literal["auto"] = "auto"
     target_loss: NonNegativeFloat = 0.0
     log_layer_norms: bool = False
+    tensorboard: bool = False
     check_ranks_every: StepCount = 200
     shard_optimizer: bool | Literal["auto"] = "auto"
     overlap: bool | Literal["auto"] = "auto"
@@ -204,8 +205,7 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class CheckpointConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """``[checkpoint]``: how often to save and how many to keep.
 
-    Each rule that is given counts; without any it is every epoch. The end of a run, and what
-    stops it, are always saved.
+    Each rule that is given counts; without any it is every epoch. The end of a run is always saved, and what stops it.
     """
 
     every_epochs: PositiveInt | None = None

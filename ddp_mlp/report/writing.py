@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ddp_mlp.durable import write_chosen, write_whole
-from ddp_mlp.report.markup import Markup, element
-from ddp_mlp.report.page import page_of
-from ddp_mlp.report.record import Record, read_record
+from ddp_mlp.errors import printable
+from ddp_mlp.plain_files import is_directory
+from ddp_mlp.report.pages.page import page_of
+from ddp_mlp.report.records.groups import is_better_higher, score_name, score_of
+from ddp_mlp.report.records.listing import find_runs
+from ddp_mlp.report.records.record import Record, holds_record, read_record
 from ddp_mlp.run.files.directory import REPORT
+
+if TYPE_CHECKING:
+    from ddp_mlp.report.findings.gathering import Findings
+    from ddp_mlp.report.pages.markup import Markup
 
 
 def write_report(
@@ -18,30 +28,41 @@ def write_report(
     *,
     data: str | None = None,
     split: str | None = None,
+    figures: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write the page of one run, or of several beside each other, and return where it is.
 
     Parameters
     ----------
+    runs : sequence of Path
+        Run directories, or directories that hold runs, such as those of studies.
     out : Path or None
-        None for ``report.html`` in the directory of the one run; of several, where the program was started.
-
+        None for ``report.html`` in the directory of the one run or study; of several, where the program was started.
     data, split : str or None
-        Rows that the models are to answer, see `ddp_mlp.report.answers.answer`; None for those that validated the one
-        run, where that is cheap.
+        Rows that the models are to answer, see `ddp_mlp.report.findings.answers.answer`; None for those that validated
+        the one run, where that is cheap.
+    figures : Path or None
+        Directory into which each chart is written as SVG and PDF too.
     tell : callable
-        Called with each line about what was understood of `data`.
+        Called with each line about what was understood of `data`, and how many figures there are.
 
     Raises
     ------
     MissingInputError, DataError, UsageError
         If one of them is no run, or cannot answer `data`.
     OutputError, StorageError
-        If the page cannot be written.
+        If the page or a figure cannot be written.
     """
-    records = [read_record(run) for run in runs]
-    page = page_of(records, _answers(records, data, split, tell)).encode(errors="backslashreplace")
+    records = records_of(runs)
+    found = _findings(records, data, split, tell)
+    name = printable(runs[0].resolve().name) if len(runs) == 1 else ""
+    page = page_of(records, _sections(found), name).encode(errors="backslashreplace")
+    if figures is not None:
+        from ddp_mlp.report.figures import write_figures  # loads Matplotlib
+
+        written = write_figures(figures, records, found.get(0) if len(records) == 1 else None)
+        tell(f"written: {figures}/ ({len(written) // 2} figures, each as SVG and PDF)")
     if out is None and len(runs) == 1:
         write_whole(runs[0] / REPORT, page)
         return runs[0] / REPORT
@@ -50,18 +71,45 @@ def write_report(
     return chosen
 
 
-def _answers(
+def records_of(runs: Sequence[Path]) -> list[Record]:
+    """Return the records of runs; in the place of a directory that holds runs, those below it, the best first.
+
+    Raises
+    ------
+    MissingInputError
+        If one of them is no run, and holds none.
+    """
+    return [record for path in runs for record in _records_at(path)]
+
+
+def _records_at(path: Path) -> list[Record]:
+    below = [] if holds_record(path) or not is_directory(path) else find_runs(path)
+    if not below:
+        return [read_record(path)]
+    found = [replace(read_record(one, with_model=False), name=printable(os.path.relpath(one, path))) for one in below]
+    score = score_name(found)
+    sign = -1.0 if is_better_higher(score) else 1.0
+    scores = {record.path: score_of(record, score) for record in found}
+    return sorted(found, key=lambda one: (scores[one.path] is None, sign * (scores[one.path] or 0.0)))
+
+
+def _sections(found: Mapping[int, Findings]) -> dict[int, Markup]:
+    if not found:
+        return {}
+    from ddp_mlp.report.pages.data_sections import data_sections
+
+    return {i: data_sections(one) for i, one in found.items()}
+
+
+def _findings(
     records: Sequence[Record], data: str | None, split: str | None, tell: Callable[[str], None]
-) -> dict[int, Markup]:
+) -> dict[int, Findings]:
+    """Return the findings about runs whose data were asked, by their place."""
     if data is None and len(records) > 1:
         return {}
     # Kernels are loaded here alone: a page without answers needs none.
-    from ddp_mlp.report.answer_page import answer_section
-    from ddp_mlp.report.answers import answer, answer_unasked
+    from ddp_mlp.report.findings.gathering import findings_on, findings_unasked
 
     if data is not None:
-        return {i: answer_section(answer(record, data, split, tell)) for i, record in enumerate(records)}
-    found = answer_unasked(records[0])
-    if isinstance(found, str):
-        return {0: element("p", found, class_="hint")} if found else {}
-    return {0: answer_section(found)}
+        return {i: findings_on(record, data, split, tell) for i, record in enumerate(records)}
+    return {0: findings_unasked(records[0])}

@@ -18,6 +18,7 @@ from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError
 from ddp_mlp.run.endings import too_late
 from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.run.files.event_file import require_tensorboard
 from ddp_mlp.run.files.nowhere import place_of_run
 from ddp_mlp.run.files.writer import RunWriter
 from ddp_mlp.run.machines import mixed_hardware
@@ -89,6 +90,8 @@ class Run:
         check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
         with agreed(self._comm):
             check_isa(self._config.train.isa)
+            if self._config.train.tensorboard:
+                require_tensorboard()
             self._hardware = describe_hardware()
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
@@ -173,8 +176,9 @@ class Run:
 
     def _write_status(self, state: str, **fields: Any) -> None:
         """Say how the run ended, and which checkpoint is there."""
-        checkpoint = self._writer.last_good if self._writer else ""
-        self._directory.write_status(state, **fields, **({"checkpoint": checkpoint} if checkpoint else {}))
+        writer = self._writer
+        told = {"checkpoint": writer.last_good, "ranks": writer.ranks} if writer else {}
+        self._directory.write_status(state, **fields, **{name: value for name, value in told.items() if value})
 
     def _on_root(self, write: Callable[[], object]) -> None:
         if self._comm.rank == 0:

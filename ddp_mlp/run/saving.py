@@ -7,8 +7,12 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, agreed, is_agreed
+from ddp_mlp.comm.rank_times import KINDS, RankTimes
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.run.files.writer import RunWriter
@@ -42,15 +46,20 @@ class Saving:
         self._state = state
         self._schedule = SaveSchedule(config.checkpoint, comm)
         self._recorder = Recorder(writer, config.checkpoint.keep) if writer else None
+        self._times = RankTimes(comm.rank_status) if comm.world_size > 1 else None
         self._check_every = config.train.check_ranks_every if len(comm.node_sizes) > 1 else 0
         self.periods = [period for period in (config.checkpoint.every_steps, self._check_every) if period]
 
     def __enter__(self) -> Self:
+        if self._times:
+            self._times.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._times:
+            self._times.__exit__(kind, error, trace)
         if self._recorder:
             self._recorder.close(abandon=error is not None and not is_agreed(error))
 
@@ -80,10 +89,23 @@ class Saving:
         if due or ends_epoch:
             self._comm.rank_status.at(f"while saving step {report.step}")
             moments = copy_moments() if due else None
+            times = self._gather_times() if due else None
             with agreed(self._comm):
-                self._hand_over(moments, ends_epoch=ends_epoch, ends_run=ends_run)
+                self._hand_over(moments, times, ends_epoch=ends_epoch, ends_run=ends_run)
 
-    def _hand_over(self, moments: Floats | None, *, ends_epoch: bool, ends_run: bool) -> None:
+    def _gather_times(self) -> NDArray[np.float64] | None:
+        """Collective. Return the seconds of each rank by kind, shape (ranks, kinds); None for one that is alone."""
+        if self._times is None:
+            return None
+        world_size = self._comm.world_size
+        table = np.zeros((world_size, len(KINDS)))
+        table[self._comm.rank] = self._times.seconds
+        self._comm.gather_rows(table, [1] * world_size)
+        return table
+
+    def _hand_over(
+        self, moments: Floats | None, times: NDArray[np.float64] | None, *, ends_epoch: bool, ends_run: bool
+    ) -> None:
         if self._recorder:
-            snapshot = Snapshot.of(self._state, moments, ends_epoch=ends_epoch)
+            snapshot = Snapshot.of(self._state, moments, ends_epoch=ends_epoch, rank_times=times)
             (self._recorder.finish if ends_run else self._recorder.record)(snapshot)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, checkpoint_image
 from ddp_mlp.checkpoint.history import Cells, cells_of
 from ddp_mlp.checkpoint.model import Model
@@ -30,6 +33,8 @@ class Snapshot:
         Parameters after the best epoch so far, which training replaces and never changes.
     ends_epoch : bool
         Whether an epoch ends here, of which `progress` holds the row.
+    rank_times : ndarray of float64, shape (ranks, kinds), or None
+        Seconds of each rank since the start, see `ddp_mlp.comm.rank_times`.
     """
 
     parameters: Floats
@@ -37,11 +42,15 @@ class Snapshot:
     best: Floats | None
     progress: Progress
     ends_epoch: bool
+    rank_times: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, state: TrainState, moments: Floats | None, *, ends_epoch: bool) -> Self:
+    def of(
+        cls, state: TrainState, moments: Floats | None, *, ends_epoch: bool,
+        rank_times: NDArray[np.float64] | None = None,
+    ) -> Self:  # fmt: skip
         """Copy a state between two steps; of the moments, whole, take over a copy."""
-        return cls(state.parameters.copy(), moments, state.best, replace(state.progress), ends_epoch)
+        return cls(state.parameters.copy(), moments, state.best, replace(state.progress), ends_epoch, rank_times)
 
     @property
     def step(self) -> int:

@@ -93,6 +93,7 @@ class Trainer:
             started = perf_counter()
             before = (self._engine.clock.compute_s, self._engine.clock.communicate_s)
             first_position = progress.position
+            self._comm.rank_status.at(f"while ordering the rows of epoch {progress.epoch + 1}")
             train_ids = self._problem.train_ids
             self._engine.order[:] = epoch_order(train_ids, self._config.train.seed, progress.epoch)
             self._engine.draw_for(self._config.train.seed, progress.epoch)

@@ -354,6 +354,7 @@ def test_every_key_is_free_or_checked() -> None:
         "train.epochs",
         "train.micro_batches",
         "train.timeout_s",
+        "train.tensorboard",
         "train.check_ranks_every",
         "train.shard_optimizer",
         "train.overlap",

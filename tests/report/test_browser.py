@@ -11,6 +11,8 @@ import pytest
 from ddp_mlp.report.writing import write_report
 from tests.report.browser import Tab, chromium, needs_chromium
 from tests.report.made import make_run
+from tests.report.pages.test_ranks_section import ranks
+from tests.report.pages.test_study_section import study
 from tests.runs import MOONS, make_data, train_here
 
 #: Where pictures of the pages are left for people, if anywhere.
@@ -24,7 +26,6 @@ RESTART = ("2026-01-02T03:05:00Z stopped by SIGTERM at step 55, state saved; go 
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     single = {
-        "restarted": make_run(folder / "restarted", log=RESTART),
         "running": make_run(folder / "running", done=5, state="running"),
         "diverged": make_run(folder / "diverged", done=4, state="failed", reason=REASON),
         "one": make_run(folder / "one", 1),
@@ -32,11 +33,17 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "long": make_run(folder / "long", 10_000),
         "evil": make_run(folder / "<img src=http:x onerror=console.log(1)>", log=("<script>console.log(2)</script>",)),
     }
+    single["restarted"] = make_run(folder / "on ranks", log=RESTART, ranks=ranks([3.0, 2.0], [0.0, 1.0]))
     several = [make_run(folder / f"r{i}", 10 + i, rate=0.01 * (i + 1)) for i in range(5)]
     make_data(folder, "moons", 100)
     (folder / "c.toml").write_text(MOONS + "learning_rate = 0.01\n[train]\nepochs = 2\n")
     train_here(folder, "moons")
     single["answers"] = folder / "moons"
+    make_data(folder, "sine", 100)
+    (folder / "c.toml").write_text(MOONS.replace("moons", "sine") + "[train]\nepochs = 2\nlog_layer_norms = true\n")
+    train_here(folder, "sine")
+    single["regression"] = folder / "sine"
+    single["study"] = study(folder / "study")
     return {name: write_report([path]) for name, path in single.items()} | {
         "five": write_report(several, folder / "five.html")
     }
@@ -104,6 +111,25 @@ def test_elements_have_names_and_text_its_contrast(tab, pages):
         lowest = tab.value(_CONTRAST)
         assert lowest["ratio"] >= 4.5, lowest
 
+
+def test_axe_finds_no_serious_fault(tab, pages):
+    """Axe-core is no part of this project: DDP_MLP_AXE names its axe.min.js (npm pack axe-core)."""
+    given = os.environ.get("DDP_MLP_AXE", "")
+    if not given and not os.environ.get("DDP_MLP_REQUIRE_AXE"):
+        pytest.skip("axe-core is not here (npm pack axe-core, and DDP_MLP_AXE=.../axe.min.js)")
+    script, faults = Path(given).read_text(), {}
+    for name in ("restarted", "diverged", "answers", "regression", "study", "five", "none", "long"):
+        for scheme, width in (("light", 1400), ("dark", 390)):
+            tab.show(pages[name], scheme=scheme, width=width)
+            tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            tab.value(f"{script}; 0")
+            faults[name, scheme] = tab.value(_AXE)
+    assert {place: found for place, found in faults.items() if found} == {}
+
+
+_AXE = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
+  .filter((one) => ["serious", "critical"].includes(one.impact))
+  .map((one) => one.id + ": " + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")))"""
 
 _UNNAMED = """[...document.querySelectorAll('button, input, .plot, .wide')].filter((e) =>
   !(e.ariaLabel || e.textContent.trim() || e.labels?.[0]?.textContent.trim())).length"""

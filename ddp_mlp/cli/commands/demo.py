@@ -26,6 +26,7 @@ learning_rate = 0.05
 [train]
 epochs = 20
 global_batch_size = 64
+log_layer_norms = true            # the report shows the gradient norm of each layer
 """
 
 

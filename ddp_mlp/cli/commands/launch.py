@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ddp_mlp.cli.options import MOST_RANKS, RESTARTS, THREADS, ParamType, tell
+from ddp_mlp.cli.terminal import TERMINAL, terminal_size
 from ddp_mlp.errors import literal
 
 #: Stands for a number of ranks that is to be found.
 AUTO = 0
+_SHOW_CURSOR = "\x1b[?25h"
 
 
 class RankCount(ParamType[int]):
@@ -123,4 +128,21 @@ def launch(
         n_ranks, threads_per_rank = _choose(command)
     hosts = read_hosts(hostfile) if hostfile else ()
     n_ranks = ranks_on(hosts, n_ranks) if hosts else n_ranks or 1
-    sys.exit(start(n_ranks, threads_per_rank, command, tell, max_restarts, hosts))
+    with _shared_terminal():
+        code = start(n_ranks, threads_per_rank, command, tell, max_restarts, hosts)
+    sys.exit(code)
+
+
+@contextmanager
+def _shared_terminal() -> Iterator[None]:
+    """Tell ranks of the terminal of this process, if it has one; show the cursor again that a killed one has hidden."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    columns, lines = terminal_size() or (80, 25)
+    os.environ[TERMINAL] = f"{columns}x{lines}"
+    try:
+        yield
+    finally:
+        del os.environ[TERMINAL]
+        click.echo(_SHOW_CURSOR, nl=False, err=True, color=True)

@@ -18,23 +18,30 @@ from ddp_mlp.cli.options import tell
 )
 @click.option("--data", metavar="DATA", help="Rows to answer (F.h5 or a table) [default: those that validated].")
 @click.option("--split", help="Split of DATA [default: test, else valid, else train].")
+@click.option(
+    "--figures", type=click.Path(path_type=Path), metavar="DIR", help="Write each chart into DIR too, as SVG and PDF."
+)
 @click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
-def report(runs: tuple[Path, ...], out: Path | None, data: str | None, split: str | None, opens: bool) -> None:
+def report(
+    runs: tuple[Path, ...], out: Path | None, data: str | None, split: str | None, figures: Path | None, opens: bool
+) -> None:
     """Show RUN... as one HTML file that needs nothing else: curves, settings, how to run it again.
 
-    Several runs are laid over each other, with a table of what differs. A run may be going on: the page shows it as
-    it is now.
+    Several runs are laid over each other, with a table of what differs; the directory of a study stands for its
+    trials. A run may be going on: the page shows it as it is now.
 
     \b
     ddp-mlp report runs/mnist --open
     ddp-mlp report runs/mnist runs/mnist-2 --out both.html
+    ddp-mlp report runs/mnist-search
+    ddp-mlp report runs/mnist --figures paper/figures
     """  # noqa: D301 - a sign for click
     from ddp_mlp.errors import UsageError
     from ddp_mlp.report.writing import write_report
 
     if split and not data:
         raise UsageError("--split is of --data, which is missing")
-    path = write_report(runs, out, data=data, split=split, tell=tell)
+    path = write_report(runs, out, data=data, split=split, figures=figures, tell=tell)
     tell(f"written: {path}")
     if opens:
         show_page(path)

@@ -10,7 +10,7 @@ import click
 from ddp_mlp.cli.options import json_option, print_json, shown, tell
 
 if TYPE_CHECKING:
-    from ddp_mlp.report.listing import Listing
+    from ddp_mlp.report.records.listing import Listing
 
 _SORTS = ("name", "state", "epochs", "when", "loss", "accuracy", "rmse", "r2")
 
@@ -21,7 +21,7 @@ _SORTS = ("name", "state", "epochs", "when", "loss", "accuracy", "rmse", "r2")
 @json_option
 def runs(directory: Path, sort: str, as_json: bool) -> None:
     """List the runs below DIR [default: runs]: state, epochs, best scores, when, and the settings that differ."""
-    from ddp_mlp.report.listing import listing_of, sorted_by
+    from ddp_mlp.report.records.listing import listing_of, sorted_by
 
     lines = sorted_by(listing_of(directory), sort)
     if as_json:

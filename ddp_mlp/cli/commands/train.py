@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     envvar="DDP_MLP_PROGRESS",
-    help="auto: a bar in a terminal of a single process, sparse lines elsewhere.",
+    help="auto: a bar in a terminal, of `launch` too; sparse lines elsewhere.",
 )
 @click.option("--max-time", type=DURATION, help="Save and stop after this long, such as 3h50m, 90m or 45s.")
 @click.option("--dry-run", is_flag=True, help="Check the configuration and print every key, as `config show`.")

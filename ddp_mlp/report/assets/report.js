@@ -19,6 +19,12 @@
   const shown = (value) => value === null || value === undefined ? "–"
     : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-4) ? value.toExponential(3) : String(+value.toPrecision(5));
 
+  // As short as an axis needs it: 2.5M, 30k, 0.001.
+  const brief = (value) => {
+    const size = Math.abs(value), [unit, sign] = size >= 1e9 ? [1e9, "G"] : size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
+    return size !== 0 && (size < 1e-4 || size >= 1e12) ? value.toExponential(0) : String(+(value / unit).toPrecision(4)) + sign;
+  };
+
   // An exponential mean over epochs: thinned curves are smoothed as if all their epochs were there.
   const smoothed = (x, y) => {
     if (!smoothing) return y;
@@ -88,7 +94,7 @@
     legend: { show: false },
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
     axes: [{ ...axis(32), values: (u, ticks) => ticks.map((t) => (Number.isInteger(t) ? t : "")) },
-      { ...axis(62), values: (u, ticks) => ticks.map((t) => (t === null ? "" : shown(t))) }],
+      { ...axis(62), values: (u, ticks) => ticks.map((t) => (t === null ? "" : brief(t))) }],
     series: [{}, ...chart.lines.map((line) => ({
       label: line.label, stroke: () => colour(line.colour), dash: line.dash, width: line.width, spanGaps: false,
       points: { show: line.points, size: 5 },

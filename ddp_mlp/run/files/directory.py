@@ -22,6 +22,7 @@ from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, write_whole
 from ddp_mlp.errors import OutputError, UsageError, printable
 from ddp_mlp.plain_files import leads_to_a_stranger, open_own
+from ddp_mlp.run.files.event_file import remove_events
 
 #: Files of a run beside its checkpoints: those that are replaced as a whole, and those that grow.
 _REPLACED = ("config.toml", "status.json", "model.h5")
@@ -146,6 +147,7 @@ class RunDirectory:
             for path in (*checkpoints, *(self.path / name for name in names), self.path / "config.toml"):
                 if os.path.lexists(path):
                     remove(path, self.check)
+            remove_events(self.path, lambda path: remove(path, self.check))
         except OSError as error:
             raise OutputError(f"cannot remove the run in {self.path}: {error.strerror}") from None
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
 from ddp_mlp.checkpoint.history import Cells, cells_of
 from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.comm.rank_times import KINDS
 from ddp_mlp.config import as_toml
 from ddp_mlp.errors import DdpMlpError, StorageError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.epoch_table import EpochTable
+from ddp_mlp.run.files.event_file import EventFile
 from ddp_mlp.run.files.model_file import ModelFile
 from ddp_mlp.run.snapshot import Imprint, Snapshot
 
@@ -32,16 +35,20 @@ class RunWriter:
     ----------
     last_good : str
         Name of the newest checkpoint that was told of; empty before the first.
+    ranks : dict of str to list of float
+        Seconds of each rank by kind, since the start; empty where one is alone.
     """
 
     def __init__(self, directory: RunDirectory, imprint: Imprint, tell: Callable[[str], None]) -> None:
         self.last_good = ""
+        self.ranks: dict[str, list[float]] = {}
         self._directory = directory
         self._imprint = imprint
         self._tell = tell
         self._model = ModelFile(directory.model, imprint, tell, directory.check)
         self._metrics = EpochTable(directory.metrics, tell, check=directory.check)
         self._hashes = EpochTable(directory.hashes, tell, check=directory.check)
+        self._events: EventFile | None = None
         self._newest_step = self._told_step = 0
         self._status_at = monotonic()
         self._is_failing = False
@@ -56,6 +63,8 @@ class RunWriter:
         OutputError
             If another job has taken over the run directory.
         """
+        if self._imprint.config.train.tensorboard:
+            self._events = EventFile(self._directory.path, state.progress.step, self._directory.check)
         self._directory.write_config(as_toml(self._imprint.config))
         if checkpoint:
             self.last_good = checkpoint.path.name
@@ -68,7 +77,11 @@ class RunWriter:
         """Append to the tables what the snapshots add to them; what cannot be written now comes the next time."""
         ended = [each for each in snapshots if each.ends_epoch]
         hashes = [self._imprint.hashes(each.progress.last_row, each.parameters) for each in ended]
-        self._append([cells_of(each.progress.last_row) for each in ended], hashes)
+        try:
+            self._append([cells_of(each.progress.last_row) for each in ended], hashes)
+        finally:
+            if self._events:
+                self._events.append([each.progress.last_row for each in ended])
         if snapshots and monotonic() - self._status_at >= STATUS_EVERY_S:
             self._write_status(snapshots[-1].progress)
 
@@ -91,6 +104,7 @@ class RunWriter:
         try:
             if snapshot.step >= self._told_step:  # else a newer one has been told of, with its model
                 self._model.keep(snapshot.progress, snapshot.best)
+                self.ranks = _by_kind(snapshot)
                 self._write_status(snapshot.progress, path.name)
                 self._told_step = snapshot.step
             self._directory.log(f"saved {path.name}")
@@ -158,12 +172,22 @@ class RunWriter:
         self._append()
         self._metrics.sync()
         self._hashes.sync()
+        if self._events:
+            self._events.sync()
 
     def _write_status(self, progress: Progress, checkpoint: str = "") -> None:
         told = checkpoint or self.last_good
-        self._directory.write_status("running", epoch=progress.epoch, step=progress.step, checkpoint=told or None)
+        position = {"epoch": progress.epoch, "step": progress.step}
+        ranks: dict[str, Any] = {"ranks": self.ranks} if self.ranks else {}
+        self._directory.write_status("running", **position, checkpoint=told or None, **ranks)
         self.last_good = told
         self._status_at = monotonic()
+
+
+def _by_kind(snapshot: Snapshot) -> dict[str, list[float]]:
+    """Return the seconds of each rank by kind."""
+    times = snapshot.rank_times
+    return {} if times is None else {f"{k}_s": times[:, i].round(3).tolist() for i, k in enumerate(KINDS)}
 
 
 def _in_order(rows: Sequence[Cells]) -> list[Cells]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ddp_mlp.report.markup import Markup, as_data, duration, element, escaped, shown, table
+from ddp_mlp.report.pages.markup import Markup, as_data, duration, element, escaped, shown, table
 
 EVIL = "<script>alert(1)</script>\"'&\x1b[2J"
 

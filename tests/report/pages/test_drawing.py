@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from ddp_mlp.report.drawing import Shape, picture
+from ddp_mlp.report.pages.drawing import Shape, picture
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])

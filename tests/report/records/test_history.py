@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.report.history import History, read_history, shown_positions
+from ddp_mlp.report.records.history import History, read_history, shown_positions
 from tests.report.made import make_run
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ddp_mlp.report.record import Record
+from ddp_mlp.report.records.record import Record
 
 #: Keys that have nothing to do with the result.
-_ASIDE = {"train.timeout_s", "checkpoint.keep", "checkpoint.every_epochs", "checkpoint.every_steps"}
+_ASIDE = {
+    "train.timeout_s",
+    "train.tensorboard",
+    "checkpoint.keep",
+    "checkpoint.every_epochs",
+    "checkpoint.every_steps",
+}
 
 
 def flat(tables: dict[str, Any], before: str = "") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.core.metrics import roc_auc
-from ddp_mlp.report.quality import calibration, class_losses, precision_recall, roc_curve, worst
+from ddp_mlp.report.findings.quality import calibration, class_losses, precision_recall, roc_curve, worst
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -16,7 +16,7 @@ from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError, MissingInputError, printable
 from ddp_mlp.plain_files import is_directory, read_json, read_lines, read_whole
-from ddp_mlp.report.history import History, read_history
+from ddp_mlp.report.records.history import History, read_history
 from ddp_mlp.run.files.lock_owner import read_owner, start_of
 
 _MOST_CONFIG_BYTES = 2**20

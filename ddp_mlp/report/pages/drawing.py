@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.report.markup import Markup, element, escaped, shown
+from ddp_mlp.report.pages.markup import Markup, element, escaped, shown
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 420, 300, 62, 44, 12, 12
 _COLOURS = 8
@@ -30,6 +30,15 @@ class Shape(NamedTuple):
     label: str
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+
+
+class Picture(NamedTuple):
+    """A figure with axes, as the page and files of figures show it."""
+
+    title: str
+    x_label: str
+    y_label: str
+    shapes: tuple[Shape, ...]
 
 
 def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> Markup:

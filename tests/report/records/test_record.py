@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from ddp_mlp.errors import MissingInputError
-from ddp_mlp.report.record import Mark, read_record
+from ddp_mlp.report.records.record import Mark, read_record
 from ddp_mlp.run.files.lock_owner import this_process
 from tests.report.made import make_run
 

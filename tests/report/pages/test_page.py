@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from ddp_mlp.report.page import comparison, page_of
-from ddp_mlp.report.record import Record, read_record
+from ddp_mlp.report.pages.page import comparison, page_of
+from ddp_mlp.report.records.record import Record, read_record
 from tests.report.made import make_run
-from tests.report.test_markup import EVIL
+from tests.report.pages.test_markup import EVIL
 
 MOST_BYTES = 1_500_000
 

@@ -7,12 +7,14 @@ import re
 import numpy as np
 import pytest
 
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.report.answers import AnswerSheet, answer, answer_unasked
-from ddp_mlp.report.page import page_of
-from ddp_mlp.report.record import read_record
+from ddp_mlp.report.findings.answers import AnswerSheet, answer, answer_unasked
+from ddp_mlp.report.pages.answer_section import answer_section, pictures_of
+from ddp_mlp.report.pages.page import page_of
+from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import write_report
-from tests.report.test_page import check
+from tests.report.pages.test_page import check
 from tests.runs import ddp_mlp, make_data, train_here
 
 _CONFIG = '[data]\ntrain = "{name}.h5"\nvalid_fraction = 0.2\n[model]\nhidden = [8]\n[train]\nepochs = 3\n'
@@ -92,3 +94,13 @@ def test_a_run_that_goes_on_is_left_alone(tmp_path):
     (record.path / "status.json").write_text('{"state": "running"}')
     assert answer_unasked(read_record(record.path)) == ""
     check(page_of([read_record(record.path)]))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, 1e300, 1e-300, np.nan, np.inf])
+def test_residuals_that_are_all_the_same_have_a_picture(rng, offset):
+    true = rng.normal(size=(20, 1))
+    schema = Schema("regression", 1, 1, ("x",), ("y",))
+    sheet = AnswerSheet(schema, "20 rows", np.arange(20), true + offset, true, {}, False, 0.5)
+    residuals = pictures_of(sheet)[1].shapes[0]
+    assert residuals.y.sum() == (20 if np.isfinite(offset) else 0)
+    assert "nan" not in answer_section(sheet).split("The worst rows")[0]

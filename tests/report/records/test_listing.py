@@ -6,7 +6,7 @@ import pytest
 
 from ddp_mlp.cli.commands.runs import _SORTS
 from ddp_mlp.errors import MissingInputError
-from ddp_mlp.report.listing import SORTS, find_runs, listing_of, sorted_by
+from ddp_mlp.report.records.listing import SORTS, find_runs, listing_of, sorted_by
 from tests.report.made import make_run
 from tests.runs import ddp_mlp
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ddp_mlp.report.differences import differences
-from ddp_mlp.report.record import read_record
+from ddp_mlp.report.records.differences import differences
+from ddp_mlp.report.records.record import read_record
 from tests.report.made import make_run
 
 

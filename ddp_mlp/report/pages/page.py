@@ -12,14 +12,18 @@ from string import Template
 
 import numpy as np
 
-from ddp_mlp.report.charts import MOST_CURVES, Chart, charts_of, curves, label_of
-from ddp_mlp.report.differences import differences, flat
-from ddp_mlp.report.facts import METRICS, commands, facts, headline, trouble
-from ddp_mlp.report.markup import Markup, as_data, element, escaped, joined, shown, table
-from ddp_mlp.report.record import Record
+from ddp_mlp.report.pages.charts import MOST_CURVES, Chart, charts_of, curves, label_of
+from ddp_mlp.report.pages.facts import METRICS, commands, facts, headline, trouble
+from ddp_mlp.report.pages.markup import Markup, as_data, element, escaped, joined, shown, table
+from ddp_mlp.report.pages.ranks_section import ranks_section
+from ddp_mlp.report.pages.study_section import study_section
+from ddp_mlp.report.records.differences import differences, flat
+from ddp_mlp.report.records.record import Record
 
 #: Epochs in the table of numbers.
 _ROWS = 24
+#: Runs of several that have a part of their own.
+_MOST_DETAILS = 50
 _SLIDER = Markup('<input id="smoothing" type="range" min="0" max="0.98" step="0.02" value="0">')
 _HINT = (
     "Vertical lines: dashed the best epoch, solid a stop, dotted where it went on. "
@@ -27,18 +31,20 @@ _HINT = (
 )
 
 
-def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = None) -> str:
+def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = None, name: str = "") -> str:
     """Return the page of one run, or of several beside each other.
 
     Parameters
     ----------
     answers : dict of int to Markup
         The part about answers of runs that have one, by their place.
+    name : str
+        Of all of them, such as that of a study.
     """
     answers = answers or {}
     data = curves(records)
     is_one = len(records) == 1
-    title = records[0].name if is_one else f"{len(records)} runs"
+    title = records[0].name if is_one else name or f"{len(records)} runs"
     body = _one_run(records[0], answers) if is_one else _several_runs(records, answers)
     style = "\n".join(map(_asset, ("uPlot.min.css", "report.css")))
     scripts = _asset("uPlot.iife.min.js"), _asset("report.js")
@@ -82,6 +88,7 @@ def _one_run(record: Record, answers: Mapping[int, Markup]) -> Markup:
             *(element("p", line, class_="trouble", role="alert") for line in trouble(record)),
             element("dl", *(joined([element("dt", n), element("dd", v)]) for n, v in facts(record)), class_="facts"),
             _charts([record]),
+            *ranks_section(record),
             *answers.values(),
             *([_numbers(record)] if len(record.history.epochs) else []),
             _commands(record),
@@ -98,10 +105,11 @@ def _several_runs(records: Sequence[Record], answers: Mapping[int, Markup]) -> M
     return joined(
         [
             element("p", text),
+            *study_section(records),
             table(*comparison(records), caption="Runs, and what differs", sortable=True),
             *(element("p", element("strong", f"{one.name}: "), line, class_="trouble") for one, line in found),
             _charts(records[:MOST_CURVES]),
-            *(_of_several(record, _part(answers, i)) for i, record in enumerate(records)),
+            *(_of_several(record, _part(answers, i)) for i, record in enumerate(records[:_MOST_DETAILS])),
         ]
     )  # fmt: skip
 

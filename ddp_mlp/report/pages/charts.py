@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ddp_mlp.report.history import Numbers, shown_positions
-from ddp_mlp.report.record import Record
+from ddp_mlp.report.records.history import Numbers, shown_positions
+from ddp_mlp.report.records.record import Record
 
 #: Parts into which the epochs of all runs together are cut: two pixels each, for one run on a wide screen.
 _BUCKETS = 400

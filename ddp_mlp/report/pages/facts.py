@@ -6,8 +6,8 @@ import shlex
 from typing import Any
 
 from ddp_mlp.errors import literal, printable
-from ddp_mlp.report.markup import duration, shown
-from ddp_mlp.report.record import Record
+from ddp_mlp.report.pages.markup import duration, shown
+from ddp_mlp.report.records.record import Record
 
 #: Names of metrics for a person.
 METRICS = {

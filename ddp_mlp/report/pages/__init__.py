@@ -1,0 +1,1 @@
+"""Pages and their parts: markup, charts, pictures and sections."""

@@ -1,0 +1,82 @@
+"""Parallel coordinates as SVG: a line for each trial, through its setting on each axis to its score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ddp_mlp.report.pages.markup import Markup, element, shown
+
+_AXIS, _HEIGHT, _TOP, _BOTTOM, _SIDE = 150, 320, 34, 14, 70
+#: Texts beside an axis, and letters of one.
+_MOST_TEXTS, _LETTERS = 9, 14
+#: An axis is logarithmic where its values are positive and the highest is so many times the lowest.
+_LOG_FROM = 50.0
+
+
+def parallel_coordinates(title: str, names: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]]) -> Markup:
+    """Return a figure; the first row is the best and stands out, later ones are the paler the further down they are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the axes.
+    rows : sequence of (str, sequence)
+        Name of each trial, and its value on each axis; a line ends where there is none.
+    """
+    axes = [places([row[1][i] for row in rows]) for i in range(len(names))]
+    width = 2 * _SIDE + _AXIS * (len(names) - 1)
+    parts = [_axis(_SIDE + _AXIS * i, name, axes[i][1]) for i, name in enumerate(names)]
+    for rank in reversed(range(len(rows))):  # the best is drawn last, above all others
+        name, values = rows[rank]
+        points = [(_SIDE + _AXIS * i, axes[i][0][rank]) for i in range(len(names))]
+        known = [f"{x} {_height(y):.1f}" for x, y in points if y is not None]
+        said = ", ".join(f"{key} {shown(value)}" for key, value in zip(names, values, strict=True))
+        kind = "thread best" if rank == 0 else "thread"
+        pale = f"{0.75 - 0.6 * rank / max(1, len(rows) - 1):.2f}" if rank else "1"
+        path = element("path", element("title", f"{name}: {said}"), d="M" + "L".join(known), class_=kind, opacity=pale)
+        parts += [path] if len(known) > 1 else []
+    svg = element("svg", *parts, viewBox=f"0 0 {width} {_HEIGHT}", role="img", aria_label=title, width=width)
+    box = element("div", svg, class_="wide", tabindex=0, role="region", aria_label=title)
+    return element("figure", element("figcaption", title), box, class_="picture threads")
+
+
+def places(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[float, str]]]:
+    """Return the part of an axis at which each value lies, 0 to 1, and the texts beside the axis with theirs."""
+    numbers = [float(v) for v in values if _is_number(v)]
+    if numbers and all(v is None or _is_number(v) for v in values):
+        low, high = min(numbers), max(numbers)
+        is_log = low > 0 and high / low >= _LOG_FROM
+        scale = math.log if is_log else float
+        span = (scale(high) - scale(low)) or 1.0
+        distinct = sorted(set(numbers))
+        texts = distinct if len(distinct) <= _MOST_TEXTS else [low, *_between(low, high, is_log=is_log), high]
+        heights = [None if v is None else (scale(float(v)) - scale(low)) / span for v in values]
+        return heights, [((scale(v) - scale(low)) / span, shown(float(f"{v:.3g}"))) for v in texts]
+    words = sorted({shown(v) for v in values if v is not None})
+    place = {word: i / max(1, len(words) - 1) for i, word in enumerate(words)}
+    step = -(-len(words) // _MOST_TEXTS)
+    return [None if v is None else place[shown(v)] for v in values], [(place[w], w) for w in words[::step]]
+
+
+def _between(low: float, high: float, *, is_log: bool) -> list[float]:
+    parts = [i / 4 for i in (1, 2, 3)]
+    return [low * (high / low) ** p if is_log else low + (high - low) * p for p in parts]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _height(part: float) -> float:
+    return _HEIGHT - _BOTTOM - part * (_HEIGHT - _BOTTOM - _TOP)
+
+
+def _axis(x: float, name: str, texts: Sequence[tuple[float, str]]) -> Markup:
+    line = element("path", d=f"M{x} {_TOP}V{_HEIGHT - _BOTTOM}", class_="guide")
+    last = name.removesuffix(".name").rpartition(".")[2].replace("_", " ")
+    head = element("text", element("title", name), last, x=x, y=18, text_anchor="middle", class_="head")
+    short = [(y, text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "\u2026") for y, text in texts]
+    marks = [element("text", text, x=x + 5, y=f"{_height(y) + 4:.1f}") for y, text in short]
+    return element("g", line, head, *marks)

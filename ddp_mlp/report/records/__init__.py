@@ -1,0 +1,1 @@
+"""Runs as their files tell them, one by one and beside each other."""

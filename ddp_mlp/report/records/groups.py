@@ -1,0 +1,90 @@
+"""Groups of runs that differ in nothing but their seed or fold, and the score that runs are compared by."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ddp_mlp.report.records.differences import differences
+from ddp_mlp.report.records.record import Record
+
+#: Keys by which runs are repeats of each other, and scores of which more is better.
+_REPEATS = {"data.fold", "data.folds", "data.split_seed", "train.seed"}
+_MORE_IS_BETTER = {"valid_accuracy", "valid_r2"}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that are repeats of each other.
+
+    Attributes
+    ----------
+    values : dict of str to Any
+        The settings in which groups differ.
+    records : tuple of Record
+    scores : tuple of float
+        Of those that have one, at their best epochs.
+    """
+
+    values: dict[str, Any]
+    records: tuple[Record, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of its run, or of the directory that holds its runs."""
+        first = self.records[0].name
+        return first if len(self.records) == 1 else first.rpartition("/")[0] or f"{len(self.records)} runs"
+
+    @property
+    def mean(self) -> float | None:
+        """Mean score; None without one."""
+        return statistics.fmean(self.scores) if self.scores else None
+
+    @property
+    def spread(self) -> float | None:
+        """Sample standard deviation of the scores; None of fewer than two."""
+        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
+
+
+def score_name(records: Sequence[Record]) -> str:
+    """Return the column that runs are compared by: the loss where all measure it alike, else accuracy or RMSE."""
+    named = [set(record.history.named()) for record in records if len(record.history.epochs)]
+    common = set.intersection(*named) if named else set()
+    units = {record.status.get("loss_unit") for record in records} - {None}
+    order = ["valid_loss", "valid_accuracy", "valid_rmse", "train_loss"]
+    if len(units) > 1:
+        order = [*order[1:3], "valid_loss", "train_loss"]
+    return next((name for name in order if name in common), "train_loss")
+
+
+def score_of(record: Record, name: str) -> float | None:
+    """Return the score of the best epoch of a run; None where it has none that is a number."""
+    value = record.history.at(name, record.history.best)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def is_better_higher(name: str) -> bool:
+    """Tell whether more of a score is better."""
+    return name in _MORE_IS_BETTER
+
+
+def groups_of(records: Sequence[Record], score: str) -> list[Group]:
+    """Return the groups of runs, the best mean score first, those without a score last."""
+    differing = {key: values for key, values in differences(records).items() if key not in _REPEATS}
+    members: dict[str, list[int]] = {}
+    for i in range(len(records)):
+        members.setdefault(repr([values[i] for values in differing.values()]), []).append(i)
+    groups = [
+        Group(
+            {key: values[places[0]] for key, values in differing.items()},
+            tuple(records[i] for i in places),
+            tuple(v for i in places if (v := score_of(records[i], score)) is not None),
+        )
+        for places in members.values()
+    ]
+    sign = -1.0 if is_better_higher(score) else 1.0
+    return sorted(groups, key=lambda group: (group.mean is None, sign * (group.mean or 0.0)))

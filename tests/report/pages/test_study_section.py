@@ -1,0 +1,81 @@
+"""Studies in a page: repeats have mean and spread, trials a line through their settings, the best one first."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from ddp_mlp.errors import MissingInputError
+from ddp_mlp.report.pages.markup import table
+from ddp_mlp.report.pages.threads import parallel_coordinates
+from ddp_mlp.report.records.groups import groups_of, score_name, score_of
+from ddp_mlp.report.writing import records_of, write_report
+from tests.report.made import HEADER, make_run
+from tests.report.pages.test_page import check, data_of
+
+
+def study(folder, n_trials=4, n_folds=2):
+    """Trials whose best loss grows with the distance of the rate from 0.04, in folds of slightly other losses."""
+    for trial in range(n_trials):
+        for fold in range(n_folds):
+            path = make_run(folder / f"trial-{trial:03}" / f"fold-{fold}", 3, rate=0.01 * 4**trial)
+            config = path / "config.toml"
+            config.write_text(config.read_text().replace("[model]", f"fold = {fold}\nfolds = {n_folds}\n[model]"))
+            loss = 1 + abs(trial - 1) + 0.1 * fold
+            (path / "metrics.csv").write_text(f"{HEADER}\n1,10,{loss},{loss},0.5,0.1,1,1e4,1,1,1,1\n")
+    return folder
+
+
+def test_folds_are_repeats_of_a_trial_and_the_best_mean_comes_first(tmp_path):
+    records = records_of([study(tmp_path / "s")])
+    assert len(records) == 8
+    assert score_name(records) == "valid_loss"
+    groups = groups_of(records, "valid_loss")
+    assert [group.name for group in groups] == ["trial-001", "trial-000", "trial-002", "trial-003"]
+    assert groups[0].values == {"optimizer.learning_rate": 0.04}
+    assert groups[0].mean == pytest.approx(1.05)
+    assert groups[0].spread == pytest.approx(statistics.stdev([1.0, 1.1]))
+    text = write_report([tmp_path / "s"]).read_text()
+    page = check(text)
+    for part in ("the thick line is the best, trial-001", "over folds or seeds", "trial-003/fold-1"):
+        assert part in page.text, part
+    assert len(data_of(text)["runs"]) == 8
+    assert (tmp_path / "s/report.html").exists()
+
+
+def test_a_study_of_one_setting_of_failures_and_of_nothing(tmp_path):
+    folds = study(tmp_path / "cv", n_trials=1, n_folds=3)
+    page = check(write_report([folds]).read_text()).text
+    assert "over folds or seeds" in page
+    assert "thick line" not in page
+    for i in range(3):
+        make_run(tmp_path / "bad" / f"trial-{i}", done=0, state="failed", reason="x", rate=0.1 + i)
+    assert score_of(records_of([tmp_path / "bad"])[0], "valid_loss") is None
+    assert "Trials" not in check(write_report([tmp_path / "bad"]).read_text()).text
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "nowhere"):
+        with pytest.raises(MissingInputError):
+            records_of([path])
+
+
+def test_losses_in_other_units_are_not_compared(tmp_path):
+    for i, unit in enumerate(("mse", "huber", "mse")):
+        make_run(tmp_path / "s" / f"t{i}", 3, rate=0.1 + i, loss_unit=unit)
+    records = records_of([tmp_path / "s"])
+    assert score_name(records) == "valid_accuracy"
+    assert [g.mean for g in groups_of(records, "valid_accuracy")] == sorted(
+        (score_of(r, "valid_accuracy") for r in records), reverse=True
+    )
+
+
+def test_axes_of_numbers_words_and_gaps():
+    rows = [("a", [1e-4, "adam", 8, 0.1]), ("b", [1e-1, "sgd", None, 0.2]), ("c", [1e-2, "adam", 8, 0.3])]
+    figure = parallel_coordinates("all", ["optimizer.learning_rate", "optimizer.name", "model.hidden", "loss"], rows)
+    assert figure.count('class="thread best"') == 1
+    assert figure.count("<path") == 4 + 3
+    assert figure.index("thread best") > figure.rindex('class="thread"')
+    for text in ("learning rate", ">optimizer<", "adam", "0.0001", "b: optimizer.learning_rate 0.1"):
+        assert text in figure, text
+    assert "<script>" not in parallel_coordinates("<script>", ["<script>"] * 2, [("<script>", ["<script>", 1])] * 3)
+    assert "<script>" not in table(["<script>"], [["<script>"]], caption="<script>")
