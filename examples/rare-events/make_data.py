@@ -1,6 +1,7 @@
 """Write events.csv: 6000 pressure pulses of a pump, 5 % of them from a valve that is about to fail."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ def main() -> None:
     rise = random.lognormal(1.0, 0.25, 6000) * np.where(fails, 0.7, 1.0)
     ringing = random.gamma(4.0, 0.5, 6000) * np.where(fails, 1.8, 1.0)
     make = random.choice(["north", "south"], 6000)
-    with open("events.csv", "w", newline="") as file:
+    with Path("events.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["height_bar", "rise_ms", "ringing_ms", "make", "valve"])
         for row in zip(height, rise, ringing, make, fails, strict=True):
