@@ -6,6 +6,7 @@ import re
 from importlib.metadata import version as version_of
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 project = "ddp-mlp"
@@ -25,6 +26,7 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"ddp-mlp {release}"
+html_show_copyright = False
 html_copy_source = False
 html_show_sourcelink = False
 
@@ -64,6 +66,19 @@ def _site_link(link: re.Match[str], folder: Path) -> str:
     return f"]({pages.get(name, place)}{link[2] or ''})"
 
 
+def whole_commands(app: Sphinx, page: nodes.document) -> None:
+    """Let the title of a command have the words of its group: ``ddp-mlp data import`` instead of ``import``."""
+    if app.env.docname != "commands":
+        return
+    for section in page.findall(nodes.section):
+        group = section.parent
+        if section["ids"][0].startswith("ddp-mlp-") and isinstance(group, nodes.section):
+            words = f"{group[0].astext()} {section[0].astext()}"
+            section[0].children = []
+            section[0] += nodes.Text(words)
+
+
 def setup(app: Sphinx) -> None:
-    """Connect `site_links`, which sees each page before it is parsed."""
+    """Connect what changes a page before and after it is parsed."""
     app.connect("source-read", site_links)
+    app.connect("doctree-read", whole_commands)
