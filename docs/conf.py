@@ -81,4 +81,4 @@ def whole_commands(app: Sphinx, page: nodes.document) -> None:
 def setup(app: Sphinx) -> None:
     """Connect what changes a page before and after it is parsed."""
     app.connect("source-read", site_links)
-    app.connect("doctree-read", whole_commands)
+    app.connect("doctree-read", whole_commands, priority=100)  # before contents are made of titles
