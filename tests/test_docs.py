@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("datasets/*.md")])
+FOLDERS = ("", "docs", "datasets", "examples")
+DOCUMENTS = sorted(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -39,10 +40,3 @@ def test_every_case_names_tests_and_harnesses_that_exist():
         assert [name for name in harnesses if name not in NAMES] == [], case
         missing = [f"{f}::{name}" for f, name in tests if f"\ndef {name}(" not in (ROOT / f).read_text()]
         assert missing == [], case
-
-
-def test_every_command_is_in_the_readme():
-    from ddp_mlp.cli.main import COMMANDS
-
-    readme = (ROOT / "README.md").read_text()
-    assert [name for name in COMMANDS if f"ddp-mlp {name}" not in readme] == []

@@ -79,7 +79,8 @@ class Config:
         Parameters
         ----------
         path : path
-            TOML file; paths in it are relative to its directory.
+            TOML file; paths in it are relative to its directory. ``[data] train`` may be left out where the data are
+            given as arrays or DataFrames.
         overrides : mapping of str to value, optional
             By ``"section.key"``, such as ``{"optimizer.learning_rate": 0.01}``.
 
@@ -92,7 +93,7 @@ class Config:
         """
         with as_python_errors():
             texts = [f"{key}={_as_text(key, value)}" for key, value in (overrides or {}).items()]
-            return cls.of(load_config(Path(path), texts))
+            return cls.of(load_config(Path(path), texts, beneath={"data": {"train": IN_MEMORY}}))
 
     @classmethod
     def of(cls, settings: keys.Config) -> Self:

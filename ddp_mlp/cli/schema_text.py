@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.sources.tables.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +18,8 @@ _SHOWN_COLUMNS = 50
 def schema_lines(schema: Schema) -> list[str]:
     """Return lines with the task, and with the names of columns, targets and classes."""
     shape = f", images of shape {schema.image_shape}" if schema.image_shape else ""
-    lines = [f"task {schema.task}, {schema.n_features} features{shape}, {schema.n_outputs} outputs"]
+    features, outputs = counted(schema.n_features, "feature"), counted(schema.n_outputs, "output")
+    lines = [f"task {schema.task}, {features}{shape}, {outputs}"]
     if schema.feature_names:
         lines.append(f"features: {shortened(schema.feature_names)}")
     if schema.target_names:

@@ -39,6 +39,7 @@ def load_config(
     environment: Mapping[str, str] = os.environ,
     *,
     with_earlier_defaults: bool = False,
+    beneath: Table | None = None,
 ) -> Config:
     """Read a configuration file and apply the environment and the command line to it.
 
@@ -54,6 +55,8 @@ def load_config(
     with_earlier_defaults : bool
         Whether keys that nobody has set have the values that they had in earlier versions, where these go with the
         keys that are set.
+    beneath : dict, optional
+        Keys that count where nobody has set them.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def load_config(
         If anything in it is unknown or impossible; the message lists the problems.
     """
     problems: list[str] = []
-    raw: Table = {}
+    raw: Table = {section: dict(table) for section, table in (beneath or {}).items()}
     for _, table in layers(path, overrides, environment, problems):
         _merge(raw, table)
     if with_earlier_defaults and not problems:

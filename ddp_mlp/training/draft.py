@@ -12,6 +12,7 @@ from ddp_mlp.config.meanings import MEANINGS
 from ddp_mlp.config.reference import all_keys
 from ddp_mlp.config.toml_text import inline
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
+from ddp_mlp.data.sources.tables.words import counted
 from ddp_mlp.errors import DataError, MissingInputError, printable
 
 #: What most users change, in the order of the file.
@@ -83,8 +84,9 @@ def _choices(file: DatasetFile) -> _Choices:
     if "train" not in file.splits:
         raise DataError(f"{file.path}: no rows to train on; it has {', '.join(file.splits)}")
     n_train = file.splits["train"].n_samples
-    outputs = f"{schema.n_outputs} targets" if schema.n_classes is None else f"{schema.n_classes} classes"
-    about = [f"{schema.task}: {n_train} rows to train, {schema.n_features} features, {outputs}."]
+    outputs = counted(schema.n_outputs, "target") if schema.n_classes is None else f"{schema.n_classes} classes"
+    features = counted(schema.n_features, "feature")
+    about = [f"{schema.task}: {counted(n_train, 'row')} to train, {features}, {outputs}."]
     values: dict[str, Any] = {}
     if schema.task == "regression":
         values["data.normalize_targets"] = "standard"

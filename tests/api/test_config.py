@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ddp_mlp
 from ddp_mlp import Config, MissingInputError, UsageError
 from ddp_mlp.config import load_config
 
@@ -65,6 +66,18 @@ def test_overrides_that_name_no_key_are_refused(tmp_path: Path) -> None:
             Config.from_toml(tmp_path / "c.toml", changes)
     with pytest.raises(MissingInputError):
         Config.from_toml(tmp_path / "d.toml")
+
+
+def test_a_file_for_data_in_memory_names_no_data_set(tmp_path: Path) -> None:
+    for text in ("[model]\nhidden = [4]\n", "[data]\nautoencode = true\n[model]\nhidden = [4]\n"):
+        (tmp_path / "c.toml").write_text(text)
+        found = Config.from_toml(tmp_path / "c.toml", {"train.epochs": 1})
+        assert (found.model.hidden, found.data.train, found.train.epochs) == ([4], Config().data.train, 1)
+        with pytest.raises(UsageError, match="nothing to train on"):
+            ddp_mlp.train(found)
+    (tmp_path / "c.toml").write_text("data = 3\n")
+    with pytest.raises(UsageError, match="must be a table"):
+        Config.from_toml(tmp_path / "c.toml")
 
 
 def test_it_never_changes_and_can_be_copied() -> None:

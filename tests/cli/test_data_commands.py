@@ -56,7 +56,7 @@ def test_import_a_table(tmp_path: Path) -> None:
         "0.2",
         "--compress",
     )
-    assert "regression, 1 features, 1 targets; train 8, test 2" in run(*args)
+    assert "regression, 1 feature, 1 target; train 8, test 2" in run(*args)
     with pytest.raises(OutputError, match="--force"):
         run(*args)
     run(*args, "--force")
@@ -123,7 +123,7 @@ def test_decisions_are_told_and_a_dry_run_writes_nothing(tmp_path: Path) -> None
     )
     args = ["import", str(path), "--target", "y", "--dry-run"]
     result = CliRunner().invoke(data, args, catch_exceptions=False)
-    assert result.stdout == "dry run: regression, 8 features, 1 targets; train 30 samples\n"
+    assert result.stdout == "dry run: regression, 8 features, 1 target; train 30 samples\n"
     for told in ("regression: ", "'id' counts the rows and is left out", "decimal commas", "dates (%d.%m.%Y)"):
         assert told in result.stderr
     assert list(tmp_path.iterdir()) == [path]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-
-import click
+import webbrowser
 
 from tests.report.made import make_run
 from tests.runs import MOONS, ddp_mlp, prepare, train_here
@@ -32,11 +31,17 @@ def test_the_report_of_a_real_run_lies_beside_it_and_changes_nothing_else(tmp_pa
 def test_a_page_is_shown_in_the_browser_or_its_address_told(tmp_path, monkeypatch):
     make_run(tmp_path / "a b")
     opened: list[str] = []
-    monkeypatch.setattr(click, "launch", lambda address: opened.append(address) or len(opened) - 1)
+    monkeypatch.setattr(webbrowser, "open", lambda address: not opened.append(address) and len(opened) == 1)
+    for name, value in (("DISPLAY", ":0"), ("WAYLAND_DISPLAY", ""), ("BROWSER", "")):
+        monkeypatch.setenv(name, value)
     assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err == "written: a b/report.html\n"
     address = f"{tmp_path.as_uri()}/a%20b/report.html"
     assert opened == [address]
-    assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err.splitlines()[-1].endswith(f"open {address}")
+    told = [f"no browser could be started here; open {address}"]
+    assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err.splitlines()[-1:] == told  # it failed
+    monkeypatch.setenv("DISPLAY", "")
+    assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err.splitlines()[-1:] == told
+    assert len(opened) == 2, "without a screen no program is started"
 
 
 def test_several_runs_and_names_of_files(tmp_path):

@@ -72,7 +72,7 @@ def test_missing_values_are_those_of_the_training_rows_at_predict_too(tmp_path: 
     holes[::7, 1] = np.nan
     config = configured(write(tmp_path / "d.h5", X=holes, y=Y), missing="impute")
     _, said = train(config, tmp_path / "run")
-    assert any("missing values in 1 features" in line for line in said)
+    assert any("missing values in 1 feature, filled" in line for line in said)
     fill = load_model(tmp_path / "run").normalization.fill
     assert fill is not None
     new = X[:20].copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -49,6 +50,9 @@ def report(
 
 def show_page(path: Path) -> None:
     """Show a page in the browser, or say where it is if there is none."""
+    import webbrowser
+
     address = path.resolve().as_uri()
-    if click.launch(address) != 0:
+    has_screen = any(os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
+    if not (has_screen and webbrowser.open(address)):
         tell(f"no browser could be started here; open {address}")

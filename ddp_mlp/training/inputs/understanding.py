@@ -10,6 +10,7 @@ from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.schema import Schema
+from ddp_mlp.data.sources.tables.words import counted
 
 _SHOWN = 6
 _KIND_WORDS: Mapping[str, str] = {
@@ -56,16 +57,17 @@ class Understood:
         """Return it as one line for a person."""
         parts = [
             f"{self.train_rows} rows train, {self.valid_rows} validate, {self.test_rows} are for a test",
-            f"{self.features} features {_KIND_WORDS[self.normalize]}",
+            f"{counted(self.features, 'feature')} {_KIND_WORDS[self.normalize]}",
             self._answer(),
-            f"missing values in {self.imputed_columns} features, filled" if self.imputed_columns else "nothing missing",
+            f"missing values in {counted(self.imputed_columns, 'feature')}, filled"
+            if self.imputed_columns
+            else "nothing missing",
         ]
         return "data: " + "; ".join(parts + ["samples are weighted"] * self.weighted)
 
     def _answer(self) -> str:
         if self.classes is None:
-            plural = "s" if self.targets > 1 else ""
-            return f"{self.task} of {self.targets} target{plural} {_KIND_WORDS[self.normalize_targets]}"
+            return f"{self.task} of {counted(self.targets, 'target')} {_KIND_WORDS[self.normalize_targets]}"
         more = ", ..." if len(self.classes) > _SHOWN else ""
         return f"{self.task} of {len(self.classes)} classes ({', '.join(self.classes[:_SHOWN])}{more})"
 
