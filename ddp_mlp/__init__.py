@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         StorageError,
         UsageError,
     )
+    from ddp_mlp.estimators.classifier import MLPClassifier
+    from ddp_mlp.estimators.regressor import MLPRegressor
     from ddp_mlp.training.report import Report
 
     __version__: str
@@ -49,6 +51,8 @@ __all__ = [
     "DataError",
     "DdpMlpError",
     "LaunchError",
+    "MLPClassifier",
+    "MLPRegressor",
     "MissingInputError",
     "Model",
     "NonFiniteError",
@@ -70,6 +74,8 @@ _PLACES = {
     "Config": "ddp_mlp.api.config",
     "Model": "ddp_mlp.api.model",
     "load_model": "ddp_mlp.api.model",
+    "MLPClassifier": "ddp_mlp.estimators.classifier",
+    "MLPRegressor": "ddp_mlp.estimators.regressor",
     "Report": "ddp_mlp.training.report",
     "Result": "ddp_mlp.api.result",
     "Training": "ddp_mlp.api.training",
