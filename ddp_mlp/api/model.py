@@ -20,6 +20,7 @@ from ddp_mlp.data.predictions import Answers
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
+from ddp_mlp.training.answering import Answering
 from ddp_mlp.training.inference import Rows, apply_model
 from ddp_mlp.training.inference_in_memory import apply_in_memory
 
@@ -33,6 +34,8 @@ class Model:
 
     def __init__(self, trained: files.Model) -> None:
         self._trained = trained
+        self._answering: Answering | None = None
+        self._classes: NDArray[Any] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -53,13 +56,11 @@ class Model:
     def classes(self) -> NDArray[Any] | None:
         """The classes in their order, shape (C,): whole numbers where all their names are such; None for quantities."""
         names = self.schema.classes
-        if names is None:
-            return None
-        texts = np.array(names)
-        is_whole = all(name == str(int(name)) for name in names if name.removeprefix("-").isdecimal())
-        if is_whole and all(name.removeprefix("-").isdecimal() for name in names):
-            return texts.astype(np.int64)
-        return texts
+        if self._classes is None and names is not None:
+            texts = np.array(names)
+            is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
+            self._classes = texts.astype(np.int64) if is_whole else texts
+        return self._classes
 
     @property
     def weights_sha256(self) -> str:
@@ -148,13 +149,17 @@ class Model:
 
     def _answers(self, X: Any, threads: int | None) -> Answers:
         network = self._trained.network
+        if self._answering is not None and (few := self._answering.few(X)) is not None:
+            return Answers(few, self.schema, network.output_threshold)
         with as_python_errors():
             if is_path(X) and not is_table_file(str(X)):
                 with apply_model(self._trained, Rows(str(X), answers_only=True), SingleProcess(), log) as applied:
                     return Answers(applied.predict(), self.schema, network.output_threshold)
+            self._answering = self._answering or Answering(self._trained, log)
             data = rows_for_model(Part(X), self.schema, answers_only=True)
-            applied = apply_in_memory(self._trained, data, log, answers_only=True, threads=_threads(threads))
-            return Answers(applied.predict(), self.schema, network.output_threshold)
+            outputs = self._answering.many(data, _threads(threads))
+            self._answering.knows(X)
+            return Answers(outputs, self.schema, network.output_threshold)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as one HDF5 file, which `load_model` and the command line read.
