@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.api.given import Part, is_path, is_table_file, rows_for_model
+from ddp_mlp.api.parts import as_parts, from_parts, require_own_network
 from ddp_mlp.api.progress import log
 from ddp_mlp.checkpoint import model as files
 from ddp_mlp.comm import SingleProcess
@@ -140,6 +141,7 @@ class Model:
             If rows or targets do not fit the model.
         """
         with as_python_errors():
+            require_own_network(self._trained, "evaluate takes outputs for quantities; take score of the estimator")
             if is_path(X) and y is None:
                 with apply_model(self._trained, Rows(str(X)), SingleProcess(), log) as applied:
                     return {"split": applied.split, **applied.evaluate()}
@@ -169,11 +171,21 @@ class Model:
         OutputError, StorageError
             If it cannot be written.
         """
+        with as_python_errors():
+            require_own_network(self._trained, "a model file has no word for them; pickle the estimator")
         write_chosen(Path(path), files.model_image(self._trained))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (as_parts(self._trained),)
 
     def __repr__(self) -> str:
         schema, sizes = self.schema, self._trained.network.layout.sizes
         return f"<Model: {schema.task}, {' -> '.join(map(str, sizes))}, after epoch {self._trained.epoch}>"
+
+
+def _restored(parts: dict[str, Any]) -> Model:
+    """Return a model from the parts that a pickle of a user holds."""
+    return Model(from_parts(parts))
 
 
 def load_model(location: str | os.PathLike[str]) -> Model:

@@ -65,13 +65,23 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
         epsilon: Any = 1e-8, n_iter_no_change: Any = 10, max_fun: Any = 15000, normalize: Any = "none",
         missing: Any = "error", dtype: Any = "auto", threads: Any = None,
     ) -> None:  # fmt: skip
-        self.hidden_layer_sizes, self.activation, self.solver, self.alpha = hidden_layer_sizes, activation, solver, alpha
+        self.hidden_layer_sizes, self.activation, self.solver, self.alpha = (
+            hidden_layer_sizes,
+            activation,
+            solver,
+            alpha,
+        )
         self.batch_size, self.learning_rate, self.learning_rate_init = batch_size, learning_rate, learning_rate_init
         self.power_t, self.max_iter, self.shuffle, self.random_state = power_t, max_iter, shuffle, random_state
         self.tol, self.verbose, self.warm_start, self.momentum = tol, verbose, warm_start, momentum
         self.nesterovs_momentum, self.early_stopping = nesterovs_momentum, early_stopping
         self.validation_fraction, self.beta_1, self.beta_2, self.epsilon = validation_fraction, beta_1, beta_2, epsilon
-        self.n_iter_no_change, self.max_fun, self.normalize, self.missing = n_iter_no_change, max_fun, normalize, missing
+        self.n_iter_no_change, self.max_fun, self.normalize, self.missing = (
+            n_iter_no_change,
+            max_fun,
+            normalize,
+            missing,
+        )
         self.dtype, self.threads = dtype, threads
 
     def __sklearn_tags__(self) -> Any:
@@ -156,7 +166,9 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
         known = None if classes is None else unique_labels(classes)
         if not reset:
             if known is not None and not np.array_equal(known, self.classes_):
-                raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}")
+                raise ValueError(
+                    f"`classes={classes!r}` is not the same as on last call to partial_fit: {self.classes_!r}"
+                )
             known = self.classes_
         if known is None:
             return np.asarray(found)

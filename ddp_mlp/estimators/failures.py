@@ -1,4 +1,4 @@
-"""Errors of estimators: those of the Python interface, which are scikit-learn's as well where its tools look for them."""
+"""Errors of estimators: those of the Python interface, and scikit-learn's as well where its tools look for them."""
 
 from __future__ import annotations
 

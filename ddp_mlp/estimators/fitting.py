@@ -117,7 +117,7 @@ def fit_network(course: Course, watch: Watch, comm: Communicator) -> Standing:
     with agreed(comm):
         check_isa(config.train.isa)
     ready_kernels(config.train.dtype, comm, log)
-    began = start and Began(start.model.schema, start.model.normalization, start.model.target_normalization)
+    began = None if start is None else _began(start.model)
     problem = prepare(config, comm, log, began, course.opener)
     if course.is_multilabel:
         network = replace(problem.network, loss="binary_cross_entropy", output="sigmoid")
@@ -128,6 +128,10 @@ def fit_network(course: Course, watch: Watch, comm: Communicator) -> Standing:
     if course.limits:
         return _solved(course, problem, state, micro_batches, comm)
     return _stepped(course, problem, state, micro_batches, watch, comm)
+
+
+def _began(model: Model) -> Began:
+    return Began(model.schema, model.normalization, model.target_normalization)
 
 
 def _first_state(course: Course, problem: Problem) -> TrainState:
@@ -197,9 +201,7 @@ def _raise_if_told(is_stopped: bool, stop: StopRequest, comm: Communicator) -> N
             raise known_to_all(StoppedError(f"the fit was stopped by {asked}"))
 
 
-def _solved(
-    course: Course, problem: Problem, state: TrainState, micro_batches: int, comm: Communicator
-) -> Standing:
+def _solved(course: Course, problem: Problem, state: TrainState, micro_batches: int, comm: Communicator) -> Standing:
     """Collective. Find the weights by the quasi-Newton solver."""
     assert course.limits is not None  # noqa: S101 - of the caller
     found = minimize(course.settings, problem, state, comm, micro_batches, course.threads, course.limits)

@@ -36,8 +36,11 @@ def steps(estimator: Any) -> bool:
     raise AttributeError(f"partial_fit is for the solvers {' and '.join(STEPPING)}, not for {estimator.solver}")
 
 
-class NetworkEstimator(BaseEstimator):  # type: ignore[misc] - scikit-learn has no types
+class NetworkEstimator(BaseEstimator):
     """A multi-layer perceptron that all ranks fit together."""
+
+    #: Of a classifier, whether `y` holds classes or several labels.
+    _labels: str = "classes"
 
     def __sklearn_tags__(self) -> Any:
         tags = BaseEstimator.__sklearn_tags__(self)
@@ -82,9 +85,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc] - scikit-learn has 
             return given, None
         stratify = given.y if given.classes and given.y.ndim == 1 else None
         ids = np.arange(len(given.y))
-        train, valid = train_test_split(
-            ids, random_state=seed, test_size=self.validation_fraction, stratify=stratify
-        )
+        train, valid = train_test_split(ids, random_state=seed, test_size=self.validation_fraction, stratify=stratify)
         if len(valid) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
@@ -99,7 +100,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc] - scikit-learn has 
         start: Standing | None = None if is_first else self._standing
         n_rows, size = len(train.y), self.batch_size
         if size != "auto" and size > n_rows and self.solver in STEPPING:
-            warnings.warn(f"batch_size = {size}, but there are {n_rows} rows, which is what a batch takes", stacklevel=4)
+            warnings.warn(
+                f"batch_size = {size}, but there are {n_rows} rows, which is what a batch takes", stacklevel=4
+            )
         goes_on = incremental and start is not None
         epochs = (start.epoch if goes_on and start else 0) + (1 if incremental else self.max_iter)
         mean_weight = 1.0 if train.weights is None else float(np.mean(train.weights)) or 1.0

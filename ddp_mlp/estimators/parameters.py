@@ -24,15 +24,15 @@ _SAMPLES_AT_ONCE = 200
 
 
 def _whole(least: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    return lambda value: isinstance(value, Integral) and not _flag(value) and int(value) >= least
 
 
 def _real(least: float, below: float = np.inf) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, Real) and not isinstance(value, bool) and least <= value < below
+    return lambda value: isinstance(value, Real) and not _flag(value) and least <= float(value) < below
 
 
 def _positive(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value < np.inf
+    return isinstance(value, Real) and not _flag(value) and 0 < float(value) < np.inf
 
 
 def _one_of(*names: Any) -> Callable[[Any], bool]:

@@ -55,11 +55,21 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):
     ) -> None:  # fmt: skip
         self.loss, self.hidden_layer_sizes, self.activation, self.solver = loss, hidden_layer_sizes, activation, solver
         self.alpha, self.batch_size, self.learning_rate = alpha, batch_size, learning_rate
-        self.learning_rate_init, self.power_t, self.max_iter, self.shuffle = learning_rate_init, power_t, max_iter, shuffle
+        self.learning_rate_init, self.power_t, self.max_iter, self.shuffle = (
+            learning_rate_init,
+            power_t,
+            max_iter,
+            shuffle,
+        )
         self.random_state, self.tol, self.verbose, self.warm_start = random_state, tol, verbose, warm_start
         self.momentum, self.nesterovs_momentum, self.early_stopping = momentum, nesterovs_momentum, early_stopping
         self.validation_fraction, self.beta_1, self.beta_2, self.epsilon = validation_fraction, beta_1, beta_2, epsilon
-        self.n_iter_no_change, self.max_fun, self.normalize, self.missing = n_iter_no_change, max_fun, normalize, missing
+        self.n_iter_no_change, self.max_fun, self.normalize, self.missing = (
+            n_iter_no_change,
+            max_fun,
+            normalize,
+            missing,
+        )
         self.dtype, self.threads = dtype, threads
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:

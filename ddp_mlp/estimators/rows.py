@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length, validate_data
 
-from ddp_mlp.api.given import Part, give, held_arrays
+from ddp_mlp.api.given import Part, give
 from ddp_mlp.config import DataConfig
-from ddp_mlp.data.memory.held import HeldData
+from ddp_mlp.data.memory.held import HeldData, held_arrays
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.tables.formats.frame import is_frame
 from ddp_mlp.training.inputs.held import opening

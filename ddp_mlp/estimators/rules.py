@@ -1,4 +1,4 @@
-"""The rules that end a fit or lower its rate, as scikit-learn has them: by the loss of training, or a validation score."""
+"""The rules that end a fit or lower its rate, as scikit-learn has them: by the training loss or a validation score."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ class Answering:
         self._predictor = Predictor(model.network, model.parameters, fitted.offset, fitted.scale)
         self._n_outputs = model.network.layout.sizes[-1]
         bounds = usual_range(fitted)
-        self._bounds = bounds if bounds and model.schema.numbers in {None, "float"} and not model.schema.columns else None
+        self._bounds = (
+            bounds if bounds and model.schema.numbers in {None, "float"} and not model.schema.columns else None
+        )
         self._notes: dict[np.dtype[Any], tuple[str, ...]] = {}
 
     def few(self, x: Any) -> NDArray[np.floating] | None:
