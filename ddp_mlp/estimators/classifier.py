@@ -178,13 +178,10 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError(f"y has classes {found!r}, of which not all are among those known, {known!r}")
         return np.asarray(known)
 
-    def _is_multilabel(self) -> bool:
-        return bool(self._labels == "multilabel")
-
     def _task(self) -> str:
-        if self._is_multilabel():
+        if self._labels == "multilabel":
             return "regression"
         return "multiclass" if len(self.classes_) > 2 else "binary"
 
     def _score_column(self) -> str:
-        return "valid_loss" if self._is_multilabel() else "valid_accuracy"
+        return "valid_loss" if self._labels == "multilabel" else "valid_accuracy"

@@ -19,11 +19,12 @@ from ddp_mlp.core.kernels.numba_ext.hardware import check_isa
 from ddp_mlp.core.layout import Floats, digest
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import StoppedError, UsageError
+from ddp_mlp.estimators.initial import first_parameters
 from ddp_mlp.estimators.quasi_newton import Limits, minimize
 from ddp_mlp.estimators.rules import Watch
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.signals import StopRequest, StopSignals
-from ddp_mlp.run.start import choose_micro_batches, fresh_state
+from ddp_mlp.run.start import choose_micro_batches
 from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.inputs.data_files import Opener
 from ddp_mlp.training.problem import Problem, prepare
@@ -73,6 +74,8 @@ class Course:
         Opens the rows.
     threads : int
         Of each rank.
+    random : RandomState
+        Draws the first weights, where there are none.
     start : Standing or None
         Whose weights and preprocessing it goes on with.
     keeps_pace : bool
@@ -88,6 +91,7 @@ class Course:
     settings: Config
     opener: Opener
     threads: int
+    random: np.random.RandomState
     start: Standing | None
     keeps_pace: bool
     limits: Limits | None
@@ -123,7 +127,7 @@ def fit_network(course: Course, watch: Watch, comm: Communicator) -> Standing:
         network = replace(problem.network, loss="binary_cross_entropy", output="sigmoid")
         problem = replace(problem, network=network)
     micro_batches = choose_micro_batches(config, None, comm.world_size, course.threads)
-    state = _first_state(course, problem)
+    state = _first_state(course, problem, comm)
     check_replicas(comm, problem.network.layout, state)
     if course.limits:
         return _solved(course, problem, state, micro_batches, comm)
@@ -134,11 +138,13 @@ def _began(model: Model) -> Began:
     return Began(model.schema, model.normalization, model.target_normalization)
 
 
-def _first_state(course: Course, problem: Problem) -> TrainState:
-    """Return the state before the first step."""
+def _first_state(course: Course, problem: Problem, comm: Communicator) -> TrainState:
+    """Collective. Return the state before the first step."""
     config, start = course.settings, course.start
+    n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
     if start is None:
-        return fresh_state(config, problem)
+        parameters = first_parameters(problem.network, config.train.dtype, course.random, comm)
+        return TrainState(parameters, np.zeros((n_moments, len(parameters)), parameters.dtype), Progress())
     if start.model.network.layout.sizes != problem.network.layout.sizes:
         sizes = " -> ".join(map(str, start.model.network.layout.sizes))
         asked = " -> ".join(map(str, problem.network.layout.sizes))
@@ -146,7 +152,6 @@ def _first_state(course: Course, problem: Problem) -> TrainState:
             UsageError(f"the fitted network is {sizes}, but {asked} is asked for; set warm_start = False, or clone")
         )
     parameters = start.model.parameters.astype(config.train.dtype)
-    n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
     if course.keeps_pace and start.moments.shape == (n_moments, len(parameters)):
         moments = start.moments.astype(config.train.dtype)
         return TrainState(parameters, moments, Progress(epoch=start.epoch, step=start.step))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from typing import Any
@@ -69,10 +70,12 @@ class NetworkEstimator(BaseEstimator):
                 given = self._checked(X, y, weights, reset=is_first, classes=classes)
                 if incremental and self.early_stopping:
                     raise ValueError("partial_fit does not support early_stopping=True")
-            seed = _shared_seed(self.random_state, comm)
+                random = check_random_state(self.random_state)
+            seed = _shared_seed(random, comm)
             with agreed(comm), as_data_errors():
                 train, valid = self._split(given, seed)
-                course, watch = self._course(train, valid, seed, is_first=is_first, incremental=incremental)
+                course = self._course(train, valid, seed, random, is_first=is_first, incremental=incremental)
+                watch = self._watch_of(is_first=is_first, incremental=incremental)
             standing = fit_network(course, watch, comm)
         self._keep(standing, watch, given)
         if not incremental:
@@ -93,26 +96,29 @@ class NetworkEstimator(BaseEstimator):
         return given.taking(train), given.taking(valid)
 
     def _course(
-        self, train: Given, valid: Given | None, seed: int, *, is_first: bool, incremental: bool
-    ) -> tuple[Course, Watch]:
-        """Return the fit that is to be, and the watch over its epochs."""
-        parameters = self.get_params(deep=False)
+        self,
+        train: Given,
+        valid: Given | None,
+        seed: int,
+        random: np.random.RandomState,
+        *,
+        is_first: bool,
+        incremental: bool,
+    ) -> Course:
+        """Return the fit that is to be."""
         start: Standing | None = None if is_first else self._standing
         n_rows, size = len(train.y), self.batch_size
         if size != "auto" and size > n_rows and self.solver in STEPPING:
-            warnings.warn(
-                f"batch_size = {size}, but there are {n_rows} rows, which is what a batch takes", stacklevel=4
-            )
+            warnings.warn(f"batch_size = {size}, but there are {n_rows} rows: a batch takes all", stacklevel=5)
         goes_on = incremental and start is not None
         epochs = (start.epoch if goes_on and start else 0) + (1 if incremental else self.max_iter)
         mean_weight = 1.0 if train.weights is None else float(np.mean(train.weights)) or 1.0
         shape = Shape(self._task(), n_rows, self._dtype(train, start), seed, epochs, valid is not None, mean_weight)
         limits = None if self.solver in STEPPING else Limits(self.tol, self.max_iter, self.max_fun)
-        course = Course(
-            settings_of(parameters, shape), opener_of(train, valid), threads_of(self.threads), start, goes_on, limits,
-            self._is_multilabel(), self._tell,
+        return Course(
+            settings_of(self.get_params(deep=False), shape), opener_of(train, valid), threads_of(self.threads), random,
+            start, goes_on, limits, self._labels == "multilabel", self._tell,
         )  # fmt: skip
-        return course, self._watch_of(is_first=is_first, incremental=incremental)
 
     def _watch_of(self, *, is_first: bool, incremental: bool) -> Watch:
         """Return the watch over the epochs of a fit; that of `partial_fit` goes on."""
@@ -137,9 +143,6 @@ class NetworkEstimator(BaseEstimator):
         if self.dtype != "auto":
             return str(self.dtype)
         return "float32" if not train.is_table and train.x.dtype == np.float32 else "float64"
-
-    def _is_multilabel(self) -> bool:
-        return False
 
     def _tell(self, watch: Watch) -> None:
         """Write a line about an epoch, where that is asked for."""
@@ -190,8 +193,7 @@ class NetworkEstimator(BaseEstimator):
             return outputs
 
 
-def _shared_seed(random_state: Any, comm: Communicator) -> int:
-    """Collective. Return a number that is drawn on rank 0."""
-    with agreed(comm), as_data_errors():
-        drawn = int(check_random_state(random_state).randint(_MOST_SEEDS))
+def _shared_seed(random: np.random.RandomState, comm: Communicator) -> int:
+    """Collective. Return a number that rank 0 would draw next; the stream stays where it is."""
+    drawn = copy.deepcopy(random).randint(_MOST_SEEDS)
     return int(comm.share_text(str(drawn))[0])
