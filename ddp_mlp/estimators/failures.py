@@ -31,7 +31,7 @@ def as_estimator_errors() -> Iterator[None]:
 
 @contextmanager
 def as_data_errors() -> Iterator[None]:
-    """Raise what scikit-learn's checks find as errors of this program, on which ranks can agree."""
+    """Raise a mistake that scikit-learn's checks find as an error of this program, on which ranks can agree."""
     try:
         yield
     except DdpMlpError:
