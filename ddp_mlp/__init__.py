@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         StorageError,
         UsageError,
     )
+    from ddp_mlp.estimators.classifier import MLPClassifier
+    from ddp_mlp.estimators.regressor import MLPRegressor
     from ddp_mlp.training.report import Report
 
     __version__: str
@@ -50,6 +52,8 @@ __all__ = [
     "DataError",
     "DdpMlpError",
     "LaunchError",
+    "MLPClassifier",
+    "MLPRegressor",
     "MissingInputError",
     "Model",
     "NonFiniteError",
@@ -77,6 +81,8 @@ _PLACES = {
     "import_model": "ddp_mlp.api.foreign",
     "Model": "ddp_mlp.api.model",
     "load_model": "ddp_mlp.api.model",
+    "MLPClassifier": "ddp_mlp.estimators.classifier",
+    "MLPRegressor": "ddp_mlp.estimators.regressor",
     "Report": "ddp_mlp.training.report",
     "Result": "ddp_mlp.api.result",
     "Training": "ddp_mlp.api.training",

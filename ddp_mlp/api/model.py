@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.api.given import Part, is_path, is_table_file, rows_for_model
+from ddp_mlp.api.parts import as_parts, from_parts, require_own_network
 from ddp_mlp.api.progress import log
 from ddp_mlp.checkpoint import model as files
 from ddp_mlp.comm import SingleProcess
@@ -21,6 +22,7 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.export import export_model
+from ddp_mlp.training.answering import Answering
 from ddp_mlp.training.inference import Rows, apply_model
 from ddp_mlp.training.inference_in_memory import apply_in_memory
 
@@ -34,6 +36,8 @@ class Model:
 
     def __init__(self, trained: files.Model) -> None:
         self._trained = trained
+        self._answering: Answering | None = None
+        self._classes: NDArray[Any] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -54,13 +58,11 @@ class Model:
     def classes(self) -> NDArray[Any] | None:
         """The classes in their order, shape (C,): whole numbers where all their names are such; None for quantities."""
         names = self.schema.classes
-        if names is None:
-            return None
-        texts = np.array(names)
-        is_whole = all(name == str(int(name)) for name in names if name.removeprefix("-").isdecimal())
-        if is_whole and all(name.removeprefix("-").isdecimal() for name in names):
-            return texts.astype(np.int64)
-        return texts
+        if self._classes is None and names is not None:
+            texts = np.array(names)
+            is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
+            self._classes = texts.astype(np.int64) if is_whole else texts
+        return self._classes
 
     @property
     def weights_sha256(self) -> str:
@@ -140,6 +142,7 @@ class Model:
             If rows or targets do not fit the model.
         """
         with as_python_errors():
+            require_own_network(self._trained, "evaluate takes outputs for quantities; take score of the estimator")
             if is_path(X) and y is None:
                 with apply_model(self._trained, Rows(str(X)), SingleProcess(), log) as applied:
                     return {"split": applied.split, **applied.evaluate()}
@@ -149,13 +152,17 @@ class Model:
 
     def _answers(self, X: Any, threads: int | None) -> Answers:
         network = self._trained.network
+        if self._answering is not None and (few := self._answering.few(X)) is not None:
+            return Answers(few, self.schema, network.output_threshold)
         with as_python_errors():
             if is_path(X) and not is_table_file(str(X)):
                 with apply_model(self._trained, Rows(str(X), answers_only=True), SingleProcess(), log) as applied:
                     return Answers(applied.predict(), self.schema, network.output_threshold)
+            self._answering = self._answering or Answering(self._trained, log)
             data = rows_for_model(Part(X), self.schema, answers_only=True)
-            applied = apply_in_memory(self._trained, data, log, answers_only=True, threads=_threads(threads))
-            return Answers(applied.predict(), self.schema, network.output_threshold)
+            outputs = self._answering.many(data, _threads(threads))
+            self._answering.knows(X)
+            return Answers(outputs, self.schema, network.output_threshold)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as one HDF5 file, which `load_model` and the command line read.
@@ -165,6 +172,8 @@ class Model:
         OutputError, StorageError
             If it cannot be written.
         """
+        with as_python_errors():
+            require_own_network(self._trained, "a model file has no word for them; pickle the estimator")
         write_chosen(Path(path), files.model_image(self._trained))
 
     def export(self, path: str | os.PathLike[str], format: str | None = None, *, check: bool = False) -> str:  # noqa: A002
@@ -197,9 +206,17 @@ class Model:
         with as_python_errors():
             return export_model(self._trained, Path(path), format, check=check).remark
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (as_parts(self._trained),)
+
     def __repr__(self) -> str:
         schema, sizes = self.schema, self._trained.network.layout.sizes
         return f"<Model: {schema.task}, {' -> '.join(map(str, sizes))}, after epoch {self._trained.epoch}>"
+
+
+def _restored(parts: dict[str, Any]) -> Model:
+    """Return a model from the parts that a pickle of a user holds."""
+    return Model(from_parts(parts))
 
 
 def load_model(location: str | os.PathLike[str]) -> Model:

@@ -17,8 +17,10 @@ from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.training.inputs.looking import blocks_looked_at
 
-#: A spread that is so many times less than in training is remarkable where so many rows are looked at.
-_NARROWER, _ENOUGH_ROWS = 30.0, 100
+#: Of fewer rows than these the spread says nothing.
+FEW_ROWS = 100
+#: A spread that is so many times less than in training is remarkable.
+_NARROWER = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +60,23 @@ def remarks(schema: Schema, trained: Normalization, split: Split) -> list[str]:
     return [*_missing(schema, trained, seen), *_far(schema, trained, seen), *_narrow(schema, trained, seen)]
 
 
+def usual_range(trained: Normalization) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the least and greatest values of each feature, shape (F,), that are not far from those of training.
+
+    A model of an earlier version knows none.
+    """
+    if trained.low is None or trained.high is None:
+        return None
+    width = _width(trained.low, trained.high)
+    return trained.low - width, trained.high + width
+
+
+def _width(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+
+
 def _look(split: Split, low: NDArray[np.float64], high: NDArray[np.float64]) -> _Seen:
-    width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
+    width = _width(low, high)
     n_missing, n_far, n_rows = np.zeros(len(low), np.int64), np.zeros(len(low), np.int64), 0
     sums, squares = np.zeros(len(low)), np.zeros(len(low))
     for rows in blocks_looked_at(split):
@@ -109,7 +126,7 @@ def _far(schema: Schema, trained: Normalization, seen: _Seen) -> Iterator[str]:
 
 def _narrow(schema: Schema, trained: Normalization, seen: _Seen) -> Iterator[str]:
     """Tell of columns that vary, but much less than in training, as fractions do where percents were trained on."""
-    if trained.kind != "standard" or seen.n_rows < _ENOUGH_ROWS:
+    if trained.kind != "standard" or seen.n_rows < FEW_ROWS:
         return
     known = 1 / trained.scale
     ratio = np.divide(known, seen.spread, out=np.zeros_like(known), where=seen.spread > known * 1e-12)

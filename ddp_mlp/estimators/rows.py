@@ -1,0 +1,123 @@
+"""Rows that an estimator is given: checked by scikit-learn, and handed on as a data set in memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from ddp_mlp.api.given import Part, give
+from ddp_mlp.config import DataConfig
+from ddp_mlp.data.memory.held import HeldData, held_arrays
+from ddp_mlp.data.schema import Schema
+from ddp_mlp.data.sources.tables.formats.frame import is_frame
+from ddp_mlp.training.inputs.held import opening
+
+_NUMBERS = re.compile(r"u?int|float|double|halffloat|bool", re.IGNORECASE)
+
+
+def has_text(X: Any) -> bool:
+    """Tell whether some given rows are a DataFrame of which columns hold something else than numbers."""
+    if not is_frame(X):
+        return False
+    types = getattr(X, "dtypes", None)
+    types = X.schema.types if types is None else types
+    return not all(_NUMBERS.match(str(kind)) for kind in types)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Rows to be fitted.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n, F), or DataFrame
+    y : ndarray
+        Labels of int64, shape (n,); or quantities, shape (n,) or (n, T).
+    weights : ndarray of shape (n,), or None
+    feature_names : tuple of str or None
+    classes : tuple of str or None
+        Names of the classes that the labels number.
+    """
+
+    x: Any
+    y: NDArray[Any]
+    weights: NDArray[Any] | None
+    feature_names: tuple[str, ...] | None
+    classes: tuple[str, ...] | None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the features are columns of a DataFrame with text."""
+        return is_frame(self.x)
+
+    def taking(self, ids: NDArray[np.int64]) -> Given:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[ids]
+        return replace(self, x=_safe_indexing(self.x, ids), y=self.y[ids], weights=weights)
+
+    def part(self) -> Part:
+        """Return them as the Python interface takes rows."""
+        return Part(self.x, self.y, self.weights)
+
+
+def checked_features(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool, **wanted: Any) -> Any:
+    """Return features, or features and targets, that scikit-learn's checks have passed.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Keeps the number of features, and their names.
+    X : array-like of shape (n, F), sparse matrix, or DataFrame
+        Sparse rows are made dense; a DataFrame with text stays.
+    y : array-like, optional
+    reset : bool
+        Whether number and names are taken from these rows, or must be those known.
+    **wanted
+        For `sklearn.utils.validation.validate_data`.
+
+    Raises
+    ------
+    ValueError
+        If anything does not fit.
+    """
+    if has_text(X):
+        validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+        if not isinstance(y, str):
+            check_consistent_length(X, y)
+        return X if isinstance(y, str) else (X, y)
+    finite = True if estimator.missing == "error" else "allow-nan"
+    found = validate_data(
+        estimator, X, y, reset=reset, accept_sparse="csr", dtype="numeric", ensure_all_finite=finite, **wanted
+    )
+    x, *rest = found if isinstance(found, tuple) else (found,)
+    x = x.toarray() if hasattr(x, "toarray") else x
+    return (x, *rest) if rest else x
+
+
+def opener_of(train: Given, valid: Given | None) -> Any:
+    """Return the function that opens these rows as the data set of a run."""
+
+    def given(config: DataConfig, schema: Schema | None) -> HeldData:
+        if train.is_table:
+            held = give(train.part(), None if valid is None else valid.part())(config, schema)
+        else:
+            parts = {"train": train} | ({} if valid is None else {"valid": valid})
+            held = held_arrays({name: (part.x, part.y, part.weights) for name, part in parts.items()})
+        return replace(held, splits={name: _named(split, train) for name, split in held.splits.items()})
+
+    return opening(given)
+
+
+def _named(split: Any, given: Given) -> Any:
+    """Return a split with the names of features and classes that are known of it."""
+    if given.feature_names and not given.is_table:
+        split = replace(split, feature_names=given.feature_names)
+    if given.classes:
+        split = replace(split, class_names=given.classes, n_classes=max(2, len(given.classes)))
+    return split
