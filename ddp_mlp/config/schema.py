@@ -120,6 +120,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     normalize: Normalize = "auto"
     normalize_targets: Literal["auto", "none", "standard"] = "auto"
     autoencode: bool = False
+    residency: Literal["auto", "node", "stream"] = "auto"
     augment: AugmentConfig = AugmentConfig()
 
 

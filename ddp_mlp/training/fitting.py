@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.checkpoint.model import normalization_from_json, normalization_to_json
 from ddp_mlp.config import Config
+from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.binding.bind import one_hot_groups
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.imputation import fill_missing, fit_fill
@@ -26,11 +27,12 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Began:
-    """The beginning of a run that goes on: its schema, and the statistics that were fitted to its rows."""
+    """The beginning of a run that goes on: its schema, the statistics of its rows, and how they are cut."""
 
     schema: Schema
     features: Normalization
     target_normalization: Normalization | None
+    cut: Cut | None = None
 
 
 def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
