@@ -102,6 +102,17 @@ def window_order(
     """Return the rows of a window that train, in their order, as places in the memory of the window.
 
     Block number i of the window lies at row ``i * cut.block_rows`` of that memory.
+
+    Parameters
+    ----------
+    n_rows : int
+        Of the split.
+    train_ids : ndarray of int64
+        Its rows that train, sorted.
+    blocks : sequence of int
+        Of the window.
+    seed, epoch, window : int
+        What the order depends on.
     """
     places = []
     for index, block in enumerate(blocks):

@@ -102,7 +102,15 @@ def sizes_of_rows(
 def sizes_in_memory(
     n_rows: int, n_features: int, n_targets: int, dtype: str, *, as_bytes: bool, weighted: bool = False
 ) -> tuple[int, int, int]:
-    """Return the bytes of memory that the features, targets and weights of `n_rows` rows take."""
+    """Return the bytes of memory that the features, targets and weights of `n_rows` rows take.
+
+    Parameters
+    ----------
+    n_features, n_targets, dtype, weighted
+        As of `sizes_of_rows`.
+    as_bytes : bool
+        Whether features are kept as raw uint8.
+    """
     itemsize = np.dtype(dtype).itemsize
     feature_bytes = n_rows * n_features * (1 if as_bytes else itemsize)
     return feature_bytes, n_rows * n_targets * itemsize, n_rows * itemsize if weighted else 0

@@ -53,7 +53,16 @@ class RowReader:
         return make_memory(n_rows, self.preprocessing, self.dtype, self.n_targets, as_bytes=as_bytes, allocate=allocate)
 
     def read(self, split: int, start: int, stop: int, memory: Resident, at: int) -> None:
-        """Read rows ``start <= row < stop`` of a split to row `at` of some memory.
+        """Read rows ``start <= row < stop`` of a split into memory.
+
+        Parameters
+        ----------
+        split : int
+            Its place among `splits`.
+        memory : Resident
+            As `memory` lays it out.
+        at : int
+            Row of it for the first of these.
 
         Raises
         ------

@@ -92,7 +92,7 @@ class Problem:
         return self.resident if self.stream is None else self.stream.reader
 
     def feed(self, config: Config, batch_size: int) -> Feed:
-        """Return what puts rows into the order of training, `batch_size` for each step."""
+        """Return the feed that puts rows into the order of training, `batch_size` for each step."""
         if self.stream is None:
             return ResidentFeed(self.train_ids, batch_size, config.train.seed)
         return StreamedFeed(self.stream.orders, self.stream.memory, len(self.train_ids), batch_size)

@@ -108,8 +108,7 @@ class Trainer:
                     yield self._report()
                     if self._stop:
                         return
-            n_steps = progress.position - first_position
-            yield self._finish_epoch(started, fed_s, before, n_steps)
+            yield self._finish_epoch(started, fed_s, before, progress.position - first_position)
             if self._stop:
                 break
         if self.status:

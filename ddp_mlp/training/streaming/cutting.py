@@ -107,7 +107,13 @@ def _block_rows(chunk_rows: Sequence[int], n_rows: int, row_bytes: int) -> int:
 
 
 def check_cut(cut: Cut, split: Split, train_ids: Ids, row_bytes: int, config: Config) -> None:
-    """Raise DataError unless a cut that a checkpoint tells of can be that of a run."""
+    """Raise DataError unless a cut that a checkpoint tells of can be that of a run.
+
+    Parameters
+    ----------
+    split, train_ids, row_bytes, config
+        As of `cut_rows`.
+    """
     counts = training_rows_of_blocks(cut, split.n_samples, train_ids)
     is_small = cut.window_rows <= max(MOST_WINDOW_BYTES // row_bytes, 1)
     is_enough = cut.window_blocks == len(counts) or least_rows_of_window(cut, counts) >= global_batch_size(

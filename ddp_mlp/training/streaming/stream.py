@@ -45,7 +45,17 @@ class Stream:
 def open_stream(
     config: Config, reader: RowReader, cut: Cut, train_ids: Ids, comm: Communicator, files: OpenFiles
 ) -> Stream:
-    """Collective. Take memory for two windows; nothing is read yet."""
+    """Collective. Take memory for two windows; nothing is read yet.
+
+    Parameters
+    ----------
+    reader : RowReader
+        Of the split that trains, and of that which validates, if there is one.
+    train_ids : ndarray of int64
+        Rows of the first that train, sorted.
+    files : OpenFiles
+        Closed with the stream.
+    """
     n_rows = reader.splits[0].n_samples
     orders = WindowOrders(cut, n_rows, train_ids, config.train.seed, config.train.epochs)
     return Stream(reader, cut, orders, WindowMemory(reader, cut, comm, files, orders.to_come))
