@@ -73,8 +73,7 @@ class Trainer:
         ahead = self._optimizer.look_ahead(config.optimizer, state.progress.step)
         self._engine.vectors.resume(state.moments, ahead)
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
-        self._comm = comm
-        self._at_once = np.ones(1, np.int64)
+        self._comm, self._at_once = comm, np.ones(1, np.int64)
         self._stop, self._skipped = False, list[int]()
         self._evaluator = Evaluator(
             problem.network, problem.schema.task, problem.evaluated, comm, threads,
