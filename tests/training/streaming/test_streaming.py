@@ -15,13 +15,17 @@ from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.initializers import initial_parameters
+from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS
 from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.hdf5.chunks import corners
 from ddp_mlp.data.hdf5.reading import Array
+from ddp_mlp.engine import evaluated_rows
 from ddp_mlp.errors import CheckpointError, DataError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
+from ddp_mlp.training.answering import write_answers
 from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.gradcheck import check_configuration
+from ddp_mlp.training.inference import Rows, apply_model
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.streaming import cutting
 from ddp_mlp.training.trainer import Trainer
@@ -250,3 +254,37 @@ def test_a_bad_row_is_named(tmp_path: Path) -> None:
 def test_gradients_are_checked_on_streamed_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "d.h5")
     assert check_configuration(configured(path), 20) == check_configuration(configured(path, "node"), 20)
+
+
+def test_a_model_is_applied_to_a_file_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluated and answered by any ranks as from one piece, in the order of the rows."""
+    data = write(tmp_path / "d.h5", "rows", 5000)
+    Run(configured(data, "node"), RunOptions(tmp_path / "run"), SingleProcess(), lambda _: None).execute(lambda _: None)
+
+    def on_rank(comm: Any) -> Any:
+        with apply_model(tmp_path / "run", Rows(data, "train", answers_only=True), comm, lambda _: None) as applied:
+            write_answers(applied, tmp_path / "p.csv", ["row", "target"], comm)
+            return applied.evaluate(2), (tmp_path / "p.csv").read_text() if comm.rank == 0 else ""
+
+    (expected,) = run_ranks([1], on_rank)
+    assert expected[1].count("\n") == 5001
+    monkeypatch.setattr(evaluated_rows, "PIECE_BYTES", 2 * EVALUATION_ROWS * (N_FEATURES + 1) * 4)
+    for node_sizes in ([1], [2, 1]):
+        found = run_ranks(node_sizes, on_rank)
+        assert found[0] == expected
+        assert all(figures == expected[0] for figures, _ in found)
+
+
+def test_a_bad_row_leaves_no_answers(tmp_path: Path) -> None:
+    data = write(tmp_path / "d.h5", dtype="f8")
+    Run(configured(data, "node"), RunOptions(tmp_path / "run"), SingleProcess(), lambda _: None).execute(lambda _: None)
+    with h5py.File(data, "r+") as file:
+        file["train/features"][1400, 2] = np.inf
+
+    def on_rank(comm: Any) -> None:
+        with apply_model(tmp_path / "run", Rows(data, "train", answers_only=True), comm, lambda _: None) as applied:
+            write_answers(applied, tmp_path / "p.h5", [], comm)
+
+    with pytest.raises(DataError, match="inf at row 1400 column 2"):
+        run_ranks([2], on_rank)
+    assert not list(tmp_path.glob("*p.h5*"))
