@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ddp_mlp.data.column_stats import ColumnStats, block_stats, fold_stats
-from ddp_mlp.data.imputation import fill_missing
+from ddp_mlp.data.statistics.column_stats import ColumnStats, block_stats, fold_stats
+from ddp_mlp.data.statistics.imputation import fill_missing
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:

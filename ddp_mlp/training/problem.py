@@ -138,15 +138,14 @@ def prepare(
         if comm.rank == 0:
             for line in dict.fromkeys(note for file in files for note in file.notes):
                 tell(line)
-        fingerprint = described = ""
+        fingerprint = ""
         with agreed(comm):
             # Nodes may read copies of their own; what is in memory, each rank has for itself.
             if comm.local_rank == 0 or not files[0].identity():
                 fingerprint = "+".join(map(known_fingerprint, files))
-            if comm.rank == 0:
-                described = f"{fingerprint} {fit_preprocessing(config, schema, splits[0], train_ids, began)}"
         require_same(comm, _content(files, fingerprint), "let all ranks have the same data")
-        fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
+        fitted = fit_preprocessing(config, schema, splits[0], train_ids, comm, began)
+        fingerprint, fitted = comm.share_text(f"{fingerprint} {fitted}")[0].split(" ", 1)
         preprocessing, n_targets = preprocessing_from_json(fitted), schema.n_targets
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
         if comm.rank == 0:
