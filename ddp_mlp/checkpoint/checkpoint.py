@@ -21,12 +21,13 @@ from ddp_mlp.checkpoint.model import (
     write_description,
     write_parameters,
 )
-from ddp_mlp.checkpoint.progress_checks import read_hashes, read_micro_batches, read_progress
+from ddp_mlp.checkpoint.progress_checks import read_cut, read_hashes, read_micro_batches, read_progress
 from ddp_mlp.checkpoint.sealed_hdf5 import make_image, write_sealed
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.checkpoint.untrusted import reading
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import Network
+from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import Check, remove, unchecked
@@ -45,6 +46,8 @@ class Checkpoint:
     metrics, hashes : tuple of dict
         Rows of ``metrics.csv`` and ``hashes.csv`` that were not known to be on disk when it was
         written. Format 1 holds all rows of ``metrics.csv``.
+    cut : Cut or None
+        How rows are cut that are streamed; None where all are in memory.
     """
 
     path: Path
@@ -59,6 +62,7 @@ class Checkpoint:
     target_normalization: Normalization | None = None
     metrics: tuple[Cells, ...] = ()
     hashes: tuple[Cells, ...] = ()
+    cut: Cut | None = None
 
 
 def checkpoint_name(step: int) -> str:
@@ -80,6 +84,8 @@ def checkpoint_image(checkpoint: Checkpoint) -> bytes:
         file.attrs["epoch"], file.attrs["step"] = state.progress.epoch, state.progress.step
         file.attrs["fingerprint"] = checkpoint.fingerprint
         file.attrs["micro_batches"] = checkpoint.micro_batches
+        if checkpoint.cut is not None:
+            file.attrs["cut"] = json.dumps(asdict(checkpoint.cut))
         file.attrs["written_by"] = json.dumps(checkpoint.written_by)
         # In data sets, since an attribute holds 64 KiB at most, and rows have a column for each layer.
         file["progress"] = json.dumps(asdict(state.progress))
@@ -129,6 +135,7 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
             path, TrainState(parameters, moments, progress, best), config, schema, fitted, network,
             stored.word("fingerprint"), read_micro_batches(stored),
             msgspec.convert(stored.json("written_by"), dict[str, Any]), targets, rows, hashes,
+            read_cut(stored),
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from ddp_mlp.checkpoint.history import Cells, cells_of, extended
 from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.checkpoint.untrusted import Stored
 from ddp_mlp.config import MOST_MICRO_BATCHES, Config
+from ddp_mlp.core.windows import Cut
 from ddp_mlp.errors import DataError
 
 _COUNTS = ("epoch", "position", "step", "n_samples", "best_epoch", "plateau_wait", "n_skipped", "n_skipped_total")
@@ -103,6 +104,22 @@ def read_micro_batches(stored: Stored) -> int:
             f"{stored.path}: micro_batches = {found}, but it must be a power of two up to {MOST_MICRO_BATCHES}; "
             "the file is not what this program writes"
         )
+    return found
+
+
+def read_cut(stored: Stored) -> Cut | None:
+    """Return how the rows of the run are cut; None where they are not streamed, and of earlier versions.
+
+    Raises
+    ------
+    DataError
+        If no rows can be cut so.
+    """
+    if not stored.has_attribute("cut"):
+        return None
+    found = msgspec.convert(stored.json("cut"), Cut)
+    if not (0 < found.block_rows < _MOST and 0 < found.window_blocks < _MOST):
+        raise DataError(f"{stored.path}: {found} is no way to cut rows; the file is not what this program writes")
     return found
 
 

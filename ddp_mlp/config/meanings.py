@@ -39,6 +39,8 @@ _OWN = {
     "data.normalize_targets": "How the targets of a regression are scaled; auto is standard, and none for classes and "
     "autoencode; metrics and answers stay in units of the data.",
     "data.autoencode": "Learn to answer the normalised features themselves.",
+    "data.residency": "Where rows are while training: all in the memory of each node, or streamed from the file; auto "
+    "streams more than 4 GiB of them, on every machine.",
     "data.augment.noise": "Standard deviation of noise that is added to each normalised feature.",
     "data.augment.shift": "Pixels by which images are moved at most, each way.",
     "data.augment.rotate_deg": "Degrees by which images are turned at most, each way.",

@@ -33,8 +33,7 @@ from ddp_mlp.catalog.schedules import SCHEDULES
 
 #: The plan of a step lists them; more than this would be of no use to any cluster.
 MOST_MICRO_BATCHES = 2**16
-#: Folds of a cross-validation, and trials of a search.
-MOST_TRIALS = 10**5
+MOST_TRIALS = 10**5  # of a search, and folds of a cross-validation
 #: Deeper networks than this are not trained without connections that skip layers.
 _MOST_LAYERS = 1000
 #: Longest path that Linux opens.
@@ -120,6 +119,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     normalize: Normalize = "auto"
     normalize_targets: Literal["auto", "none", "standard"] = "auto"
     autoencode: bool = False
+    residency: Literal["auto", "node", "stream"] = "auto"
     augment: AugmentConfig = AugmentConfig()
 
 

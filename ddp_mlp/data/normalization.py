@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ddp_mlp.data.column_stats import ColumnStats, block_stats, fold_stats
-from ddp_mlp.data.imputation import fill_missing
+from ddp_mlp.data.statistics.column_stats import ColumnStats, block_stats, fold_stats
+from ddp_mlp.data.statistics.imputation import fill_missing
 from ddp_mlp.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ KINDS: tuple[Kind, ...] = ("none", "unit", "standard", "minmax")
 
 #: Rows of a block. Callers that share the work cut the split at its multiples.
 BLOCK_ROWS = 4096
+
+#: Values that are normalised at a time: 256 KiB of float64.
+_VALUES_AT_ONCE = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,9 +225,25 @@ def normalize(normalization: Normalization, features: NDArray[Any], dtype: DType
 
     Missing values are filled before.
     """
-    features = fill_missing(features, normalization.fill)
+    out = np.empty(features.shape, dtype)
+    normalize_into(normalization, features, out)
+    return out
+
+
+def normalize_into(normalization: Normalization, features: NDArray[Any], out: NDArray[Any]) -> None:
+    """Write the result of `normalize` into `out`, shape (n, F), of the dtype that is wanted.
+
+    A few rows at a time, whose values in float64 stay in the cache.
+    """
     if normalization.kind == "none":
-        return np.ascontiguousarray(features, dtype)
-    values = np.subtract(features, normalization.offset, dtype=np.float64)
-    values *= normalization.scale
-    return values.astype(dtype, copy=False)
+        out[...] = fill_missing(features, normalization.fill)
+        return
+    n_rows = max(1, _VALUES_AT_ONCE // max(1, features.shape[1]))
+    values = np.empty((min(n_rows, len(features)), features.shape[1]))
+    for start in range(0, len(features), n_rows):
+        part = fill_missing(features[start : start + n_rows], normalization.fill)
+        wide = values[: len(part)]
+        wide[...] = part
+        wide -= normalization.offset
+        wide *= normalization.scale
+        out[start : start + n_rows] = wide

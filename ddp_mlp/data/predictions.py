@@ -1,38 +1,17 @@
-"""Files of predictions: HDF5, CSV or NPY."""
+"""The answers of a model, with names, classes, and columns that stand beside them."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.durable import refuse_existing, write_chosen
-from ddp_mlp.errors import UsageError
 
 Outputs = NDArray[np.floating]
-
-
-def check_target(path: Path, *, force: bool) -> None:
-    """Raise unless predictions can be written to `path`.
-
-    Raises
-    ------
-    UsageError
-        If the suffix is not one of those that are known.
-    OutputError
-        If the file exists and `force` is False, its directory does not, or it is no plain file.
-    """
-    if path.suffix not in _WRITERS:
-        raise UsageError(f"{path}: unknown kind of file; name it {', '.join(f'*{suffix}' for suffix in _WRITERS)}")
-    refuse_existing(path, force=force)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,57 +95,35 @@ def _target_columns(schema: Schema, targets: NDArray[np.float64]) -> dict[str, l
     return {f"target({name})": targets[:, i].tolist() for i, name in enumerate(schema.targets)}
 
 
-def write_predictions(path: Path, answers: Answers) -> None:
-    """Write answers, in the order of the rows.
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Columns that stand beside answers, for some rows at a time.
 
-    HDF5 and CSV hold, for a classification, the class of each sample and the probabilities;
-    for a regression one column for each target. NPY holds the outputs alone. Numbers of a CSV
-    file have as many digits as tell them from all others of their dtype.
-
-    Raises
-    ------
-    OutputError, StorageError
-        If it cannot be written; what was there stays.
+    Attributes
+    ----------
+    schema, wanted, targets, texts
+        As of `beside_answers`; `targets` returns those of some rows.
     """
-    write_chosen(path, _WRITERS[path.suffix](answers))
 
+    schema: Schema
+    wanted: Sequence[str]
+    targets: Callable[[NDArray[np.int64]], NDArray[np.float64] | None]
+    texts: Callable[[Sequence[str]], dict[str, list[str]]]
+    _known: dict[str, list[str]] = field(default_factory=dict)
 
-def _as_hdf5(answers: Answers) -> bytes:
-    buffer, labels = io.BytesIO(), answers.labels()
-    # Attributes of HDF5 1.8 may be longer than 64 KiB, as the names of many classes are.
-    with load_h5py().File(buffer, "w", libver=("v108", "v110")) as file:
-        file["outputs"] = answers.outputs
-        file["outputs"].attrs["names"] = answers.names()
-        if labels is not None:
-            file["classes"] = labels
-            if answers.schema.class_names:
-                file["classes"].attrs["class_names"] = list(answers.schema.class_names)
-        for name, values in answers.beside.items():
-            file[f"beside/{name.replace('/', '_')}"] = list(values)
-    return buffer.getvalue()
+    def of(self, ids: NDArray[np.int64]) -> dict[str, list[Any]]:
+        """Return the columns of some rows.
 
+        Raises
+        ------
+        UsageError
+            If there is no such column.
+        """
+        targets = self.targets(ids) if "target" in self.wanted else None
 
-def _as_csv(answers: Answers) -> bytes:
-    text, labels, class_names = io.StringIO(), answers.labels(), answers.schema.class_names
-    columns: dict[str, Iterable[Any]] = dict(answers.beside)
-    if labels is not None:
-        columns = {"class": [class_names[i] if class_names else i for i in labels.tolist()]} | columns
-    columns |= dict(zip(answers.names(), _shortest(answers.outputs).T.tolist(), strict=True))
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue().encode()
+        def texts(names: Sequence[str]) -> dict[str, list[str]]:
+            if missing := [name for name in names if name not in self._known]:
+                self._known.update(self.texts(missing))
+            return {name: [self._known[name][row] for row in ids.tolist()] for name in names}
 
-
-def _shortest(outputs: Outputs) -> NDArray[Any]:
-    """Return numbers as the shortest texts that read back as the same numbers of their dtype."""
-    return outputs.astype(str)
-
-
-def _as_npy(answers: Answers) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, answers.outputs, allow_pickle=False)
-    return buffer.getvalue()
-
-
-_WRITERS: dict[str, Callable[[Answers], bytes]] = {".h5": _as_hdf5, ".csv": _as_csv, ".npy": _as_npy}
+        return beside_answers(self.schema, ids, targets, self.wanted, texts)

@@ -36,5 +36,12 @@ class Rectangle(Protocol):
     def is_scaled(self) -> bool:
         """Whether a column is a packed quantity."""
 
+    @property
+    def chunk_rows(self) -> int:
+        """Rows that must be unpacked together, 0 where each can be read by itself."""
+
+    def will_read(self, start: int, stop: int) -> None:
+        """Let rows ``start <= row < stop`` be fetched while other work goes on; a hint, no more."""
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Read rows ``start <= row < stop``: shape (stop - start, width), C-contiguous."""

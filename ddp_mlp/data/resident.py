@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.data.dataset.split import Split
-from ddp_mlp.data.normalization import Normalization, normalize
+from ddp_mlp.data.normalization import Normalization, normalize, normalize_into
 from ddp_mlp.data.rows import Rows
 
 #: Rows read from the file at a time.
@@ -76,7 +76,8 @@ class Resident:
     weights: NDArray[np.floating] | None = None
 
 
-def _as_bytes(splits: Sequence[Split]) -> bool:
+def are_bytes(splits: Sequence[Split]) -> bool:
+    """Tell whether the features of all splits can be kept as raw uint8."""
     return all(split.feature_dtype == np.uint8 for split in splits)
 
 
@@ -95,8 +96,23 @@ def sizes_of_rows(
         Whether each row has a weight.
     """
     n_rows = sum(split.n_samples for split in splits)
+    return sizes_in_memory(n_rows, n_features, n_targets, dtype, as_bytes=are_bytes(splits), weighted=weighted)
+
+
+def sizes_in_memory(
+    n_rows: int, n_features: int, n_targets: int, dtype: str, *, as_bytes: bool, weighted: bool = False
+) -> tuple[int, int, int]:
+    """Return the bytes of memory that the features, targets and weights of `n_rows` rows take.
+
+    Parameters
+    ----------
+    n_features, n_targets, dtype, weighted
+        As of `sizes_of_rows`.
+    as_bytes : bool
+        Whether features are kept as raw uint8.
+    """
     itemsize = np.dtype(dtype).itemsize
-    feature_bytes = n_rows * n_features * (1 if _as_bytes(splits) else itemsize)
+    feature_bytes = n_rows * n_features * (1 if as_bytes else itemsize)
     return feature_bytes, n_rows * n_targets * itemsize, n_rows * itemsize if weighted else 0
 
 
@@ -127,42 +143,61 @@ def load_resident(
     DataError
         If a value is not finite or a label is out of range.
     """
-    as_bytes = _as_bytes(splits)
     starts = np.cumsum([0, *(split.n_samples for split in splits)]).tolist()
-    normalization, weighted = preprocessing.features, preprocessing.weighted
-    feature_bytes, target_bytes, weight_bytes = sizes_of_rows(
-        splits, len(normalization.offset), n_targets, dtype, weighted=weighted
-    )
-    features = allocate(feature_bytes).reshape(starts[-1], -1)
-    targets = allocate(target_bytes).view(dtype).reshape(starts[-1], n_targets)
-    resident = Resident(
-        features=features,
-        stored=_AS_UINT8 if as_bytes else _AS_DTYPE,
-        offset=normalization.offset.astype(dtype),
-        scale=normalization.scale.astype(dtype),
-        targets=targets,
-        starts=tuple(starts),
-        weights=allocate(weight_bytes).view(dtype) if weighted else None,
+    resident = make_memory(
+        starts[-1], preprocessing, dtype, n_targets, as_bytes=are_bytes(splits), allocate=allocate, starts=tuple(starts)
     )
     for split, start in zip(splits, starts, strict=False):
         first, last = split.n_samples * part // n_parts, split.n_samples * (part + 1) // n_parts
-        _fill(resident, split, start, first, last, preprocessing)
+        for at in range(first, last, BLOCK_ROWS):
+            put_rows(resident, start + at, split.read(at, min(at + BLOCK_ROWS, last)), preprocessing)
     return resident
 
 
-def _fill(resident: Resident, split: Split, start: int, first: int, last: int, preprocessing: Preprocessing) -> None:
-    features, dtype = resident.features, resident.targets.dtype
-    for at in range(first, last, BLOCK_ROWS):
-        stop = min(at + BLOCK_ROWS, last)
-        rows = split.read(at, stop)
-        to = slice(start + at, start + stop)
-        resident.targets[to] = _targets(rows, preprocessing, dtype)
-        if resident.weights is not None:
-            resident.weights[to] = _weights(rows, preprocessing)
-        if resident.stored == _AS_UINT8:
-            features[to] = rows.features
-        else:
-            features[to].view(dtype)[...] = normalize(preprocessing.features, rows.features, dtype)
+def make_memory(
+    n_rows: int,
+    preprocessing: Preprocessing,
+    dtype: str,
+    n_targets: int,
+    *,
+    as_bytes: bool,
+    allocate: Callable[[int], NDArray[np.uint8]],
+    starts: tuple[int, ...] = (),
+) -> Resident:
+    """Lay out memory for `n_rows` rows, of which none is read yet.
+
+    Parameters
+    ----------
+    as_bytes : bool
+        Whether features are kept as raw uint8.
+    allocate : callable
+        As of `load_resident`; it is asked for features, targets and weights, as `sizes_in_memory` tells them.
+    """
+    normalization, weighted = preprocessing.features, preprocessing.weighted
+    feature_bytes, target_bytes, weight_bytes = sizes_in_memory(
+        n_rows, len(normalization.offset), n_targets, dtype, as_bytes=as_bytes, weighted=weighted
+    )
+    return Resident(
+        features=allocate(feature_bytes).reshape(n_rows, -1),
+        stored=_AS_UINT8 if as_bytes else _AS_DTYPE,
+        offset=normalization.offset.astype(dtype),
+        scale=normalization.scale.astype(dtype),
+        targets=allocate(target_bytes).view(dtype).reshape(n_rows, n_targets),
+        starts=starts,
+        weights=allocate(weight_bytes).view(dtype) if weighted else None,
+    )
+
+
+def put_rows(resident: Resident, at: int, rows: Rows, preprocessing: Preprocessing) -> None:
+    """Put rows into memory from row number `at` on, normalised if they are not kept raw."""
+    features, dtype, to = resident.features, resident.targets.dtype, slice(at, at + len(rows.features))
+    resident.targets[to] = _targets(rows, preprocessing, dtype)
+    if resident.weights is not None:
+        resident.weights[to] = _weights(rows, preprocessing)
+    if resident.stored == _AS_UINT8:
+        features[to] = rows.features
+    else:
+        normalize_into(preprocessing.features, rows.features, features[to].view(dtype))
 
 
 def _targets(rows: Rows, preprocessing: Preprocessing, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ddp_mlp.api.given import Part, give
 from ddp_mlp.config import DataConfig
-from ddp_mlp.data.memory.held import HeldData, held_arrays
+from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.tables.formats.frame import is_frame
 from ddp_mlp.training.inputs.held import opening
@@ -108,7 +108,7 @@ def opener_of(train: Given, valid: Given | None) -> Any:
             held = give(train.part(), None if valid is None else valid.part())(config, schema)
         else:
             parts = {"train": train} | ({} if valid is None else {"valid": valid})
-            held = held_arrays({name: (part.x, part.y, part.weights) for name, part in parts.items()})
+            held = held_arrays({name: Arrays(part.x, part.y, part.weights) for name, part in parts.items()})
         return replace(held, splits={name: _named(split, train) for name, split in held.splits.items()})
 
     return opening(given)

@@ -80,7 +80,7 @@ class Imprint:
         checkpoint = Checkpoint(
             Path(), state, self.config, problem.schema, problem.normalization, problem.network,
             problem.fingerprint, self.micro_batches, self.written_by, problem.target_normalization,
-            tuple(metrics), tuple(hashes),
+            tuple(metrics), tuple(hashes), problem.stream.cut if problem.stream else None,
         )  # fmt: skip
         return checkpoint_image(checkpoint)
 

@@ -94,7 +94,7 @@ def began_with(checkpoint: Checkpoint | None) -> Began | None:
     return (
         None
         if checkpoint is None
-        else Began(checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization)
+        else Began(checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization, checkpoint.cut)
     )
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.data.dataset.dataset import Split
-from ddp_mlp.data.meaning import Wanted
-from ddp_mlp.data.memory.held import HeldData, held_arrays
+from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.dataset.split import Split
+from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.normalization import normalize
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.prediction import ROWS_AT_ONCE, Predictor
@@ -83,7 +83,7 @@ class Answering:
     def knows(self, x: Any) -> None:
         """Remember all that is said of arrays of this kind, after rows of it have been answered."""
         if type(x) is np.ndarray and x.dtype.kind == "f" and x.dtype.itemsize in {4, 8} and x.dtype.isnative:
-            file = held_arrays({"test": (x[:1], None, None)}).open(Wanted(schema=self._model.schema, targets="unused"))
+            file = held_arrays({"test": Arrays(x[:1])}).open(Wanted(schema=self._model.schema, targets="unused"))
             self._notes[x.dtype] = tuple(file.notes)
 
     def _say(self, lines: Any) -> None:

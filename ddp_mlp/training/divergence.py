@@ -43,6 +43,8 @@ def likeliest_cure(config: Config, problem: Problem, rate: float) -> str:
 
 
 def _farthest(problem: Problem) -> float:
-    """Return the largest target of the training rows, in size."""
-    targets = problem.resident.targets[problem.train_ids]
+    """Return the largest target of the training rows, in size; of those in memory where they are streamed."""
+    targets = problem.resident.targets
+    if problem.stream is None:
+        targets = targets[problem.train_ids]
     return float(np.abs(targets).max(initial=0.0))

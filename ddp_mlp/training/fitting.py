@@ -1,42 +1,53 @@
-"""Statistics and class weights of the training rows, fitted on rank 0."""
+"""Statistics and class weights of the training rows, fitted by all ranks together."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.checkpoint.model import normalization_from_json, normalization_to_json
+from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.config import Config
+from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.binding.bind import one_hot_groups
 from ddp_mlp.data.dataset.split import Split
-from ddp_mlp.data.imputation import fill_missing, fit_fill
-from ddp_mlp.data.normalization import BLOCK_ROWS, Normalization, Span, could_be_pixels, fit_normalization, measure_span
+from ddp_mlp.data.normalization import (
+    Normalization,
+    could_be_pixels,
+    fixed_normalization,
+    needs_statistics,
+    normalization_of,
+    resolve_kind,
+)
 from ddp_mlp.data.resident import Preprocessing
-from ddp_mlp.data.rows import Rows
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.training.inputs.filling import fit_fill
+from ddp_mlp.training.inputs.measuring import Facts, Measured, TrainingBlocks, measure
 
 Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Began:
-    """The beginning of a run that goes on: its schema, and the statistics that were fitted to its rows."""
+    """The beginning of a run that goes on: its schema, the statistics of its rows, and how they are cut."""
 
     schema: Schema
     features: Normalization
     target_normalization: Normalization | None
+    cut: Cut | None = None
 
 
-def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: Ids, began: Began | None = None) -> str:
-    """Return a `Preprocessing` fitted to the rows that train, as JSON; numbers keep all their bits.
+def fit_preprocessing(
+    config: Config, schema: Schema, train: Split, train_ids: Ids, comm: Communicator, began: Began | None = None
+) -> str:
+    """Collective. Return a `Preprocessing` fitted to the rows that train, as JSON; numbers keep all their bits.
 
-    Of a run that goes on, only the weights are found anew: a normalisation is that of its beginning.
+    Ranks share one pass over the rows; missing values, and integers that could be pixels and are none, take more. Of a
+    run that goes on, only the weights are found anew: a normalisation is that of its beginning.
 
     Parameters
     ----------
@@ -53,32 +64,43 @@ def fit_preprocessing(config: Config, schema: Schema, train: Split, train_ids: I
     DataError
         If values cannot be normalised, or no training row weighs anything.
     """
-    data = config.data
-
-    def blocks() -> Iterator[Rows]:
-        return _training_blocks(train, train_ids)
-
-    is_measured = train.allows_missing or (began is None and _needs_span(config, train))
-    span = measure_span(rows.features for rows in blocks()) if is_measured else None
-    features = began.features if began else _fit_features(config, schema, train, blocks, span, len(train_ids))
-    targets = features if data.autoencode else None
-    if normalizes_targets(config, schema):
-        quantities = (rows.targets for rows in blocks())
-        targets = (began and began.target_normalization) or fit_normalization(
-            "standard", quantities, np.float64, schema.n_outputs, key="normalize_targets"
-        )
-    class_weights = _class_weights(config, schema, blocks())
-    if train.has_weights and not any(rows.weights is not None and rows.weights.any() for rows in blocks()):
-        raise DataError("all sample weights of the training rows are 0; at least one must be positive")
+    blocks = TrainingBlocks(train, train_ids, comm)
+    with agreed(comm):
+        facts = _facts(config, schema, train, began)
+    found = measure(blocks, facts)
+    features = began.features if began else _fit_features(config, schema, blocks, found)
+    with agreed(comm):
+        targets = features if config.data.autoencode else began.target_normalization if began else None
+        if facts.targets and found.targets is not None:
+            targets = normalization_of("standard", found.targets, "normalize_targets")
+        if facts.weights and not found.any_weight:
+            raise DataError("all sample weights of the training rows are 0; at least one must be positive")
+        class_weights = _class_weights(config, schema, found.class_counts)
     fitted = {
         "features": normalization_to_json(features),
         "targets": None if targets is None else normalization_to_json(targets),
-        "autoencode": data.autoencode,
+        "autoencode": config.data.autoencode,
         "weighted": train.has_weights or class_weights is not None,
         "class_weights": class_weights,
-        "imputed_columns": 0 if span is None else int(np.count_nonzero(span.n_missing)),
+        "imputed_columns": 0 if found.span is None else int(np.count_nonzero(found.span.n_missing)),
     }
     return json.dumps(fitted)
+
+
+def _facts(config: Config, schema: Schema, train: Split, began: Began | None) -> Facts:
+    """Return the facts about the rows that fitting needs; of features those that the first pass can find."""
+    is_measured = train.allows_missing or (began is None and _needs_span(config, train))
+    fits_targets = normalizes_targets(config, schema) and not (began and began.target_normalization)
+    _class_weights(config, schema, np.ones(_n_classes(schema), np.int64))  # whether they can be
+    return Facts(
+        span=is_measured,
+        features=began is None and not is_measured,
+        targets=fits_targets,
+        n_features=schema.n_features,
+        n_targets=schema.n_targets,
+        n_classes=_n_classes(schema) if config.loss.class_weights == "balanced" else 0,
+        weights=train.has_weights,
+    )
 
 
 def normalizes_targets(config: Config, schema: Schema) -> bool:
@@ -101,20 +123,23 @@ def _needs_span(config: Config, train: Split) -> bool:
     return kind in {"none", "unit"} or (kind == "auto" and (dtype.kind == "b" or could_be_pixels(dtype)))
 
 
-def _fit_features(
-    config: Config, schema: Schema, train: Split, blocks: Callable[[], Iterator[Rows]], span: Span | None, n_rows: int
-) -> Normalization:
-    """Fit imputation and normalisation to `n_rows` rows; without a span, in one pass over them."""
-    kind, dtype, n_features = config.data.normalize, train.feature_dtype, schema.n_features
-
-    def features(fill: NDArray[np.float64] | None = None) -> Iterator[NDArray[Any]]:
-        return (fill_missing(rows.features, fill) for rows in blocks())
-
-    if span is None:
-        return fit_normalization(kind, features(), dtype, n_features)
-    fill = fit_fill(features, n_rows, n_features, _one_hot_columns(schema)) if train.allows_missing else None
-    fitted = fit_normalization(kind, features(fill), dtype, n_features, span)
-    return replace(fitted, low=span.low, high=span.high, fill=fill)
+def _fit_features(config: Config, schema: Schema, blocks: TrainingBlocks, found: Measured) -> Normalization:
+    """Collective. Fit imputation and normalisation, with another pass over the rows where statistics need it."""
+    train, n_features, span = blocks.train, schema.n_features, found.span
+    fill, stats = None, found.features
+    if train.allows_missing:
+        fill = fit_fill(blocks, n_features, _one_hot_columns(schema))
+    with agreed(blocks.comm):
+        kind = resolve_kind(config.data.normalize, train.feature_dtype, span)
+    if not needs_statistics(kind):
+        fitted = fixed_normalization(kind, train.feature_dtype, n_features)
+    else:
+        if stats is None:
+            stats = measure(blocks, Facts(features=True, n_features=n_features), fill).features
+        assert stats is not None  # noqa: S101 - measured
+        with agreed(blocks.comm):
+            fitted = normalization_of(kind, stats)
+    return fitted if span is None else replace(fitted, low=span.low, high=span.high, fill=fill)
 
 
 def _one_hot_columns(schema: Schema) -> list[list[int]]:
@@ -141,32 +166,23 @@ def preprocessing_from_json(text: str) -> Preprocessing:
     )
 
 
-def _class_weights(config: Config, schema: Schema, blocks: Iterator[Rows]) -> list[float] | None:
+def _n_classes(schema: Schema) -> int:
+    if schema.task == "regression":
+        return 0
+    return 2 if schema.task == "binary" else schema.n_outputs
+
+
+def _class_weights(config: Config, schema: Schema, counts: Ids) -> list[float] | None:
     """Return the weight of each class; "balanced" gives each class the same weight in all, and 1 on average."""
     wanted = config.loss.class_weights
     if wanted is None:
         return None
     if schema.task == "regression":
         raise UsageError("[loss] class_weights is for classes, but the data set is a regression; leave it out")
-    n_classes = 2 if schema.task == "binary" else schema.n_outputs
     if wanted == "balanced":
-        counts = sum(
-            (np.bincount(rows.targets[:, 0].astype(np.int64), minlength=n_classes) for rows in blocks),
-            np.zeros(n_classes, np.int64),
-        )
         n_present = np.count_nonzero(counts)
         return [float(counts.sum() / (n_present * n)) if n else 1.0 for n in counts.tolist()]
+    n_classes = _n_classes(schema)
     if len(wanted) != n_classes:
         raise UsageError(f"[loss] class_weights lists {len(wanted)} weights, but the data set has {n_classes} classes")
     return [float(weight) for weight in wanted]
-
-
-def _training_blocks(train: Split, train_ids: Ids) -> Iterator[Rows]:
-    """Yield the rows to train on, block by block of the file, without those that validate."""
-    for start in range(0, train.n_samples, BLOCK_ROWS):
-        stop = min(start + BLOCK_ROWS, train.n_samples)
-        first, last = np.searchsorted(train_ids, (start, stop))
-        if first < last:
-            rows, chosen = train.read(start, stop), train_ids[first:last] - start
-            weights = None if rows.weights is None else rows.weights[chosen]
-            yield Rows(rows.features[chosen], rows.targets[chosen], weights)

@@ -13,6 +13,7 @@ from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sampling import permuted
 from ddp_mlp.core.update_rules import UpdateRules, update_rules
+from ddp_mlp.data.row_reader import rows_of
 from ddp_mlp.engine.engine import Engine, StepReport
 from ddp_mlp.training.problem import Problem, prepare
 
@@ -37,9 +38,14 @@ def check_configuration(config: Config, most: int = 200) -> list[GradientCheck]:
     problem, comm = prepare(config, SingleProcess()), SingleProcess()
     parameters = _start(config, problem)
     rows = permuted(problem.train_ids, "gradient check", config.train.seed)[:N_ROWS]
+    resident = problem.resident
+    if problem.stream is not None:
+        chosen = np.sort(rows)
+        resident, rows = rows_of(problem.stream.reader, chosen), np.searchsorted(chosen, rows)
+        problem.stream.memory.close()
     rules = update_rules(config)
     engine = Engine(
-        problem.network, HOLDS, problem.resident, comm,
+        problem.network, HOLDS, resident, comm,
         micro_batches=1, threads=1, n_train=len(rows), global_batch_size=len(rows), start=parameters,
         rules=UpdateRules(l1=rules.l1, l2=rules.l2, lq=rules.lq, q=rules.q), augmentation=problem.augmentation,
     )  # fmt: skip

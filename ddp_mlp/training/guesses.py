@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
+from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import DdpMlpError
@@ -39,7 +40,7 @@ def _of_data(config: Config, stack: ExitStack) -> dict[str, str]:
     network = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
     n_train = splits[0].n_samples
     first = np.arange(min(n_train, _SAMPLE))  # who validates is drawn by kernels, which are not compiled for this
-    fitted = preprocessing_from_json(fit_preprocessing(config, schema, splits[0], first)).features
+    fitted = preprocessing_from_json(fit_preprocessing(config, schema, splits[0], first, SingleProcess())).features
     sample = f", by the first {_SAMPLE:,} rows" if n_train > _SAMPLE else ""
     own = f"the {splits[1].n_samples} rows of the valid split" if len(splits) == 2 else ""
     found = {

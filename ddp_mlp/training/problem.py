@@ -16,11 +16,13 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.sampling import fold_ids, split_ids
+from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.dataset.dataset import DatasetFile
 from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
-from ddp_mlp.data.resident import Resident, load_resident
+from ddp_mlp.data.resident import Resident, load_resident, sizes_of_rows
+from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.data.schema import Schema, schema_to_json
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
@@ -28,7 +30,11 @@ from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.looking import likely_missing
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.understanding import Understood, understood
-from ddp_mlp.training.memory_check import check_memory
+from ddp_mlp.training.memory_check import check_memory, check_rows_fit
+from ddp_mlp.training.streaming.cutting import check_cut, cut_rows, is_streamed
+from ddp_mlp.training.streaming.feed import Feed, ResidentFeed, StreamedFeed
+from ddp_mlp.training.streaming.stream import Stream, open_stream
+from ddp_mlp.training.streaming.windows_in_memory import OpenFiles
 
 Ids = NDArray[np.int64]
 
@@ -52,9 +58,10 @@ class Problem:
         What the data set is, kept in the model.
     normalization : Normalization
     resident : Resident
-        Training rows, then those of a validation split of its own, if there is one.
+        Training rows, then those of a validation split of its own, if there is one; of rows that are streamed, the
+        windows that are in memory.
     train_ids, valid_ids : ndarray of int64
-        Disjoint rows of `resident`.
+        Disjoint rows of all splits, one after the other.
     fingerprint : str
         SHA-256 over the content of the data files.
     target_normalization : Normalization or None
@@ -63,6 +70,8 @@ class Problem:
         Settings of `core.kernels.network.augmentation`, empty for none.
     understood : Understood
         What the data were taken for.
+    stream : Stream or None
+        Where rows come from that are not all in memory.
     """
 
     network: Network
@@ -75,6 +84,18 @@ class Problem:
     target_normalization: Normalization | None
     augmentation: NDArray[np.float64]
     understood: Understood
+    stream: Stream | None = None
+
+    @property
+    def evaluated(self) -> Resident | RowReader:
+        """The rows that validate."""
+        return self.resident if self.stream is None else self.stream.reader
+
+    def feed(self, config: Config, batch_size: int) -> Feed:
+        """Return the feed that puts rows into the order of training, `batch_size` for each step."""
+        if self.stream is None:
+            return ResidentFeed(self.train_ids, batch_size, config.train.seed)
+        return StreamedFeed(self.stream.orders, self.stream.memory, len(self.train_ids), batch_size)
 
 
 def prepare(
@@ -117,36 +138,67 @@ def prepare(
         if comm.rank == 0:
             for line in dict.fromkeys(note for file in files for note in file.notes):
                 tell(line)
-        fingerprint = described = ""
+        fingerprint = ""
         with agreed(comm):
             # Nodes may read copies of their own; what is in memory, each rank has for itself.
             if comm.local_rank == 0 or not files[0].identity():
                 fingerprint = "+".join(map(known_fingerprint, files))
-            if comm.rank == 0:
-                described = f"{fingerprint} {fit_preprocessing(config, schema, splits[0], train_ids, began)}"
         require_same(comm, _content(files, fingerprint), "let all ranks have the same data")
-        fingerprint, fitted = comm.share_text(described)[0].split(" ", 1)
+        fitted = fit_preprocessing(config, schema, splits[0], train_ids, comm, began)
+        fingerprint, fitted = comm.share_text(f"{fingerprint} {fitted}")[0].split(" ", 1)
         preprocessing, n_targets = preprocessing_from_json(fitted), schema.n_targets
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
         if comm.rank == 0:
             tell(known.line())
             if began is None and (line := likely_missing(splits[0], files[0].schema)):
                 tell(line)
-        memory = SharedAllocations(
-            comm, splits, schema.n_features, n_targets, config.train.dtype, weighted=preprocessing.weighted
-        )
+        dtype = config.train.dtype
+        memory_bytes = sum(sizes_of_rows(splits, schema.n_features, n_targets, dtype, weighted=preprocessing.weighted))
+        reader = RowReader(tuple(splits), preprocessing, dtype, n_targets)
         with agreed(comm):
-            resident = load_resident(
-                splits, preprocessing, config.train.dtype, n_targets,
-                allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
-            )  # fmt: skip
-        comm.node_barrier()
-        if comm.rank == 0 and (line := _one_answer(schema, resident.targets[train_ids])):
+            cut = _cut(config, reader, train_ids, memory_bytes, began, in_file=bool(files[0].identity()))
+            check_rows_fit(memory_bytes, reader.row_bytes, cut)
+        stream = None
+        if cut is not None:
+            opened = OpenFiles(tuple(files), stack.pop_all())
+            stream = open_stream(config, reader, cut, train_ids, comm, opened)
+            if comm.rank == 0:
+                tell(stream.line(memory_bytes))
+        resident = stream.memory.resident if stream else _all_rows(reader, comm)
+        if comm.rank == 0 and stream is None and (line := _one_answer(schema, resident.targets[train_ids])):
             tell(line)
     return Problem(
         network, schema, preprocessing.features, resident, train_ids, valid_ids, fingerprint,
-        preprocessing.target_normalization, augmentation, known,
+        preprocessing.target_normalization, augmentation, known, stream,
     )  # fmt: skip
+
+
+def _cut(
+    config: Config, reader: RowReader, train_ids: Ids, memory_bytes: int, began: Began | None, *, in_file: bool
+) -> Cut | None:
+    """Return how rows are cut that are to be streamed: as the run began; None where they are to be in memory."""
+    split = reader.splits[0]
+    if began is not None:
+        if began.cut is not None:
+            check_cut(began.cut, split, train_ids, reader.row_bytes, config)
+        return began.cut
+    if is_streamed(config, memory_bytes, in_file=in_file):
+        return cut_rows(split, train_ids, reader.row_bytes, config)
+    return None
+
+
+def _all_rows(reader: RowReader, comm: Communicator) -> Resident:
+    """Collective. Return all rows, read into memory that the ranks of a node share."""
+    splits, preprocessing, dtype, n_targets = reader.splits, reader.preprocessing, reader.dtype, reader.n_targets
+    n_features = len(preprocessing.features.offset)
+    memory = SharedAllocations(comm, splits, n_features, n_targets, dtype, weighted=preprocessing.weighted)
+    with agreed(comm):
+        resident = load_resident(
+            splits, preprocessing, dtype, n_targets,
+            allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
+        )  # fmt: skip
+    comm.node_barrier()
+    return resident
 
 
 def _one_answer(schema: Schema, targets: NDArray[Any]) -> str:

@@ -17,7 +17,7 @@ from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
-from ddp_mlp.core.sampling import batch_bounds, epoch_order, global_batch_size, steps_per_epoch
+from ddp_mlp.core.sampling import global_batch_size, steps_per_epoch
 from ddp_mlp.core.schedules import learning_rate_at, patience_of, resolve_schedule
 from ddp_mlp.core.update_rules import update_rules
 from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
@@ -58,9 +58,10 @@ class Trainer:
         self._steps_per_epoch = steps_per_epoch(len(problem.train_ids), self._batch_size)
         self._optimizer = OPTIMIZERS[config.optimizer.name]
         self._rules = update_rules(config)
+        self._feed = problem.feed(config, self._batch_size)
         self._engine = Engine(
             problem.network, config.optimizer.name, problem.resident, comm,
-            micro_batches=micro_batches, threads=threads, n_train=len(problem.train_ids),
+            micro_batches=micro_batches, threads=threads, n_train=self._feed.order_size,
             global_batch_size=self._batch_size, start=state.parameters, rules=self._rules,
             augmentation=problem.augmentation, sharding=sharding_of(config),
             overlap=config.train.overlap,
@@ -72,11 +73,10 @@ class Trainer:
         ahead = self._optimizer.look_ahead(config.optimizer, state.progress.step)
         self._engine.vectors.resume(state.moments, ahead)
         state.parameters, state.moments = self._engine.parameters, self._engine.moments
-        self._comm = comm
-        self._at_once = np.ones(1, np.int64)
+        self._comm, self._at_once = comm, np.ones(1, np.int64)
         self._stop, self._skipped = False, list[int]()
         self._evaluator = Evaluator(
-            problem.network, problem.schema.task, problem.resident, comm, threads,
+            problem.network, problem.schema.task, problem.evaluated, comm, threads,
             target_normalization=problem.target_normalization,
         )  # fmt: skip
 
@@ -94,8 +94,8 @@ class Trainer:
             before = (self._engine.clock.compute_s, self._engine.clock.communicate_s)
             first_position = progress.position
             self._comm.rank_status.at(f"while ordering the rows of epoch {progress.epoch + 1}")
-            train_ids = self._problem.train_ids
-            self._engine.order[:] = epoch_order(train_ids, self._config.train.seed, progress.epoch)
+            fed_s = self._feed.seconds
+            self._feed.begin(self._engine.order, progress.epoch, progress.position)
             self._engine.draw_for(self._config.train.seed, progress.epoch)
             ordered = perf_counter()
             self._at_once[0] = 1
@@ -107,8 +107,7 @@ class Trainer:
                     yield self._report()
                     if self._stop:
                         return
-            n_steps = progress.position - first_position
-            yield self._finish_epoch(started, ordered - started, before, n_steps)
+            yield self._finish_epoch(started, fed_s, before, progress.position - first_position)
             if self._stop:
                 break
         if self.status:
@@ -145,16 +144,16 @@ class Trainer:
 
     def _run_steps(self, n_steps: int) -> None:
         """Collective. Run up to `n_steps` steps, to the first whose update is left out."""
-        progress, n_train = self._progress, len(self._problem.train_ids)
-        optimizer, first = self._config.optimizer, progress.step
-        batches = [batch_bounds(n_train, self._batch_size, progress.position + i) for i in range(n_steps)]
+        progress, optimizer, first = self._progress, self._config.optimizer, self._progress.step
+        batches = self._feed.batches(self._engine.order, progress.position, n_steps)
         coefficients = [
-            self._optimizer.coefficients(optimizer, self._rate_at(step), step) for step in range(first, first + n_steps)
+            self._optimizer.coefficients(optimizer, self._rate_at(first + i), first + i) for i in range(len(batches))
         ]
         self._comm.rank_status.at_step(first)
         reports = self._engine.run(batches, coefficients)
         for report in reports:
             self._account(report)
+        self._feed.done(progress.position)
         self._stop = self._stop or any(report.stop_requested for report in reports)
         if self._optimizer.searches_line:
             self._searched_rate = search(self._engine, self._comm, batches[0], reports[0], self._rate_at(first))
@@ -203,7 +202,7 @@ class Trainer:
         left = epochs * self._steps_per_epoch - done
         return Report(progress.epoch, progress.step, left, self.learning_rate(), epochs, row, self._stop, skipped)
 
-    def _finish_epoch(self, started: float, data_s: float, before: tuple[float, float], n_steps: int) -> Report:
+    def _finish_epoch(self, started: float, fed_s: float, before: tuple[float, float], n_steps: int) -> Report:
         """Collective. Validate, close the books of the epoch, and report it."""
         progress, clock = self._progress, self._engine.clock
         if progress.n_skipped == progress.position:
@@ -223,7 +222,7 @@ class Trainer:
             "samples_per_s": progress.n_samples * n_steps / progress.position / trained_s,
             "compute_s": clock.compute_s - before[0],
             "communicate_s": clock.communicate_s - before[1],
-            "data_s": data_s,
+            "data_s": self._feed.seconds - fed_s,
             "wall_s": perf_counter() - started,
         }
         watched = row["valid_loss"] if self._problem.valid_ids.size else row["train_loss"]
@@ -246,5 +245,6 @@ class Trainer:
         return self._engine.vectors.copy_moments()
 
     def close(self) -> None:
-        """Let the helper threads go."""
+        """Let the helper threads and the files go."""
         self._engine.close()
+        self._feed.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.data.column_stats import block_stats, fold_stats, merge_stats
 from ddp_mlp.data.normalization import (
     BLOCK_ROWS,
     fit_normalization,
@@ -13,6 +12,7 @@ from ddp_mlp.data.normalization import (
     normalize,
     resolve_kind,
 )
+from ddp_mlp.data.statistics.column_stats import block_stats, fold_stats, merge_stats
 from ddp_mlp.errors import DataError, UsageError
 
 RNG = np.random.default_rng(7)

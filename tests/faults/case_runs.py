@@ -99,7 +99,7 @@ def _problem(case: Case, config: Config, comm: Communicator) -> Problem:
         train_ids, valid_ids = np.arange(data.rows), np.arange(data.rows, data.rows + data.valid_rows)
     else:
         train_ids, valid_ids = split_ids(data.rows, config.data.valid_fraction or 0.0, config.train.seed)
-    preprocessing = preprocessing_from_json(fit_preprocessing(config, facts, splits[0], train_ids))  # type: ignore[arg-type]
+    preprocessing = preprocessing_from_json(fit_preprocessing(config, facts, splits[0], train_ids, comm))  # type: ignore[arg-type]
     how = (splits, data.features, facts.n_targets, config.train.dtype)
     memory = SharedAllocations(comm, *how, weighted=preprocessing.weighted)  # type: ignore[arg-type]
     resident = load_resident(

@@ -12,7 +12,7 @@ from ddp_mlp.cli.options import tell
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="F.h5, F.csv or F.npy.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="F.h5, F.csv, F.npy or F.parquet.")
 @click.option("--split", help="Split of DATA [default: test, else valid, else train].")
 @click.option(
     "--with",
@@ -40,19 +40,16 @@ def predict(
     No targets are needed. Answers for a table begin with the number of the row.
     """
     from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.data.predictions import Answers, beside_answers, check_target, write_predictions
+    from ddp_mlp.data.prediction_files import check_target
     from ddp_mlp.training.inference import Rows, apply_model
+    from ddp_mlp.training.written_answers import write_answers
 
     with connect() as comm:
         with agreed(comm):
             check_target(out, force=force)
         rows = Rows(data, split, features, targets, answers_only=True)
         with apply_model(model, rows, comm, tell) as applied:
-            outputs = applied.predict()
-            with agreed(comm):
-                if comm.rank == 0:
-                    found = applied.model
-                    wanted = tuple(dict.fromkeys((*["row"] * applied.location.is_table, *beside)))
-                    columns = beside_answers(found.schema, applied.ids, applied.targets, wanted, applied.location.texts)
-                    write_predictions(out, Answers(outputs, found.schema, found.network.output_threshold, columns))
-                    tell(f"{out}: {len(outputs)} answers, {applied.split} of {data}")
+            wanted = tuple(dict.fromkeys((*["row"] * applied.location.is_table, *beside)))
+            write_answers(applied, out, wanted, comm)
+        if comm.rank == 0:
+            tell(f"{out}: {len(applied.ids)} answers, {applied.split} of {data}")

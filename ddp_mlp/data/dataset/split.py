@@ -61,6 +61,24 @@ class Split:
         """Whether NaN among the features is a missing value and no error."""
         return self._checks.allows_missing
 
+    @property
+    def where(self) -> str:
+        """``FILE:/path`` of the features, for messages."""
+        return self._checks.features_where
+
+    @property
+    def chunk_rows(self) -> tuple[int, ...]:
+        """Rows that must be unpacked together, of features, targets and weights; 0 where each can be read by itself."""
+        return tuple(matrix.chunk_rows for matrix in self._matrices())
+
+    def will_read(self, start: int, stop: int) -> None:
+        """Let rows ``start <= row < stop`` be fetched while other work goes on; a hint, no more."""
+        for matrix in self._matrices():
+            matrix.will_read(start, stop)
+
+    def _matrices(self) -> list[Rectangle]:
+        return [matrix for matrix in (self._features, self._targets, self._weights) if matrix is not None]
+
     def read(self, start: int, stop: int) -> Rows:
         """Read rows ``start <= row < stop`` as rows of the schema, and check them.
 

@@ -148,7 +148,7 @@ def create_dataset(
     require_writable(path, force=force)
     _require_space(path, contents)
     target = destination(path)
-    with _storage_errors(path), under_way(target, lambda: require_writable(path, force=force)) as temporary:
+    with storage_errors(path), under_way(target, lambda: require_writable(path, force=force)) as temporary:
         file = _create_file(temporary, path)
         with _closing(file):
             writer = DatasetWriter(contents, file, compress)
@@ -209,7 +209,8 @@ def _closing(file: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn errors of a disk, as the system or HDF5 tell them, into StorageError about `path`."""
     try:
         yield
     except DdpMlpError:

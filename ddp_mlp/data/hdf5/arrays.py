@@ -90,7 +90,8 @@ class Found:
             kinds = fields_of(type_id)
             columns: dict[str | None, Numbers | None] = {None: numbers_of(type_id)} if kinds is None else {}
             columns |= {name: numbers_of(kind) for name, kind in (kinds or {}).items()}
-            array = Array(self, self.shape or (), columns)
+            place = self._id.get_offset() if self.chunks is None else None
+            array = Array(self, self.shape or (), columns, place)
             if kinds is None:
                 array.numbers(None)
             self._require_written()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ddp_mlp.data.hdf5.chunks import check_chunk, corners
-from ddp_mlp.data.hdf5.guard import CHUNK_CACHE_BYTES, load_h5py
+from ddp_mlp.data.hdf5.guard import CHUNK_CACHE_BYTES, load_h5py, plain_errors
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,11 +34,14 @@ class Array:
     found : Found
         Its description.
     shape : tuple of int
+    place : int or None
+        Where the numbers begin in the file if they lie there in one piece.
     """
 
     found: Found
     shape: tuple[int, ...]
     _columns: Mapping[str | None, Numbers | None]
+    place: int | None = None
     _good_chunks: set[tuple[int, ...]] = field(default_factory=set)
 
     @property
@@ -112,9 +116,38 @@ class Array:
         record = np.dtype([(f"f{i}", n.dtype, n.dims) for i, n in enumerate(numbers)])
         values = np.empty(count, record if names != [None] else (numbers[0].dtype, numbers[0].dims))
         if values.size and record.itemsize:
-            self._fill(values, first, count, names, record)
+            if self.place is not None and names == [None] and axis == 0 and part is None:
+                self._copy(values, self.place, start)
+            else:
+                self._fill(values, first, count, names, record)
         read = dict(zip(names, [values[f] for f in record.names or ()] if names != [None] else [values], strict=True))
         return {n: v.astype(np.bool_) if self.numbers(n).is_bool else v for n, v in read.items()}
+
+    def will_read(self, start: int, stop: int, axis: int = 0) -> None:
+        """Let the system fetch rows ``start <= row < stop`` along `axis` while other work goes on; a hint, no more."""
+        first, count = [0] * len(self.shape), list(self.shape)
+        first[axis], count[axis] = start, stop - start
+        with self.found.file.asking(self.found.where) if self.found.chunks else nullcontext():
+            for at, n_bytes in self._places(first, count):
+                self.found.file.watched.will_read(at, n_bytes)
+
+    def _places(self, first: Sequence[int], count: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Yield where parts of the file lie that hold a part of the array, as position and length."""
+        dataset = self.found._id
+        if self.found.chunks:
+            for corner in corners(self.found.chunks, first, count):
+                chunk = dataset.get_chunk_info_by_coord(corner)
+                if chunk.byte_offset is not None:
+                    yield chunk.byte_offset, chunk.size
+        elif self.place is not None and list(self.shape[1:]) == list(count[1:]):
+            row_bytes = math.prod(self.shape[1:]) * self.found.element_bytes
+            yield self.place + first[0] * row_bytes, count[0] * row_bytes
+
+    def _copy(self, out: NDArray[Any], place: int, start: int) -> None:
+        """Copy rows from a row on out of the file, where they are as libhdf5 would hand them on."""
+        with plain_errors(self.found.where):
+            n_bytes = out.nbytes // len(out)
+            self.found.file.watched.copy(out.reshape(-1).view(np.uint8).data, place + start * n_bytes)
 
     def _fill(
         self, out: NDArray[Any], first: list[int], count: list[int], names: Sequence[str | None], record: np.dtype[Any]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.hdf5.metadata_blocks import BlockChecks
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 #: What a question to a file may read, and take in memory: so much, or so many times its size where that is more.
 FLOOR_BYTES = 64 * 2**20
 MOST_TIMES = 4
+#: Bytes that the system is told of at a time: of a longer part it fetches no more than it reads ahead of itself.
+_AHEAD_BYTES = 128 * 2**10
 
 
 def most_bytes(size: int) -> int:
@@ -51,6 +54,7 @@ class WatchedFile:
         self._blocks = BlockChecks(self.content, where)
         self._close: Callable[[], object] = lambda: None
         self._status: Callable[[], os.stat_result | None] = lambda: None
+        self._advise: Callable[[int, int], object] = lambda *_: None
 
     @classmethod
     def of_descriptor(cls, descriptor: int, where: str) -> Self:
@@ -62,6 +66,7 @@ class WatchedFile:
         watched = cls(where, os.fstat(descriptor).st_size, fill)
         watched._close = weakref.finalize(watched, os.close, descriptor)
         watched._status = lambda: os.fstat(descriptor)
+        watched._advise = lambda at, n_bytes: os.posix_fadvise(descriptor, at, n_bytes, os.POSIX_FADV_WILLNEED)
         return watched
 
     @classmethod
@@ -94,6 +99,27 @@ class WatchedFile:
         if status is None:
             return ()
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    def copy(self, buffer: memoryview, at: int) -> None:
+        """Fill a buffer with the bytes from a position on: numbers, which nobody has to look at.
+
+        Raises
+        ------
+        DataError
+            If the file ends before.
+        """
+        done = 0
+        while done < len(buffer) and (got := self._fill(buffer[done:], at + done)):
+            done += got
+        if done < len(buffer):
+            raise DataError(f"{self.where}: it points beyond its end; the file is damaged, write or fetch it again")
+
+    def will_read(self, at: int, n_bytes: int) -> None:
+        """Let the system fetch a part of the file while other work goes on."""
+        end = min(at + n_bytes, self.size)
+        with suppress(OSError):  # file systems that cannot are read when it comes to it
+            for start in range(max(0, at), end, _AHEAD_BYTES):
+                self._advise(start, min(_AHEAD_BYTES, end - start))
 
     def close(self) -> None:
         """Close the file."""

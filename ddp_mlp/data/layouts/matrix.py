@@ -11,6 +11,8 @@ from ddp_mlp.data.layouts.columns import Column, native_dtype
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 #: Rows kept beyond those that were asked for, so that long chunks are not unpacked for each block of rows.
@@ -57,9 +59,20 @@ class Matrix:
         """Whether a column is a packed quantity."""
         return any(column.decoding is not None and column.decoding.is_scaled for column in self.columns)
 
+    @property
+    def chunk_rows(self) -> int:
+        """Rows that must be unpacked together, 0 where each can be read by itself."""
+        return max(column.array.chunk_rows(column.axis) for column in self.columns)
+
+    def will_read(self, start: int, stop: int) -> None:
+        """Let rows ``start <= row < stop`` be fetched while other work goes on; a hint, no more."""
+        arrays = {(column.array.name, column.axis): column.array for column in self.columns}
+        for (_, axis), array in arrays.items():
+            array.will_read(start, stop, axis)
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Read rows ``start <= row < stop``: shape (stop - start, width), C-contiguous."""
-        step = max(column.array.chunk_rows(column.axis) for column in self.columns)
+        step = self.chunk_rows
         if not step:
             return self._read(start, stop)
         out, at = np.empty((stop - start, self.width), self.dtype), start
@@ -84,20 +97,24 @@ class Matrix:
         return band
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
+        if len(self.columns) == 1:
+            return np.ascontiguousarray(self._values(self.columns, start, stop)[0])
         out = np.empty((stop - start, self.width), self.dtype)
         places = np.cumsum([0, *(column.width for column in self.columns)]).tolist()
         of_array: dict[tuple[str, int], list[int]] = {}
         for index, column in enumerate(self.columns):
             of_array.setdefault((column.array.name, column.axis), []).append(index)
         for indices in of_array.values():
-            columns = [self.columns[i] for i in indices]
-            part = columns[0].reads_part if len(columns) == 1 else None
-            names = list(dict.fromkeys(column.field for column in columns))
-            read = columns[0].array.read_fields(start, stop, names, axis=columns[0].axis, part=part)
-            for i, column in zip(indices, columns, strict=True):
-                values = column.values(read[column.field], self.dtype, is_part=part is not None)
+            for i, values in zip(indices, self._values([self.columns[i] for i in indices], start, stop), strict=True):
                 out[:, places[i] : places[i + 1]] = values
         return out
+
+    def _values(self, columns: Sequence[Column], start: int, stop: int) -> list[NDArray[Any]]:
+        """Return rows of columns of one array, which is read once for all of them."""
+        part = columns[0].reads_part if len(columns) == 1 else None
+        names = list(dict.fromkeys(column.field for column in columns))
+        read = columns[0].array.read_fields(start, stop, names, axis=columns[0].axis, part=part)
+        return [column.values(read[column.field], self.dtype, is_part=part is not None) for column in columns]
 
 
 def matrix_of(columns: tuple[Column, ...]) -> Matrix:

@@ -59,6 +59,14 @@ class HeldMatrix:
         """Whether the numbers are integers or booleans."""
         return self.values.dtype.kind in "iub"
 
+    @property
+    def chunk_rows(self) -> int:
+        """0: any row can be read by itself."""
+        return 0
+
+    def will_read(self, start: int, stop: int) -> None:
+        """Return at once: it is in memory."""
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return a copy of rows ``start <= row < stop``."""
         return np.array(self.values[start:stop], self.dtype, order="C")

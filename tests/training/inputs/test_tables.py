@@ -65,9 +65,7 @@ def test_columns_in_another_order_and_beside_are_answered_as_the_data_set(model:
     application, answers, said = applied(model, path, answers_only=True)
     np.testing.assert_array_equal(answers, expected)
     assert any("note" in line for line in said)
-    columns = beside_answers(
-        application.model.schema, application.ids, application.targets, ["row", "z"], application.location.texts
-    )
+    columns = beside_answers(application.model.schema, application.ids, None, ["row", "z"], application.location.texts)
     assert columns["row"] == list(range(N))
     assert columns["z"] == [str(row["z"]) for row in rows()]
     with pytest.raises(UsageError, match="did you mean 'note'"):

@@ -50,6 +50,10 @@ def merge_stats(left: ColumnStats, right: ColumnStats) -> ColumnStats:
     return ColumnStats(count, mean, squares, np.minimum(left.low, right.low), np.maximum(left.high, right.high))
 
 
+#: Merged statistics of 2**depth neighbouring parts, and this depth.
+Folded = tuple[int, ColumnStats]
+
+
 def fold_stats(parts: Iterable[ColumnStats]) -> ColumnStats:
     """Merge statistics in order, pairwise: neighbours of equal depth first, as a carry does.
 
@@ -60,16 +64,35 @@ def fold_stats(parts: Iterable[ColumnStats]) -> ColumnStats:
     DataError
         If there are no parts.
     """
-    pending: list[tuple[int, ColumnStats]] = []
-    for part in parts:
-        depth, merged = 0, part
+    return merge_folded(fold_partly((0, part) for part in parts))
+
+
+def fold_partly(parts: Iterable[Folded]) -> list[Folded]:
+    """Merge neighbours of equal depth, and return what is left: each of less depth than the one before.
+
+    Whoever folds 2**n parts that begin at a multiple of that number gets a single one, of depth n. So several may fold
+    some each, and what they have left folds to the same bits as all parts would.
+    """
+    pending: list[Folded] = []
+    for depth, merged in parts:
         while pending and pending[-1][0] == depth:
             merged = merge_stats(pending.pop()[1], merged)
             depth += 1
         pending.append((depth, merged))
+    return pending
+
+
+def merge_folded(pending: list[Folded]) -> ColumnStats:
+    """Merge the rest that `fold_partly` returns.
+
+    Raises
+    ------
+    DataError
+        If there is nothing.
+    """
     if not pending:
         raise DataError("no rows to fit the normalisation to; the training split needs at least one sample")
-    total = pending.pop()[1]
-    while pending:
-        total = merge_stats(pending.pop()[1], total)
+    *rest, (_, total) = pending
+    for _, part in reversed(rest):
+        total = merge_stats(part, total)
     return total

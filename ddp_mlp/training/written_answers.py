@@ -1,0 +1,43 @@
+"""The answers of a model, written as they come: neither rows nor answers need to fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.data.prediction_files import predictions_file
+from ddp_mlp.data.predictions import Answers, Beside
+from ddp_mlp.training.inference import Application
+
+
+def write_answers(applied: Application, out: Path, wanted: Sequence[str], comm: Communicator) -> None:
+    """Collective. Write the answers for all rows in their order, on rank 0; the file appears when it is whole.
+
+    Parameters
+    ----------
+    out : Path
+        As `check_target` has found it good.
+    wanted : sequence of str
+        Further columns: "row", "target", or columns of a table.
+
+    Raises
+    ------
+    UsageError
+        If there is no such column.
+    DataError, StorageError
+        If rows cannot be read, or answers not written; what was there stays.
+    """
+    model, leads = applied.model, comm.rank == 0
+    with ExitStack() as stack:
+        with agreed(comm):
+            if leads:
+                beside = Beside(model.schema, wanted, applied.targets_of, applied.location.texts)
+                file = stack.enter_context(predictions_file(out, len(applied.ids)))
+        for ids, outputs in applied.predict_pieces():
+            with agreed(comm):
+                if leads:
+                    file.append(Answers(outputs, model.schema, model.network.output_threshold, beside.of(ids)))
+        with agreed(comm):
+            stack.close()
