@@ -44,7 +44,7 @@ def train_ours(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from ddp_mlp.config import load_config
     from ddp_mlp.errors import NonFiniteError
     from ddp_mlp.run.run import Run, RunOptions
-    from ddp_mlp.training.inference import Rows, apply_model
+    from ddp_mlp.training.inference.files import Rows, apply_model
 
     with TemporaryDirectory(dir=path.parent) as directory, connect({}) as comm:
         toml, out = Path(directory) / "c.toml", Path(directory) / "run"

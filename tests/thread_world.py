@@ -194,7 +194,11 @@ def run_ranks(
     found: list[Any] = [None] * sum(node_sizes)
     failures: list[BaseException] = []
 
+    # While a file is opened, a process may take little memory, which a thread to be started wants too.
+    all_there = threading.Barrier(len(found))
+
     def be(rank: int) -> None:
+        all_there.wait()
         try:
             found[rank] = work(ThreadRank(world, rank))
         except BaseException as failure:

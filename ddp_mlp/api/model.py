@@ -22,9 +22,9 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.export import export_model
-from ddp_mlp.training.answering import Answering
-from ddp_mlp.training.inference import Rows, apply_model
-from ddp_mlp.training.inference_in_memory import apply_in_memory
+from ddp_mlp.training.inference.answering import Answering
+from ddp_mlp.training.inference.files import Rows, apply_model
+from ddp_mlp.training.inference.memory import apply_in_memory
 
 
 class Model:

@@ -121,7 +121,7 @@ class LazyGroup(click.Group):
                     formatter.write_dl(lines)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what people type most."""
+        """Write the lines that people type most."""
         with formatter.section("Examples"):
             for line, meaning in _EXAMPLES:
                 formatter.write(

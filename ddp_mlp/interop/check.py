@@ -12,7 +12,7 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.binding.bind import one_hot_groups
 from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.errors import DataError
-from ddp_mlp.training.inference_in_memory import apply_in_memory
+from ddp_mlp.training.inference.memory import apply_in_memory
 
 N_ROWS = 256
 #: Part of the values that are missing, where such may be.

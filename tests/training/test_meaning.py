@@ -17,7 +17,7 @@ from ddp_mlp.data.importing import import_dataset
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
-from ddp_mlp.training.inference import Rows, apply_model
+from ddp_mlp.training.inference.files import Rows, apply_model
 
 N = 120
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.errors import DataError, DdpMlpError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.training.gradcheck import check_configuration
-from ddp_mlp.training.inference import Rows, apply_model
+from ddp_mlp.training.inference.files import Rows, apply_model
 from ddp_mlp.training.problem import prepare
 
 CORNERS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])

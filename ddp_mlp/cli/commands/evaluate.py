@@ -36,7 +36,7 @@ def evaluate(
     """
     from ddp_mlp.comm import connect, known_to_all
     from ddp_mlp.errors import UsageError
-    from ddp_mlp.training.inference import Rows, apply_model
+    from ddp_mlp.training.inference.files import Rows, apply_model
 
     rows = Rows(data, split, features, targets)
     with connect() as comm, apply_model(model, rows, comm, tell) as applied:

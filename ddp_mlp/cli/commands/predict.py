@@ -41,8 +41,8 @@ def predict(
     """
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.data.prediction_files import check_target
-    from ddp_mlp.training.inference import Rows, apply_model
-    from ddp_mlp.training.written_answers import write_answers
+    from ddp_mlp.training.inference.files import Rows, apply_model
+    from ddp_mlp.training.inference.written_answers import write_answers
 
     with connect() as comm:
         with agreed(comm):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """What files were when they were first looked at.
+    """Files as they were when they were first looked at.
 
     Parameters
     ----------

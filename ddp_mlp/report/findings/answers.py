@@ -15,7 +15,7 @@ from ddp_mlp.core.kernels.numba_ext.cache import read_code
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError, DdpMlpError
 from ddp_mlp.report.records.record import Record
-from ddp_mlp.training.inference import Rows, apply_model
+from ddp_mlp.training.inference.files import Rows, apply_model
 
 #: Bytes of a data set that is read without being asked for.
 _MOST_UNASKED_BYTES = 256 * 2**20

@@ -16,7 +16,7 @@ from ddp_mlp.data.predictions import beside_answers
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
-from ddp_mlp.training.inference import Application, Rows, apply_model
+from ddp_mlp.training.inference.files import Application, Rows, apply_model
 
 N = 200
 COLOURS = ["red", "green", "blue"]

@@ -24,11 +24,11 @@ from ddp_mlp.errors import CheckpointError, DataError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.gradcheck import check_configuration
-from ddp_mlp.training.inference import Rows, apply_model
+from ddp_mlp.training.inference.files import Rows, apply_model
+from ddp_mlp.training.inference.written_answers import write_answers
 from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.streaming import cutting
 from ddp_mlp.training.trainer import Trainer
-from ddp_mlp.training.written_answers import write_answers
 from tests.thread_world import run_ranks
 
 N_ROWS, N_FEATURES = 1500, 6

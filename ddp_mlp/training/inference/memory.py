@@ -13,7 +13,7 @@ from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.memory.held import HeldData
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.training.drift import remarks
-from ddp_mlp.training.inference import Application, evaluator_of
+from ddp_mlp.training.inference.files import Application, evaluator_of
 from ddp_mlp.training.inputs.tables import DataLocation
 
 

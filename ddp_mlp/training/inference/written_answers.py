@@ -9,7 +9,7 @@ from pathlib import Path
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.data.prediction_files import predictions_file
 from ddp_mlp.data.predictions import Answers, Beside
-from ddp_mlp.training.inference import Application
+from ddp_mlp.training.inference.files import Application
 
 
 def write_answers(applied: Application, out: Path, wanted: Sequence[str], comm: Communicator) -> None:
