@@ -9,6 +9,8 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
+import ddp_mlp
+
 project = "ddp-mlp"
 author = "The ddp_mlp developers"
 version = release = version_of("ddp-mlp")
@@ -47,12 +49,25 @@ def site_links(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = _LINK.sub(lambda link: _site_link(link, file.parent), file.read_text(encoding="utf-8"))
     if page == "index":
         source[0] += _contents_of_the_rest(source[0].splitlines())
+    if page == "api":
+        source[0] += _names_of_the_rest(source[0])
 
 
 def _contents_of_the_rest(named: list[str]) -> str:
     """Return contents of the pages that the index does not name."""
     rest = sorted(page.stem for page in (ROOT / "docs").glob("*.md") if page.stem not in {*named, "index"})
     return "\n".join(["", "```{toctree}", ":hidden:", ":caption: More", "", *rest, "```", ""]) if rest else ""
+
+
+def _names_of_the_rest(text: str) -> str:
+    """Return the reference of public names that the page does not have."""
+    rest = [name for name in ddp_mlp.__all__ if not re.search(rf"\bddp_mlp(\.\w+)*\.{name}\b", text)]
+    kinds = {name: isinstance(getattr(ddp_mlp, name), type) for name in rest}
+    lines = [
+        f".. autoclass:: ddp_mlp.{name}\n   :members:" if is_class else f".. autofunction:: ddp_mlp.{name}"
+        for name, is_class in kinds.items()
+    ]
+    return "\n".join(["", "## More", "", "```{eval-rst}", *lines, "```", ""]) if rest else ""
 
 
 def _site_link(link: re.Match[str], folder: Path) -> str:

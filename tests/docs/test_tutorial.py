@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.runs import run
 from tests.tiers import THOROUGH
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLOCK = re.compile(r"^```(python|bash|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(python|c|bash|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: str) -> Iterator[tuple[str, str]]:
@@ -41,16 +42,20 @@ def test_lines_that_differ_in_words_or_order_are_found():
 
 
 @THOROUGH
+@pytest.mark.mpi
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", ["tutorial.md"])
 def test_a_page_can_be_followed(page, tmp_path):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    if shutil.which("cc") is None:
+        assert "DDP_MLP_REQUIRE_FORTRAN" not in os.environ, "a C compiler is required here"
+        pytest.skip("a C compiler is not installed")
     printed = ""
     kinds = [kind for kind, _ in blocks(page)]
     assert kinds.count("bash") > 5
     for kind, text in blocks(page):
-        if kind == "python":
-            (tmp_path / re.match(r"# (\S+\.py)\n", text)[1]).write_text(text)
+        if kind in ("python", "c"):
+            (tmp_path / re.match(r"(?:#|/\*) (\S+\.(?:py|c))\b", text)[1]).write_text(text)
         elif kind == "bash":
             done = run(["bash", "-euo", "pipefail", "-c", f"exec 2>&1\n{text}"], tmp_path, PATH=path)
             assert done.code == 0, f"{text}\n{done.out}"
