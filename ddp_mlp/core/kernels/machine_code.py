@@ -11,6 +11,7 @@ from typing import Any
 
 from numba.core import config, serialize
 from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
 from ddp_mlp.core.kernels.arrays import signature
@@ -50,8 +51,13 @@ def compile_kernels(dtype: str) -> bytes:
 def load_kernels(dtype: str, code: bytes) -> None:
     """Take over the machine code of `compile_kernels`, from a source that may run any code here, as pickles can.
 
-    What is there already stays.
+    What is there already stays. Threads take turns, with those that compile too: LLVM knows modules of one at a time.
     """
+    with global_compiler_lock:
+        _load(dtype, code)
+
+
+def _load(dtype: str, code: bytes) -> None:
     rtsys.initialize(work.targetctx)  # all else of Numba is for compiling, and takes long to load
     parts: dict[str, Any] = serialize.loads(code)  # Numba's own form: sealed, and from a directory of this user
     for kernel in ENTRY_POINTS:
