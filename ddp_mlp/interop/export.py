@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ddp_mlp.checkpoint.model import Model
+from ddp_mlp.core.network import build_network
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.check import difference
@@ -81,6 +82,7 @@ def export_model(trained: Model, path: Path, name: str | None = None, *, check: 
     OutputError, StorageError
         If it cannot be written; what was there stays.
     """
+    _require_own_network(trained)
     chosen, model = format_of(path, name), portable(trained)
     if reason := chosen.objection(model):
         raise UsageError(f"{reason}; formats that hold this model: {', '.join(_fitting(model)) or 'none'}")
@@ -88,6 +90,14 @@ def export_model(trained: Model, path: Path, name: str | None = None, *, check: 
     found = difference(trained, lambda x: chosen.answers(content, model, x), BOUND) if check else None
     write_chosen(path, content)
     return Exported(chosen.name, chosen.remark(model), found)
+
+
+def _require_own_network(trained: Model) -> None:
+    """Raise UsageError for a network of several labels, as estimators have, which no configuration means."""
+    config, schema = trained.config, trained.schema
+    own = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
+    if own.output != trained.network.output:
+        raise UsageError("this model answers several labels, each there or not, for which no export has a word")
 
 
 def _fitting(model: Portable) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,13 @@ def test_a_model_that_a_format_cannot_hold_is_refused_and_nothing_is_written(tmp
     with pytest.raises(OutputError):
         export_model(model(), tmp_path, "npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_of_several_labels_has_no_format(tmp_path: Path) -> None:
+    trained = model((), ("cross_entropy", "multiclass"))
+    odd = replace(trained, network=replace(trained.network, output="sigmoid"))
+    with pytest.raises(UsageError, match="several labels"):
+        export_model(odd, tmp_path / "m.onnx")
 
 
 def test_a_check_that_fails_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
