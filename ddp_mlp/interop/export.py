@@ -10,15 +10,13 @@ from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.core.network import build_network
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
-from ddp_mlp.interop.check import difference
+from ddp_mlp.interop.check import Checked, compare
 from ddp_mlp.interop.format import Format
 from ddp_mlp.interop.portable import Portable, portable
 
 #: The module of each format; a new one is a module and a line here.
 _MODULES = {"onnx": "onnx", "safetensors": "safetensors", "npz": "npz", "c": "c_header", "sklearn": "sklearn"}
 FORMATS = tuple(_MODULES)
-#: Largest difference between `predict` and an export, as a part of the spread of the answers.
-BOUND = 1e-5
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,13 @@ class Exported:
     format : str
     remark : str
         What whoever uses it must know; nothing if there is nothing.
-    difference : float or None
-        The largest from `predict`, as a part of the spread of the answers; None where it was not checked.
+    checked : Checked or None
+        The comparison with `predict`, where it was asked for.
     """
 
     format: str
     remark: str
-    difference: float | None = None
+    checked: Checked | None = None
 
 
 def format_of(path: Path, name: str | None) -> Format:
@@ -87,7 +85,7 @@ def export_model(trained: Model, path: Path, name: str | None = None, *, check: 
     if reason := chosen.objection(model):
         raise UsageError(f"{reason}; formats that hold this model: {', '.join(_fitting(model)) or 'none'}")
     content = chosen.image(model, path.stem)
-    found = difference(trained, lambda x: chosen.answers(content, model, x), BOUND) if check else None
+    found = compare(trained, lambda x: chosen.answers(content, model, x)) if check else None
     write_chosen(path, content)
     return Exported(chosen.name, chosen.remark(model), found)
 
