@@ -21,6 +21,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
+import ddp_mlp
 from ddp_mlp import from_sklearn, from_torch, import_model
 from ddp_mlp.checkpoint.model import Model as Trained
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
@@ -189,6 +190,13 @@ def test_scikit_learn_to_here_to_onnx_runtime(activation: str, n_classes: int, s
     else:
         assert np.allclose(found[1], there.predict_proba(x), rtol=1e-9, atol=1e-12)
         assert np.array_equal(found[0], there.predict(x))
+
+
+def test_estimators_of_this_program_become_models_too() -> None:
+    x = np.random.default_rng(0).normal(5, 2, (60, 3))
+    own = ddp_mlp.MLPClassifier(hidden_layer_sizes=(4,), max_iter=2)
+    made = fitted(make_pipeline(StandardScaler(), own), x, np.array(["b", "a", "c"] * 20))
+    assert np.allclose(from_sklearn(made).predict_proba(x), made.predict_proba(x), atol=1e-6)
 
 
 def test_what_an_estimator_has_that_this_program_has_not_is_told() -> None:
