@@ -68,6 +68,10 @@ class Config:
             for key in ("train", "valid"):
                 if isinstance(path := raw["data"].get(key), str) and path not in {IN_MEMORY, "none", ""}:
                     raw["data"][key] = os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - F.h5:/group stays
+        model = raw.get("model")
+        start = model.get("start") if isinstance(model, dict) else None
+        if isinstance(model, dict) and isinstance(start, str) and start not in {IN_MEMORY, "none", ""}:
+            model["start"] = str(Path(start).expanduser().absolute())
         with as_python_errors():
             settings = from_builtins(raw, "Config")
         object.__setattr__(self, "_settings", settings)

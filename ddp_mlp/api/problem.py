@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ddp_mlp.api.config import IN_MEMORY, Config
 from ddp_mlp.api.given import give, is_path, is_table_file, part_of
+from ddp_mlp.api.model import Model
+from ddp_mlp.checkpoint import model as trained
 from ddp_mlp.config import Config as Settings
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.held import opening
 
 
-def problem_of(config: Any, data: Any, valid: Any) -> tuple[Settings, Opener]:
-    """Return the configuration, and the function that opens the rows."""
-    known = _config(config).settings
+def problem_of(config: Any, data: Any, valid: Any, start: Any = None) -> tuple[Settings, Opener]:
+    """Return the configuration, and the function that opens the rows; without ``[model]``, that of `start`."""
+    known = _config(config, start).settings
     if data is None and valid is None:
         if known.data.train == IN_MEMORY:
             raise UsageError(
@@ -46,7 +49,33 @@ def _with_paths(known: Settings, train: str, valid: Any) -> Settings:
     return msgspec.structs.replace(known, data=msgspec.structs.replace(known.data, **paths))
 
 
-def _config(given: Any) -> Config:
+def starting_from(known: Settings, start: Any) -> tuple[Settings, trained.Model | None]:
+    """Return the configuration of a training that starts from a model, and the model where it is in memory.
+
+    Parameters
+    ----------
+    start : Model, path, or None
+        None is as the configuration says.
+
+    Raises
+    ------
+    UsageError
+        If it is nothing of that.
+    """
+    if start is None:
+        if known.model.start == IN_MEMORY:
+            raise UsageError("this configuration began with a model in memory; give it as start=")
+        return known, None
+    if not isinstance(start, Model) and not is_path(start):
+        raise UsageError(f"start is of type {type(start).__name__}; a Model, or the path of one, is needed")
+    where = IN_MEMORY if isinstance(start, Model) else str(Path(start).expanduser().absolute())
+    known = msgspec.structs.replace(known, model=msgspec.structs.replace(known.model, start=where))
+    return known, start.trained if isinstance(start, Model) else None
+
+
+def _config(given: Any, start: Any) -> Config:
+    if (given is None or (isinstance(given, Mapping) and "model" not in given)) and start is not None:
+        given = {**(given or {}), "model": _network_of(start)}
     if given is None:
         return Config()
     if isinstance(given, Config):
@@ -60,6 +89,15 @@ def _config(given: Any) -> Config:
     raise UsageError(
         f"config is of type {type(given).__name__}; a Config, its sections, or the path of a file is needed"
     )
+
+
+def _network_of(start: Any) -> dict[str, Any]:
+    """Return the section ``[model]`` of a model that training starts from."""
+    if not isinstance(start, Model) and not is_path(start):
+        return {}
+    own = start.trained if isinstance(start, Model) else trained.load_model(Path(start))
+    section: dict[str, Any] = msgspec.to_builtins(own.config.model)
+    return {key: value for key, value in section.items() if value is not None and not key.startswith("start")}
 
 
 def threads_of(wanted: int | None) -> int:

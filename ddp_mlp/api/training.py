@@ -12,7 +12,7 @@ from typing import Any, Self
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.api.loop import Leave, reports_of
-from ddp_mlp.api.problem import problem_of, threads_of
+from ddp_mlp.api.problem import problem_of, starting_from, threads_of
 from ddp_mlp.api.result import Result
 from ddp_mlp.api.world import has_failed_alone, is_rank
 from ddp_mlp.errors import UsageError
@@ -125,6 +125,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: bool | None = None,
+    start: Any = None,
 ) -> Result:
     """Collective. Train a network to the end.
 
@@ -151,6 +152,8 @@ def train(
         Replace a run in `out`.
     progress : bool, optional
         Whether to draw a bar; by default in a notebook.
+    start : Model or path, optional
+        Whose weights and preprocessing training goes on from; without a section ``[model]``, also its network.
 
     Returns
     -------
@@ -178,7 +181,15 @@ def train(
     (3, (2,))
     """
     run = training(
-        config, data=data, valid=valid, out=out, threads=threads, resume=resume, overwrite=overwrite, progress=progress
+        config,
+        data=data,
+        valid=valid,
+        out=out,
+        threads=threads,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+        start=start,
     )
     for _ in run:
         pass
@@ -195,6 +206,7 @@ def training(
     resume: bool = False,
     overwrite: bool = False,
     progress: bool | None = None,
+    start: Any = None,
 ) -> Training:
     """Return an iterator of reports that trains while it is iterated over; stop whenever you like.
 
@@ -202,7 +214,7 @@ def training(
 
     Parameters
     ----------
-    config, data, valid, out, threads, resume, overwrite, progress
+    config, data, valid, out, threads, resume, overwrite, progress, start
         As of `train`.
 
     Examples
@@ -217,7 +229,8 @@ def training(
     ('stopped', True)
     """
     with as_python_errors():
-        known, opener = problem_of(config, data, valid)
+        known, opener = problem_of(config, data, valid, start)
+        known, model = starting_from(known, start)
         if resume and out is None:
             raise UsageError("resume goes on with the run in a directory; give out=")
         if resume and overwrite:
@@ -228,5 +241,6 @@ def training(
             overwrite=overwrite,
             threads=threads_of(threads),
             keeps_files=out is not None,
+            start=model,
         )
     return Training(reports_of(known, options, opener, progress))

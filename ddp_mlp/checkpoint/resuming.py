@@ -71,10 +71,12 @@ def resumed_config(checkpoint: Checkpoint, config: Config, earlier: Config | Non
     """
     kept = kept_values(checkpoint.config, config, earlier)
     config = with_values(config, kept)
-    data = config.data
+    data, model = config.data, config.model
+    if model.start is not None and model.start_sha256 is None:
+        model = replace(model, start_sha256=checkpoint.config.model.start_sha256)
     if data.split_seed == DEFAULT_SPLIT_SEED:
         data = replace(data, split_seed=checkpoint.config.data.split_seed)
-    return replace(config, data=data), kept_text(kept)
+    return replace(config, data=data, model=model), kept_text(kept)
 
 
 def check_content(checkpoint: Checkpoint, fingerprint: str) -> None:
@@ -93,8 +95,8 @@ def _refuse(checkpoint: Checkpoint, differing: list[str]) -> NoReturn:
 def differences(stored: Config, wanted: Config) -> list[str]:
     """Return the differences that keep a run of one configuration from going on with another, as parts of a sentence.
 
-    Epochs, the stopping and checkpoint rules, and the paths of files may differ, nothing
-    else. Epochs may not where the learning rate depends on them.
+    Epochs, the stopping and checkpoint rules, and the paths of files may differ, nothing else. Epochs may not where
+    the learning rate depends on them.
     """
     bound = {"epochs"} if ends_with_run(stored.schedule) else set()
     now = msgspec.to_builtins(wanted)
@@ -102,8 +104,17 @@ def differences(stored: Config, wanted: Config) -> list[str]:
         f"[{section}] {key}: {values[key]!r} in the checkpoint, {now[section][key]!r} now"
         for section, values in msgspec.to_builtins(stored).items()
         for key in values
-        if values[key] != now[section][key] and key not in _FREE_KEYS.get(section, set()) - bound
+        if values[key] != now[section][key]
+        and key not in _FREE_KEYS.get(section, set()) - bound
+        and not (section == "model" and _is_same_start(key, values, now[section]))
     ]
+
+
+def _is_same_start(key: str, stored: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Tell whether a model to start from may be the same: it may lie elsewhere, and its hash is what decides."""
+    if stored["start"] is None or wanted["start"] is None:
+        return False
+    return key == "start" or (key == "start_sha256" and wanted[key] is None)
 
 
 def check_resumable(checkpoint: Checkpoint, config: Config) -> None:

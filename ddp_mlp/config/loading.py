@@ -29,8 +29,8 @@ TABLE_SUFFIXES = (
     ".csv", ".tsv", ".tab", ".parquet", ".feather", ".xlsx", ".xls", ".json", ".jsonl", ".npz", ".npy",
     ".arff", ".mat",
 )  # fmt: skip
-#: Keys of ``[data]`` that name files.
-_PATH_KEYS = ("train", "valid")
+#: Keys that name files, by section.
+_PATH_KEYS = {"data": ("train", "valid"), "model": ("start",)}
 
 
 def load_config(
@@ -197,17 +197,23 @@ def _from_overrides(overrides: Iterable[str], problems: list[str]) -> Table:
 
 
 def _make_absolute(raw: Table, base: Path, problems: list[str]) -> None:
-    data = raw.get("data")
-    if not isinstance(data, dict):
+    for section, names in _PATH_KEYS.items():
+        table = raw.get(section)
+        if isinstance(table, dict):
+            for key in names:
+                _make_key_absolute(section, table, key, base, problems)
+
+
+def _make_key_absolute(section: str, table: Table, key: str, base: Path, problems: list[str]) -> None:
+    value = table.get(key)
+    if not isinstance(value, str) or not value or (value == NONE and key != "train"):
         return
-    for key in _PATH_KEYS:
-        if isinstance(data.get(key), str) and data[key] and (key == "train" or data[key] != NONE):
-            try:
-                data[key] = str(base.absolute() / Path(data[key]).expanduser())
-            except RuntimeError:  # of `expanduser`
-                problems.append(f"[data] {key} = {literal(data[key])}: whose home that is is not known; write it out")
-            except OSError as error:
-                problems.append(f"[data] {key} = {literal(data[key])}: relative to a directory that is gone ({error})")
+    try:
+        table[key] = str(base.absolute() / Path(value).expanduser())
+    except RuntimeError:  # of `expanduser`
+        problems.append(f"[{section}] {key} = {literal(value)}: whose home that is is not known; write it out")
+    except OSError as error:
+        problems.append(f"[{section}] {key} = {literal(value)}: relative to a directory that is gone ({error})")
 
 
 def _merge(raw: Table, other: Table) -> None:

@@ -54,6 +54,9 @@ _OWN = {
     "model.tied": "Let the decoder of an autoencoder be the transposed encoder.",
     "model.init": "Distribution of the first weights; auto chooses by activation.",
     "model.init_scale": "Standard deviation of normal, half width of uniform.",
+    "model.start": "A model whose weights and preprocessing training goes on from, in place of first weights: its "
+    "file, checkpoint or run directory, relative to the configuration file.",
+    "model.start_sha256": "Hash of all that training takes from start; filled in when a run begins, and checked.",
     "loss.name": "The loss; auto is the one of the task.",
     "loss.class_weights": "Weight of each class in training, or balanced for the same weight of each class in all.",
     "loss.l1": "Factor of the sum of absolute weights.",

@@ -25,7 +25,13 @@ def check_model(raw: Table) -> list[str]:
         *_check_lengths(model, len(hidden)),
         *(_check_tied(hidden, activation) if model.get("tied") else ()),
         *_check_targets(raw.get("data", {}), raw.get("loss", {})),
+        *_check_start(model),
     ]
+
+
+def _check_start(model: Table) -> Iterator[str]:
+    if model.get("start_sha256") is not None and model.get("start") is None:
+        yield "[model] start_sha256 is of start, which is missing; name the model, or take out both"
 
 
 def _check_size(hidden: list[int]) -> Iterator[str]:

@@ -49,9 +49,7 @@ FilePath = Annotated[str, Meta(min_length=1, max_length=_LONGEST_PATH)]
 ArrayPaths = Annotated[str, Meta(min_length=1, max_length=2**16)]
 
 Normalize = Literal["auto", "none", "unit", "standard", "minmax"]
-Init = Literal[
-    "auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "uniform"
-]  # fmt: skip
+Init = Literal["auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "uniform"]
 if TYPE_CHECKING:
     Activation: TypeAlias = str
     Output: TypeAlias = str
@@ -134,6 +132,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     tied: bool = False
     init: Init = "auto"
     init_scale: PositiveFloat = 0.05
+    start: FilePath | None = None
+    start_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
 
     def hidden_activations(self) -> tuple[str, ...]:
         """Return the activation of every hidden layer."""

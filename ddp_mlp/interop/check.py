@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,17 @@ from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.binding.bind import one_hot_groups
 from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.errors import DataError
+from ddp_mlp.interop import forward
+from ddp_mlp.interop.portable import portable
 from ddp_mlp.training.inference.memory import apply_in_memory
 
 N_ROWS = 256
+#: Largest difference between `predict` and an export, as a part of the spread of the answers.
+BOUND = 1e-5
+#: Two computations in float32 may differ by so many times what one of them is off.
+_TIMES = 4
+#: More is no rounding that anybody could live with.
+_MOST_ROUNDING = 2.5e-4
 #: Part of the values that are missing, where such may be.
 _MISSING = 0.1
 
@@ -58,8 +67,26 @@ def _consistent(model: Model, x: NDArray[np.float64]) -> NDArray[np.float64]:
     return x
 
 
-def difference(model: Model, answers: Callable[[NDArray[np.float64]], Floats], bound: float) -> float:
-    """Return the largest difference of answers from the model's own, as a part of their spread.
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of a comparison, both as parts of the spread of the answers.
+
+    Attributes
+    ----------
+    difference : float
+        The largest from `predict`.
+    bound : float
+        What rounding may come to.
+    """
+
+    difference: float
+    bound: float
+
+
+def compare(model: Model, answers: Callable[[NDArray[np.float64]], Floats]) -> Checked:
+    """Compare answers with the model's own.
+
+    The bound is `BOUND`, and more where the rounding of `predict` itself is more: networks of large weights magnify it.
 
     Raises
     ------
@@ -70,13 +97,21 @@ def difference(model: Model, answers: Callable[[NDArray[np.float64]], Floats], b
     own, other = np.asarray(own_answers(model, x), np.float64), np.asarray(answers(x), np.float64)
     if own.shape != other.shape:
         raise DataError(f"the file answers in shape {other.shape}, the model in {own.shape}; nothing was written")
-    found = relative(model, own, other)
+    found, bound = relative(model, own, other), max(BOUND, _TIMES * _rounding(model, x, own))
     if not found <= bound:
         raise DataError(
             f"the answers of the file differ from those of the model by {found:.2e} of their spread, more than "
-            f"{bound:g}, on {len(x)} rows drawn from the range of training; nothing was written"
+            f"{bound:.1g}, on {len(x)} rows drawn from the range of training; nothing was written"
         )
-    return found
+    return Checked(found, bound)
+
+
+def _rounding(model: Model, x: NDArray[np.float64], own: Floats) -> float:
+    """Return how far the model's answers are from those of the same weights in float64."""
+    known = portable(model)
+    wide = [replace(each, weight=each.weight.astype(float), bias=each.bias.astype(float)) for each in known.layers]
+    found = relative(model, own, forward.answers(replace(known, layers=tuple(wide)), x))
+    return min(found, _MOST_ROUNDING) if known.dtype == np.float32 and np.isfinite(found) else 0.0
 
 
 def relative(model: Model, own: Floats, other: Floats) -> float:

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ddp_mlp.checkpoint.model import Model
+from ddp_mlp.core.network import build_network
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
-from ddp_mlp.interop.check import difference
+from ddp_mlp.interop.check import Checked, compare
 from ddp_mlp.interop.format import Format
 from ddp_mlp.interop.portable import Portable, portable
 
 #: The module of each format; a new one is a module and a line here.
 _MODULES = {"onnx": "onnx", "safetensors": "safetensors", "npz": "npz", "c": "c_header", "sklearn": "sklearn"}
 FORMATS = tuple(_MODULES)
-#: Largest difference between `predict` and an export, as a part of the spread of the answers.
-BOUND = 1e-5
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,13 @@ class Exported:
     format : str
     remark : str
         What whoever uses it must know; nothing if there is nothing.
-    difference : float or None
-        The largest from `predict`, as a part of the spread of the answers; None where it was not checked.
+    checked : Checked or None
+        The comparison with `predict`, where it was asked for.
     """
 
     format: str
     remark: str
-    difference: float | None = None
+    checked: Checked | None = None
 
 
 def format_of(path: Path, name: str | None) -> Format:
@@ -81,13 +80,22 @@ def export_model(trained: Model, path: Path, name: str | None = None, *, check: 
     OutputError, StorageError
         If it cannot be written; what was there stays.
     """
+    _require_own_network(trained)
     chosen, model = format_of(path, name), portable(trained)
     if reason := chosen.objection(model):
         raise UsageError(f"{reason}; formats that hold this model: {', '.join(_fitting(model)) or 'none'}")
     content = chosen.image(model, path.stem)
-    found = difference(trained, lambda x: chosen.answers(content, model, x), BOUND) if check else None
+    found = compare(trained, lambda x: chosen.answers(content, model, x)) if check else None
     write_chosen(path, content)
     return Exported(chosen.name, chosen.remark(model), found)
+
+
+def _require_own_network(trained: Model) -> None:
+    """Raise UsageError for a network of several labels, as estimators have, which no configuration means."""
+    config, schema = trained.config, trained.schema
+    own = build_network(config.model, config.loss, schema.task, schema.n_features, schema.n_outputs)
+    if own.output != trained.network.output:
+        raise UsageError("this model answers several labels, each there or not, for which no export has a word")
 
 
 def _fitting(model: Portable) -> list[str]:

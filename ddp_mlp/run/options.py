@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.config import Config
 from ddp_mlp.training.report import Report
 
@@ -24,6 +25,8 @@ class RunOptions:
         Whether a run that is in the directory gives way to this one, once its data are loaded.
     keeps_files : bool
         Whether there is a directory at all.
+    start : Model or None
+        What ``[model] start`` means, where that is in memory.
     """
 
     directory: Path
@@ -33,3 +36,4 @@ class RunOptions:
     max_time_s: float | None = None
     earlier: Config | None = None  # with the defaults of earlier versions, for a run that goes on
     keeps_files: bool = True
+    start: Model | None = None

@@ -20,7 +20,7 @@ from ddp_mlp.core.layout import Floats, Layout, digest
 from ddp_mlp.errors import LaunchError, NonFiniteError
 
 #: Keys that name files, which may lie elsewhere on every node; their content is compared.
-_PATHS = {"data.train", "data.valid"}
+_PATHS = {"data.train", "data.valid", "model.start"}
 
 
 def check_starts(comm: Communicator, config: Config, threads: int, *, resume: bool) -> None:

@@ -28,6 +28,7 @@ from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopRequest, StopSignals
 from ddp_mlp.run.snapshot import Imprint, final_model
 from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, restore, written_by
+from ddp_mlp.run.start_model import choose_start
 from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.understanding import as_plain
@@ -35,8 +36,6 @@ from ddp_mlp.training.problem import Problem, prepare
 from ddp_mlp.training.report import Report
 from ddp_mlp.training.trainer import Trainer
 from ddp_mlp.unforeseen import plain_error, traceback_of
-
-__all__ = ["Run", "RunOptions"]
 
 
 class Run:
@@ -119,14 +118,15 @@ class Run:
         try:
             comm.rank_status.at("while loading the data")
             checkpoint = self._restore()
-            problem = prepare(self._config, comm, self._tell, began_with(checkpoint), self._open_data)
+            self._config, start = choose_start(comm, self._config, checkpoint, self._options.start, self._tell)
+            problem = prepare(self._config, comm, self._tell, began_with(checkpoint, start), self._open_data)
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
             comm.rank_status.at("while preparing the first step")
             if checkpoint:
                 self._check_content(checkpoint, problem)
             micro_batches = choose_micro_batches(self._config, checkpoint, comm.world_size, self._options.threads)
-            state = checkpoint.state if checkpoint else fresh_state(self._config, problem)
+            state = checkpoint.state if checkpoint else fresh_state(self._config, problem, start)
             check_replicas(comm, problem.network.layout, state)
             origin = written_by(self._config, comm.world_size, self._options.threads, self._hardware)
             self._imprint, self._state = Imprint(self._config, problem, micro_batches, origin), state

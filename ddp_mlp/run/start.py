@@ -13,6 +13,7 @@ import numpy as np
 from ddp_mlp import __version__
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, newest_good
+from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.checkpoint.resuming import check_resumable, resumed_config
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.comm import known_to_all
@@ -89,19 +90,22 @@ def choose_micro_batches(config: Config, checkpoint: Checkpoint | None, world_si
     return chosen
 
 
-def began_with(checkpoint: Checkpoint | None) -> Began | None:
-    """Return the schema and statistics that a run that goes on began with."""
+def began_with(checkpoint: Checkpoint | None, start: Model | None = None) -> Began | None:
+    """Return the beginning of a run that goes on, or what a run takes from the model that it starts from."""
+    if checkpoint is not None:
+        return Began(checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization, checkpoint.cut)
     return (
-        None
-        if checkpoint is None
-        else Began(checkpoint.schema, checkpoint.normalization, checkpoint.target_normalization, checkpoint.cut)
+        None if start is None else Began(start.schema, start.normalization, start.target_normalization, goes_on=False)
     )
 
 
-def fresh_state(config: Config, problem: Problem) -> TrainState:
-    """Return the state before the first step."""
+def fresh_state(config: Config, problem: Problem, start: Model | None = None) -> TrainState:
+    """Return the state before the first step: of first weights, or of those of a model."""
     train, model = config.train, config.model
-    parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
+    if start is None:
+        parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
+    else:
+        parameters = start.parameters.astype(train.dtype)
     n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
     return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
 

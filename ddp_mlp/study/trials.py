@@ -15,7 +15,8 @@ from ddp_mlp.comm import Communicator, is_agreed, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.errors import DataError, DdpMlpError, NonFiniteError, UsageError
 from ddp_mlp.run.files.directory import RunDirectory
-from ddp_mlp.run.run import Run, RunOptions
+from ddp_mlp.run.options import RunOptions
+from ddp_mlp.run.run import Run
 from ddp_mlp.run.signals import pending_stop
 from ddp_mlp.run.summary import never_finite_text
 from ddp_mlp.study.choices import Assignment, fold_assignments

@@ -33,12 +33,19 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Began:
-    """The beginning of a run that goes on: its schema, the statistics of its rows, and how they are cut."""
+    """The beginning of a run that goes on, or of its start model: schema, statistics of rows, and how they are cut.
+
+    Attributes
+    ----------
+    goes_on : bool
+        Whether it is of the run itself, whose rows are the same.
+    """
 
     schema: Schema
     features: Normalization
     target_normalization: Normalization | None
     cut: Cut | None = None
+    goes_on: bool = True
 
 
 def fit_preprocessing(
@@ -55,7 +62,7 @@ def fit_preprocessing(
     train_ids : ndarray of int64
         Its rows that train.
     began : Began, optional
-        The beginning of a run that goes on.
+        The beginning of a run that goes on, or of its start model.
 
     Raises
     ------
@@ -90,7 +97,7 @@ def fit_preprocessing(
 def _facts(config: Config, schema: Schema, train: Split, began: Began | None) -> Facts:
     """Return the facts about the rows that fitting needs; of features those that the first pass can find."""
     is_measured = train.allows_missing or (began is None and _needs_span(config, train))
-    fits_targets = normalizes_targets(config, schema) and not (began and began.target_normalization)
+    fits_targets = normalizes_targets(config, schema) and began is None
     _class_weights(config, schema, np.ones(_n_classes(schema), np.int64))  # whether they can be
     return Facts(
         span=is_measured,

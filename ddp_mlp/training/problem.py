@@ -112,7 +112,7 @@ def prepare(
     tell : callable
         Called on rank 0 with each line about what was understood.
     began : Began or None
-        Of a run that goes on: its rows are what they were when it began.
+        Of a run that goes on: its rows are what they were when it began. Or of its start model.
     open_data : callable
         Opens what trains and validates: the files of the configuration, or data in memory, of which each rank has
         its own.
@@ -150,7 +150,7 @@ def prepare(
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
         if comm.rank == 0:
             tell(known.line())
-            if began is None and (line := likely_missing(splits[0], files[0].schema)):
+            if not (began and began.goes_on) and (line := likely_missing(splits[0], files[0].schema)):
                 tell(line)
         dtype = config.train.dtype
         memory_bytes = sum(sizes_of_rows(splits, schema.n_features, n_targets, dtype, weighted=preprocessing.weighted))
@@ -178,7 +178,7 @@ def _cut(
 ) -> Cut | None:
     """Return how rows are cut that are to be streamed: as the run began; None where they are to be in memory."""
     split = reader.splits[0]
-    if began is not None:
+    if began is not None and began.goes_on:
         if began.cut is not None:
             check_cut(began.cut, split, train_ids, reader.row_bytes, config)
         return began.cut

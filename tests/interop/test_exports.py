@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.errors import DataError, OutputError, UsageError
-from ddp_mlp.interop import export, forward
-from ddp_mlp.interop.check import own_answers, relative, sample_rows
+from ddp_mlp.interop import forward
+from ddp_mlp.interop.check import BOUND, compare, own_answers, relative, sample_rows
 from ddp_mlp.interop.export import FORMATS, export_model, format_of
 from ddp_mlp.interop.formats import c_units, onnx, onnx_units
 from ddp_mlp.interop.portable import portable
@@ -134,12 +135,34 @@ def test_a_model_that_a_format_cannot_hold_is_refused_and_nothing_is_written(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_rounding_that_large_weights_magnify_is_no_error_but_a_wrong_weight_is(tmp_path: Path) -> None:
+    trained = model(("tanh", "tanh"), ("cross_entropy", "multiclass"), dtype="float32", offset=0)
+    trained.parameters[:] *= 12
+    for name in ("onnx", "npz", "safetensors", "c"):
+        done = export_model(trained, tmp_path / f"m.{name}", name, check=True).checked
+        assert done is not None
+        assert done.difference <= done.bound
+    assert done.bound > BOUND
+    changed = replace(trained, parameters=trained.parameters.copy())
+    changed.parameters[3] *= 1.1
+    with pytest.raises(DataError, match="differ from those of the model"):
+        compare(trained, lambda x: forward.answers(portable(changed), x))
+
+
+def test_a_network_of_several_labels_has_no_format(tmp_path: Path) -> None:
+    trained = model((), ("cross_entropy", "multiclass"))
+    odd = replace(trained, network=replace(trained.network, output="sigmoid"))
+    with pytest.raises(UsageError, match="several labels"):
+        export_model(odd, tmp_path / "m.onnx")
+
+
 def test_a_check_that_fails_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m.npz"
     path.write_bytes(b"before")
     done = export_model(model(scaled=True), path, check=True)
-    assert done.difference is not None
-    assert done.difference < 1e-12
+    assert done.checked is not None
+    assert done.checked.difference < 1e-12
+    assert done.checked.bound == BOUND
     before = path.read_bytes()
     wrong = forward.ACTIVATIONS | {"relu": lambda a, p: a}
     monkeypatch.setattr(forward, "ACTIVATIONS", wrong)
@@ -161,4 +184,4 @@ def test_a_missing_library_is_named_with_what_installs_it(tmp_path: Path, monkey
 
 def test_the_bound_is_that_of_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text()
-    assert f"{export.BOUND:g}".replace("e-0", "e-") in page
+    assert f"{BOUND:g}".replace("e-0", "e-") in page

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import skops.io
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
@@ -20,11 +21,13 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
+import ddp_mlp
 from ddp_mlp import from_sklearn, from_torch, import_model
 from ddp_mlp.checkpoint.model import Model as Trained
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 from ddp_mlp.interop.check import own_answers, relative, sample_rows
 from ddp_mlp.interop.export import format_of
+from ddp_mlp.interop.formats import onnx
 from ddp_mlp.interop.importing import import_file
 from ddp_mlp.interop.incoming import Naming
 from ddp_mlp.interop.portable import portable
@@ -170,6 +173,30 @@ def test_estimators_answer_here_as_they_do_there(tmp_path: Path) -> None:
                 assert here.predict(rows).astype(str).tolist() == made.predict(rows).astype(str).tolist()
             else:
                 assert np.allclose(here.predict(rows), made.predict(rows), rtol=1e-10), number
+
+
+@settings(max_examples=10)
+@given(st.sampled_from(["identity", "logistic", "tanh", "relu"]), st.integers(0, 3), st.integers(0, 99))
+def test_scikit_learn_to_here_to_onnx_runtime(activation: str, n_classes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(7, 3, (60, 3))
+    y = x @ rng.normal(size=(3, 2)) if n_classes < 2 else np.arange(60) % n_classes
+    kind = MLPRegressor if n_classes < 2 else MLPClassifier
+    network = kind(hidden_layer_sizes=(5,) * (seed % 3), activation=activation, max_iter=3, random_state=seed)
+    there = fitted(make_pipeline(StandardScaler(), network), x, y)
+    found = onnx.run(onnx.image(portable(from_sklearn(there).trained), "m"), x)
+    if n_classes < 2:
+        assert np.allclose(found[0], there.predict(x), rtol=1e-9, atol=1e-12)
+    else:
+        assert np.allclose(found[1], there.predict_proba(x), rtol=1e-9, atol=1e-12)
+        assert np.array_equal(found[0], there.predict(x))
+
+
+def test_estimators_of_this_program_become_models_too() -> None:
+    x = np.random.default_rng(0).normal(5, 2, (60, 3))
+    own = ddp_mlp.MLPClassifier(hidden_layer_sizes=(4,), max_iter=2)
+    made = fitted(make_pipeline(StandardScaler(), own), x, np.array(["b", "a", "c"] * 20))
+    assert np.allclose(from_sklearn(made).predict_proba(x), made.predict_proba(x), atol=1e-6)
 
 
 def test_what_an_estimator_has_that_this_program_has_not_is_told() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import onnx as library
 import onnxruntime
+import pyarrow as pa
 import pytest
 
+import ddp_mlp
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.data.schema import Schema, SourceColumn
 from ddp_mlp.interop.check import own_answers
@@ -58,6 +60,24 @@ def test_columns_of_a_table_go_in_as_they_are() -> None:
     # An unknown category, and a gap in a column that may have none, have no answer.
     assert np.isnan(probabilities[4:]).all()
     assert label[4:].tolist() == ["", ""]
+
+
+def test_a_trained_table_answers_from_its_own_cells() -> None:
+    rng, n = np.random.default_rng(1), 150
+    age, colour = rng.integers(18, 90, n), rng.choice(["red", "green", "blue"], n)
+    member, height = rng.random(n) > 0.5, np.where(rng.random(n) < 0.1, np.nan, rng.normal(170, 10, n))
+    kind = np.where(rng.random(n) < 0.1, None, rng.choice(["x", "y"], n))
+    columns = {"age": age, "colour": colour, "member": member, "height": height, "kind": kind}
+    table = pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
+    answers = np.where(age + 20 * member > 60, "yes", "no")
+    trained = ddp_mlp.train({"model": {"hidden": [6]}, "train": {"epochs": 3}}, data=(table, answers)).model
+    graph = session(trained.trained)
+    texts = {"colour": colour, "kind": np.where(kind == None, "", kind)}  # noqa: E711 - an array
+    cells = {name: np.asarray(texts[name], object)[:, None] for name in texts}
+    cells |= {name: np.asarray(columns[name], np.float64)[:, None] for name in ("age", "member", "height")}
+    label, probabilities = graph.run(None, cells)
+    assert np.allclose(probabilities, trained.predict_proba(table), atol=1e-6)
+    assert np.array_equal(label, trained.predict(table))
 
 
 def test_names_that_would_be_ambiguous_make_one_input_of_all_features() -> None:

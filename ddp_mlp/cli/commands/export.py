@@ -35,12 +35,13 @@ def export(model: Path, name: str | None, out: Path, check: bool, force: bool) -
     """  # noqa: D301 - a sign for click
     from ddp_mlp.checkpoint.model import load_model
     from ddp_mlp.durable import refuse_existing
-    from ddp_mlp.interop.export import BOUND, export_model
+    from ddp_mlp.interop.export import export_model
 
     refuse_existing(out, force=force)
     done = export_model(load_model(model), out, name, check=check)
     tell(f"{out}: {model} as {done.format}")
-    if done.difference is not None:
-        tell(f"largest difference from predict: {done.difference:.1e} of the spread of the answers (bound {BOUND:g})")
+    if (found := done.checked) is not None:
+        said = f"{found.difference:.1e} of the spread of the answers (bound {found.bound:.1g})"
+        tell(f"largest difference from predict: {said}")
     if done.remark:
         tell(f"warning: {done.remark}")

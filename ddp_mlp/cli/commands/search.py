@@ -16,7 +16,7 @@ from ddp_mlp.errors import StoppedError
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
     from ddp_mlp.config import Config
-    from ddp_mlp.run.run import RunOptions
+    from ddp_mlp.run.options import RunOptions
     from ddp_mlp.study.trials import Configure
 
 Summaries = list[dict[str, Any]]
@@ -186,7 +186,7 @@ def _options(name: str, out: Path | None, threads: int, comm: Communicator, *, r
     """Collective. Return where the runs of a study go; a study that begins needs a place of its own."""
     from ddp_mlp.comm import agreed
     from ddp_mlp.run.files.naming import newest, next_free
-    from ddp_mlp.run.run import RunOptions
+    from ddp_mlp.run.options import RunOptions
     from ddp_mlp.study.trials import holds_runs, refuse_other_runs
 
     chosen = ""

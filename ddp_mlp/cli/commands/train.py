@@ -96,7 +96,8 @@ def train(
                     print_explained(config, overrides, as_json=as_json)
             return
         from ddp_mlp.cli.progress import make_progress
-        from ddp_mlp.run.run import Run, RunOptions
+        from ddp_mlp.run.options import RunOptions
+        from ddp_mlp.run.run import Run
 
         directory = out or _choose_directory(loaded, earlier, config, comm)
         with make_progress(progress, comm) as shown:
