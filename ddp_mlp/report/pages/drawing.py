@@ -64,7 +64,7 @@ def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> 
 
 
 def _key(shape: Shape, number: int) -> Markup:
-    """Return what stands before a name in a legend: a piece of its line, or a square."""
+    """Return the mark before a name in a legend: a piece of its line, or a square."""
     kind = f"s{number % _COLOURS}"
     if shape.kind != "line":
         return element("span", "\u25a0", class_=kind)

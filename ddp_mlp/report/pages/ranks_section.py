@@ -30,7 +30,7 @@ def ranks_section(record: Record) -> list[Markup]:
     drawn = sorted(order)
     few = f" Of {len(times)} ranks, those are drawn that compute longest." if len(times) > len(drawn) else ""
     text = (
-        f"{straggling(times)} Seconds since the last start, by looks at each rank every 20 ms; waiting is for other "
+        f"{straggling(times)} Seconds since the last start, by looks at each rank every 50 ms; waiting is for other "
         f"ranks, other is mostly saving.{few}"
     )
     lines = [[f"rank {rank}", *(one[key] for key in _NAMES)] for rank, one in enumerate(times)]
