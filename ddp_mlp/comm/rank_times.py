@@ -16,7 +16,7 @@ from ddp_mlp.comm.rank_status import RankStatus
 
 #: Kinds of time, in the order of `RankTimes.seconds`.
 KINDS = ("compute", "communicate", "data", "wait", "other")
-_LOOK_S = 0.02
+_LOOK_S = 0.05
 #: Collectives that move nothing, in which a rank only waits for others.
 _MEETINGS = ("a barrier", "an agreement")
 #: Phases of training, by how their names begin.

@@ -105,7 +105,7 @@ def _findings(
     records: Sequence[Record], data: str | None, split: str | None, tell: Callable[[str], None]
 ) -> dict[int, Findings]:
     """Return the findings about runs whose data were asked, by their place."""
-    if data is None and len(records) > 1:
+    if data is None and (len(records) > 1 or records[0].state == "running"):
         return {}
     # Kernels are loaded here alone: a page without answers needs none.
     from ddp_mlp.report.findings.gathering import findings_on, findings_unasked

@@ -90,6 +90,7 @@ class Store:
             normalization=c.normalization,
             target_normalization=c.target_normalization,
             fingerprint=c.fingerprint,
+            stream=None,
         )
         config = replace_struct(c.config, checkpoint=rules)
         imprint = Imprint(config, cast(Problem, problem), c.micro_batches, c.written_by)

@@ -39,6 +39,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "c.toml").write_text(MOONS + "learning_rate = 0.01\n[train]\nepochs = 2\n")
     train_here(folder, "moons")
     single["answers"] = folder / "moons"
+    make_data(folder, "digits", None)
+    (folder / "c.toml").write_text(MOONS.replace("moons", "digits") + "[train]\nepochs = 2\n")
+    train_here(folder, "digits")
+    single["classes"] = folder / "digits"
     make_data(folder, "sine", 100)
     (folder / "c.toml").write_text(MOONS.replace("moons", "sine") + "[train]\nepochs = 2\nlog_layer_norms = true\n")
     train_here(folder, "sine")
@@ -112,13 +116,33 @@ def test_elements_have_names_and_text_its_contrast(tab, pages):
         assert lowest["ratio"] >= 4.5, lowest
 
 
+def test_legends_take_little_room(tab, pages):
+    tab.show(pages["classes"])
+    assert tab.value("Math.max(...[...document.querySelectorAll('.legend li')].map((e) => e.clientHeight))") < 40
+
+
+def test_charts_fit_on_paper(tab, pages):
+    for width in (1400, 390):
+        tab.show(pages["restarted"], width=width)
+        tab.call("Emulation.setDeviceMetricsOverride", width=700, height=900, deviceScaleFactor=1, mobile=False)
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        assert tab.value(_BEYOND) == []
+        tab.call("Emulation.setEmulatedMedia", media="")
+
+
+_BEYOND = """[...document.querySelectorAll("figure[data-chart]")].filter((figure) => {
+  const frame = figure.getBoundingClientRect(), chart = figure.querySelector("canvas").getBoundingClientRect();
+  return chart.right > frame.right || chart.bottom > frame.bottom || chart.width < frame.width / 2;
+}).map((figure) => figure.dataset.chart)"""
+
+
 def test_axe_finds_no_serious_fault(tab, pages):
     """Axe-core is no part of this project: DDP_MLP_AXE names its axe.min.js (npm pack axe-core)."""
     given = os.environ.get("DDP_MLP_AXE", "")
     if not given and not os.environ.get("DDP_MLP_REQUIRE_AXE"):
         pytest.skip("axe-core is not here (npm pack axe-core, and DDP_MLP_AXE=.../axe.min.js)")
     script, faults = Path(given).read_text(), {}
-    for name in ("restarted", "diverged", "answers", "regression", "study", "five", "none", "long"):
+    for name in ("restarted", "diverged", "answers", "classes", "regression", "study", "five", "none", "long"):
         for scheme, width in (("light", 1400), ("dark", 390)):
             tab.show(pages[name], scheme=scheme, width=width)
             tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import webbrowser
 
 from tests.report.made import make_run
@@ -42,6 +43,15 @@ def test_a_page_is_shown_in_the_browser_or_its_address_told(tmp_path, monkeypatc
     monkeypatch.setenv("DISPLAY", "")
     assert ddp_mlp("report", "a b", "--open", cwd=tmp_path).err.splitlines()[-1:] == told
     assert len(opened) == 2, "without a screen no program is started"
+
+
+def test_a_report_gives_way_to_a_run_that_goes_on(tmp_path, monkeypatch):
+    niceness: list[int] = []
+    monkeypatch.setattr(os, "nice", niceness.append)
+    make_run(tmp_path / "over"), make_run(tmp_path / "on", done=3, state="running")
+    for words, given in ((["over"], []), (["on"], [19]), (["over", "on"], [19, 19])):
+        assert ddp_mlp("report", *words, cwd=tmp_path).code == 0
+        assert niceness == given, words
 
 
 def test_several_runs_and_names_of_files(tmp_path):

@@ -9,6 +9,8 @@ import click
 
 from ddp_mlp.cli.options import tell
 
+_LEAST_PRIORITY = 19
+
 
 @click.command()
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
@@ -38,10 +40,13 @@ def report(
     ddp-mlp report runs/mnist --figures paper/figures
     """  # noqa: D301 - a sign for click
     from ddp_mlp.errors import UsageError
+    from ddp_mlp.report.records.record import goes_on
     from ddp_mlp.report.writing import write_report
 
     if split and not data:
         raise UsageError("--split is of --data, which is missing")
+    if any(map(goes_on, runs)):
+        os.nice(_LEAST_PRIORITY)  # its ranks may need every core
     path = write_report(runs, out, data=data, split=split, figures=figures, tell=tell)
     tell(f"written: {path}")
     if opens:

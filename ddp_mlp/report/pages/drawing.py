@@ -58,11 +58,17 @@ def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> 
     coloured = [shape for shape in shapes if shape.kind != "guide"]
     drawn = [_drawn(shape, coloured.index(shape) if shape in coloured else -1, place) for shape in shapes]
     svg = element("svg", *axes, *names, *drawn, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=title)
-    items = [
-        element("li", element("span", "\u25a0", class_=f"s{i % _COLOURS}"), s.label) for i, s in enumerate(coloured)
-    ]
+    items = [element("li", _key(shape, i), shape.label) for i, shape in enumerate(coloured)]
     legend = [element("ul", *items, class_="legend")] if len(coloured) > 1 else []
     return element("figure", element("figcaption", title), svg, *legend, class_="picture")
+
+
+def _key(shape: Shape, number: int) -> Markup:
+    """Return the mark before a name in a legend: a piece of its line, or a square."""
+    kind = f"s{number % _COLOURS}"
+    if shape.kind != "line":
+        return element("span", "\u25a0", class_=kind)
+    return element("svg", element("path", d="M0 5H26", class_=f"line {kind}"), viewBox="0 0 26 10", aria_hidden="true")
 
 
 def _limits(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:

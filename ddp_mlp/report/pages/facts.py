@@ -107,8 +107,22 @@ def _understood(record: Record) -> str:
     found = next((line for line in reversed(record.log) if " data: " in line[:30]), "")
     if found:
         return found.partition(" data: ")[2]
+    if told := _told(record.status.get("understood")):
+        return told
     schema = record.schema
     return f"{schema.task}, {schema.n_features} features, {schema.n_outputs} outputs" if schema else ""
+
+
+def _told(understood: Any) -> str:
+    """Return the understanding of the data that ``status.json`` tells of; empty for none."""
+    if not isinstance(understood, dict):
+        return ""
+    counts = [understood.get(f"{name}_rows") for name in ("train", "valid", "test")]
+    if not all(isinstance(count, int) for count in counts):
+        return ""
+    train, valid, test = map(shown, counts)
+    rows = f"{train} rows train, {valid} validate, {test} are for a test"
+    return f"{rows}; {shown(understood.get('features'))} features; {_words(understood.get('task'))}"
 
 
 def _time(record: Record) -> str | None:

@@ -29,6 +29,7 @@ _HINT = (
     "Vertical lines: dashed the best epoch, solid a stop, dotted where it went on. "
     "Drag over a chart to zoom in; with the keyboard, arrows move along the curves and Escape resets."
 )
+_LAYERS = "[train] log_layer_norms = true adds the gradient norm of each layer, where one that vanishes is seen."
 
 
 def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = None, name: str = "") -> str:
@@ -153,7 +154,9 @@ def _charts(records: Sequence[Record]) -> Markup:
         element("span", _HINT, class_="hint"),
         class_="controls",
     )  # fmt: skip
-    return element("section", element("h2", "Curves"), controls, element("div", *map(_chart, charts), class_="charts"))
+    more = [] if any(chart.key == "layers" for chart in charts) else [element("p", _LAYERS, class_="hint")]
+    drawn = element("div", *map(_chart, charts), class_="charts")
+    return element("section", element("h2", "Curves"), controls, drawn, *more)
 
 
 def _chart(chart: Chart) -> Markup:

@@ -16,6 +16,8 @@ _NAMES = {f"{kind}_s": kind for kind in KINDS}
 _MOST_RANKS = 32
 #: A straggler computes so many times as long as the median, while the others wait for such a part of their time.
 _LONGER, _WAITING = 1.1, 0.05
+#: Seconds after which there were looks enough to say so.
+_ENOUGH_S = 2.0
 _WIDTH, _LEFT, _ROW = 420, 44, 18
 
 
@@ -28,7 +30,7 @@ def ranks_section(record: Record) -> list[Markup]:
     drawn = sorted(order)
     few = f" Of {len(times)} ranks, those are drawn that compute longest." if len(times) > len(drawn) else ""
     text = (
-        f"{straggling(times)} Seconds since the last start, by looks at each rank every 20 ms; waiting is for other "
+        f"{straggling(times)} Seconds since the last start, by looks at each rank every 50 ms; waiting is for other "
         f"ranks, other is mostly saving.{few}"
     )
     lines = [[f"rank {rank}", *(one[key] for key in _NAMES)] for rank, one in enumerate(times)]
@@ -57,6 +59,8 @@ def _is_time(value: object) -> bool:
 
 def straggling(times: list[dict[str, float]]) -> str:
     """Return a sentence about ranks that the others wait for, or about how evenly they work."""
+    if max(sum(one.values()) for one in times) < _ENOUGH_S:
+        return "The run was too short, up to here, to tell whether any rank kept the others waiting."
     computing = [one["compute_s"] for one in times]
     middle, whole = median(computing), sum(sum(one.values()) for one in times)
     waiting = sum(one["wait_s"] for one in times) / whole if whole else 0.0

@@ -19,7 +19,7 @@ _MOST_AXES, _FEWEST_LINES, _MOST_LINES = 8, 3, 200
 def study_section(records: Sequence[Record]) -> list[Markup]:
     """Return the section about runs that are trials or repeats of each other; nothing where they are neither."""
     score = score_name(records)
-    groups = groups_of(records, score)
+    groups = groups_of(records, score) if score else []
     trials = _trials(groups, score)
     found = _repeats(groups, score)
     found += [] if trials is None else [parallel_coordinates(trials.title, trials.names, trials.rows)]
@@ -28,7 +28,7 @@ def study_section(records: Sequence[Record]) -> list[Markup]:
 
 def _repeats(groups: Sequence[Group], score: str) -> list[Markup]:
     """Return a table of mean and spread, where any runs are repeats."""
-    if all(len(group.records) == 1 for group in groups):
+    if all(len(group.records) == 1 for group in groups):  # or there are none
         return []
     keys = _varied(groups)
     lines = [
@@ -70,7 +70,7 @@ class Trials:
 def trials_of(records: Sequence[Record]) -> Trials | None:
     """Return the trials among some runs; None where they are too few, or differ in nothing."""
     score = score_name(records)
-    return _trials(groups_of(records, score), score)
+    return _trials(groups_of(records, score), score) if score else None
 
 
 def _trials(groups: Sequence[Group], score: str) -> Trials | None:

@@ -13,6 +13,8 @@ from ddp_mlp.report.records.record import Record
 
 #: Keys by which runs are repeats of each other, and scores of which more is better.
 _REPEATS = {"data.fold", "data.folds", "data.split_seed", "train.seed"}
+#: Keys by which the rows that validate are chosen, but for folds.
+_ROWS = ("train", "valid", "features", "targets", "task", "autoencode")
 _MORE_IS_BETTER = {"valid_accuracy", "valid_r2"}
 
 
@@ -51,14 +53,19 @@ class Group:
 
 
 def score_name(records: Sequence[Record]) -> str:
-    """Return the column that runs are compared by: the loss where all measure it alike, else accuracy or RMSE."""
+    """Return the column that runs are compared by: the loss where all measure it alike, else accuracy or RMSE.
+
+    It is empty where nothing compares: there is no such column, or rows of other data validate.
+    """
+    if any(len({repr(record.setting("data", key)) for record in records}) > 1 for key in _ROWS):
+        return ""
     named = [set(record.history.named()) for record in records if len(record.history.epochs)]
     common = set.intersection(*named) if named else set()
     units = {record.status.get("loss_unit") for record in records} - {None}
     order = ["valid_loss", "valid_accuracy", "valid_rmse", "train_loss"]
     if len(units) > 1:
-        order = [*order[1:3], "valid_loss", "train_loss"]
-    return next((name for name in order if name in common), "train_loss")
+        order = ["valid_accuracy", "valid_rmse"]
+    return next((name for name in order if name in common), "")
 
 
 def score_of(record: Record, name: str) -> float | None:

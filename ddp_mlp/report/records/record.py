@@ -115,6 +115,11 @@ def read_record(path: Path, *, with_model: bool = True) -> Record:
     )  # fmt: skip
 
 
+def goes_on(path: Path) -> bool:
+    """Tell whether a run says that it is going on, and its job is not known to be gone."""
+    return _state(path, _status(path, [])) == "running"
+
+
 def _config(path: Path, remarks: list[str]) -> dict[str, Any]:
     try:
         return parse_toml(read_whole(path / "config.toml", _MOST_CONFIG_BYTES).decode())

@@ -69,6 +69,24 @@ def test_losses_in_other_units_are_not_compared(tmp_path):
     )
 
 
+def test_runs_of_other_data_or_without_a_common_score_are_not_ranked(tmp_path):
+    for i in range(3):
+        path = make_run(tmp_path / "s" / f"t{i}", 3, rate=0.1 + i)
+        config = path / "config.toml"
+        config.write_text(config.read_text().replace("digits.h5", f"digits{i}.h5"))
+    units = [make_run(tmp_path / "u" / f"t{i}", 3, rate=0.1 + i, loss_unit=f"mse {i}") for i in range(3)]
+    for path in units:
+        table = path / "metrics.csv"
+        table.write_text(table.read_text().replace("valid_accuracy", "valid_r2"))
+    for folder in ("s", "u"):
+        records = records_of([tmp_path / folder])
+        assert score_name(records) == ""
+        assert [record.name for record in records] == ["t0", "t1", "t2"]
+        page = check(write_report([tmp_path / folder]).read_text()).text
+        assert "the thick line is the best" not in page
+        assert "optimizer.learning_rate" in page
+
+
 def test_axes_of_numbers_words_and_gaps():
     rows = [("a", [1e-4, "adam", 8, 0.1]), ("b", [1e-1, "sgd", None, 0.2]), ("c", [1e-2, "adam", 8, 0.3])]
     figure = parallel_coordinates("all", ["optimizer.learning_rate", "optimizer.name", "model.hidden", "loss"], rows)
