@@ -35,3 +35,12 @@ def test_cells_in_quotes(cell: str, text: str, tmp_path: Path) -> None:
 def test_quotes_that_do_not_fit_have_their_line(row: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"t.arff: line 7: .* is no cell of ARFF; check its quotes"):
         open_source([written(tmp_path, f"a,1,2\n{row}\n")], ImportOptions(targets=("x",)))
+
+
+@pytest.mark.parametrize(
+    "kind", ["{low, high} % low < 100", "{low,high}", "{ 'low', high } %{x}", "{low, high}  % it's"]
+)
+def test_a_comment_behind_categories_is_none_of_them(kind: str, tmp_path: Path) -> None:
+    rows = "".join(f"{'low' if i % 3 else 'high'},{i}.5\n" for i in range(20))
+    (tmp_path / "t.arff").write_text(f"@relation t\n@attribute k {kind}\n@attribute x real\n@data\n{rows}")
+    assert open_source([tmp_path / "t.arff"], ImportOptions(targets=("k",))).schema.class_names == ("low", "high")

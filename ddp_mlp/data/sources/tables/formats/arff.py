@@ -32,6 +32,8 @@ _CELLS = {
     )
     for sign in (",", "\t")
 }
+#: Categories, and a comment behind them.
+_BRACES = re.compile(r"""\{((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^}'"])*)\}\s*(?:%.*)?""", re.S)
 _MOST_HEADER_LINES = 1_000_000
 
 
@@ -84,7 +86,9 @@ def _header(path: Path, text: PlainText) -> _Header:
         name, kind = _unquoted(found[1]), found[2].strip()
         names.append(name)
         if kind.startswith("{"):
-            categories[name] = tuple(_split(kind.strip("{}"), f"{path}: line {number}"))
+            inner = _BRACES.fullmatch(kind)
+            cells = _split(inner[1] if inner else kind.strip("{}"), f"{path}: line {number}")
+            categories[name] = tuple(cells)
     raise DataError(f"{path}: no line @data after the attributes; is it ARFF?")
 
 
