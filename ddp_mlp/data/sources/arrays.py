@@ -11,6 +11,7 @@ import numpy as np
 
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.layouts.names import ALIASES, SPLITS, Role, look_like_rows, look_like_weights, split_names
+from ddp_mlp.data.layouts.paths import Named, parse_path
 from ddp_mlp.data.layouts.places import NO_WEIGHTS
 from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.data.rows import require_task
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 #: Split and role of arrays by their names in small letters: those that tell the split, and those that do not.
 _OF_SPLITS = {form.lower(): (split, role) for role in ALIASES for split in SPLITS for form in split_names(role, split)}
 _BARE = {name.lower(): role for role, names in ALIASES.items() for name in names}
+_MATRIX = 2
 _OPTION: Mapping[Role, str] = {"features": "--features", "targets": "--target", "weights": "--weights"}
 
 
@@ -59,6 +61,7 @@ def source_of_arrays(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], 
     """
     if options.missing not in {"auto", "error", "impute"}:
         raise UsageError(f"{path}: --missing {options.missing} is for tables; impute or error is allowed for arrays")
+    arrays = _with_parts(path, arrays, options)
     names = _names(path, arrays, options)
     parts = {split: _part(path, arrays, roles) for split, roles in names.items()}
     held = held_arrays(parts, str(path), f"{kind} {path.name}")
@@ -70,6 +73,28 @@ def source_of_arrays(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], 
         return held.open(wanted).with_notes(notes)
 
     return source_of_dataset(opened, held.source, fills=options.missing == "impute")
+
+
+def _with_parts(path: Path, arrays: Mapping[str, NDArray[Any]], options: ImportOptions) -> dict[str, NDArray[Any]]:
+    """Add the columns that are named, as ``NAME[4]`` or ``NAME[3:7]``; what is named as target is no feature."""
+    others = (*options.targets, *filter(None, (options.weights,)))
+    parts = {name: (parse_path(name).path, _part_of(path, name, arrays)) for name in (*others, *options.features)}
+    taken = {(parts[name][0], i) for name in others for i in parts[name][1]}
+    found = dict(arrays)
+    for name, (whole, columns) in parts.items():
+        left = [i for i in columns if name in others or (whole, i) not in taken]
+        if columns and (name not in arrays or len(left) < len(columns)):
+            found[name] = arrays[name if name in arrays else whole][:, left]
+    return found
+
+
+def _part_of(path: Path, name: str, arrays: Mapping[str, NDArray[Any]]) -> list[int]:
+    """Return the columns that a name stands for; none where it is that of no array of two dimensions."""
+    named = Named(name) if name in arrays else parse_path(name)
+    array = arrays.get(named.path)
+    if array is None or array.ndim != _MATRIX or named.field is not None:
+        return []
+    return list(range(*(named.part(array.shape[1], f"{path}:{named.path}") or (0, array.shape[1]))))
 
 
 def _names(path: Path, arrays: Mapping[str, NDArray[Any]], options: ImportOptions) -> Names:
@@ -113,7 +138,7 @@ def _stated(names: tuple[str, ...]) -> dict[str, list[str]]:
     """Return stated names by the split that they tell; several of one split are columns side by side."""
     found: dict[str, list[str]] = {}
     for name in names:
-        words = _short(name).split("_")
+        words = _short(parse_path(name).path).split("_")
         split = next((split for split, known in SPLITS.items() if set(words) & set(known)), "train")
         found.setdefault(split, []).append(name)
     return found
@@ -166,7 +191,7 @@ def _beside(path: Path, arrays: list[NDArray[Any]]) -> NDArray[Any]:
 def _told(path: Path, arrays: Mapping[str, NDArray[Any]], names: Names, options: ImportOptions) -> tuple[str, ...]:
     """Tell of arrays that count without being asked for, or that a reader would expect to count."""
     used = {name for roles in names.values() for chosen in roles.values() for name in chosen}
-    rest = [name for name in arrays if name not in used]
+    rest = [name for name in arrays if name not in used | {parse_path(one).path for one in used}]
     weights = [name for roles in names.values() for name in roles.get("weights", ())]
     notes = []
     if options.weights is None and weights:

@@ -70,8 +70,9 @@ def _told_of_frames(path: Path, options: ImportOptions, features: str | None) ->
         if features == ",".join(options.features) or features is None:
             raise
         raise DataError(
-            f"{str(error).splitlines()[0]}; texts, and all names of format='table', are pickles, which are"
-            f" not read: write the frame of {path.name} with to_parquet, and import that"
+            f"{str(error).splitlines()[0]}; texts, dates and categories of a frame, and names of format='table'"
+            f" without data_columns=True, are not read from HDF5: write the frame of {path.name} with to_parquet, and"
+            " import that"
         ) from error
 
 

@@ -133,6 +133,23 @@ def test_a_frame_in_table_format_is_its_table_without_the_index(path: Path) -> N
     assert (answers.tolist(), names) == (K.tolist(), ("values_block_0[0]", "values_block_0[1]"))
 
 
+def test_codes_and_dates_of_a_frame_in_table_format_are_no_quantities(path: Path) -> None:
+    table = np.zeros(40, [("index", "i8"), ("x", "f8"), ("kind", "i1"), ("day", "i8"), ("word", "S3"), ("label", "i8")])
+    table["x"], table["kind"], table["day"], table["label"] = X[:, 0], K, np.arange(40), K
+    attributes = {"kind_meta": "category", "day_dtype": "datetime64[ns]", "x_dtype": "float64", "word_dtype": "bytes24"}
+    kinds = {
+        "df": {"pandas_type": np.bytes_("frame_table")},
+        "df/table": {n: np.bytes_(v) for n, v in attributes.items()},
+    }
+    write(path, kinds, df__table=table)
+    found, answers, names = read(path, features="df", targets="df:label")
+    assert (found[:, 0].tolist(), answers.tolist(), names) == (X[:, 0].tolist(), K.tolist(), ("x",))
+    with open_dataset(path, features="df", targets="df:label") as file:
+        assert any(note.endswith("not numbers, and left aside: kind, day, word") for note in file.notes)
+    with pytest.raises(DataError, match="no field 'kind', its fields are x, label"):
+        open_dataset(path, features="df", targets="df:kind")
+
+
 def test_labels_of_anndata_have_the_names_of_their_categories(path: Path) -> None:
     codes = K.astype("i1")
     write(

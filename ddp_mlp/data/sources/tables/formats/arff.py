@@ -5,7 +5,6 @@ Source: Weka's description of the format. Sparse rows and relational attributes 
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from dataclasses import dataclass
@@ -24,6 +23,17 @@ if TYPE_CHECKING:
     from ddp_mlp.data.sources.tables.table import Table
 
 _ATTRIBUTE = re.compile(r"""@attribute\s+('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s{]+)\s*(.*)""", re.I | re.S)
+_QUOTES = {"'", '"', "\\"}
+_ESCAPED, _ESCAPES = re.compile(r"\\(.)", re.S), {"n": "\n", "t": "\t", "r": "\r"}
+#: A cell: in quotes of either kind, or as it stands, up to a separator.
+_CELLS = {
+    sign: re.compile(
+        rf"""\s*(?:'((?:[^'\\]|\\.)*)'\s*|"((?:[^"\\]|\\.)*)"\s*|((?!\s*['"])[^{sign}]*))({sign}|$)""", re.S
+    )
+    for sign in (",", "\t")
+}
+#: Categories, and a comment behind them.
+_BRACES = re.compile(r"""\{((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^}'"])*)\}\s*(?:%.*)?""", re.S)
 _MOST_HEADER_LINES = 1_000_000
 
 
@@ -76,7 +86,9 @@ def _header(path: Path, text: PlainText) -> _Header:
         name, kind = _unquoted(found[1]), found[2].strip()
         names.append(name)
         if kind.startswith("{"):
-            categories[name] = tuple(_split(kind.strip("{}")))
+            inner = _BRACES.fullmatch(kind)
+            cells = _split(inner[1] if inner else kind.strip("{}"), f"{path}: line {number}")
+            categories[name] = tuple(cells)
     raise DataError(f"{path}: no line @data after the attributes; is it ARFF?")
 
 
@@ -87,23 +99,31 @@ def _rows(path: Path, text: PlainText, header: _Header) -> Iterator[tuple[int, l
             continue
         if line.startswith("{"):
             raise DataError(f"{path}: line {number}: sparse rows; convert them to LIBSVM or to full rows")
-        cells = _split(line)
+        cells = _split(line, f"{path}: line {number}")
         if len(cells) != len(header.names):
             raise DataError(f"{path}: line {number} has {len(cells)} cells, there are {len(header.names)} attributes")
         yield number, [None if cell == "?" else cell for cell in cells]
 
 
-def _split(line: str) -> list[str]:
-    """Return the cells of a line; either quote may stand around one."""
-    quote = "'" if "'" in line and '"' not in line else '"'
+def _split(line: str, where: str) -> list[str]:
+    """Return the cells of a line; either quote may stand around one, and a backslash before a letter within it."""
     separator = "\t" if "\t" in line and "," not in line else ","
-    reader = csv.reader([line], delimiter=separator, quotechar=quote, escapechar="\\", skipinitialspace=True)
-    try:
-        cells = next(reader, [])
-    except csv.Error as error:
-        raise DataError(f"{shown(line)} is no row of ARFF ({error})") from error
-    return [cell.strip() for cell in cells]
+    if not _QUOTES & set(line):
+        return [cell.strip() for cell in line.split(separator)]
+    cells, place = [], 0
+    while True:
+        found = _CELLS[separator].match(line, place)
+        if found is None:
+            raise DataError(f"{where}: {shown(line[place:])} is no cell of ARFF; check its quotes")
+        cells.append(found[3].strip() if found[3] is not None else _unescaped(found[1] or found[2] or ""))
+        if found.end() == len(line) and not found[4]:
+            return cells
+        place = found.end()
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), text) if "\\" in text else text
 
 
 def _unquoted(name: str) -> str:
-    return re.sub(r"\\(.)", r"\1", name[1:-1]) if name[:1] in "'\"" and len(name) > 1 else name
+    return _unescaped(name[1:-1]) if name[:1] in "'\"" and len(name) > 1 else name

@@ -172,9 +172,10 @@ class _Delimited:
             return DataError(f"{self.path}: a row of {ragged[0].actual_columns} cells among {width} columns")
         others = ", ".join(f"line {line} {n}" for line, n in found[1:_MOST_LINES_NAMED])
         also = f" ({others}{', ...' if len(found) > _MOST_LINES_NAMED else ''})" if others else ""
+        quotes = "; cells that hold blanks need quotes" if self.dialect.separator == " " else ""
         return DataError(
             f"{self.path}: line {found[0][0]} has {found[0][1]} cells, the header has {width}{also}; every line needs"
-            " one cell per column"
+            f" one cell per column{quotes}"
         )
 
 
