@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.cluster.plan.workload import describe
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.initializers import initial_parameters
@@ -143,6 +144,14 @@ def test_each_chunk_is_read_once_an_epoch(tmp_path: Path, layout: str, monkeypat
     assert len(read) == np.prod(
         [-(-n // c) for n, c in zip((N_ROWS, N_FEATURES), LAYOUTS[layout]["chunks"], strict=True)]
     )
+
+
+def test_a_plan_counts_the_windows(tmp_path: Path) -> None:
+    config = configured(write(tmp_path / "d.h5"), data={"valid_fraction": 0.0})
+    stream = prepare(config, SingleProcess()).stream
+    assert stream is not None
+    held = sum(array.nbytes for array in (stream.memory.resident.features, stream.memory.resident.targets))
+    assert describe(config).workload.data_bytes == held
 
 
 def test_figures_of_validation_are_those_of_rows_in_memory(tmp_path: Path) -> None:
