@@ -297,3 +297,12 @@ def test_a_bad_row_leaves_no_answers(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="inf at row 1400 column 2"):
         run_ranks([2], on_rank)
     assert not list(tmp_path.glob("*p.h5*"))
+
+
+def test_one_answer_for_all_rows_is_warned_of(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.h5")
+    with h5py.File(path, "r+") as file:
+        file["train/targets"][:] = 1
+    told: list[str] = []
+    prepare(configured(path, data={"task": "binary"}), SingleProcess(), told.append)
+    assert any(line.startswith("warning: all 1200 rows that train have class 1") for line in told)
