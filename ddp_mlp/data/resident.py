@@ -36,6 +36,8 @@ class Preprocessing:
     class_weights : ndarray of float64, shape (C,), or None
     imputed_columns : int
         Features of which values were missing in the training rows.
+    only_target : sequence of float, or None
+        The targets that all training rows have, if they are the same.
     """
 
     features: Normalization
@@ -44,6 +46,7 @@ class Preprocessing:
     weighted: bool = False
     class_weights: NDArray[np.float64] | None = None
     imputed_columns: int = 0
+    only_target: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def fit_preprocessing(
         "weighted": train.has_weights or class_weights is not None,
         "class_weights": class_weights,
         "imputed_columns": 0 if found.span is None else int(np.count_nonzero(found.span.n_missing)),
+        "only_target": None if found.only_target is None else found.only_target.tolist(),
     }
     return json.dumps(fitted)
 
@@ -170,6 +171,7 @@ def preprocessing_from_json(text: str) -> Preprocessing:
         raw["weighted"],
         weights,
         raw["imputed_columns"],
+        raw["only_target"],
     )
 
 

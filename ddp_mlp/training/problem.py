@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +149,8 @@ def prepare(
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
         if comm.rank == 0:
             tell(known.line())
+            if line := _one_answer(schema, len(train_ids), preprocessing.only_target):
+                tell(line)
             if not (began and began.goes_on) and (line := likely_missing(splits[0], files[0].schema)):
                 tell(line)
         dtype = config.train.dtype
@@ -165,8 +166,6 @@ def prepare(
             if comm.rank == 0:
                 tell(stream.line(memory_bytes))
         resident = stream.memory.resident if stream else _all_rows(reader, comm)
-        if comm.rank == 0 and stream is None and (line := _one_answer(schema, resident.targets[train_ids])):
-            tell(line)
     return Problem(
         network, schema, preprocessing.features, resident, train_ids, valid_ids, fingerprint,
         preprocessing.target_normalization, augmentation, known, stream,
@@ -201,12 +200,12 @@ def _all_rows(reader: RowReader, comm: Communicator) -> Resident:
     return resident
 
 
-def _one_answer(schema: Schema, targets: NDArray[Any]) -> str:
-    """Return a warning where all rows that train have the same targets, shape (n, T)."""
-    if not (targets == targets[:1]).all():
+def _one_answer(schema: Schema, n_rows: int, target: Sequence[float] | None) -> str:
+    """Return a warning where all `n_rows` rows that train have the same targets, shape (T,)."""
+    if target is None:
         return ""
-    which = f"class {schema.classes[int(targets[0, 0])]}" if schema.classes else "the same targets"
-    return f"warning: all {len(targets)} rows that train have {which}, which is all that a model can learn from them"
+    which = f"class {schema.classes[int(target[0])]}" if schema.classes else "the same targets"
+    return f"warning: all {n_rows} rows that train have {which}, which is all that a model can learn from them"
 
 
 def _content(files: list[DatasetFile], fingerprint: str) -> dict[str, str] | None:

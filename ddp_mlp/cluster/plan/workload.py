@@ -26,6 +26,8 @@ from ddp_mlp.core.update_rules import keeps_gradient, update_rules
 from ddp_mlp.data.resident import sizes_of_rows
 from ddp_mlp.engine.optimizer_shards import sharding_of
 from ddp_mlp.training.inputs.data_files import open_splits
+from ddp_mlp.training.streaming.cutting import cut_rows, is_streamed
+from ddp_mlp.training.streaming.windows_in_memory import N_SLOTS
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ def describe(config: Config) -> PlannedRun:
         split, n_rows = file.splits["train"], sum(part.n_samples for part in file.splits.values())
         as_bytes = split.feature_dtype == np.uint8
         row_bytes = sum(sizes_of_rows([split], schema.n_features, schema.n_targets, train.dtype)) // split.n_samples
-        n_train = split.n_samples
+        n_train, data_bytes = split.n_samples, n_rows * row_bytes
+        if is_streamed(config, data_bytes, in_file=True):
+            data_bytes = N_SLOTS * row_bytes * cut_rows(split, np.arange(n_train), row_bytes, config).window_rows
     network = build_network(model, config.loss, schema.task, schema.n_features, schema.n_outputs)
     weights = [network.layout.sizes[k] * network.layout.width(k) for k in range(network.layout.n_layers)]
     workload = Workload(
@@ -148,7 +152,7 @@ def describe(config: Config) -> PlannedRun:
         micro_batches=None if train.micro_batches == "auto" else train.micro_batches,
         columns=layer_table(network, training=True).columns,
         flops_per_sample=2 * (3 * sum(weights) - weights[0]),
-        data_bytes=n_rows * row_bytes,
+        data_bytes=data_bytes,
         sharding=sharding_of(config),
         can_defer=network.can_defer,
         keeps_gradient=keeps_gradient(config.optimizer.name, update_rules(config)),

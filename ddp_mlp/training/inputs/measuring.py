@@ -62,6 +62,8 @@ class Measured:
     features, targets : ColumnStats or None
     class_counts : ndarray of int64, shape (n_classes,)
     any_weight : bool
+    only_target : ndarray of float64, shape (T,), or None
+        The targets that all rows have, if they are the same.
     """
 
     span: Span | None
@@ -69,6 +71,7 @@ class Measured:
     targets: ColumnStats | None
     class_counts: Ids
     any_weight: bool
+    only_target: NDArray[np.float64] | None
 
 
 class TrainingBlocks:
@@ -140,6 +143,7 @@ def measure(blocks: TrainingBlocks, facts: Facts, fill: NDArray[np.float64] | No
         _merged(own.targets, facts.n_targets, blocks) if facts.targets else None,
         summed(own.class_counts, blocks.comm),
         bool(summed(np.array([own.any_weight], np.int64), blocks.comm)[0]),
+        _only_target(own, facts.n_targets, blocks.comm),
     )
 
 
@@ -152,6 +156,8 @@ class _Own:
         self.targets: list[Folded] = []
         self.class_counts = np.zeros(facts.n_classes, np.int64)
         self.any_weight = False
+        self.first_target: NDArray[np.float64] | None = None
+        self.has_others = False
         self.low: NDArray[Any] | None = None
         self.high: NDArray[Any] | None = None
         self.n_missing: NDArray[np.int64] | None = None
@@ -162,6 +168,9 @@ class _Own:
         for rows in group:
             if self._facts.span:
                 self._widen(rows.features)
+            if rows.targets.shape[1]:
+                first = self.first_target = rows.targets[0] if self.first_target is None else self.first_target
+                self.has_others = self.has_others or not (rows.targets == first).all()
             if self._facts.features:
                 features.append((0, block_stats(fill_missing(rows.features, self._fill))))
             if self._facts.targets:
@@ -191,6 +200,19 @@ def _span(own: _Own, width: int, comm: Communicator) -> Span:
     # Zeros have two signs, of which either may be the least.
     low, high = np.fmin.reduce(table[:, 0]) + 0.0, np.fmax.reduce(table[:, 1]) + 0.0
     return Span(low, high, np.nansum(table[:, 2], axis=0).astype(np.int64))
+
+
+def _only_target(own: _Own, width: int, comm: Communicator) -> NDArray[np.float64] | None:
+    """Collective. Return the targets that all rows of all ranks have; None where some have others."""
+    if not width:
+        return None
+    table = np.full((comm.world_size, width), np.nan)
+    if own.first_target is not None:
+        table[comm.rank] = own.first_target
+    comm.gather_rows(table, [1] * comm.world_size)
+    has_others = summed(np.array([own.has_others], np.int64), comm)[0] > 0
+    known = table[~np.isnan(table).any(axis=1)]
+    return None if has_others or not len(known) or (known != known[0]).any() else known[0]
 
 
 def _merged(own: list[Folded], width: int, blocks: TrainingBlocks) -> ColumnStats:

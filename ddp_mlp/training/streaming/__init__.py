@@ -1,1 +1,1 @@
-"""Training on rows that are read while it goes on: how they are cut, held in memory, and fed to the steps."""
+"""Rows that are read while work goes on: how they are cut, held in memory, fed to the steps, and answered."""

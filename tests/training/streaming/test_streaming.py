@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.checkpoint.state import Progress, TrainState
+from ddp_mlp.cluster.plan.workload import describe
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.initializers import initial_parameters
@@ -143,6 +144,14 @@ def test_each_chunk_is_read_once_an_epoch(tmp_path: Path, layout: str, monkeypat
     assert len(read) == np.prod(
         [-(-n // c) for n, c in zip((N_ROWS, N_FEATURES), LAYOUTS[layout]["chunks"], strict=True)]
     )
+
+
+def test_a_plan_counts_the_windows(tmp_path: Path) -> None:
+    config = configured(write(tmp_path / "d.h5"), data={"valid_fraction": 0.0})
+    stream = prepare(config, SingleProcess()).stream
+    assert stream is not None
+    held = sum(array.nbytes for array in (stream.memory.resident.features, stream.memory.resident.targets))
+    assert describe(config).workload.data_bytes == held
 
 
 def test_figures_of_validation_are_those_of_rows_in_memory(tmp_path: Path) -> None:
@@ -288,3 +297,12 @@ def test_a_bad_row_leaves_no_answers(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="inf at row 1400 column 2"):
         run_ranks([2], on_rank)
     assert not list(tmp_path.glob("*p.h5*"))
+
+
+def test_one_answer_for_all_rows_is_warned_of(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.h5")
+    with h5py.File(path, "r+") as file:
+        file["train/targets"][:] = 1
+    told: list[str] = []
+    prepare(configured(path, data={"task": "binary"}), SingleProcess(), told.append)
+    assert any(line.startswith("warning: all 1200 rows that train have class 1") for line in told)
