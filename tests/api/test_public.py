@@ -16,12 +16,12 @@ NAMES = {
     "Config", "Model", "Report", "Result", "Training", "load_model", "train", "training", "__version__",
     "from_sklearn", "from_torch", "import_model",
     "DdpMlpError", "UsageError", "DataError", "MissingInputError", "OutputError", "StorageError", "StoppedError",
-    "LaunchError", "CheckpointError", "NonFiniteError", "CollectiveTimeoutError",
+    "MLPClassifier", "MLPRegressor", "LaunchError", "CheckpointError", "NonFiniteError", "CollectiveTimeoutError",
 }  # fmt: skip
 _IMPORT = """
 import sys, ddp_mlp
 dir(ddp_mlp)
-loaded = {"numpy", "numba", "mpi4py", "h5py", "pyarrow", "msgspec", "rich", "click"} & set(sys.modules)
+loaded = {"numpy", "numba", "mpi4py", "h5py", "pyarrow", "msgspec", "rich", "click", "sklearn"} & set(sys.modules)
 assert not loaded, loaded
 """
 
