@@ -16,24 +16,25 @@ from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.held import opening
 
 
-def problem_of(config: Any, data: Any, valid: Any) -> tuple[Settings, Opener]:
-    """Return the configuration, and the function that opens the rows."""
-    known = _config(config).settings
+def problem_of(given: Config, data: Any, valid: Any) -> tuple[Settings, Settings | None, Opener]:
+    """Return the configuration, that with the defaults of earlier versions, and the function that opens the rows."""
+    known, earlier = given.settings, given.earlier
     if data is None and valid is None:
         if known.data.train == IN_MEMORY:
             raise UsageError(
                 "nothing to train on: give data=(X, y), or a configuration whose [data] train names a file"
             )
-        return known, open_splits
+        return known, earlier, open_splits
     if data is None:
         raise UsageError("valid is given without data; name the files of both in the configuration, or give both")
     if is_path(data) and not is_table_file(str(data)):
-        return _with_paths(known, str(data), valid), open_splits
+        before = earlier and _with_paths(earlier, str(data), valid)
+        return _with_paths(known, str(data), valid), before, open_splits
     part = part_of(data, "data")
     beside = None if valid is None else part_of(valid, "valid")
     if known.data.autoencode is False and part.y is None:
         raise UsageError("data has no targets; give (X, y), y an array or the name of a column of X")
-    return known, opening(give(part, beside))
+    return known, earlier, opening(give(part, beside))
 
 
 def _with_paths(known: Settings, train: str, valid: Any) -> Settings:
@@ -46,7 +47,8 @@ def _with_paths(known: Settings, train: str, valid: Any) -> Settings:
     return msgspec.structs.replace(known, data=msgspec.structs.replace(known.data, **paths))
 
 
-def _config(given: Any) -> Config:
+def config_of(given: Any) -> Config:
+    """Return the configuration that a caller means: all defaults, sections, the path of a file, or one that is made."""
     if given is None:
         return Config()
     if isinstance(given, Config):

@@ -12,11 +12,12 @@ from typing import Any, Self
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.api.loop import Leave, reports_of
-from ddp_mlp.api.problem import problem_of, threads_of
+from ddp_mlp.api.problem import config_of, problem_of, threads_of
 from ddp_mlp.api.result import Result
 from ddp_mlp.api.world import has_failed_alone, is_rank
 from ddp_mlp.errors import UsageError
 from ddp_mlp.run.options import RunOptions
+from ddp_mlp.run.signals import stop_signals_wait
 from ddp_mlp.training.report import Report
 
 
@@ -180,8 +181,9 @@ def train(
     run = training(
         config, data=data, valid=valid, out=out, threads=threads, resume=resume, overwrite=overwrite, progress=progress
     )
-    for _ in run:
-        pass
+    with stop_signals_wait():  # between two reports nobody listens
+        for _ in run:
+            pass
     return run.result
 
 
@@ -217,7 +219,7 @@ def training(
     ('stopped', True)
     """
     with as_python_errors():
-        known, opener = problem_of(config, data, valid)
+        known, earlier, opener = problem_of(config_of(config), data, valid)
         if resume and out is None:
             raise UsageError("resume goes on with the run in a directory; give out=")
         if resume and overwrite:
@@ -227,6 +229,7 @@ def training(
             resume=resume,
             overwrite=overwrite,
             threads=threads_of(threads),
+            earlier=earlier if resume else None,
             keeps_files=out is not None,
         )
     return Training(reports_of(known, options, opener, progress))
