@@ -17,6 +17,7 @@ COMMANDS = {
     "network": "two nodes with a slow network between them: the update shared out, layers that travel early",
     "plan": "what `ddp-mlp plan` predicts beside what is measured",
     "memory": "memory of the ranks beside the formula",
+    "inference": "one row and many rows of a trained model, beside ONNX Runtime, PyTorch and scikit-learn",
     "tables": "tables that people have, with nothing but the name of the file, beside scikit-learn at its defaults",
     "agreement": "do the optimisers do what those of PyTorch of the same name do?",
 }
