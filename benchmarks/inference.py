@@ -1,4 +1,4 @@
-"""``python -m benchmarks inference [S M L]``: one row and many rows of a trained model, beside peers of the same weights.
+"""``python -m benchmarks inference [S M L]``: one row and many rows of a model, beside peers of the same weights.
 
 Latency is the median over calls of one row, beside the matrix products of NumPy alone. Throughput is that of all rows
 in one call, on all cores, in turns; given is the best of the rounds of each.
