@@ -45,8 +45,9 @@ class Config:
     (5, 'relu')
     """
 
-    __slots__ = ("_settings",)
+    __slots__ = ("_earlier", "_settings")
     _settings: keys.Config
+    _earlier: keys.Config | None
 
     def __init__(
         self,
@@ -73,8 +74,10 @@ class Config:
         if isinstance(model, dict) and isinstance(start, str) and start not in {IN_MEMORY, "none", ""}:
             model["start"] = str(Path(start).expanduser().absolute())
         with as_python_errors():
+            earlier = from_builtins(raw, "Config", with_earlier_defaults=True)
             settings = from_builtins(raw, "Config")
         object.__setattr__(self, "_settings", settings)
+        object.__setattr__(self, "_earlier", earlier)
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], overrides: Table | None = None) -> Self:
@@ -97,19 +100,27 @@ class Config:
         """
         with as_python_errors():
             texts = [f"{key}={_as_text(key, value)}" for key, value in (overrides or {}).items()]
-            return cls.of(load_config(Path(path), texts, beneath={"data": {"train": IN_MEMORY}}))
+            beneath = {"data": {"train": IN_MEMORY}}
+            settings = load_config(Path(path), texts, beneath=beneath)
+            return cls.of(settings, load_config(Path(path), texts, beneath=beneath, with_earlier_defaults=True))
 
     @classmethod
-    def of(cls, settings: keys.Config) -> Self:
-        """Return the configuration of checked settings."""
+    def of(cls, settings: keys.Config, earlier: keys.Config | None = None) -> Self:
+        """Return the configuration of checked settings, and of those with the defaults of earlier versions."""
         made = cls.__new__(cls)
         object.__setattr__(made, "_settings", settings)
+        object.__setattr__(made, "_earlier", earlier)
         return made
 
     @property
     def settings(self) -> keys.Config:
         """All sections as one frozen struct."""
         return self._settings
+
+    @property
+    def earlier(self) -> keys.Config | None:
+        """The same with the defaults of earlier versions, for runs that began with them; None where nobody knows."""
+        return self._earlier
 
     @property
     def data(self) -> keys.DataConfig:
@@ -160,7 +171,7 @@ class Config:
         return hash(self.to_toml())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).of, (self.settings,)
+        return type(self).of, (self.settings, self.earlier)
 
     def __repr__(self) -> str:
         told, usual = [], msgspec.to_builtins(from_builtins({"data": {"train": IN_MEMORY}}, "Config"))

@@ -19,24 +19,25 @@ from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.held import opening
 
 
-def problem_of(config: Any, data: Any, valid: Any, start: Any = None) -> tuple[Settings, Opener]:
-    """Return the configuration, and the function that opens the rows; without ``[model]``, that of `start`."""
-    known = _config(config, start).settings
+def problem_of(given: Config, data: Any, valid: Any) -> tuple[Settings, Settings | None, Opener]:
+    """Return the configuration, that with the defaults of earlier versions, and the function that opens the rows."""
+    known, earlier = given.settings, given.earlier
     if data is None and valid is None:
         if known.data.train == IN_MEMORY:
             raise UsageError(
                 "nothing to train on: give data=(X, y), or a configuration whose [data] train names a file"
             )
-        return known, open_splits
+        return known, earlier, open_splits
     if data is None:
         raise UsageError("valid is given without data; name the files of both in the configuration, or give both")
     if is_path(data) and not is_table_file(str(data)):
-        return _with_paths(known, str(data), valid), open_splits
+        before = earlier and _with_paths(earlier, str(data), valid)
+        return _with_paths(known, str(data), valid), before, open_splits
     part = part_of(data, "data")
     beside = None if valid is None else part_of(valid, "valid")
     if known.data.autoencode is False and part.y is None:
         raise UsageError("data has no targets; give (X, y), y an array or the name of a column of X")
-    return known, opening(give(part, beside))
+    return known, earlier, opening(give(part, beside))
 
 
 def _with_paths(known: Settings, train: str, valid: Any) -> Settings:
@@ -73,7 +74,11 @@ def starting_from(known: Settings, start: Any) -> tuple[Settings, trained.Model 
     return known, start.trained if isinstance(start, Model) else None
 
 
-def _config(given: Any, start: Any) -> Config:
+def config_of(given: Any, start: Any) -> Config:
+    """Return the configuration that a caller means: all defaults, sections, the path of a file, or one that is made.
+
+    Without ``[model]``, that of `start`.
+    """
     if (given is None or (isinstance(given, Mapping) and "model" not in given)) and start is not None:
         given = {**(given or {}), "model": _network_of(start)}
     if given is None:

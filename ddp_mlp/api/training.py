@@ -12,11 +12,12 @@ from typing import Any, Self
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.api.loop import Leave, reports_of
-from ddp_mlp.api.problem import problem_of, starting_from, threads_of
+from ddp_mlp.api.problem import config_of, problem_of, starting_from, threads_of
 from ddp_mlp.api.result import Result
 from ddp_mlp.api.world import has_failed_alone, is_rank
 from ddp_mlp.errors import UsageError
 from ddp_mlp.run.options import RunOptions
+from ddp_mlp.run.signals import stop_signals_wait
 from ddp_mlp.training.report import Report
 
 
@@ -191,8 +192,9 @@ def train(
         progress=progress,
         start=start,
     )
-    for _ in run:
-        pass
+    with stop_signals_wait():  # between two reports nobody listens
+        for _ in run:
+            pass
     return run.result
 
 
@@ -229,8 +231,9 @@ def training(
     ('stopped', True)
     """
     with as_python_errors():
-        known, opener = problem_of(config, data, valid, start)
+        known, earlier, opener = problem_of(config_of(config, start), data, valid)
         known, model = starting_from(known, start)
+        earlier = earlier and starting_from(earlier, start)[0]
         if resume and out is None:
             raise UsageError("resume goes on with the run in a directory; give out=")
         if resume and overwrite:
@@ -240,6 +243,7 @@ def training(
             resume=resume,
             overwrite=overwrite,
             threads=threads_of(threads),
+            earlier=earlier if resume else None,
             keeps_files=out is not None,
             start=model,
         )

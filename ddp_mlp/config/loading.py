@@ -104,8 +104,21 @@ def layers(
     return [(name, table) for name, table, _ in places]
 
 
-def from_builtins(raw: Table, origin: str) -> Config:
-    """Rebuild a configuration that was stored as plain tables, such as in a checkpoint."""
+def from_builtins(raw: Table, origin: str, *, with_earlier_defaults: bool = False) -> Config:
+    """Rebuild a configuration that was stored as plain tables, such as in a checkpoint.
+
+    Parameters
+    ----------
+    raw : dict
+        Keys that are set; they are left as they are.
+    origin : str
+        Where they stand, for messages.
+    with_earlier_defaults : bool
+        As of `load_config`.
+    """
+    if with_earlier_defaults:
+        with suppress(UsageError):
+            return _build(_earlier(raw), [], origin)
     return _build(raw, [], origin)
 
 

@@ -108,7 +108,8 @@ def opener_of(train: Given, valid: Given | None) -> Any:
             held = give(train.part(), None if valid is None else valid.part())(config, schema)
         else:
             parts = {"train": train} | ({} if valid is None else {"valid": valid})
-            held = held_arrays({name: Arrays(part.x, part.y, part.weights) for name, part in parts.items()})
+            arrays = {name: Arrays(part.x, part.y, part.weights) for name, part in parts.items()}
+            held = held_arrays({name: each if name == "train" else each.of(name) for name, each in arrays.items()})
         return replace(held, splits={name: _named(split, train) for name, split in held.splits.items()})
 
     return opening(given)

@@ -35,6 +35,16 @@ def stop_signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def stop_signals_wait() -> Iterator[None]:
+    """Keep requests until `StopSignals` listens; one that nobody has taken at the end is then the process's own."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def pending_stop() -> str:
     """Take a request that came while they are held, and return the name of its signal; empty if none did."""
     number = next((number for number in _HELD if number in signal.sigpending()), None)

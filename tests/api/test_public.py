@@ -22,7 +22,7 @@ NAMES = {
 _IMPORT = """
 import sys, ddp_mlp
 dir(ddp_mlp)
-loaded = {"numpy", "numba", "mpi4py", "h5py", "pyarrow", "msgspec", "rich", "click"} & set(sys.modules)
+loaded = {"numpy", "numba", "mpi4py", "h5py", "pyarrow", "msgspec", "rich", "click", "sklearn"} & set(sys.modules)
 assert not loaded, loaded
 """
 
