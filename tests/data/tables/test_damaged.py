@@ -214,3 +214,14 @@ def test_columns_that_are_written_otherwise_are_named(tmp_path: Path) -> None:
         DataError, match=r"no column alpha \(is it Alpha\?\), Beta_X \(is it BETA x\?\); no column mpg \(is it MPG"
     ):
         open_source([path], ImportOptions(like=like))
+
+
+def test_rows_that_each_of_several_files_counts_are_no_feature(tmp_path: Path) -> None:
+    for name, n in (("a", 30), ("b", 20), ("c", 25)):
+        (tmp_path / f"{name}.csv").write_text("id,x,y\n" + "".join(f"{i},{i}.5,{i / 8}\n" for i in range(n)))
+    paths = [tmp_path / f"{name}.csv" for name in "abc"]
+    source = open_source(paths, ImportOptions(targets=("y",)))
+    assert source.schema.feature_names == ("x",)
+    assert "column 'id' counts the rows and is left out" in source.notes
+    (tmp_path / "d.csv").write_text("id,x,y\n" + "".join(f"{i % 3},{i}.5,{i / 8}\n" for i in range(30)))
+    assert open_source([tmp_path / "d.csv"], ImportOptions(targets=("y",))).schema.feature_names == ("id", "x")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Different values that are remembered of a feature.
 MOST_VALUES = 100_000
+#: Rows on average from where a column begins to count to where it does so again.
+_FEWEST_COUNTED = 5
 
 
 @dataclass
@@ -45,7 +47,9 @@ class NumberFacts:
     is_whole : bool
         Whether all are whole numbers.
     is_counting : bool
-        Whether they are 0, 1, 2, ... or 1, 2, 3, ... in the order of rows.
+        Whether they are 0, 1, 2, ... or 1, 2, 3, ... in the order of rows, begun anew a few times at most.
+    n_counts, last : int, float
+        How often they begin with that, and the number of the last row.
     is_zero_led : bool
         Whether one is written as ``007``.
     """
@@ -60,6 +64,8 @@ class NumberFacts:
     high: float = -np.inf
     is_whole: bool = True
     is_counting: bool = True
+    n_counts: int = 0
+    last: float = np.nan
     is_zero_led: bool = False
 
     def learn(self, cells: Any) -> None:
@@ -95,9 +101,16 @@ class NumberFacts:
             large = matches(cleaned(cells), r"[+-]?\d{16,}")
             self.large_row = _first(self.large_row, large & (np.abs(numbers) >= EXACT), start)
         if self.is_counting:
+            # Each of several files begins anew; what begins anew every few rows counts something else.
             first = self.low if start else numbers[0]
-            steps = np.arange(start, start + len(numbers)) + first
-            self.is_counting = first in {0, 1} and bool((numbers == steps).all())
+            begins = numbers == first
+            goes_on = numbers == np.concatenate([[self.last], numbers[:-1]]) + 1
+            self.n_counts += int(begins.sum())
+            self.last = float(numbers[-1])
+            counts_on = first in {0, 1} and bool((begins | goes_on).all())
+            self.is_counting = counts_on and self.n_counts * _FEWEST_COUNTED <= max(
+                start + len(numbers), _FEWEST_COUNTED
+            )
         self.is_zero_led = self.is_zero_led or begin_with_zero(cells)
 
 
