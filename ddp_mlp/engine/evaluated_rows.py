@@ -16,6 +16,8 @@ Ids = NDArray[np.int64]
 
 #: Memory of the rows that a rank has read and not evaluated yet.
 PIECE_BYTES = 32 * 2**20
+#: Blocks of them at most, since outputs may be wider than rows.
+MOST_BLOCKS = 256
 
 
 class EvaluatedRows(Protocol):
@@ -61,7 +63,8 @@ class ReadRows:
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
-        self.most_blocks: int | None = max(1, PIECE_BYTES // (EVALUATION_ROWS * reader.row_bytes))
+        n_blocks = PIECE_BYTES // (EVALUATION_ROWS * reader.row_bytes)
+        self.most_blocks: int | None = max(1, min(n_blocks, MOST_BLOCKS))
         n_rows = (1 + self.most_blocks) * EVALUATION_ROWS
         self.memory = reader.memory(n_rows, lambda n_bytes: private_array((n_bytes,), np.uint8))
         self._first_id = -1

@@ -11,6 +11,9 @@ from ddp_mlp.data.prediction_files import predictions_file
 from ddp_mlp.data.predictions import Answers, Beside
 from ddp_mlp.training.inference.files import Application
 
+#: Rows whose answers become texts, or columns of objects, at a time.
+_ROWS_AT_ONCE = 2**14
+
 
 def write_answers(applied: Application, out: Path, wanted: Sequence[str], comm: Communicator) -> None:
     """Collective. Write the answers for all rows in their order, on rank 0; the file appears when it is whole.
@@ -37,7 +40,9 @@ def write_answers(applied: Application, out: Path, wanted: Sequence[str], comm: 
                 file = stack.enter_context(predictions_file(out, len(applied.ids)))
         for ids, outputs in applied.predict_pieces():
             with agreed(comm):
-                if leads:
-                    file.append(Answers(outputs, model.schema, model.network.output_threshold, beside.of(ids)))
+                for at in range(0, len(ids) if leads else 0, _ROWS_AT_ONCE):
+                    part = slice(at, at + _ROWS_AT_ONCE)
+                    columns = beside.of(ids[part])
+                    file.append(Answers(outputs[part], model.schema, model.network.output_threshold, columns))
         with agreed(comm):
             stack.close()
