@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of tests/faults, for its figures; means --all")
 
 
+@pytest.hookimpl(tryfirst=True)  # lanes are read by a hook of xdist
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes long, unless all is wanted."""
     for item, lane in _lanes(config, items):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ _TIMES = ("samples_per_s", "compute_s", "communicate_s", "data_s", "wall_s")
 
 @dataclass(frozen=True)
 class Split:
-    """Rows in memory, as `ddp_mlp.data.dataset.dataset.Split` has them in a file."""
+    """Rows in memory, as `ddp_mlp.data.dataset.split.Split` has them in a file."""
 
     rows: Rows
     allows_missing: bool = False
@@ -93,6 +93,7 @@ def _problem(case: Case, config: Config, comm: Communicator) -> Problem:
     facts = Schema(data.task, data.features, data.outputs, None, None, None, data.image or None)
     if config.data.autoencode:
         facts = Schema("regression", data.features, data.features, None, None, None, data.image or None)
+        splits = [replace(split, rows=replace(split.rows, targets=np.zeros((split.n_samples, 0)))) for split in splits]
     network = build_network(config.model, config.loss, facts.task, facts.n_features, facts.n_outputs)
     check_trainable(network)
     if data.valid_rows:

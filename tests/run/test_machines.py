@@ -19,6 +19,7 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.targets import TARGETS
 from ddp_mlp.run.machines import mixed_hardware, other_hardware
 from tests.runs import ddp_mlp
+from tests.tiers import THOROUGH
 
 ROOT = Path(__file__).parents[2]
 HASWELL = ["--set", "train.isa=haswell"]
@@ -81,6 +82,7 @@ def emulated(emulator: list[str], folder: Path, *arguments: str) -> subprocess.C
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="the CPU types here are of x86_64")
 
 
+@THOROUGH
 def test_pinned_runs_have_the_same_bits_on_another_cpu(folder: Path, pinned: str, emulator: list[str]) -> None:
     done = emulated(emulator, folder, "--out", "emulated", *HASWELL, "--json")
     assert done.returncode == 0, done.stderr
@@ -89,6 +91,7 @@ def test_pinned_runs_have_the_same_bits_on_another_cpu(folder: Path, pinned: str
     assert (shown["isa"], shown["llvm_cpu"]) == ("haswell", "haswell")
 
 
+@THOROUGH
 @pytest.mark.skipif(not llvm.get_host_cpu_features().get("fma"), reason="the C library computes otherwise without FMA")
 def test_the_kernels_give_the_bits_of_another_type_even_unpinned(folder: Path, pinned: str) -> None:
     """No sum depends on the width of a vector. Not promised: elementary functions are the C library's."""
@@ -96,6 +99,7 @@ def test_the_kernels_give_the_bits_of_another_type_even_unpinned(folder: Path, p
     assert native["weights_sha256"] == pinned
 
 
+@THOROUGH
 def test_the_emulated_cpu_is_another_one(emulator: list[str]) -> None:
     code = "import llvmlite.binding as llvm; print(llvm.get_host_cpu_name(), llvm.get_host_cpu_features()['avx512f'])"
     environment = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
@@ -104,6 +108,7 @@ def test_the_emulated_cpu_is_another_one(emulator: list[str]) -> None:
     assert seen.stdout == "haswell False\n"
 
 
+@THOROUGH
 def test_a_type_that_the_cpu_is_not_is_refused(folder: Path, emulator: list[str]) -> None:
     done = emulated(emulator, folder, "--out", "refused", "--set", "train.isa=skylake-avx512")
     errors = [line for line in done.stderr.splitlines() if line.startswith("error")]
@@ -112,6 +117,7 @@ def test_a_type_that_the_cpu_is_not_is_refused(folder: Path, emulator: list[str]
     assert not (folder / "refused").exists()
 
 
+@THOROUGH
 @pytest.mark.mpi
 def test_ranks_are_pinned_too(folder: Path, pinned: str) -> None:
     result = ddp_mlp("train", "c.toml", "--out", "ranks", *HASWELL, "--json", cwd=folder, ranks=2).result
@@ -135,6 +141,7 @@ def test_the_environment_pins_nothing_that_is_loaded(folder: Path) -> None:
     assert done.stdout == "[]\nhaswell\n", done.stderr
 
 
+@THOROUGH
 def test_a_resume_on_another_type_says_that_the_bits_end(folder: Path, pinned: str) -> None:
     del pinned  # which has compiled the kernels of the other type
     other_type = {name: value for name, value in TARGETS["haswell"].variables().items() if name.startswith("NUMBA")}
@@ -147,6 +154,7 @@ def test_a_resume_on_another_type_says_that_the_bits_end(folder: Path, pinned: s
     assert "this is x86_64 (LLVM for haswell/" in other.err
 
 
+@THOROUGH
 def test_a_change_of_the_pin_is_no_resume(folder: Path, pinned: str) -> None:
     done = ddp_mlp("train", "c.toml", "--out", "pinned", "--resume", "--set", "train.isa=native", cwd=folder)
     assert (done.code, len(done.error_lines)) == (78, 1), done.err

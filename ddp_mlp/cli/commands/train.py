@@ -16,6 +16,7 @@ from ddp_mlp.errors import StoppedError
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
     from ddp_mlp.config import Config
+    from ddp_mlp.run.options import RunOptions
 
 
 @click.command()
@@ -95,14 +96,11 @@ def train(
                 if comm.rank == 0:
                     print_explained(config, overrides, as_json=as_json)
             return
-        from ddp_mlp.cli.progress import make_progress
         from ddp_mlp.run.options import RunOptions
-        from ddp_mlp.run.run import Run
 
         directory = out or _choose_directory(loaded, earlier, config, comm)
-        with make_progress(progress, comm) as shown:
-            options = RunOptions(directory, resume, overwrite, threads, max_time, earlier)
-            summary = Run(loaded, options, comm, shown.tell).execute(shown.show)
+        options = RunOptions(directory, resume, overwrite, threads, max_time, earlier)
+        summary = _execute(loaded, options, progress, comm)
         _print_summary(summary, comm, as_json=as_json)
     if summary["status"] == "stopped":
         sys.exit(StoppedError.exit_code)
@@ -112,6 +110,15 @@ def _with_earlier_defaults(path: Path, overrides: tuple[str, ...]) -> Config:
     from ddp_mlp.config import load_config
 
     return load_config(path, overrides, with_earlier_defaults=True)
+
+
+def _execute(loaded: Config, options: RunOptions, progress: str, comm: Communicator) -> dict[str, Any]:
+    """Collective. Run, with progress shown on rank 0, and return the summary."""
+    from ddp_mlp.cli.progress import make_progress
+    from ddp_mlp.run.run import Run
+
+    with make_progress(progress, comm) as shown:
+        return Run(loaded, options, comm, shown.tell).execute(shown.show)
 
 
 def _choose_directory(loaded: Config, earlier: Config | None, path: Path, comm: Communicator) -> Path:
