@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("suite")
 
 #: Folders of tests that start ranks, or look into what they leave.
-_OF_RANKS = {("tests", name) for name in ("cluster", "comm", "faults", "mpi", "slurm")}
+_OF_RANKS = tuple(f"tests/{name}/" for name in ("cluster", "comm", "faults", "mpi", "slurm"))
 DTYPES = ("float32", "float64")
 _COMPILE = """
 import sys
@@ -35,11 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of tests/faults, for its figures; means --all")
 
 
-@pytest.hookimpl(tryfirst=True)  # lanes are read by a hook of xdist
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes long, unless all is wanted."""
-    for item, lane in _lanes(config, items):
-        item.add_marker(pytest.mark.xdist_group(lane))
     if config.getoption("--all") or config.getoption("--long"):
         return
     later = pytest.mark.skip(reason="one of the longer tests, which run with: pytest --all")
@@ -48,16 +47,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(later)
 
 
-def _lanes(config: pytest.Config, items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, str]]:
-    """Yield each test and a name: tests of one name run one after the other, in one process.
+class _Lanes(LoadScopeScheduling):
+    """Tests in two processes: those of a file one after the other, and so all of the folders that start ranks.
 
-    The tests of a file stay together, and so do all that start ranks: ranks want all cores, and what other jobs leave
-    behind is looked for.
+    Ranks want all cores, and what other jobs leave behind is looked for.
     """
-    with_ranks = {i.path for i in items if i.get_closest_marker("mpi") or i.get_closest_marker("slurm")}
-    for item in items:
-        folder = item.path.relative_to(config.rootpath).parts[:2]
-        yield item, "ranks" if item.path in with_ranks or folder in _OF_RANKS else str(item.path)
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "ranks" if path.startswith(_OF_RANKS) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Lanes:
+    """Return the scheduler of these lanes."""
+    return _Lanes(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
