@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.test_training import write
 from tests.runs import Finished, run
+from tests.tiers import THOROUGH
 
 _TOML = """
 [data]
@@ -79,6 +80,7 @@ def ranks(folder: Path, n: int, *arguments: str) -> Finished:
     return run([*start, sys.executable, "s.py", *arguments], folder)
 
 
+@THOROUGH
 @pytest.mark.mpi
 def test_a_script_gives_the_same_bits_alone_and_on_three_ranks(folder: Path) -> None:
     alone, several = ranks(folder, 1), ranks(folder, 3)

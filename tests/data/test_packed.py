@@ -15,6 +15,7 @@ from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.packed import open_unpacked
 from ddp_mlp.data.sources.tables.text import plain_text
 from ddp_mlp.errors import DataError, DdpMlpError
+from tests.tiers import THOROUGH
 
 
 def grown_mib() -> int:
@@ -64,6 +65,7 @@ def test_a_file_without_an_end_of_line_or_of_a_quote_is_no_table(tmp_path, monke
     assert "a row of more than 1048576 characters" in said or "not a readable table" in said
 
 
+@THOROUGH
 def test_a_table_of_a_hundred_thousand_columns_is_read(tmp_path):
     path = tmp_path / "wide.csv"
     names = [f"c{i}" for i in range(100_000)]

@@ -20,6 +20,7 @@ from tests.report.made import make_run
 from tests.report.pages.test_ranks_section import ranks
 from tests.report.pages.test_study_section import study
 from tests.runs import ddp_mlp
+from tests.tiers import THOROUGH
 
 pytest.importorskip("matplotlib", reason="Matplotlib is not installed (pip install 'ddp-mlp[figures]')")
 STRANGE = ("a $b", "a $b$", "_c \\d{", "<&>")
@@ -33,6 +34,7 @@ def findings() -> Findings:
     return Findings(sheet, Importance(STRANGE, rng.random((4, 3)), 50, "valid", 0, None))
 
 
+@THOROUGH
 def test_every_chart_is_a_good_file_and_the_same_again(tmp_path):
     record = read_record(make_run(tmp_path / "$x_", 8, ranks=ranks([3.0, 2.0], [0.0, 1.0])))
     written = write_figures(tmp_path / "a/b", [record], findings())

@@ -25,6 +25,7 @@ from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.save_schedule import SaveSchedule
 from tests.runs import MOONS, ddp_mlp, prepare
 from tests.runs import train_here as train
+from tests.tiers import thorough
 
 CONFIG = f"""{MOONS}learning_rate = 0.02
 [train]
@@ -173,7 +174,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, fails: Any, number: int) -> list[in
     return failed
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("number", [errno.ENOSPC, thorough(errno.EIO)])
 def test_a_periodic_save_that_fails_costs_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     told: list[str] = []
     calls = itertools.count(1)

@@ -13,6 +13,7 @@ import pytest
 from ddp_mlp.cluster.launch import process as job
 from ddp_mlp.cluster.launch.process import StopRequests, run_job
 from ddp_mlp.errors import LaunchError
+from tests.tiers import thorough
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_command_that_cannot_be_started_is_one_line(requests, tmp_path):
         run_job([str(tmp_path / "none")], dict(os.environ), requests)
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, thorough(2)])
 @pytest.mark.parametrize("hearing", ["signal.signal(10, lambda *_: exit(75))", "signal.pthread_sigmask(0, [10])"])
 def test_a_request_is_kept_until_ranks_hear_it(requests, monkeypatch, times, hearing):
     """They would die of it while they import, and the job would count as one that failed."""

@@ -21,6 +21,7 @@ from ddp_mlp.data.importing import import_dataset, open_source, write_source
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, DdpMlpError, UsageError
+from tests.tiers import THOROUGH
 from tests.workbooks import write_workbook
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     assert rows.tolist() == [[1, 1, 0, 0], [2, 0, 1, 0], [3, 0, 0, 1], [4, 1, 0, 0]]
 
 
+@THOROUGH
 def test_cut_and_mutated_files_are_errors_of_this_program(tmp_path: Path) -> None:
     """Each cut, and 20 mutations of each file; none is a traceback, and none leaves a file."""
     rng = np.random.default_rng(5)

@@ -15,6 +15,7 @@ from ddp_mlp.data.sources.tables import kept
 from ddp_mlp.data.sources.tables.cells import begin_with_zero
 from ddp_mlp.data.sources.tables.text import delimited
 from ddp_mlp.errors import DataError
+from tests.tiers import thorough
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -55,7 +56,7 @@ def all_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "read_delimited", reader)
 
 
-@pytest.mark.parametrize("fraction", [".5", ""])
+@pytest.mark.parametrize("fraction", [".5", thorough("")])
 def test_an_odd_cell_means_the_same_wherever_it_is(
     fraction: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
