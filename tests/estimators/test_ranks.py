@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import run
+from tests.tiers import THOROUGH
 
 _SCRIPT = """
 import hashlib, os, warnings
@@ -64,6 +65,7 @@ print(f"{told.hexdigest()} {seen if size > 1 else 0}\\n", end="", flush=True)
 """
 
 
+@THOROUGH
 @pytest.mark.mpi
 def test_a_script_gives_the_same_bits_alone_and_on_three_ranks(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text(_SCRIPT)

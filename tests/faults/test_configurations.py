@@ -106,6 +106,7 @@ def too_few_rows(micro_batches: int, workers: list[int], node: int) -> Any:
     return replace(plan, depth=max(1, plan.depth - 1))
 
 
+@THOROUGH
 def test_a_write_behind_an_array_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "plan_reduction", too_few_rows)
     case = next(case for seed in range(99) if "SIGSEGV" in fails(case := random_case(seed)))

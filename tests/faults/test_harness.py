@@ -21,9 +21,21 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
     "name",
     [
         "bits",
-        "directories",
-        "values",
-        *(thorough(name) for name in ("kills", "files", "jobs", "models", "calls", "disks", "stops", "configurations")),
+        *(
+            thorough(name)
+            for name in (
+                "directories",
+                "values",
+                "kills",
+                "files",
+                "jobs",
+                "models",
+                "calls",
+                "disks",
+                "stops",
+                "configurations",
+            )
+        ),
     ],
 )
 def test_nothing_is_lost(name):

@@ -59,6 +59,7 @@ def test_every_chart_is_a_good_file_and_the_same_again(tmp_path):
     assert {path: path.read_bytes() for path in written} == before
 
 
+@THOROUGH
 def test_runs_of_every_kind_have_figures(tmp_path):
     one, none = make_run(tmp_path / "one", 1), make_run(tmp_path / "none", done=0, state="running")
     assert write_figures(tmp_path / "f", [read_record(one)], None)

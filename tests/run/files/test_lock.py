@@ -24,6 +24,7 @@ from ddp_mlp.run.files.lock import RunLock
 from ddp_mlp.run.files.lock_owner import Owner, this_process
 from tests.hostile import THINGS
 from tests.runs import ddp_mlp, make_data, run
+from tests.tiers import thorough
 
 HOLD = """
 import sys, time
@@ -316,7 +317,7 @@ def test_a_pipe_that_takes_the_place_of_the_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("ranks", [1, thorough(2)])
 def test_a_second_run_is_refused_and_the_first_goes_on(tmp_path: Path, ranks: int) -> None:
     make_data(tmp_path, "moons", 60)
     (tmp_path / "c.toml").write_text(
