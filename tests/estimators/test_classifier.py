@@ -147,6 +147,22 @@ def test_text_of_frames_becomes_categories() -> None:
     assert MLPClassifier((3,), early_stopping=True, max_iter=2).fit(frame, y).predict(frame).shape == (90,)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_of_either_library_fit_the_same_bits(library: str) -> None:
+    frames = pytest.importorskip(library)
+    rng = np.random.default_rng(0)
+    columns = {"colour": rng.choice(["red", "green"], 90).tolist(), "ok": (rng.random(90) > 0.5).tolist()}
+    y = np.where(columns["ok"], "hot", "cold")
+    settings = {"max_iter": 30, "solver": "lbfgs", "random_state": 0}
+    net = MLPClassifier((4,), **settings).fit(frames.DataFrame(columns), y)
+    table = np.column_stack([np.array(columns["colour"]) == c for c in ("green", "red")] + [columns["ok"]])
+    alike = MLPClassifier((4,), **settings).fit(table.astype(np.float64), y)
+    assert net.feature_names_in_.tolist() == ["colour", "ok"]
+    assert net.coefs_[0].tobytes() == alike.coefs_[0].tobytes()
+    with pytest.raises(ValueError, match="now missing"):
+        net.predict(frames.DataFrame(columns)[["ok"]])
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
