@@ -282,3 +282,17 @@ def test_targets_are_labels_or_quantities_by_their_values(tmp_path: Path) -> Non
 def test_targets_of_two_meanings_are_refused(tmp_path: Path, cells: list[str], task: str, phrase: str) -> None:
     with pytest.raises(DataError, match=phrase):
         imported(tmp_path, {"a": ["1", "2"], "y": cells}, task=task)
+
+
+def test_columns_of_text_are_told_by_what_they_become(tmp_path: Path) -> None:
+    columns = {
+        "colour": ["red", "blue", "green"] * 20, "size": range(60), "ok": ["true", "false"] * 30,
+        "sold": ["false", "false", "true"] * 20, "grade": ["low", "mid"] * 30,
+    }  # fmt: skip
+    source = imported(tmp_path, columns, ordinal={"grade": ("low", "mid")})
+    assert "a column of 0 and 1 for each text: colour (3)" in source.notes
+    assert "true and false are 1 and 0: ok, sold" in source.notes
+    assert "numbered in the order of their texts: grade (low, mid)" in source.notes
+    many = {f"c{i}": ["u", "v"] * 30 for i in range(9)}
+    (line,) = [note for note in imported(tmp_path, many).notes if note.startswith("a column of 0 and 1")]
+    assert line.endswith("c7 (2) and 1 more")

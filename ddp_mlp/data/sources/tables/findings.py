@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.tables.looks import cells_at
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 
@@ -52,7 +53,22 @@ class Findings:
         """Return all notes, with one for all columns that hold nothing or never change."""
         empty = [f"left out, as they hold nothing: {listed(self.empty, _SHOWN)}"] if self.empty else []
         constant = [f"the same in every row: {listed(self.constant, _SHOWN)}"] if self.constant else []
-        return [*self.notes, *empty, *constant]
+        return [*self.notes, *self._kinds(), *empty, *constant]
+
+    def _kinds(self) -> list[str]:
+        """Return the kinds of columns of text, a line for each with its columns."""
+        found: dict[str, list[str]] = {}
+        for column in self.columns:
+            if column.encoding == "one-hot":
+                found.setdefault("a column of 0 and 1 for each text", []).append(
+                    f"{column.name} ({len(column.categories)})"
+                )
+            elif source_column(column).kind == "boolean":
+                found.setdefault("true and false are 1 and 0", []).append(column.name)
+            elif column.encoding == "ordinal":
+                order = listed(column.categories, _SHOWN)
+                found.setdefault("numbered in the order of their texts", []).append(f"{column.name} ({order})")
+        return [f"{words}: {listed(names, _SHOWN)}" for words, names in found.items()]
 
 
 def mixed(table: Table, name: str, facts: TextFacts) -> str:
