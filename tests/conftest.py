@@ -6,10 +6,13 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported
 
+import functools
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -20,8 +23,9 @@ from xdist.scheduler import LoadScopeScheduling
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("suite")
 
-#: Folders of tests that start ranks, or look into what they leave.
+#: Folders of tests that start ranks, or look into what they leave, and words of other files that start them.
 _OF_RANKS = tuple(f"tests/{name}/" for name in ("cluster", "comm", "faults", "mpi", "slurm"))
+_STARTS_RANKS = re.compile(r'mark\.mpi|"launch"|mpiexec|"demo"')
 DTYPES = ("float32", "float64")
 _COMPILE = """
 import sys
@@ -48,14 +52,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class _Lanes(LoadScopeScheduling):
-    """Tests in two processes: those of a file one after the other, and so all of the folders that start ranks.
+    """Tests in two processes: those of a file one after the other, and so all that start ranks.
 
     Ranks want all cores, and what other jobs leave behind is looked for.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "ranks" if path.startswith(_OF_RANKS) else path
+        return "ranks" if _starts_ranks(self.config.rootpath, path) else path
+
+
+@functools.cache
+def _starts_ranks(root: Path, path: str) -> bool:
+    is_of_folder = path.startswith(_OF_RANKS)
+    return is_of_folder or (path.startswith("tests/") and bool(_STARTS_RANKS.search((root / path).read_text())))
 
 
 @pytest.hookimpl(optionalhook=True)
