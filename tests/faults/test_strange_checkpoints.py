@@ -195,7 +195,8 @@ def test_nothing_but_the_file_is_read_and_little_memory_taken(image, tmp_path, c
     assert "\n" not in child.said
     assert len(child.said) < 600
     assert str(path) in child.said
-    assert growth < max(64 * MIB, 4 * path.stat().st_size) + 16 * MIB
+    # Beside it, pages of libraries that the empty child has not touched: 6 to 18 MiB, by what its parent has loaded.
+    assert growth < max(64 * MIB, 4 * path.stat().st_size) + 24 * MIB
     assert canary.events() == []
 
 
