@@ -148,7 +148,7 @@ class Model:
                     return {"split": applied.split, **applied.evaluate()}
             data = rows_for_model(Part(X, y), self.schema, answers_only=self._trained.config.data.autoencode)
             n_threads = _threads(threads)
-            return apply_in_memory(self._trained, data, log, answers_only=False, threads=n_threads).evaluate()
+            return apply_in_memory(self._trained, data, log, threads=n_threads).evaluate()
 
     def _answers(self, X: Any, threads: int | None) -> Answers:
         network = self._trained.network

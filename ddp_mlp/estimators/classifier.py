@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import _check_sample_weight
 
 from ddp_mlp.estimators.network import NetworkEstimator, steps
-from ddp_mlp.estimators.rows import Given, checked_features
+from ddp_mlp.estimators.rows import Given, checked_rows, given_of
 
 
 class MLPClassifier(ClassifierMixin, NetworkEstimator):
@@ -143,22 +141,16 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
             return np.asarray(np.log(self.predict_proba(X)))
 
     def _checked(self, X: Any, y: Any, weights: Any, *, reset: bool, classes: Any = None) -> Given:
-        x, y = checked_features(self, X, y, reset=reset, multi_output=True)
-        y = np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+        x, y = checked_rows(self, X, y, reset=reset)
         check_classification_targets(y)
         kind = "multilabel" if type_of_target(y).startswith("multilabel") else "classes"
         if classes is None and not reset and kind != self._labels:
             raise ValueError(f"y holds {kind}, but was {self._labels} in the fit that goes on")
         known = self._known(y, kind, classes, reset=reset)
         self.classes_, self._labels = known, kind
-        if weights is not None:
-            weights = _check_sample_weight(weights, x)
-        names = tuple(map(str, self.feature_names_in_)) if hasattr(self, "feature_names_in_") else None
         if kind == "multilabel":
-            return Given(x, y.astype(np.float64), weights, names, None)
-        return Given(x, np.searchsorted(known, y), weights, names, tuple(map(str, known.tolist())))
+            return given_of(self, x, y.astype(np.float64), weights)
+        return given_of(self, x, np.searchsorted(known, y), weights, tuple(map(str, known.tolist())))
 
     def _known(self, y: NDArray[Any], kind: str, classes: Any, *, reset: bool) -> NDArray[Any]:
         """Return the classes, of which those of `y` must be, where they are known."""

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight
 
 from ddp_mlp.estimators.network import NetworkEstimator, steps
-from ddp_mlp.estimators.rows import Given, checked_features
+from ddp_mlp.estimators.rows import Given, checked_rows, given_of
 
 
 class MLPRegressor(RegressorMixin, NetworkEstimator):
@@ -102,14 +100,8 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def _checked(self, X: Any, y: Any, weights: Any, *, reset: bool, classes: Any = None) -> Given:  # noqa: ARG002
-        x, y = checked_features(self, X, y, reset=reset, multi_output=True, y_numeric=True)
-        y = np.asarray(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if weights is not None:
-            weights = _check_sample_weight(weights, x)
-        names = tuple(map(str, self.feature_names_in_)) if hasattr(self, "feature_names_in_") else None
-        return Given(x, y.astype(np.float64), weights, names, None)
+        x, y = checked_rows(self, X, y, reset=reset, y_numeric=True)
+        return given_of(self, x, y.astype(np.float64), weights)
 
     def _task(self) -> str:
         return "regression"

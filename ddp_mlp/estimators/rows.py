@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_consistent_length, validate_data
+from sklearn.utils import _safe_indexing, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, validate_data
 
 from ddp_mlp.api.given import Part, give
 from ddp_mlp.config import DataConfig
@@ -98,6 +98,35 @@ def checked_features(estimator: Any, X: Any, y: Any = "no_validation", *, reset:
     x, *rest = found if isinstance(found, tuple) else (found,)
     x = x.toarray() if hasattr(x, "toarray") else x
     return (x, *rest) if rest else x
+
+
+def checked_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **wanted: Any) -> tuple[Any, NDArray[Any]]:
+    """Return features and targets as `checked_features` does; targets of one column have shape (n,)."""
+    x, y = checked_features(estimator, X, y, reset=reset, multi_output=True, **wanted)
+    y = np.asarray(y)
+    return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def given_of(estimator: Any, x: Any, y: NDArray[Any], weights: Any, classes: tuple[str, ...] | None = None) -> Given:
+    """Return checked rows to be fitted, with the names that their features had, after checking the weights.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Knows the names.
+    x, y, classes
+        As of `Given`.
+    weights : array-like of shape (n,), or None
+
+    Raises
+    ------
+    ValueError
+        If weights do not fit the rows.
+    """
+    if weights is not None:
+        weights = _check_sample_weight(weights, x)
+    names = tuple(map(str, estimator.feature_names_in_)) if hasattr(estimator, "feature_names_in_") else None
+    return Given(x, y, weights, names, classes)
 
 
 def opener_of(train: Given, valid: Given | None) -> Any:

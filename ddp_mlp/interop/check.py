@@ -15,7 +15,7 @@ from ddp_mlp.data.memory.held import Arrays, held_arrays
 from ddp_mlp.errors import DataError
 from ddp_mlp.interop import forward
 from ddp_mlp.interop.portable import portable
-from ddp_mlp.training.inference.memory import apply_in_memory
+from ddp_mlp.training.inference.answering import Answering
 
 N_ROWS = 256
 #: Largest difference between `predict` and an export, as a part of the spread of the answers.
@@ -31,7 +31,7 @@ _MISSING = 0.1
 def own_answers(model: Model, x: NDArray[np.float64]) -> Floats:
     """Return the outputs of `predict` for features, shape (n, F)."""
     held = held_arrays({"test": Arrays(x)})
-    return apply_in_memory(model, held, lambda _: None, answers_only=True, threads=1).predict()
+    return Answering(model, lambda _: None).many(held, threads=1)
 
 
 def sample_rows(model: Model, n_rows: int = N_ROWS, seed: int = 0) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,19 @@ from ddp_mlp.engine.prediction import ROWS_AT_ONCE, Predictor
 from ddp_mlp.training.drift import FEW_ROWS, remarks, usual_range
 
 
+def bound_rows(model: Model, data: HeldData, targets: Literal["needed", "unused"]) -> tuple[Split, tuple[str, ...]]:
+    """Return rows of one split as those of a model, and what is to be said of them.
+
+    Raises
+    ------
+    DataError
+        If they do not fit it.
+    """
+    file = data.open(Wanted(schema=model.schema, targets=targets))
+    (split,) = file.splits.values()
+    return split if model.normalization.fill is None else split.allowing_missing(), file.notes
+
+
 class Answering:
     """A model with its tables, in one process; its answers are the same bits whatever way the rows take."""
 
@@ -32,9 +45,7 @@ class Answering:
         self._predictor = Predictor(model.network, model.parameters, fitted.offset, fitted.scale)
         self._n_outputs = model.network.layout.sizes[-1]
         bounds = usual_range(fitted)
-        self._bounds = (
-            bounds if bounds and model.schema.numbers in {None, "float"} and not model.schema.columns else None
-        )
+        self._bounds = bounds if bounds and model.schema.numbers == "float" and not model.schema.columns else None
         self._notes: dict[np.dtype[Any], tuple[str, ...]] = {}
 
     def few(self, x: Any) -> NDArray[np.floating] | None:
@@ -64,11 +75,8 @@ class Answering:
             If the rows do not fit the model, or are not usable.
         """
         model = self._model
-        file = data.open(Wanted(schema=model.schema, targets="unused"))
-        (split,) = file.splits.values()
-        if model.normalization.fill is not None:
-            split = split.allowing_missing()
-        self._say(file.notes)
+        split, notes = bound_rows(model, data, "unused")
+        self._say(notes)
         outputs = np.empty((split.n_samples, self._n_outputs), self._predictor.dtype)
         starts = range(0, split.n_samples, ROWS_AT_ONCE)
         if threads == 1 or len(starts) == 1:

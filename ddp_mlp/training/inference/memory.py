@@ -1,25 +1,22 @@
-"""Applying a model to rows in memory, in one process."""
+"""Evaluating a model on rows in memory, in one process; `answering` has the way to its answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.memory.held import HeldData
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.training.drift import remarks
+from ddp_mlp.training.inference.answering import bound_rows
 from ddp_mlp.training.inference.files import Application, evaluator_of
 from ddp_mlp.training.inputs.tables import DataLocation
 
 
-def apply_in_memory(
-    model: Model, data: HeldData, tell: Callable[[str], None], *, answers_only: bool, threads: int
-) -> Application:
+def apply_in_memory(model: Model, data: HeldData, tell: Callable[[str], None], *, threads: int) -> Application:
     """Return a model with rows in memory, bound to its schema and normalised as in its training; for one process.
 
     Parameters
@@ -28,8 +25,6 @@ def apply_in_memory(
         Of one split.
     tell : callable
         Called with each line for the user.
-    answers_only : bool
-        Whether rows without targets will do.
     threads : int
         That compute.
 
@@ -40,12 +35,8 @@ def apply_in_memory(
     """
     comm = SingleProcess()
     ready_kernels(model.parameters.dtype.name, comm, tell)
-    targets: Literal["needed", "unused"] = "unused" if answers_only or model.config.data.autoencode else "needed"
-    file = data.open(Wanted(schema=model.schema, targets=targets))
-    (split,) = file.splits.values()
-    if model.normalization.fill is not None:
-        split = split.allowing_missing()
-    for note in file.notes:
+    split, notes = bound_rows(model, data, "unused" if model.config.data.autoencode else "needed")
+    for note in notes:
         tell(note)
     evaluator = evaluator_of(model, split, comm, DataLocation(data.where), data.where, threads)
     for line in remarks(model.schema, model.normalization, split):
