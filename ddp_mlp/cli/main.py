@@ -30,7 +30,7 @@ COMMANDS = {
     "plan": ("ddp_mlp.cli.commands.plan", "Measure this machine and predict step times on many ranks."),
     "launch": ("ddp_mlp.cli.commands.launch", "Start a command on several ranks of this machine."),
     "slurm": ("ddp_mlp.cli.commands.slurm", "Write, submit and follow jobs of a cluster."),
-    "cross-validate": ("ddp_mlp.cli.commands.search", "Train on each of k folds and report mean and spread."),
+    "cross-validate": ("ddp_mlp.cli.commands.cross_validate", "Train on each of k folds and report mean and spread."),
     "search": ("ddp_mlp.cli.commands.search", "Try combinations of configuration values and rank them."),
     "gradcheck": ("ddp_mlp.cli.commands.gradcheck", "Compare the gradient of a network with slopes of its loss."),
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),

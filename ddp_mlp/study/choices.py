@@ -17,9 +17,7 @@ from ddp_mlp.config.schema import keys, sections
 from ddp_mlp.config.values import is_whole
 from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.errors import UsageError, literal
-
-#: An assignment ``SECTION.KEY=VALUE``, as on the command line.
-Assignment = str
+from ddp_mlp.study.sampler import Assignment
 
 #: Keys that say what is predicted: trials that differ in one have no order.
 _QUESTIONS = ("data.autoencode", "data.targets", "data.task")

@@ -1,4 +1,4 @@
-"""The runs of a study, one after the other.
+"""The runs of a study.
 
 Each is an ordinary run in a directory of its own: it can be evaluated, resumed, and
 has the bits it would have alone.
@@ -6,7 +6,7 @@ has the bits it would have alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +19,9 @@ from ddp_mlp.run.options import RunOptions
 from ddp_mlp.run.run import Run
 from ddp_mlp.run.signals import pending_stop
 from ddp_mlp.run.summary import never_finite_text
-from ddp_mlp.study.choices import Assignment, fold_assignments
+from ddp_mlp.study.choices import fold_assignments
 from ddp_mlp.study.ranking import over_folds
+from ddp_mlp.study.sampler import Assignment
 
 Tell = Callable[[str], None]
 
@@ -46,34 +47,29 @@ def holds_runs(directory: Path) -> bool:
     return any(RunDirectory(path).holds_run() for path in [*directory.glob("*-*"), *directory.glob("*-*/fold-*")])
 
 
-def run_trials(
-    trials: Sequence[Sequence[Assignment]],
+def run_trial(
+    name: str,
+    trial: Sequence[Assignment],
     configure: Configure,
-    names: Sequence[str],
     options: RunOptions,
     comm: Communicator,
     tell: Tell,
+    *,
     folds: int = 0,
-) -> Iterator[dict[str, Any]]:
-    """Collective. Run every trial in ``options.directory / name`` and yield its summary.
-
-    A trial that fails by itself is reported as failed, with the reason, and the others go on. One that is stopped is
-    the last. With ``options.resume``, trials that are finished give their result at once.
+) -> dict[str, Any]:
+    """Collective. Run a trial in ``options.directory / name``, or once for each fold below it; return its summary.
 
     Parameters
     ----------
     folds : int
-        Runs of each trial, each validated by another part of the rows; 0 for one run.
+        Runs, each validated by another part of the rows; 0 for one run.
     """
-    for name, trial in zip(names, trials, strict=True):
-        if folds:
-            summary = _run_folds(name, trial, configure, options, comm, tell, folds)
-        else:
-            summary = run_one(name, trial, configure, options, comm, tell)
-        values = dict(assignment.split("=", 1) for assignment in trial)
-        yield {"name": name, "values": list(trial), "parameters": values, **summary}
-        if summary["status"] == "stopped":
-            return
+    if folds:
+        summary = _run_folds(name, trial, configure, options, comm, tell, folds)
+    else:
+        summary = run_one(name, trial, configure, options, comm, tell)
+    values = dict(assignment.split("=", 1) for assignment in trial)
+    return {"name": name, "values": list(trial), "parameters": values, **summary}
 
 
 def _run_folds(

@@ -1,0 +1,62 @@
+"""``ddp-mlp cross-validate``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ddp_mlp.cli.options import print_json, read_config, tell
+from ddp_mlp.cli.studies import Summaries, configurations, options_of_runs, report_stop, study_options
+from ddp_mlp.config import MOST_TRIALS
+from ddp_mlp.errors import StoppedError
+
+
+@click.command("cross-validate")
+@click.option("--folds", type=click.IntRange(2, MOST_TRIALS), default=5, show_default=True, help="Number of folds.")
+@study_options
+def cross_validate(
+    folds: int, config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, threads: int, as_json: bool
+) -> None:
+    """Train CONFIG once for each fold, validate on that fold, and report mean and spread.
+
+    The folds take the place of valid_fraction. The best epoch of each fold counts, as in its model.
+    """
+    from ddp_mlp.comm import connect
+    from ddp_mlp.run.signals import stop_signals_held
+
+    read_config(config, overrides)
+    with stop_signals_held(), connect() as comm:
+        configure = configurations(config, overrides, comm)
+        from ddp_mlp.study.choices import fold_assignments
+        from ddp_mlp.study.ranking import all_failed, spread
+        from ddp_mlp.study.running import Study, run_study
+        from ddp_mlp.study.sampler import Listed
+
+        trials = fold_assignments(folds)
+        for trial in trials:
+            configure(trial)
+        options = options_of_runs(f"{config.stem}-folds", out, threads, comm, resume=resume)
+        study = Study(Listed(trials), configure, options, "fold-{}".format)
+        summaries = run_study(study, comm, tell, lambda summaries: None)  # noqa: ARG005
+        is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
+        if failure := all_failed(summaries, "fold"):
+            raise failure
+        if comm.rank == 0 and not is_stopped:
+            _print_spread(folds, summaries, spread(summaries), as_json=as_json)
+    if is_stopped:
+        sys.exit(StoppedError.exit_code)
+
+
+def _print_spread(folds: int, summaries: Summaries, metrics: dict[str, dict[str, float]], *, as_json: bool) -> None:
+    failed = [summary for summary in summaries if summary["status"] == "failed"]
+    over = f"{folds - len(failed)} of {folds} folds" if failed else f"{folds} folds"
+    if failed:
+        tell(f"warning: figures are over {over}; {', '.join(summary['name'] for summary in failed)} failed")
+    if as_json:
+        result = {"folds": folds, "folds_done": folds - len(failed), "failed": [s["name"] for s in failed]}
+        print_json({**result, "metrics": metrics, "runs": summaries})
+        return
+    for name, figures in metrics.items():
+        click.echo(f"{name:<22}{figures['mean']:.6g} +- {figures['std']:.3g}  (over {over})")
