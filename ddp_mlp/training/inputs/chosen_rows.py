@@ -14,6 +14,7 @@ from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.errors import DdpMlpError, UsageError
+from ddp_mlp.training.inputs.data_files import own_splits
 from ddp_mlp.training.problem import who_validates
 
 #: Tried in this order where no split is named.
@@ -44,29 +45,56 @@ class Rows:
 
 
 def choose_rows(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDArray[np.int64], list[str]]:
-    """Return a split, which of its rows, and what to say of them."""
+    """Return a split, which of its rows, and what to say of them; "valid" of a file that trained validated there."""
     name = rows.split or next(preferred for preferred in PREFERRED if preferred in file.splits)
-    held_out = name == "valid" and name not in file.splits and "train" in file.splits
+    data = model.config.data
+    cuts = data.folds is not None or data.valid_fraction is not None
+    held_out = name == "valid" and "train" in file.splits and (cuts or name not in file.splits)
     if name not in file.splits and not held_out:
         raise UsageError(f"{rows.data} has no split {name!r}; it has {', '.join(file.splits)}")
-    split = file.splits["train" if held_out else name]
-    if model.normalization.fill is not None:
-        split = split.allowing_missing()
-    ids = np.arange(split.n_samples, dtype=np.int64)
-    if split.name != "train" or not (model.fingerprint or held_out):
-        return split, ids, []
-    if not (_trained_on(model, file) or _trained_on_when_asked_so(model, file)):
-        if held_out:
+    trained = held_out or (name == "train" and bool(model.fingerprint))
+    trained = trained and (_trained_on(model, file) or _trained_on_when_asked_so(model, file))
+    if held_out and not trained:
+        if name not in file.splits:
             raise UsageError(
                 f"{rows.data} has no split 'valid', and is not the file that the model was trained on; it has"
                 f" {', '.join(file.splits)}"
             )
-        return split, ids, []
-    train_ids, valid_ids = who_validates(model.config, [split])
-    if held_out:
-        return split, valid_ids, [f"{rows.data}: the {len(valid_ids)} rows of the train split that validated"]
-    note = f"{rows.data}: {len(train_ids)} of these {len(ids)} rows trained the model; --split valid means the others"
-    return split, ids, [f"warning: {note}"]
+        held_out = False
+    split = file.splits["train" if held_out else name]
+    if model.normalization.fill is not None:
+        split = split.allowing_missing()
+    everything = np.arange(split.n_samples, dtype=np.int64)
+    if not trained:
+        return split, everything, []
+    validating = _validating(model, file)
+    if not held_out:
+        return split, everything, [_trained_note(rows.data, split.n_samples, len(validating))]
+    if not len(validating):
+        raise UsageError(_none_validated(model, rows.data, split.n_samples))
+    own = f"; its split 'valid' of {file.splits[name].n_samples} rows took no part" if name in file.splits else ""
+    return split, validating, [f"{rows.data}: the {len(validating)} rows of the train split that validated{own}"]
+
+
+def _validating(model: Model, file: DatasetFile) -> NDArray[np.int64]:
+    """Return the rows of the train split of the file that a model was trained on which did not train, but validated."""
+    if model.config.data.valid is not None:
+        return np.zeros(0, np.int64)
+    ids = who_validates(model.config, own_splits(file, model.config.data))[1]
+    return ids[ids < file.splits["train"].n_samples]
+
+
+def _trained_note(data: str, n_rows: int, n_validating: int) -> str:
+    if not n_validating:
+        return f"warning: {data}: all of these {n_rows} rows trained the model"
+    trained = f"{n_rows - n_validating} of these {n_rows} rows trained the model"
+    return f"warning: {data}: {trained}; --split valid means the others"
+
+
+def _none_validated(model: Model, data: str, n_rows: int) -> str:
+    other = model.config.data.valid
+    who = f"the rows that validated are in {other}" if other else "none validated"
+    return f"{data}: all {n_rows} rows of the train split trained the model; {who}; name rows with DATA and --split"
 
 
 def _trained_on(model: Model, file: DatasetFile) -> bool:
