@@ -16,7 +16,7 @@ import numpy as np
 
 from ddp_mlp.core.kernels.arrays import Floats1
 from ddp_mlp.core.kernels.gemm import microkernel as tiles
-from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, TILE_ROWS, WRITE
+from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, ROW_VECTORS, TILE_ROWS, WRITE
 from ddp_mlp.core.kernels.gemm.packing import pack_rows, pack_tiles, pack_transposed
 from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, inlined, jit
 from ddp_mlp.core.kernels.numba_ext.simd import lanes
@@ -73,6 +73,16 @@ def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, 
     _tiles(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, m - whole * TILE_ROWS, k, columns, mode)
 
 
+@inlined
+def _row(a, at, a_step, b, b_start, b_row, c, to, k, columns, mode):
+    """Multiply one row of A by as many columns of B as fill whole tiles, and return how many these are."""
+    width = ROW_VECTORS * lanes(b)
+    whole = columns // width * width
+    for j in range(0, whole, width):
+        tiles.ROW(a, at, 0, a_step, b, b_start + j, b_row, c, to + j, 0, k, width, mode, 0)
+    return whole
+
+
 class Matrix(NamedTuple):
     """A matrix in a flat array: element ``[i, j]`` lies at ``start + i row + j step``."""
 
@@ -105,7 +115,10 @@ def multiply(a, b, transposed, c, m, n, k, adds):
     for first in range(0, max(k, 1), depth):
         size, at = min(depth, k - first), a_start + first * a_step
         mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
-        for j in range(0, n, width):
+        done = 0
+        if m == 1 and not packs:
+            done = _row(values, at, a_step, b.values, b.start + first * b_row, b_row, c.values, c.start, size, n, mode)
+        for j in range(done, n, width):
             columns, to = min(width, n - j), c.start + j
             source = b.start + (j * b_row + first if transposed else first * b_row + j)
             if transposed:

@@ -96,3 +96,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
 #: Kernels of tiles of 1, 2, 4 and `TILE_ROWS` rows, with one vector of columns and with two.
 NARROW_1, NARROW_2, NARROW_4, NARROW = (_tile(rows, 1) for rows in (1, 2, 4, TILE_ROWS))
 WIDE_1, WIDE_2, WIDE_4, WIDE = (_tile(rows, 2) for rows in (1, 2, 4, TILE_ROWS))
+
+#: Vectors of the tile of a row that is alone: B then comes from memory, fastest where a step takes many lines at once.
+ROW_VECTORS = N_REGISTERS // 2
+ROW = _tile(1, ROW_VECTORS)
