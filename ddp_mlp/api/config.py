@@ -13,11 +13,9 @@ import numpy as np
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.config import as_toml, from_builtins, load_config
 from ddp_mlp.config import schema as keys
+from ddp_mlp.config.schema import IN_MEMORY
 from ddp_mlp.config.toml_text import inline
 from ddp_mlp.errors import UsageError, literal
-
-#: In place of the path of a data set that is in memory.
-IN_MEMORY = "(in memory)"
 
 Table = Mapping[str, Any]
 

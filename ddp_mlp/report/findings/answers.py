@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.core.kernels.numba_ext.cache import read_code
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.errors import DataError, DdpMlpError
+from ddp_mlp.engine.evaluation import Evaluator
+from ddp_mlp.errors import DataError
 from ddp_mlp.report.records.record import Record
-from ddp_mlp.training.inference.files import Rows, apply_model
+from ddp_mlp.training.inference.files import Application, Rows, apply_model, reader_of
+from ddp_mlp.training.inputs.own_rows import OwnRows, read_some
+from ddp_mlp.training.inputs.tables import DataLocation
 
-#: Bytes of a data set that is read without being asked for.
-_MOST_UNASKED_BYTES = 256 * 2**20
+Numbers = NDArray[np.float64]
+
+#: Rows times parameters, numbers of answers and targets, and bytes of a file, for answers nobody asked for: a second.
+_MOST_WORK, _MOST_VALUES, _MOST_BYTES = 2 * 10**10, 2**23, 2**28
+_PURPOSES = {"valid": "validation", "test": "test (none validated)", "train": "training (none validated)"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,33 +76,49 @@ def answer(record: Record, data: str, split: str | None, tell: Callable[[str], N
             raise DataError(f"{data}: no targets in these rows that answers could be compared with; leave --data out")
         if not len(applied.ids):
             raise DataError(f"{data}: no rows in split {applied.split}; name another with --split")
-        network = applied.model.network
         where = f"{len(applied.ids)} rows, {'validation' if split == 'valid' else applied.split}, of {data}"
-        return AnswerSheet(
-            applied.model.schema, where, applied.ids,
-            applied.predict().astype(np.float64), applied.targets.astype(np.float64), applied.evaluate(),
-            network.output in ("sigmoid", "softmax") and network.output_threshold == 0.5, network.output_threshold,
-        )  # fmt: skip
+        return _sheet(applied, where, applied.targets)
 
 
-def answer_unasked(record: Record) -> AnswerSheet | str:
-    """Apply the model of a run to the rows that validated it, where that is cheap; else return the reason.
+def own_answers(model: Model, own: OwnRows) -> AnswerSheet:
+    """Apply a model to the rows that validated it; where none did, to those for a test, else to those that trained.
 
-    It is where the run is over, its data set is still there and of moderate size, and kernels need no compiling.
+    Of many rows, or for a large network, it is a sample.
+
+    Raises
+    ------
+    DataError, StorageError
+        If rows cannot be read.
     """
-    data, dtype = record.setting("data", "train"), record.setting("train", "dtype")
-    if record.state == "running" or record.schema is None or not isinstance(data, str):
-        return ""
-    if record.setting("data", "valid") is not None or record.setting("data", "features") is not None:
-        return f"Answers are not shown, as the data have names of their own: give --data {data}"
-    file = next((path for path in (Path(data), Path(data.rpartition(":/")[0])) if path.is_file()), None)
-    if file is None:
-        return f"Answers are not shown: {data} is not there any more."
-    if file.stat().st_size > _MOST_UNASKED_BYTES:
-        return f"Answers are not shown, as the data are large: give --data {data} --split valid"
-    if read_code(dtype if isinstance(dtype, str) else "") is None:
-        return "Answers are not shown: the kernels are not compiled here (ddp-mlp evaluate compiles them)."
-    try:
-        return answer(record, data, "valid", lambda _: None)
-    except DdpMlpError as error:
-        return f"Answers are not shown: {error}"
+    portion = next(own.portions[name] for name in ("valid", "test", "train") if name in own.portions)
+    network, outputs = model.network, model.network.layout.sizes[-1]
+    most = min(_MOST_WORK // network.layout.n_parameters, _MOST_VALUES // (outputs + model.schema.n_targets))
+    ids = portion.sample(most, _MOST_BYTES)
+    place = DataLocation(portion.location)
+    evaluator = Evaluator(
+        network, model.schema.task, reader_of(model, portion.split), SingleProcess(), 1,
+        target_normalization=model.target_normalization,
+    )  # fmt: skip
+    applied = Application(model, portion.name, ids, evaluator, portion.split, place, portion.location)
+    of = f" of {len(portion.ids)}" if len(ids) < len(portion.ids) else ""
+    where = f"{len(ids)}{of} rows, {_PURPOSES[portion.name]}, of {portion.location}"
+    return _sheet(applied, where, _own_targets(applied))
+
+
+def _own_targets(applied: Application) -> Numbers:
+    """Return targets in units of the data; those of an autoencoder are its features, gaps filled as in training."""
+    if applied.targets is not None:
+        return applied.targets
+    assert applied.rows is not None  # noqa: S101
+    features = np.concatenate([rows.features for rows in read_some(applied.rows, applied.ids)]).astype(np.float64)
+    fill = applied.model.normalization.fill
+    return features if fill is None else np.where(np.isnan(features), fill, features)
+
+
+def _sheet(applied: Application, where: str, targets: Numbers) -> AnswerSheet:
+    network = applied.model.network
+    return AnswerSheet(
+        applied.model.schema, where, applied.ids,
+        applied.predict().astype(np.float64), targets.astype(np.float64), applied.evaluate(),
+        network.output in ("sigmoid", "softmax") and network.output_threshold == 0.5, network.output_threshold,
+    )  # fmt: skip

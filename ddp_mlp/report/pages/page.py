@@ -29,6 +29,7 @@ _HINT = (
     "Vertical lines: dashed the best epoch, solid a stop, dotted where it went on. "
     "Drag over a chart to zoom in; with the keyboard, arrows move along the curves and Escape resets."
 )
+_LATER = "Answers, the importance of features and the health of the data come when the run is over."
 _LAYERS = "[train] log_layer_norms = true adds the gradient norm of each layer, where one that vanishes is seen."
 
 
@@ -91,6 +92,7 @@ def _one_run(record: Record, answers: Mapping[int, Markup]) -> Markup:
             _charts([record]),
             *ranks_section(record),
             *answers.values(),
+            *([element("p", _LATER, class_="hint")] if record.state == "running" and not answers else []),
             *([_numbers(record)] if len(record.history.epochs) else []),
             _commands(record),
             *([_fold("Configuration as resolved", config)] if record.config else []),

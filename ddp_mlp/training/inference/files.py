@@ -88,8 +88,9 @@ class Application:
         for start in range(0, self.rows.n_samples, _BLOCK_ROWS):
             first, last = np.searchsorted(ids, (start, start + _BLOCK_ROWS))
             if first < last:
-                block = self.rows.read(start, min(start + _BLOCK_ROWS, self.rows.n_samples))
-                found.append(block.targets[ids[first:last] - start])
+                wanted = ids[first:last]
+                block = self.rows.read(int(wanted[0]), int(wanted[-1]) + 1)
+                found.append(block.targets[wanted - wanted[0]])
         return np.concatenate(found)
 
 
@@ -133,7 +134,7 @@ def apply_model(
         for note in (*file.notes, *notes):
             say(note.replace(found.path, rows.data))
         evaluator = Evaluator(
-            model.network, model.schema.task, _reader_of(model, split), comm, 1,
+            model.network, model.schema.task, reader_of(model, split), comm, 1,
             target_normalization=model.target_normalization,
         )  # fmt: skip
         with agreed(comm), found.called(rows.data):
@@ -176,7 +177,7 @@ def evaluator_of(
     threads : int
         That compute.
     """
-    reader = _reader_of(model, split)
+    reader = reader_of(model, split)
     memory = SharedAllocations(comm, [split], model.schema.n_features, reader.n_targets, reader.dtype)
     with agreed(comm), found.called(data):
         resident = load_resident(
@@ -189,7 +190,7 @@ def evaluator_of(
     )
 
 
-def _reader_of(model: Model, split: Split) -> RowReader:
+def reader_of(model: Model, split: Split) -> RowReader:
     """Return a reader of the rows of a split as the training of a model had them."""
     preprocessing = Preprocessing(model.normalization, model.target_normalization, model.config.data.autoencode)
     return RowReader((split,), preprocessing, model.parameters.dtype.name, model.schema.n_targets)

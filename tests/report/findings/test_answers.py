@@ -9,7 +9,8 @@ import pytest
 
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.report.findings.answers import AnswerSheet, answer, answer_unasked
+from ddp_mlp.report.findings.answers import AnswerSheet, answer
+from ddp_mlp.report.findings.gathering import findings_unasked
 from ddp_mlp.report.pages.answer_section import answer_section, pictures_of
 from ddp_mlp.report.pages.page import page_of
 from ddp_mlp.report.records.record import read_record
@@ -37,8 +38,8 @@ def trained(folder, name):
 )
 def test_a_page_answers_the_rows_that_validated(tmp_path, name, parts):
     record = trained(tmp_path, name)
-    sheet = answer_unasked(record)
-    assert isinstance(sheet, AnswerSheet), sheet
+    sheet = findings_unasked(record).answers
+    assert sheet is not None
     evaluated = ddp_mlp("evaluate", name, f"{name}.h5", "--split", "valid", "--json", cwd=tmp_path).result
     assert sheet.metrics == {key: value for key, value in evaluated.items() if key != "split"}
     assert sheet.metrics["loss"] == pytest.approx(record.history.at("valid_loss", record.history.best))
@@ -56,12 +57,11 @@ def test_a_page_answers_the_rows_that_validated(tmp_path, name, parts):
 def test_rows_are_those_of_the_file_that_trained_or_there_are_none(tmp_path):
     record = trained(tmp_path, "moons")
     make_data(tmp_path, "moons", 200, seed=1)
-    found = answer_unasked(record)
-    assert isinstance(found, str)
-    assert "is not the file that the model was trained on" in found
-    assert "Answers are not shown" in check(write_report([record.path]).read_text()).text
+    assert "is not the file that the model was trained on any more" in findings_unasked(record).reason
+    assert findings_unasked(record).answers is None
+    assert "the health of the data are not shown" in check(write_report([record.path]).read_text()).text
     (tmp_path / "moons.h5").unlink()
-    assert "not there any more" in str(answer_unasked(record))
+    assert "moons.h5: no such file" in findings_unasked(record).reason
 
 
 def test_other_rows_are_answered_when_asked_for(tmp_path):
@@ -92,8 +92,9 @@ def test_other_rows_are_answered_when_asked_for(tmp_path):
 def test_a_run_that_goes_on_is_left_alone(tmp_path):
     record = trained(tmp_path, "moons")
     (record.path / "status.json").write_text('{"state": "running"}')
-    assert answer_unasked(read_record(record.path)) == ""
-    check(page_of([read_record(record.path)]))
+    found = findings_unasked(read_record(record.path))
+    assert (found.answers, found.importance, found.samples, found.reason) == (None, None, (), "")
+    assert "come when the run is over" in check(page_of([read_record(record.path)])).text
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.1, 1e300, 1e-300, np.nan, np.inf])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -14,9 +15,17 @@ from ddp_mlp.report.findings.importance import importance_of, ordered
 from ddp_mlp.report.findings.samples import samples_of
 from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import write_report
+from ddp_mlp.training.inputs.own_rows import open_own
 from ddp_mlp.training.problem import who_validates
 from tests.report.pages.test_page import check
 from tests.runs import ddp_mlp, make_data, train_here
+
+
+def own_samples(run):
+    model = load_model(run)
+    with ExitStack() as stack:
+        return model, samples_of(open_own(model, model.config.data, stack, 2**28))
+
 
 _TOML = '[data]\ntrain = "{data}"\n{more}[model]\nhidden = [{hidden}]\n[train]\nepochs = {epochs}\n'
 
@@ -43,10 +52,7 @@ def table(tmp_path_factory):
 
 
 def test_rows_that_validated_are_told_from_those_that_trained(table):
-    model = load_model(table / "run")
-    train, valid, test = sorted(
-        samples_of(model, str(table / "t.h5")), key=lambda s: ["train", "valid", "test"].index(s.name)
-    )
+    model, (train, valid, test) = own_samples(table / "run")
     assert [s.n_rows for s in (train, valid, test)] == [750, 250, 200]
     trained, validated = (len(ids) for ids in who_validates(model.config, [type("S", (), {"n_samples": 1000})()]))
     assert (len(train.features), len(valid.features)) == (trained, validated)
@@ -56,8 +62,8 @@ def test_rows_that_validated_are_told_from_those_that_trained(table):
 
 
 def test_health_finds_gaps_constants_and_the_split_that_drifts(table):
-    model = load_model(table / "run")
-    found = {one.name: one for one in health_of(model.schema, samples_of(model, str(table / "t.h5")))}
+    model, samples = own_samples(table / "run")
+    found = {one.name: one for one in health_of(model.schema, samples)}
     assert found["same"].remarks == ("constant",)
     assert found["x"].remarks == ("drifts in test",)
     assert found["x"].drift["test"] > 0.25 > 0.15 > found["x"].drift["valid"]
@@ -77,8 +83,7 @@ def test_drift_is_the_distance_of_distributions(rng):
 
 
 def test_features_that_tell_the_target_are_important_and_others_are_not(table):
-    model = load_model(table / "run")
-    valid = next(s for s in samples_of(model, str(table / "t.h5")) if s.name == "valid")
+    model, (_, valid, _) = own_samples(table / "run")
     before = valid.features.copy()
     found = importance_of(model, valid, within_s=60)
     np.testing.assert_array_equal(valid.features, before)
@@ -110,6 +115,5 @@ def test_an_autoencoder_has_important_features_too(tmp_path):
     config = _TOML.format(data="moons.h5", more="autoencode = true\n", hidden=4, epochs=300)
     (tmp_path / "c.toml").write_text(config)
     train_here(tmp_path, "run")
-    model = load_model(tmp_path / "run")
-    sample = samples_of(model, str(tmp_path / "moons.h5"))[0]
-    assert (importance_of(model, sample, within_s=60).rise.mean(axis=1) > 0).all()
+    model, samples = own_samples(tmp_path / "run")
+    assert (importance_of(model, samples[0], within_s=60).rise.mean(axis=1) > 0).all()
