@@ -1,80 +1,54 @@
-"""The trials of a search, from what a command line says of its keys, and the folds of a cross-validation."""
+"""The values that a command line gives to a search, and the folds of a cross-validation."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from ddp_mlp.config import MOST_TRIALS, parse_value
+from ddp_mlp.config import parse_value
 from ddp_mlp.config.bounds import objection
 from ddp_mlp.config.schema import keys, sections
 from ddp_mlp.config.values import is_whole
-from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.errors import UsageError, literal
 from ddp_mlp.study.sampler import Assignment
+from ddp_mlp.study.space import Condition, SearchSpace
 
 #: Keys that say what is predicted: trials that differ in one have no order.
 _QUESTIONS = ("data.autoencode", "data.targets", "data.task")
+#: Keys that tell the folds of a study apart.
+_STUDIED = ("data.folds", "data.fold")
 _WORD = re.compile(r"[\w.+-]+")
 _FORMS = 'give KEY=[VALUE, ...] in TOML, or KEY=LOW..HIGH with LOW < HIGH, "KEY=LOW..HIGH linear" to draw evenly'
-
-
-@dataclass(frozen=True)
-class SearchSpace:
-    """The values that one key may take: a list, or a range to draw from.
-
-    Attributes
-    ----------
-    bounds : tuple of float, or None
-        Ends of a range; both may be drawn where the key takes whole numbers.
-    is_log : bool
-        Whether a range is drawn from on a logarithmic scale, else evenly.
-    is_whole : bool
-        Whether whole numbers are drawn.
-    """
-
-    key: str
-    values: tuple[Any, ...] = ()
-    bounds: tuple[float, float] | None = None
-    is_log: bool = True
-    is_whole: bool = False
-
-    def draw(self, trial: int, seed: int) -> Any:
-        """Return the value of a random trial; the same for the same numbers."""
-        random = float(stream_key("search", seed, self.key, trial)) / 2.0**64
-        if self.bounds is None:
-            return self.values[int(random * len(self.values))]
-        low, high = self.bounds
-        end = high + 1 if self.is_whole else high
-        if self.is_log:
-            drawn = math.exp(math.log(low) + random * (math.log(end) - math.log(low)))
-        else:
-            drawn = low + random * (end - low)
-        return max(int(low), min(math.floor(drawn), int(high))) if self.is_whole else drawn
+_IF = re.compile(r"\s+if\s+(?=[\w.]+\s*(?:=|in\b))")
+_CONDITION = re.compile(r"([\w.]+)\s*(=|in\b)\s*(\S.*)")
+_CONDITION_FORMS = "write if KEY=VALUE, if KEY in [VALUE, ...], several joined by and"
 
 
 def parse_choice(text: str) -> SearchSpace:
     """Read ``KEY=[VALUE, ...]``, ``KEY=[..], [..]`` for values that are lists, or ``KEY=LOW..HIGH``.
 
-    A range from above 0 is drawn from on a logarithmic scale unless the word ``linear`` follows it.
+    A range from above 0 is drawn from on a logarithmic scale unless the word ``linear`` follows it. What is followed
+    by ``if OTHER=VALUE``, or ``if OTHER in [VALUE, ...]``, is tried only where another key that is tried has such a
+    value; several conditions are joined by ``and``.
 
     Raises
     ------
     UsageError
         If it is none of them, or means two things.
     """
-    key, _, value = (part.strip() for part in text.partition("="))
+    what, *conditions = _IF.split(text, maxsplit=1)
+    key, _, value = (part.strip() for part in what.partition("="))
     if key in _QUESTIONS:
         raise UsageError(
             f"--try {literal(text)}: trials that differ in {key} predict different things, so that none is the better "
             "one; search for each with --set"
         )
+    if key in _STUDIED:
+        raise UsageError(f"--try {literal(text)}: {key} is for the study to choose, see --folds; leave it out")
     if "." in key and ".." in value and not value.startswith("["):
         choice = _range(key, value)
     else:
@@ -83,7 +57,18 @@ def parse_choice(text: str) -> SearchSpace:
         choice = SearchSpace(key, values=tuple(values)) if values and "." in key else None
     if choice is None:
         raise UsageError(f"--try {literal(text)}: {_FORMS}")
-    return choice
+    return replace(choice, conditions=_conditions(text, conditions[0]) if conditions else ())
+
+
+def _conditions(text: str, words: str) -> tuple[Condition, ...]:
+    found = []
+    for part in re.split(r"\s+and\s+", words.strip()):
+        parts = _CONDITION.fullmatch(part)
+        values = () if parts is None else _values(parts[3]) if parts[2] == "in" else (parse_value(parts[3]),)
+        if parts is None or not values:
+            raise UsageError(f"--try {literal(text)}: {literal(part)} is no condition; {_CONDITION_FORMS}")
+        found.append(Condition(parts[1], tuple(values)))
+    return tuple(found)
 
 
 def _range(key: str, text: str) -> SearchSpace | None:
@@ -133,34 +118,6 @@ def _kind(key: str) -> Any:
     for name in names:
         kind = keys(kind).get(name) if isinstance(kind, type) else None
     return kind
-
-
-def make_trials(choices: Sequence[SearchSpace], n_random: int | None, seed: int) -> list[list[Assignment]]:
-    """Return the assignments of every trial: the whole grid, or `n_random` draws.
-
-    Raises
-    ------
-    UsageError
-        If a key is there twice, a range is to be searched as a grid, or the grid has more trials than anybody
-        waits for.
-    """
-    names = [choice.key for choice in choices]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise UsageError(f"--try {twice} is there twice; give all its values at once")
-    if n_random is not None:
-        drawn = [[choice.draw(trial, seed) for choice in choices] for trial in range(n_random)]
-    elif any(choice.bounds for choice in choices):
-        raise UsageError("a range KEY=LOW..HIGH has no end of values; say how many to draw with --random N")
-    elif (size := math.prod(len(choice.values) for choice in choices)) > MOST_TRIALS:
-        raise UsageError(f"a grid of {size:,} trials, at most {MOST_TRIALS:,} are allowed; draw some with --random N")
-    else:
-        drawn = [list(values) for values in itertools.product(*(choice.values for choice in choices))]
-    return [[f"{c.key}={_toml(v)}" for c, v in zip(choices, values, strict=True)] for values in drawn]
-
-
-def _toml(value: Any) -> str:
-    # JSON and TOML write numbers, booleans, strings and lists of them alike; no key takes anything else.
-    return json.dumps(value, default=str, ensure_ascii=False)
 
 
 def fold_assignments(folds: int) -> list[list[Assignment]]:

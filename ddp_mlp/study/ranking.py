@@ -16,7 +16,7 @@ Summary = dict[str, Any]
 METRICS = ("loss", "accuracy", "rmse", "r2")
 #: Stand in for the loss, in this order, where its unit is not the same in all trials.
 _WITHOUT_UNIT = ("best_valid_accuracy", "best_valid_rmse")
-_HIGHER_IS_BETTER = ("best_valid_accuracy", "best_valid_r2")
+HIGHER_IS_BETTER = ("accuracy", "r2")
 
 
 def is_done(summary: Summary) -> bool:
@@ -59,6 +59,13 @@ def _require(done: Sequence[Summary], name: str, option: str) -> None:
         raise known_to_all(UsageError(f"{option}: {lacking['name']} has no {name.removeprefix('best_')}; it has {has}"))
 
 
+def value_of(summary: Summary, asked: str | None) -> float | None:
+    """Return the number of one trial by which others are chosen; None where it failed, or came to none."""
+    loss = "best_valid_loss" if "best_valid_loss" in summary else "best_train_loss"
+    value = summary.get(loss if asked in (None, "loss") else f"best_valid_{asked}") if is_done(summary) else None
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
 def _has(summary: Summary, name: str) -> bool:
     return isinstance(summary.get(name), float)
 
@@ -74,7 +81,7 @@ def _place(summary: Summary, metric: str) -> tuple[int, float]:
         return 2, 0.0
     if not isinstance(value, float) or not math.isfinite(value):
         return 1, 0.0
-    return 0, -value if metric in _HIGHER_IS_BETTER else value
+    return 0, -value if metric.removeprefix("best_valid_") in HIGHER_IS_BETTER else value
 
 
 def all_failed(summaries: Sequence[Summary], word: str) -> DdpMlpError | None:

@@ -8,11 +8,20 @@ import math
 import pytest
 
 from ddp_mlp.errors import UsageError
-from ddp_mlp.study.choices import make_trials, parse_choice
+from ddp_mlp.study.choices import parse_choice
+from ddp_mlp.study.samplers.listed import grid, random_draws
+from ddp_mlp.study.space import assignments_of, space_of
+
+
+def make_trials(choices, n_random, seed):
+    space = space_of(choices)
+    drawn = grid(space) if n_random is None else random_draws(space, n_random, seed)
+    return [assignments_of(values) for values in drawn]
 
 
 def drawn(text: str, n: int = 400) -> list[float]:
-    return [float(trial[0].partition("=")[2]) for trial in make_trials([parse_choice(text)], n, seed=1)]
+    """Return draws by themselves, of which one may come again."""
+    return [parse_choice(text).draw(trial, seed=1) for trial in range(n)]
 
 
 def test_a_grid_is_every_combination():
@@ -38,12 +47,12 @@ def test_random_draws_lie_in_the_range_and_depend_on_the_seed_only():
 
 
 def test_whole_numbers_are_drawn_where_the_key_takes_them_both_ends_among_them():
-    assert {*drawn("train.global_batch_size=2..5")} == {2.0, 3.0, 4.0, 5.0}
+    assert {*drawn("train.global_batch_size=2..5")} == {2, 3, 4, 5}
     sizes = drawn("train.global_batch_size=16..256")
-    assert all(size.is_integer() and 16 <= size <= 256 for size in sizes)
+    assert all(isinstance(size, int) and 16 <= size <= 256 for size in sizes)
     assert abs(sum(size < 64 for size in sizes) / 400 - 0.5) < 5 * 0.5 / 20  # half of the draws in half of the decades
-    assert {*drawn("train.early_stopping_patience=0..3 linear")} == {0.0, 1.0, 2.0, 3.0}
-    assert {*drawn("checkpoint.keep=1e0..2e0")} == {1.0, 2.0}
+    assert {*drawn("train.early_stopping_patience=0..3 linear")} == {0, 1, 2, 3}
+    assert {*drawn("checkpoint.keep=1e0..2e0")} == {1, 2}
 
 
 @pytest.mark.parametrize("text", ["model.dropout=0..0.5", "optimizer.momentum=0.1..0.9 linear"])
@@ -103,10 +112,72 @@ def test_a_key_that_is_tried_twice_is_refused():
 
 
 def test_a_grid_without_end_is_refused_before_it_is_made():
-    choices = [parse_choice(f"a.b{i}=[{', '.join(['1'] * 100)}]") for i in range(5)]
+    choices = [parse_choice(f"a.b{i}={[*range(100)]}") for i in range(5)]
     with pytest.raises(UsageError, match=r"10,000,000,000 trials, at most 100,000"):
         make_trials(choices, None, 0)
 
 
 def test_values_that_no_key_takes_come_as_text():
     assert make_trials([parse_choice("train.seed=[1979-05-27]")], None, 0) == [['train.seed="1979-05-27"']]
+
+
+MOMENTUM = "optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum"
+
+
+def test_a_key_is_tried_only_where_its_condition_holds():
+    both = [parse_choice(MOMENTUM), parse_choice("optimizer.name=[adam, momentum]")]
+    assert make_trials(both, None, 0) == [
+        ['optimizer.name="adam"'],
+        ['optimizer.name="momentum"', "optimizer.momentum=0.9"],
+        ['optimizer.name="momentum"', "optimizer.momentum=0.99"],
+    ]
+    drawn = make_trials(both, 10, 0)
+    assert sorted(drawn) == sorted(make_trials(both, None, 0)), "each of three, and none twice"
+
+
+def test_a_key_may_have_other_values_under_another_condition():
+    rates = [
+        parse_choice("optimizer.learning_rate=1e-4..1e-2 if optimizer.name in [adam, rmsprop]"),
+        parse_choice("optimizer.learning_rate=0.1..1 if optimizer.name=sgd"),
+    ]
+    for name, rate in make_trials([parse_choice("optimizer.name=[adam, rmsprop, sgd]"), *rates], 60, 3):
+        low, high = (0.1, 1) if "sgd" in name else (1e-4, 1e-2)
+        assert low <= float(rate.partition("=")[2]) <= high
+    with pytest.raises(UsageError, match=r"optimizer\.learning_rate is there twice"):
+        space_of(
+            [parse_choice("optimizer.name=[adam, sgd, rmsprop]"), *rates, parse_choice("optimizer.learning_rate=[0.5]")]
+        )
+
+
+def test_conditions_may_follow_from_each_other_and_be_several():
+    depth = "model.hidden=[[8], [8, 8]] if optimizer.name=momentum and optimizer.momentum=0.99"
+    trials = make_trials([parse_choice(t) for t in (depth, MOMENTUM, "optimizer.name=[adam, momentum]")], None, 0)
+    assert [len(trial) for trial in trials] == [1, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        ([MOMENTUM], "optimizer.name is not tried"),
+        ([MOMENTUM, "optimizer.name=[adam, sgd]"], 'that value is not tried; its values are "adam", "sgd"'),
+        (["a.b=[1] if a.c=1", "a.c=1..2"], "drawn from a range"),
+        (["a.b=[1] if a.c=1", "a.c=[1] if a.b=1"], "in a circle"),
+        (["a.b=[1] if a.b=1"], "in a circle"),
+        (["a.b=[1, 2, 1]"], "the value 1 is there twice"),
+        (["a.b=[1] if a.c in 3", "a.c=[1]"], "is no condition"),
+        (["a.b=[1] if a.c=1 and so", "a.c=[1]"], "is no condition"),
+        (["data.fold=[0, 1]"], "is for the study to choose"),
+    ],
+)
+def test_conditions_that_cannot_hold_are_refused(texts, reason):
+    with pytest.raises(UsageError, match="--try") as caught:
+        space_of([parse_choice(text) for text in texts])
+    assert reason in str(caught.value)
+
+
+def test_values_and_ends_of_ranges_stand_for_all():
+    texts = ["optimizer.name=[adam, momentum]", MOMENTUM, "train.global_batch_size=16..256", "model.dropout=0..0.5"]
+    found = [*space_of([parse_choice(text) for text in texts]).representatives(100)]
+    assert len(found) == 3 * 4
+    assert {values["train.global_batch_size"] for values in found} == {16, 256}
+    assert {values["model.dropout"] for values in found} == {0, 0.5}

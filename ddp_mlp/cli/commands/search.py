@@ -21,10 +21,22 @@ if TYPE_CHECKING:
 @click.option(
     "--try", "choices", multiple=True, required=True, metavar="KEY=[VALUE, ...]",
     help="Values for a key, in TOML; or KEY=LOW..HIGH to draw from with --random: on a logarithmic scale, or evenly "
-    "from 0 or where the word linear follows; whole numbers where the key takes them.",
+    "from 0 or where the word linear follows; whole numbers where the key takes them. Followed by ' if OTHER=VALUE' it "
+    "is tried only where another key that is tried has that value.",
 )  # fmt: skip
 @click.option(
-    "--random", "n_random", type=click.IntRange(1, MOST_TRIALS), help="Draw so many trials instead of the whole grid."
+    "--sampler",
+    type=click.Choice(["grid", "random", "tpe"]),
+    help="How trials are chosen: all combinations, at random, or near those that were good (needs optuna) [default: "
+    "random if --trials is given, else grid].",
+)
+@click.option(
+    "--trials",
+    "--random",
+    "n_random",
+    type=click.IntRange(1, MOST_TRIALS),
+    metavar="N",
+    help="Number of trials that are not the whole grid; none comes twice.",
 )
 @click.option("--folds", type=click.IntRange(2, MOST_TRIALS), help="Train each trial on so many folds and take means.")
 @click.option(
@@ -35,6 +47,7 @@ if TYPE_CHECKING:
 @study_options
 def search(
     choices: tuple[str, ...],
+    sampler: str | None,
     n_random: int | None,
     folds: int | None,
     metric: str | None,
@@ -52,27 +65,36 @@ def search(
     ddp-mlp search c.toml --try 'model.hidden=[[32], [64, 64]]' --try 'optimizer.learning_rate=[0.1, 0.01]'
     ddp-mlp search c.toml --try optimizer.learning_rate=1e-4..1e-1 --random 20
     ddp-mlp search c.toml --try 'train.global_batch_size=16..256' --try 'model.dropout=0..0.5' --random 20 --folds 3
+    ddp-mlp search c.toml --try 'optimizer.name=[adam, momentum]' \\
+        --try 'optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum' --try optimizer.learning_rate=1e-4..1 \\
+        --sampler tpe --trials 50
     """  # noqa: D301 - click's sign for lines that stay as they are
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.run.signals import stop_signals_held
-    from ddp_mlp.study.choices import fold_assignments, make_trials, parse_choice
+    from ddp_mlp.study.choices import fold_assignments
+    from ddp_mlp.study.ranking import value_of
     from ddp_mlp.study.running import Study, run_study
-    from ddp_mlp.study.sampler import Listed
+    from ddp_mlp.study.samplers.choosing import Wish, choose_sampler
 
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
         configure = configurations(config, overrides, comm)
         with agreed(comm):
-            trials = make_trials([parse_choice(text) for text in choices], n_random, seed)
+            chosen = choose_sampler(Wish(choices, sampler, n_random, seed, metric))  # type: ignore[arg-type]
+        if comm.rank == 0 and n_random is not None and chosen.n_trials < n_random:
+            tell(f"these keys have only {chosen.n_trials} combinations of values: as many trials, not {n_random}")
         more = fold_assignments(folds)[0] if folds else []
-        for trial in trials:
+        for trial in chosen.checked:
             configure([*trial, *more])  # a value that is impossible ends the search before it begins
         options = options_of_runs(f"{config.stem}-search", out, threads, comm, resume=resume)
-        study = Study(Listed(trials), configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0)
+        study = Study(
+            chosen.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
+            lambda summary: value_of(summary, metric),
+        )  # fmt: skip
         summaries = run_study(study, comm, tell, lambda summaries: _tabulate(options.directory, summaries, metric))
-        is_stopped = report_stop(summaries, len(trials), "trial", options, comm, as_json=as_json)
+        is_stopped = report_stop(summaries, chosen.n_trials, "trial", options, comm, as_json=as_json)
         if not is_stopped:
-            _finish_search(summaries, len(trials), comm, metric, as_json=as_json)
+            _finish_search(summaries, chosen.n_trials, comm, metric, as_json=as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 

@@ -1,0 +1,1 @@
+"""Ways to choose the trials of a search."""
