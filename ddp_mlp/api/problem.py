@@ -14,7 +14,7 @@ from ddp_mlp.api.given import give, is_path, is_table_file, part_of
 from ddp_mlp.api.model import Model
 from ddp_mlp.checkpoint import model as trained
 from ddp_mlp.config import Config as Settings
-from ddp_mlp.config.schema import IN_MEMORY
+from ddp_mlp.config.values import IN_MEMORY
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.held import opening

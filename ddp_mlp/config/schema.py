@@ -36,8 +36,6 @@ MOST_MICRO_BATCHES = 2**16
 MOST_TRIALS = 10**5  # of a search, and folds of a cross-validation
 #: Deeper networks than this are not trained without connections that skip layers.
 _MOST_LAYERS = 1000
-#: In place of the path of a data set that is in memory.
-IN_MEMORY = "(in memory)"
 #: Longest path that Linux opens.
 _LONGEST_PATH = 4095
 

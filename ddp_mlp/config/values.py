@@ -15,6 +15,8 @@ Table = dict[str, Any]
 
 #: Takes a value back that the file, or the environment, gives to a key that need not have one.
 NONE = "none"
+#: In place of the path of a data set that is in memory.
+IN_MEMORY = "(in memory)"
 
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from xml.etree import ElementTree
 
@@ -19,7 +20,7 @@ from ddp_mlp.report.writing import records_of
 from tests.report.made import make_run
 from tests.report.pages.test_ranks_section import ranks
 from tests.report.pages.test_study_section import study
-from tests.runs import ddp_mlp
+from tests.runs import MOONS, ddp_mlp, make_data, train_here
 from tests.tiers import THOROUGH
 
 pytest.importorskip("matplotlib", reason="Matplotlib is not installed (pip install 'ddp-mlp[figures]')")
@@ -57,6 +58,20 @@ def test_every_chart_is_a_good_file_and_the_same_again(tmp_path):
     before = {path: path.read_bytes() for path in written}
     assert write_figures(tmp_path / "a/b", [record], findings()) == written
     assert {path: path.read_bytes() for path in written} == before
+
+
+@THOROUGH
+def test_charts_of_the_page_are_figures_too(tmp_path):
+    """Of classes and images: each figure of the page, and the table that a confusion matrix is there."""
+    make_data(tmp_path, "digits", None)
+    (tmp_path / "c.toml").write_text(MOONS.replace("moons", "digits") + "[train]\nepochs = 2\n")
+    train_here(tmp_path, "run")
+    assert ddp_mlp("report", "run", "--figures", "f", cwd=tmp_path).code == 0
+    page = (tmp_path / "run/report.html").read_text()
+    names = {"roc", "precision-and-recall", "calibration", "confusion", "importance", "loss", "valid-accuracy"}
+    assert names <= {path.stem for path in (tmp_path / "f").iterdir()}
+    assert len(list((tmp_path / "f").glob("*.svg"))) == page.count("<figure") + 1
+    assert re.search('class="number h[1-8]"', page)
 
 
 @THOROUGH

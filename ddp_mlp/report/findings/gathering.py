@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ddp_mlp.checkpoint.model import Model, load_model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import DataConfig
-from ddp_mlp.config.schema import IN_MEMORY
+from ddp_mlp.config.values import IN_MEMORY
 from ddp_mlp.core.kernels.numba_ext.cache import read_code
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import DdpMlpError

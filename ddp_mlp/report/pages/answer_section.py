@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,24 +12,24 @@ from numpy.typing import NDArray
 from ddp_mlp.report.findings.answers import AnswerSheet
 from ddp_mlp.report.findings.quality import Numbers, calibration, class_losses, precision_recall, roc_curve, worst
 from ddp_mlp.report.pages.drawing import MOST_POINTS, Picture, Shape, picture
-from ddp_mlp.report.pages.markup import Markup, element, shown, table
+from ddp_mlp.report.pages.markup import Cell, Markup, element, shown, table
 
 Labels = NDArray[np.int64]
 
-#: Classes with a curve of their own, classes in a confusion matrix, and targets with a picture.
-_MOST_CURVES, _MOST_CLASSES, _MOST_TARGETS = 8, 30, 6
+#: Classes with a curve of their own, classes in a confusion matrix, targets with a picture, and targets in a table.
+_MOST_CURVES, MOST_CLASSES, _MOST_TARGETS, _MOST_LISTED = 8, 30, 6, 40
 _UNIT = np.array([0.0, 1.0])
 
 
 def answer_section(sheet: AnswerSheet) -> Markup:
     """Return the section of a page that shows answers beside what is true."""
-    parts = _quantities(sheet) if sheet.schema.task == "regression" else _classes(sheet)
+    drawn, *tables = _quantities(sheet) if sheet.schema.task == "regression" else _classes(sheet)
     names = {"loss", "accuracy", "macro_f1", "roc_auc", "rmse", "mae", "r2"}
     scores = ", ".join(
         f"{name.replace('_', ' ')} {shown(value)}" for name, value in sheet.metrics.items() if name in names
     )
     lead = element("p", f"{sheet.where}: {scores}.")
-    return element("section", element("h2", "Answers"), lead, *parts)
+    return element("section", element("h2", "Answers"), lead, drawn, element("div", *tables, class_="tables"))
 
 
 def pictures_of(sheet: AnswerSheet) -> list[Picture]:
@@ -80,15 +81,21 @@ def _classes(sheet: AnswerSheet) -> Iterator[Markup]:
     yield _drawn(_class_pictures(found))
     rows = [list(row.values()) for row in sheet.metrics.get("classes", [])]
     yield table(["class", "precision", "recall", "F1", "rows"], rows, caption="Each class", sortable=True)
-    if (matrix := sheet.metrics.get("confusion")) and len(matrix) <= _MOST_CLASSES:
-        lines = [[name, *counts] for name, counts in zip(names, matrix, strict=True)]
+    if (matrix := sheet.metrics.get("confusion")) and len(matrix) <= MOST_CLASSES:
+        lines = [[name, *_shaded(counts)] for name, counts in zip(names, matrix, strict=True)]
         yield table(["class \\ answer", *names], lines, caption="Confusion: rows of each class, by their answer")
     if sheet.has_probabilities:
         losses, true = class_losses(chances, labels)
         chosen = worst(losses)
-        lines = [[int(sheet.rows[i]), names[labels[i]], names[answers[i]], float(true[i])] for i in chosen]
+        poorest = [[int(sheet.rows[i]), names[labels[i]], names[answers[i]], float(true[i])] for i in chosen]
         head = ["row", "class", "answer", "probability of its class"]
-        yield table(head, lines, caption="The worst rows, counted from 0", sortable=True)
+        yield table(head, poorest, caption="The worst rows, counted from 0", sortable=True)
+
+
+def _shaded(counts: Sequence[int]) -> list[Cell]:
+    """Return cells that are the darker the more rows of a class have that answer."""
+    whole = max(1, sum(counts))
+    return [Cell(shown(count), count, math.ceil(8 * count / whole)) for count in counts]
 
 
 def _class_pictures(found: _Scored) -> Iterator[Picture]:
@@ -121,13 +128,20 @@ def _quantities(sheet: AnswerSheet) -> Iterator[Markup]:
     names, residuals = _target_names(sheet), sheet.outputs - sheet.targets
     yield _drawn(_quantity_pictures(sheet))
     rows = [[name, *list(row.values())[1:]] for name, row in zip(names, sheet.metrics.get("targets", []), strict=False)]
-    yield table(["target", "RMSE", "MAE", "R²"], rows, caption="Each target", sortable=True)
+    few = f"The {_MOST_LISTED} targets of {len(rows)} with the lowest R²" if len(rows) > _MOST_LISTED else "Each target"
+    listed = sorted(rows, key=_r2)[:_MOST_LISTED] if len(rows) > _MOST_LISTED else rows
+    yield table(["target", "RMSE", "MAE", "R²"], listed, caption=few, sortable=True)
     with np.errstate(all="ignore"):  # of answers that are beyond all measure, which are the worst
         scale = np.sqrt(np.mean(residuals**2, axis=0))
         losses = (residuals**2 / np.where(scale > 0, scale, 1) ** 2).sum(axis=1)
     lines = [[int(sheet.rows[i]), *_beside(sheet.targets[i], sheet.outputs[i])] for i in worst(losses)]
     head = ["row", *(word for name in names[:_MOST_TARGETS] for word in (f"{name}, true", f"{name}, answer"))]
     yield table(head, lines, caption="The worst rows, counted from 0", sortable=True)
+
+
+def _r2(row: Sequence[object]) -> float:
+    """Return the last number of a row; that of a target which never varies has none."""
+    return row[-1] if isinstance(row[-1], float) and row[-1] == row[-1] else math.inf
 
 
 def _beside(true: Numbers, answers: Numbers) -> list[float]:

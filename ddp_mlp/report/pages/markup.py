@@ -19,10 +19,11 @@ class Markup(str):
 
 
 class Cell(NamedTuple):
-    """A cell of a table: its text, and the number that it is sorted by."""
+    """A cell of a table: its text, the number that it is sorted by, and how dark it is, 0 to 8."""
 
     text: str
     order: float | None = None
+    shade: int = 0
 
 
 def escaped(value: object) -> Markup:
@@ -65,7 +66,8 @@ def _cell(value: object, *, is_name: bool) -> Markup:
     cell = value if isinstance(value, Cell) else Cell(value if isinstance(value, str) else shown(value), _order(value))
     attributes: dict[str, object] = {"scope": "row"} if is_name else {}
     if cell.order is not None:
-        attributes |= {"data_order": repr(cell.order)} | ({} if is_name else {"class_": "number"})
+        shade = f" h{cell.shade}" if cell.shade else ""
+        attributes |= {"data_order": repr(cell.order)} | ({} if is_name else {"class_": f"number{shade}"})
     return element("th" if is_name else "td", cell.text, **attributes)
 
 
