@@ -13,8 +13,8 @@ import numpy as np
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.config import as_toml, from_builtins, load_config
 from ddp_mlp.config import schema as keys
-from ddp_mlp.config.values import IN_MEMORY
 from ddp_mlp.config.toml_text import inline
+from ddp_mlp.config.values import IN_MEMORY
 from ddp_mlp.errors import UsageError, literal
 
 Table = Mapping[str, Any]
