@@ -94,6 +94,9 @@ WRITERS = {
     "cluster/launch/mpi_leftovers.py",
     "comm/leftovers.py",
     "data/prediction_files.py",  # a temporary file of `under_way`, written a piece at a time
+    "service/running/claims.py",  # a file that comes into being once, whoever tries
+    "service/security/tokens.py",  # likewise, and private whatever the umask says
+    "service/service.py",  # whole directories of jobs that are removed
     "data/sources/matlab/child.py",  # in a folder of its parent's, for the parent alone
 }
 CHANGING = {"write_text", "write_bytes", "unlink", "symlink_to", "hardlink_to", "touch", "rmtree", "mkstemp"}

@@ -57,13 +57,17 @@ class StopRequests:
         self._kept_until: float | None = None
         self.interrupts = 0
         self._previous: dict[int, Any] = {}
+        self._mask: set[int] = set()
 
     def __enter__(self) -> Self:
         numbers = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         self._previous = {number: signal.signal(number, self._receive) for number in numbers}
+        # Whoever started this process may have held them back until somebody listens.
+        self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
         return self
 
     def __exit__(self, *_error: object) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

@@ -1,0 +1,1 @@
+"""The other side: commands that ask a running service."""

@@ -1,0 +1,26 @@
+"""The command line of a job."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ddp_mlp.service.settings import Settings
+from ddp_mlp.service.store.job import Job
+
+
+def config_of(job: Job, settings: Settings) -> Path:
+    """Return the configuration file of a job, whose paths are absolute."""
+    return settings.job_folder(job.id) / f"{job.name}.toml"
+
+
+def arguments_of(job: Job, settings: Settings) -> list[str]:
+    """Return the arguments of ``ddp-mlp`` for the next start of a job."""
+    resume = ["--resume"] if job.resumes else []
+    return [job.kind, str(config_of(job, settings)), *job.arguments, "--out", job.run_dir, *resume]
+
+
+def command_text(job: Job, settings: Settings) -> str:
+    """Return the command line that a person would type for a job."""
+    launch = [] if job.cores == 1 else ["launch", "-n", str(job.ranks), "--threads-per-rank", str(job.threads)]
+    return shlex.join(["ddp-mlp", *launch, *arguments_of(job, settings)])

@@ -1,0 +1,1 @@
+"""Jobs as processes: started once, found again, watched and stopped."""

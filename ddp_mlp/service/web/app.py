@@ -1,0 +1,98 @@
+"""The application: its paths, and what surrounds them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from ddp_mlp.service.running.starting import LocalStarter, Starter
+from ddp_mlp.service.running.supervisor import Supervisor
+from ddp_mlp.service.security.tokens import Keys, token_of
+from ddp_mlp.service.service import Service
+from ddp_mlp.service.settings import Settings
+from ddp_mlp.service.store.store import Store
+from ddp_mlp.service.web import about, jobs
+from ddp_mlp.service.web.events import Hub
+from ddp_mlp.service.web.gate import Gate
+from ddp_mlp.service.web.problems import answer_to
+
+PAGE = Path(str(resources.files("ddp_mlp.service").joinpath("page")))
+
+
+async def _page(_request: Request) -> Response:
+    return FileResponse(PAGE / "index.html", media_type="text/html; charset=utf-8")
+
+
+def routes() -> list[Route | Mount]:
+    """Return all paths."""
+    job = "/api/v1/jobs/{id}"
+    return [
+        Route("/", _page),
+        Route("/openapi.json", about.openapi),
+        Route("/api/v1/session", about.session),
+        Route("/api/v1/config-schema", about.config_schema),
+        Route("/api/v1/events", about.events),
+        Route("/api/v1/jobs", jobs.list_jobs, methods=["GET"]),
+        Route("/api/v1/jobs", jobs.submit, methods=["POST"]),
+        Route("/api/v1/check", jobs.check, methods=["POST"]),
+        Route(job, jobs.show_job, methods=["GET"]),
+        Route(job, jobs.remove, methods=["DELETE"]),
+        Route(f"{job}/stop", jobs.stop, methods=["POST"]),
+        Route(f"{job}/resume", jobs.resume, methods=["POST"]),
+        Route(f"{job}/log", jobs.log),
+        Route(f"{job}/metrics", jobs.metrics),
+        Mount("/static", StaticFiles(directory=PAGE, check_dir=False)),
+    ]
+
+
+def make_app(settings: Settings, tell: Callable[[str], None], starter: Starter | None = None) -> ASGIApp:
+    """Return the application of a service; its jobs are looked after while it is up.
+
+    Raises
+    ------
+    StorageError
+        If the store or the token cannot be used.
+    """
+    settings.make_folders()
+    keys = Keys(token_of(settings.folder / "token"))
+    store = Store(settings.folder / "service.db")
+    hub = Hub(store)
+    store.listener = hub.on_change
+    supervisor = Supervisor(settings, store, starter or LocalStarter(settings), hub.on_row, tell)
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        hub.open(asyncio.get_running_loop())
+        supervisor.start()
+        try:
+            yield
+        finally:
+            hub.close()
+            await asyncio.to_thread(supervisor.stop)
+            store.close()
+
+    app = Starlette(routes=routes(), lifespan=lifespan, exception_handlers={Exception: answer_to, **_handlers()})
+    app.state.service, app.state.hub, app.state.keys = Service(settings, store, supervisor.wake), hub, keys
+    return Gate(app, settings, keys)
+
+
+def _handlers() -> dict[Any, Any]:
+    import msgspec
+    from starlette.exceptions import HTTPException
+
+    from ddp_mlp.errors import DdpMlpError
+    from ddp_mlp.service.web.problems import MediaTypeError, TooLargeError, TooSlowError
+
+    kinds = (HTTPException, DdpMlpError, LookupError, msgspec.MsgspecError, UnicodeDecodeError, OSError)
+    return dict.fromkeys((*kinds, MediaTypeError, TooLargeError, TooSlowError), answer_to)
