@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ddp_mlp.comm.launcher import without_rank
 from ddp_mlp.config.schema import sections
-from ddp_mlp.service.orders.commands import arguments_of
 from ddp_mlp.plain_files import open_own
+from ddp_mlp.service.orders.commands import arguments_of
 from ddp_mlp.service.running.claims import Claim, life_of
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.job import Job
