@@ -114,6 +114,16 @@ def _check_folds(data: Table) -> Iterator[str]:
             "[data] folds parts the training rows itself; take out valid and valid_fraction, or take them "
             "back with --set data.valid=none --set data.valid_fraction=none"
         )
+    yield from _check_parting(data)
+
+
+def _check_parting(data: Table) -> Iterator[str]:
+    """Yield each contradiction between the rules by which rows are parted."""
+    rules = [key for key in ("group_by", "time_by", "stratify") if data.get(key) not in (None, False)]
+    if len(rules) > 1:
+        yield f"[data] {rules[0]} and {rules[1]}: rows are parted by one rule; leave one out"
+    if data.get("valid") is not None and rules and rules != ["stratify"]:
+        yield f"[data] {rules[0]} parts the training rows, but valid names others that validate; leave one out"
 
 
 def _check_train(train: Table) -> Iterator[str]:

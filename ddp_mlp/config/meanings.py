@@ -28,6 +28,12 @@ _OWN = {
     "split of the data set, or a tenth of the rows.",
     "data.folds": "Parts into which the training rows are cut, one of which validates; see fold and cross-validate.",
     "data.fold": "The part that validates, counted from 0.",
+    "data.stratify": "Deal the rows of each class out to all folds alike; cross-validate and search --folds do so "
+    "unless this says otherwise.",
+    "data.group_by": "A column, or the path of an array, of groups: rows of one never both train and validate, in "
+    "folds and in a part that is set aside.",
+    "data.time_by": "A column, or the path of an array, of times, or row for the order of the rows: the later ones "
+    "validate, fold by fold, and only earlier ones train.",
     "data.features": "Paths of the arrays to learn from, for layouts that are not recognised.",
     "data.targets": "Paths of the arrays to predict, for layouts that are not recognised.",
     "data.weights": "Path of the array of sample weights, or none; auto takes one that is called so.",

@@ -48,6 +48,8 @@ Timeout = Annotated[float, Meta(ge=0, le=1e7, extra={LEAST: 0.1})]
 FilePath = Annotated[str, Meta(min_length=1, max_length=_LONGEST_PATH)]
 ArrayPaths = Annotated[str, Meta(min_length=1, max_length=2**16)]
 
+ColumnName = Annotated[str, Meta(min_length=1, max_length=4095)]
+
 Normalize = Literal["auto", "none", "unit", "standard", "minmax"]
 Init = Literal["auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "uniform"]
 if TYPE_CHECKING:
@@ -108,6 +110,9 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     valid_fraction: ClosedFraction | None = None
     folds: Annotated[int, Meta(ge=2, le=MOST_TRIALS)] | None = None
     fold: Count | None = None
+    stratify: bool = False
+    group_by: ColumnName | None = None
+    time_by: ColumnName | None = None
     features: ArrayPaths | None = None
     targets: ArrayPaths | None = None
     weights: ArrayPaths = "auto"

@@ -102,7 +102,9 @@ def write_source(source: Source, path: Path, *, force: bool = False, compress: b
     """
     if empty := [split for split, n in source.sizes.items() if n == 0]:
         raise DataError(f"{source.origin}: the {empty[0]} split has no rows; at least one is needed")
-    contents = Contents(source.schema, source.sizes, source.origin, source.feature_dtype, source.has_targets)
+    contents = Contents(
+        source.schema, source.sizes, source.origin, source.feature_dtype, source.has_targets, source.ids
+    )
     with create_dataset(path, contents, force=force, compress=compress) as writer:
         for split, rows in source.blocks():
             writer.append(split, rows)

@@ -31,11 +31,14 @@ class Rows:
         Quantities for regression; whole numbers from 0 with T = 1 for labels.
     weights : ndarray of float64, shape (n,), or None
         Sample weights, not negative.
+    ids : ndarray of object, shape (n, k), or None
+        Texts that name rows and teach nothing, on their way into a file.
     """
 
     features: NDArray[Any]
     targets: NDArray[np.float64]
     weights: NDArray[np.float64] | None = None
+    ids: NDArray[np.object_] | None = None
 
 
 def n_outputs(task: Task, n_targets: int, n_classes: int | None) -> int:

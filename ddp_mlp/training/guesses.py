@@ -12,7 +12,7 @@ from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.training.fitting import fit_preprocessing, normalizes_targets, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import open_splits
-from ddp_mlp.training.problem import DEFAULT_VALID_FRACTION
+from ddp_mlp.training.inputs.parting import DEFAULT_VALID_FRACTION
 
 #: Rows that are looked at for the kind of normalisation.
 _SAMPLE = 10_000

@@ -14,19 +14,17 @@ from ddp_mlp.comm import Communicator, agreed, require_same
 from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
-from ddp_mlp.core.sampling import fold_ids, split_ids
 from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.dataset.dataset import DatasetFile
 from ddp_mlp.data.dataset.known_files import known_fingerprint
-from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident, sizes_of_rows
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.data.schema import Schema, schema_to_json
-from ddp_mlp.errors import DataError
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.looking import likely_missing
+from ddp_mlp.training.inputs.parting import parting_line, parting_sha256, who_validates
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.understanding import Understood, understood
 from ddp_mlp.training.memory_check import check_memory, check_rows_fit
@@ -40,10 +38,6 @@ Ids = NDArray[np.int64]
 
 def ignore(_: str) -> None:
     """Stay silent."""
-
-
-#: Part of the training rows that is set aside where neither file nor configuration says.
-DEFAULT_VALID_FRACTION = 0.1
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ def prepare(
             check_trainable(network)
             check_memory(network, config)
             augmentation = augmentation_settings(config.data.augment, schema.image_shape)
-            train_ids, valid_ids = who_validates(config, splits)
+            train_ids, valid_ids = who_validates(config, files[0], splits)
         if comm.rank == 0:
             for line in dict.fromkeys(note for file in files for note in file.notes):
                 tell(line)
@@ -141,7 +135,8 @@ def prepare(
         with agreed(comm):
             # Nodes may read copies of their own; what is in memory, each rank has for itself.
             if comm.local_rank == 0 or not files[0].identity():
-                fingerprint = "+".join(map(known_fingerprint, files))
+                parts = [*map(known_fingerprint, files), parting_sha256(config, files[0], splits)]
+                fingerprint = "+".join(filter(None, parts))
         require_same(comm, _content(files, fingerprint), "let all ranks have the same data")
         fitted = fit_preprocessing(config, schema, splits[0], train_ids, comm, began)
         fingerprint, fitted = comm.share_text(f"{fingerprint} {fitted}")[0].split(" ", 1)
@@ -149,6 +144,8 @@ def prepare(
         known = understood(schema, preprocessing, (len(train_ids), len(valid_ids)), files[0].splits)
         if comm.rank == 0:
             tell(known.line())
+            if line := parting_line(config, files[0], splits):
+                tell(line)
             if line := _one_answer(schema, len(train_ids), preprocessing.only_target):
                 tell(line)
             if not (began and began.goes_on) and (line := likely_missing(splits[0], files[0].schema)):
@@ -216,23 +213,3 @@ def _content(files: list[DatasetFile], fingerprint: str) -> dict[str, str] | Non
         return {"the content of the data files": fingerprint}
     described = hashlib.sha256(schema_to_json(files[0].schema).encode()).hexdigest()
     return {"the content of the data": fingerprint[:12], "the meaning of the data, by its hash,": described[:12]}
-
-
-def who_validates(config: Config, splits: list[Split]) -> tuple[Ids, Ids]:
-    """Return the rows that train and those that validate: some of the first split, or all of a second one.
-
-    Raises
-    ------
-    DataError
-        If there are fewer rows than folds.
-    """
-    n_train = splits[0].n_samples
-    if config.data.folds is not None and config.data.fold is not None:
-        if n_train < config.data.folds:
-            raise DataError(f"{config.data.train}: {n_train} training samples cannot make {config.data.folds} folds")
-        return fold_ids(n_train, config.data.fold, config.data.folds, config.data.split_seed)
-    if len(splits) == 2:
-        stop = n_train + splits[1].n_samples
-        return np.arange(n_train, dtype=np.int64), np.arange(n_train, stop, dtype=np.int64)
-    fraction = config.data.valid_fraction
-    return split_ids(n_train, DEFAULT_VALID_FRACTION if fraction is None else fraction, config.data.split_seed)

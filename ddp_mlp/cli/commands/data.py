@@ -58,7 +58,9 @@ def make(name: str, out: str, samples: int | None, seed: int, force: bool) -> No
     help="Categories as their position: alphabetical, or as listed.",
 )
 @click.option("--date", multiple=True, metavar="COL[=FORMAT]", help="Column of dates, such as t=%d/%m/%Y.")
-@click.option("--id", "ids", multiple=True, metavar="COL", help="Column that names a row and teaches nothing.")
+@click.option(
+    "--id", "ids", multiple=True, metavar="COL", help="Column that names a row or its group: kept, no feature."
+)
 @click.option("--weights", metavar="COL", help="Column of sample weights.")
 @click.option("--split-by", metavar="COL", help="Column that says train, valid or test.")
 @click.option("--test-fraction", type=Number(0, 1), default=0.0, metavar="X", help="Share of rows for a test split.")

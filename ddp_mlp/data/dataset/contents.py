@@ -29,6 +29,8 @@ class Contents:
         NumPy name of the dtype of the features.
     has_targets : bool
         Whether rows have targets.
+    ids : tuple of str
+        Names of columns of texts that are kept beside the rows.
     """
 
     schema: Schema
@@ -36,6 +38,7 @@ class Contents:
     origin: str
     feature_dtype: str = "float64"
     has_targets: bool = True
+    ids: tuple[str, ...] = ()
 
     @property
     def n_bytes(self) -> int:

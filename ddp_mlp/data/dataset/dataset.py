@@ -92,6 +92,11 @@ class DatasetFile:
         """Return device, number, length, and the times of change of the file, in nanoseconds; empty for memory."""
         return self._file.watched.identity() if self._file else ()
 
+    def base(self) -> Group | None:
+        """Return the group that holds it; None for memory."""
+        found = root(self._file).follow(self.group, soft=True) if self._file else None
+        return found if isinstance(found, Group) else None
+
     def close(self) -> None:
         """Close the file; its splits can no longer be read."""
         if self._file:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ddp_mlp.config.loading import TABLE_SUFFIXES
 from ddp_mlp.data.dataset.contents import Contents
+from ddp_mlp.data.dataset.row_labels import BESIDE, array_name
 from ddp_mlp.data.dataset.structure import FORMAT, FORMAT_VERSION
 from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.schema import schema_to_json
@@ -78,6 +79,8 @@ class DatasetWriter:
             if "weights" not in group:
                 self._create(group, "weights", (announced,), "f8")
             group["weights"][start:stop] = rows.weights
+        for name, texts in zip(self.contents.ids, () if rows.ids is None else rows.ids.T, strict=False):
+            group[BESIDE][array_name(name)][start:stop] = texts
         self._written[split] = stop
 
     def _prepare(self) -> None:
@@ -91,6 +94,8 @@ class DatasetWriter:
             group = self._file.create_group(split)
             features = self._create(group, "features", (n_samples, schema.n_features), contents.feature_dtype)
             _set_names(features, "names", schema.feature_names)
+            for name in contents.ids:
+                group.require_group(BESIDE).create_dataset(array_name(name), (n_samples,), load_h5py().string_dtype())
             if schema.image_shape:
                 features.attrs["image_shape"] = np.asarray(schema.image_shape, np.int64)
             if not contents.has_targets:

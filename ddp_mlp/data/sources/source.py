@@ -37,6 +37,8 @@ class Source:
         NumPy name of the dtype of the features.
     has_targets : bool
         False for rows that are only to be answered, whose targets have no columns.
+    ids : tuple of str
+        Names of the columns of `Rows.ids`.
     """
 
     schema: Schema
@@ -47,3 +49,4 @@ class Source:
     texts: Callable[[Sequence[str]], dict[str, list[str]]] | None = None
     feature_dtype: str = "float64"
     has_targets: bool = True
+    ids: tuple[str, ...] = ()

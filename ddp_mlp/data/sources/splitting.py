@@ -83,4 +83,5 @@ def _divided(source: Source, in_test: NDArray[np.bool_]) -> Iterator[tuple[str, 
         for name, mask in (("train", ~chosen), ("test", chosen)):
             if mask.any():
                 weights = None if rows.weights is None else rows.weights[mask]
-                yield name, Rows(rows.features[mask], rows.targets[mask], weights)
+                ids = None if rows.ids is None else rows.ids[mask]
+                yield name, Rows(rows.features[mask], rows.targets[mask], weights, ids)

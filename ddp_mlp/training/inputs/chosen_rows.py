@@ -15,7 +15,7 @@ from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.errors import DdpMlpError, UsageError
 from ddp_mlp.training.inputs.data_files import own_splits
-from ddp_mlp.training.problem import who_validates
+from ddp_mlp.training.inputs.parting import who_validates
 
 #: Tried in this order where no split is named.
 PREFERRED = ("test", "valid", "train")
@@ -80,7 +80,8 @@ def _validating(model: Model, file: DatasetFile) -> NDArray[np.int64]:
     """Return the rows of the train split of the file that a model was trained on which did not train, but validated."""
     if model.config.data.valid is not None:
         return np.zeros(0, np.int64)
-    ids = who_validates(model.config, own_splits(file, model.config.data))[1]
+    with _opened_as_in_training(model, file) as again:
+        ids = who_validates(model.config, again, own_splits(again, model.config.data))[1]
     return ids[ids < file.splits["train"].n_samples]
 
 
@@ -110,14 +111,17 @@ def _hashed_of(file: DatasetFile) -> tuple[object, ...]:
 
 def _trained_on_when_asked_so(model: Model, file: DatasetFile) -> bool:
     """Tell whether a model was trained on a file, opened as its training did: with targets, weights and all names."""
-    data = model.config.data
-    weights = None if data.weights == "auto" else data.weights
-    wanted = Wanted(None if data.task == "auto" else data.task, None, "unused" if data.autoencode else "needed")
     try:
-        location = f"{file.path}:{file.group}"
-        with open_dataset(
-            location, features=data.features, targets=data.targets, weights=weights, wanted=wanted
-        ) as again:
+        with _opened_as_in_training(model, file) as again:
             return _hashed_of(again) != _hashed_of(file) and _trained_on(model, again)
     except DdpMlpError:  # of another file, these may be anything
         return False
+
+
+def _opened_as_in_training(model: Model, file: DatasetFile) -> DatasetFile:
+    """Open a file once more, with the targets and weights that its training asked for."""
+    data = model.config.data
+    weights = None if data.weights == "auto" else data.weights
+    wanted = Wanted(None if data.task == "auto" else data.task, None, "unused" if data.autoencode else "needed")
+    location = f"{file.path}:{file.group}"
+    return open_dataset(location, features=data.features, targets=data.targets, weights=weights, wanted=wanted)

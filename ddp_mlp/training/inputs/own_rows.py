@@ -18,7 +18,7 @@ from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.rows import Rows
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.inputs.data_files import open_splits
-from ddp_mlp.training.problem import who_validates
+from ddp_mlp.training.inputs.parting import who_validates
 
 Ids = NDArray[np.int64]
 
@@ -102,7 +102,7 @@ def open_own(model: Model, data: DataConfig, stack: ExitStack, most_bytes: int) 
         raise DataError(f"{data.train} has {width} features by now, but the model has {model.schema.n_features}")
     if model.normalization.fill is not None:
         splits = [split.allowing_missing() for split in splits]
-    train, valid = who_validates(model.config, splits)
+    train, valid = who_validates(model.config, files[0], splits)
     if len(splits) == 2:
         valid = valid - splits[0].n_samples
     found = [("train", data.train, splits[0], train), ("valid", data.valid or data.train, splits[-1], valid)]
@@ -117,7 +117,8 @@ def _is_same(stored: str, files: list[DatasetFile], most_bytes: int) -> bool | N
     is_large = sum(file.path.stat().st_size for file in files) > most_bytes
     found = [recall(file) if is_large else known_fingerprint(file) for file in files]
     known = [one for one in found if one is not None]
-    return is_same_content(stored, "+".join(known)) if stored and len(known) == len(files) else None
+    of_files = "+".join(stored.split("+")[: len(files)])  # a column that parts the rows is hashed after them
+    return is_same_content(of_files, "+".join(known)) if stored and len(known) == len(files) else None
 
 
 def read_some(split: Split, ids: Ids) -> Iterator[Rows]:

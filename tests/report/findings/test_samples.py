@@ -16,7 +16,7 @@ from ddp_mlp.report.findings.samples import samples_of
 from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import write_report
 from ddp_mlp.training.inputs.own_rows import open_own
-from ddp_mlp.training.problem import who_validates
+from ddp_mlp.training.inputs.parting import who_validates
 from tests.report.pages.test_page import check
 from tests.runs import ddp_mlp, make_data, train_here
 
@@ -54,7 +54,7 @@ def table(tmp_path_factory):
 def test_rows_that_validated_are_told_from_those_that_trained(table):
     model, (train, valid, test) = own_samples(table / "run")
     assert [s.n_rows for s in (train, valid, test)] == [750, 250, 200]
-    trained, validated = (len(ids) for ids in who_validates(model.config, [type("S", (), {"n_samples": 1000})()]))
+    trained, validated = (len(ids) for ids in who_validates(model.config, None, [type("S", (), {"n_samples": 1000})()]))
     assert (len(train.features), len(valid.features)) == (trained, validated)
     low, high = model.normalization.low, model.normalization.high
     np.testing.assert_array_equal(np.fmin.reduce(train.features, axis=0), low)  # these are the rows that were fitted

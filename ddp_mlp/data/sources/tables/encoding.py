@@ -48,6 +48,8 @@ class Encoder:
         None where rows have none.
     weights, split_by : str or None
         Further columns.
+    ids : tuple of str
+        Columns that are kept as they are written.
     """
 
     table: Table
@@ -55,6 +57,7 @@ class Encoder:
     targets: Targets | None
     weights: str | None = None
     split_by: str | None = None
+    ids: tuple[str, ...] = ()
 
     @property
     def n_features(self) -> int:
@@ -73,7 +76,12 @@ class Encoder:
     def blocks(self) -> Iterator[tuple[str, Rows]]:
         """Yield the rows that have a target, in order."""
         target_names = self.targets.names if self.targets else ()
-        names = [*(c.name for c in self.columns), *target_names, *filter(None, (self.weights, self.split_by))]
+        names = [
+            *(c.name for c in self.columns),
+            *target_names,
+            *filter(None, (self.weights, self.split_by)),
+            *self.ids,
+        ]
         step = max(1, min(BLOCK_ROWS, _BLOCK_NUMBERS // max(1, self.n_features)))
         for block in self.table.blocks(self.table.positions(names), self.table.positions(self._plain())):
             for start in range(0, len(block[0]), step):
@@ -87,10 +95,12 @@ class Encoder:
         targets = np.zeros((n, 0)) if self.targets is None else encode_targets(self.targets, cells)
         weights = None if self.weights is None else _weights(self.table, self.weights, cells[self.weights])
         splits = np.full(n, "train") if self.split_by is None else splits_of(self.table, self.split_by, cells)
+        ids = np.array([[text or "" for text in cleaned(cells[name]).to_pylist()] for name in self.ids], object).T
         for split in dict.fromkeys(splits[keep].tolist()):
             mask = keep & (splits == split)
             chosen = slice(None) if mask.all() else mask
-            yield split, Rows(features[chosen], targets[chosen], None if weights is None else weights[chosen])
+            own = None if weights is None else weights[chosen]
+            yield split, Rows(features[chosen], targets[chosen], own, ids[chosen] if self.ids else None)
 
     def kept(self, cells: dict[str, Any]) -> NDArray[np.bool_]:
         """Tell which rows stay: those with all targets, and with all features whose rows are to be dropped else."""

@@ -45,7 +45,9 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     targets = understand_targets(table, looks, options)
     findings = understand_features(table, features, looks, options)
     _require_understood(table, findings)
-    encoder = Encoder(table, tuple(findings.columns), targets, options.weights, options.split_by)
+    encoder = Encoder(
+        table, tuple(findings.columns), targets, options.weights, options.split_by, tuple(dict.fromkeys(options.ids))
+    )
     n_rows, n_without = looks.numbers[targets.names[0]].n_rows, looks.texts[targets.names[0]].n_missing
     is_plain = len(targets.names) == 1 and options.split_by is None and options.missing != "drop"
     sizes = {"train": n_rows - n_without} if is_plain and n_rows > n_without else encoder.sizes()
@@ -54,7 +56,7 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     n_left_out = n_rows - sum(sizes.values())
     lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
     notes = (*table.notes, *targets.notes, *lost, *findings.told())
-    return Source(_schema(encoder, targets), sizes, table.source, encoder.blocks, notes)
+    return Source(_schema(encoder, targets), sizes, table.source, encoder.blocks, notes, ids=encoder.ids)
 
 
 def choose_features(table: Table, options: ImportOptions) -> list[str]:
