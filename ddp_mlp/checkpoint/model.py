@@ -19,7 +19,7 @@ from ddp_mlp.core.layout import Floats, digest
 from ddp_mlp.core.network import Network, build_network
 from ddp_mlp.data.normalization import KINDS, Normalization
 from ddp_mlp.data.schema import Schema, schema_from_builtins, schema_to_json
-from ddp_mlp.errors import DataError, MissingInputError
+from ddp_mlp.errors import DataError, MissingInputError, UsageError
 from ddp_mlp.plain_files import is_directory
 
 MODEL_FORMAT = 1
@@ -171,8 +171,28 @@ def is_same(model: Model, other: Model) -> bool:
     return told(model) == told(other)
 
 
+def ensemble_list(directory: Path) -> Path:
+    """Return the file by which a directory is known to be an ensemble."""
+    return directory / "ensemble.json"
+
+
+def is_ensemble(location: Path) -> bool:
+    """Tell whether a path is the directory of an ensemble."""
+    return is_directory(location) and os.path.lexists(ensemble_list(location))
+
+
+def refuse_ensemble(location: Path) -> None:
+    """Raise UsageError for the directory of an ensemble, where one network is needed."""
+    if is_ensemble(location):
+        raise UsageError(
+            f"{location} is an ensemble, and one network is needed here; name a member of it, such as "
+            f"{location / 'member-1'}"
+        )
+
+
 def locate_model(location: Path) -> Path:
-    """Return the file that MODEL means: a file itself, or ``model.h5`` of a run directory."""
+    """Return the file that the MODEL of one network means: a file itself, or ``model.h5`` of a run directory."""
+    refuse_ensemble(location)
     if not is_directory(location):
         return location
     path = location / "model.h5"
@@ -197,6 +217,8 @@ def load_model(location: Path, *, follow: bool = True) -> Model:
         If it is not there.
     DataError
         If it is damaged or nothing of this program.
+    UsageError
+        If it is an ensemble, which `ddp_mlp.checkpoint.ensemble.load_trained` loads.
     """
     path = locate_model(location)
     with reading(path, follow=follow and path == location) as stored:

@@ -32,6 +32,7 @@ COMMANDS = {
     "slurm": ("ddp_mlp.cli.commands.slurm", "Write, submit and follow jobs of a cluster."),
     "cross-validate": ("ddp_mlp.cli.commands.cross_validate", "Train on each of k folds and report mean and spread."),
     "search": ("ddp_mlp.cli.commands.search", "Try combinations of configuration values and rank them."),
+    "ensemble": ("ddp_mlp.cli.commands.ensemble", "Train several seeds whose mean answers, with a spread."),
     "serve": ("ddp_mlp.cli.commands.serve", "Serve a queue of jobs, a page and an HTTP API."),
     "gradcheck": ("ddp_mlp.cli.commands.gradcheck", "Compare the gradient of a network with slopes of its loss."),
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),

@@ -16,7 +16,7 @@ from ddp_mlp.data.dataset.writing import storage_errors
 from ddp_mlp.data.hdf5.guard import load_h5py
 from ddp_mlp.data.predictions import Answers, Outputs
 from ddp_mlp.durable import destination, refuse_existing, under_way
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import UsageError, literal
 
 
 def check_target(path: Path, *, force: bool) -> None:
@@ -49,8 +49,8 @@ def predictions_file(path: Path, n_rows: int) -> Iterator[PredictionsFile]:
     """Write answers for `n_rows` rows in their order; the file appears when the block ends and not if it fails.
 
     HDF5, CSV and Parquet hold, for a classification, the class of each sample and the probabilities; for a regression
-    one column for each target. NPY holds the outputs alone. Numbers of a CSV file have as many digits as tell them
-    from all others of their dtype.
+    one column for each target; and of an ensemble the spread behind these. NPY holds the outputs, and the columns of
+    the spread. Numbers of a CSV file have as many digits as tell them from all others of their dtype.
 
     Raises
     ------
@@ -69,16 +69,32 @@ def predictions_file(path: Path, n_rows: int) -> Iterator[PredictionsFile]:
 
 
 def _table(answers: Answers) -> dict[str, Any]:
-    """Return columns by name: class, what stands beside, and outputs."""
-    columns: dict[str, Any] = dict(answers.beside)
+    """Return columns by name: class, what stands beside, and outputs.
+
+    Raises
+    ------
+    UsageError
+        If two of them would have one name, as a column of the table may have that of an answer.
+    """
+    columns: dict[str, Any] = {}
     if (labels := answers.labels()) is not None:
         names = answers.schema.class_names
-        columns = {"class": [names[i] if names else i for i in labels.tolist()]} | columns
-    return columns | dict(zip(answers.names(), answers.outputs.T, strict=True))
+        columns["class"] = [names[i] if names else i for i in labels.tolist()]
+    outputs = dict(zip(answers.names(), answers.outputs.T, strict=True))
+    for more in (answers.beside, outputs, answers.spread_columns()):
+        if twice := [name for name in more if name in columns]:
+            raise UsageError(f"two columns would be called {literal(twice[0])}; leave --with out, or write *.h5")
+        columns |= more
+    return columns
+
+
+def _numbers(answers: Answers) -> dict[str, NDArray[Any]]:
+    """Return the columns of outputs, and of their spread."""
+    return dict(zip(answers.names(), answers.outputs.T, strict=True)) | answers.spread_columns()
 
 
 class _Hdf5File:
-    """Data sets ``outputs``, ``classes`` and ``beside/...``, made with the first rows."""
+    """Data sets ``outputs``, ``classes``, those of the spread, and ``beside/...``, made with the first rows."""
 
     def __init__(self, stream: IO[bytes], n_rows: int) -> None:
         # Attributes of HDF5 1.8 may be longer than 64 KiB, as the names of many classes are.
@@ -91,6 +107,8 @@ class _Hdf5File:
         self._put("outputs", answers.outputs, names=answers.names())
         if labels is not None:
             self._put("classes", labels, class_names=list(answers.schema.class_names or ()))
+        for name, numbers in answers.spread.items():
+            self._put(name, numbers if labels is None else numbers[:, 0])
         for name, values in answers.beside.items():
             self._put(f"beside/{name.replace('/', '_')}", np.array(values, object if _are_texts(values) else None))
         self._written += len(answers.outputs)
@@ -122,7 +140,8 @@ class _CsvFile:
 
     def append(self, answers: Answers) -> None:
         """Write the answers for the next rows."""
-        columns = _table(answers) | dict(zip(answers.names(), _shortest(answers.outputs).T.tolist(), strict=True))
+        texts = {name: _shortest(numbers).tolist() for name, numbers in _numbers(answers).items()}
+        columns = _table(answers) | texts
         if not self._has_names:
             self._writer.writerow(columns)
             self._has_names = True
@@ -140,14 +159,14 @@ def _shortest(outputs: Outputs) -> NDArray[Any]:
 
 
 class _NpyFile:
-    """One array: a header for all rows, then their outputs."""
+    """One array: a header for all rows, then their outputs, each row with its spread behind it."""
 
     def __init__(self, stream: IO[bytes], n_rows: int) -> None:
         self._stream, self._n_rows = stream, n_rows
 
     def append(self, answers: Answers) -> None:
         """Write the outputs for the next rows."""
-        outputs = np.ascontiguousarray(answers.outputs)
+        outputs = np.ascontiguousarray(np.hstack([answers.outputs, *answers.spread.values()]))
         if self._stream.tell() == 0:
             header = {"shape": (self._n_rows, *outputs.shape[1:]), "fortran_order": False}
             described = {"descr": np.lib.format.dtype_to_descr(outputs.dtype), **header}

@@ -28,12 +28,16 @@ class Answers:
         A single output above it is class 1; where that is not 0.5, it is a score and no probability.
     beside : dict of str to sequence
         Further columns of a CSV file or data sets of an HDF5 file, by name, one value for each row.
+    spread : dict of str to ndarray of float64, shape (n, m)
+        How far the members of an ensemble are from each other, see `ddp_mlp.core.ensembles.spread.Combined`; empty of
+        one model.
     """
 
     outputs: Outputs
     schema: Schema
     threshold: float = 0.5
     beside: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    spread: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def labels(self) -> NDArray[np.int64] | None:
         """Return the class of each row; None for a regression."""
@@ -49,6 +53,14 @@ class Answers:
         if schema.classes is None:
             return list(schema.targets)
         return [f"{kind}({name})" for name in (schema.classes[1:] if schema.task == "binary" else schema.classes)]
+
+    def spread_columns(self) -> dict[str, NDArray[np.float64]]:
+        """Return each column of the spread, shape (n,), by name: ``std(TARGET)``, or ``entropy``, ``disagreement``."""
+        columns: dict[str, NDArray[np.float64]] = {}
+        for name, values in self.spread.items():
+            of_each = [name] if values.shape[1] == 1 and self.schema.classes else [f"{name}({t})" for t in self.names()]
+            columns |= dict(zip(of_each, values.T, strict=True))
+        return columns
 
 
 def beside_answers(

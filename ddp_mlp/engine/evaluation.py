@@ -126,22 +126,45 @@ class Evaluator:
     def predict_pieces(self, parameters: Floats, ids: NDArray[np.int64]) -> Iterator[tuple[int, Floats]]:
         """Collective. Yield outputs as of `predict` for some rows after the other, and where in `ids` these begin."""
         model, output = Model(self._layers, self._settings, parameters), OUTPUT_CODES[self._network.output]
+
+        def put(order: Ids, first: int, last: int, to: Floats) -> None:
+            def blocks(work: Floats, a: int, b: int) -> None:
+                predict_blocks(model, self._rows, output, work, order, a, b, to)
+
+            self._share_out(blocks, first, last)
+
+        for start, outputs in self._pieces(ids, self._network.layout.sizes[-1], put):
+            yield start, self._in_units(outputs)
+
+    def targets(self, ids: NDArray[np.int64]) -> Floats:
+        """Collective. Return the targets of rows, shape (n, T), in units of the data; labels are numbers of classes."""
+
+        def put(order: Ids, first: int, last: int, to: Floats) -> None:
+            rows = order[first * EVALUATION_ROWS : last * EVALUATION_ROWS]
+            to[first * EVALUATION_ROWS :][: len(rows)] = self._rows.targets[rows]
+
+        n_targets = self._rows.targets.shape[1]
+        pieces = [self._in_units(targets) for _, targets in self._pieces(ids, n_targets, put)]
+        return np.concatenate([np.zeros((0, n_targets), self._rows.targets.dtype), *pieces])
+
+    def _pieces(
+        self, ids: NDArray[np.int64], n_columns: int, put: Callable[[Ids, int, int, Floats], None]
+    ) -> Iterator[tuple[int, Floats]]:
+        """Collective. Yield the numbers of some rows after the other, of which each rank puts down those of its blocks.
+
+        ``put(order, first, last, to)`` has row r of `order`, of blocks `first` to `last`, in row r of `to`.
+        """
         n_blocks, size = -(-len(ids) // EVALUATION_ROWS), EVALUATION_ROWS
         at_once = (self._source.most_blocks or max(1, n_blocks)) * self._comm.world_size
         for begin in range(0, n_blocks, at_once):
             end = min(begin + at_once, n_blocks)
-            outputs = np.zeros(((1 + end - begin) * size, self._network.layout.sizes[-1]), parameters.dtype)
+            found = np.zeros(((1 + end - begin) * size, n_columns), self._rows.targets.dtype)
             with agreed(self._comm):
                 for first, last in self._own_pieces(begin, end):
                     order, shift = self._source.bring(ids, first, last)
-                    of_piece = outputs[(1 + shift - begin) * size :]
-
-                    def blocks(work: Floats, a: int, b: int, order: Ids = order, to: Floats = of_piece) -> None:
-                        predict_blocks(model, self._rows, output, work, order, a, b, to)
-
-                    self._share_out(blocks, first - shift, last - shift)
-            self._comm.gather_rows(outputs[size:], [n * size for n in self._counts(end - begin)])
-            yield begin * size, self._in_units(outputs[size:][: min(end * size, len(ids)) - begin * size])
+                    put(order, first - shift, last - shift, found[(1 + shift - begin) * size :])
+            self._comm.gather_rows(found[size:], [n * size for n in self._counts(end - begin)])
+            yield begin * size, found[size:][: min(end * size, len(ids)) - begin * size]
 
     def _in_units(self, outputs: Floats) -> Floats:
         if self._target_normalization is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ddp_mlp.checkpoint.checkpoint import newest_good
 from ddp_mlp.checkpoint.history import Cells
-from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.checkpoint.model import load_model, refuse_ensemble
 from ddp_mlp.core.layout import Floats, Layout, digest
 from ddp_mlp.errors import DataError, MissingInputError, printable
 from ddp_mlp.run.files.directory import RunDirectory
@@ -51,6 +51,8 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
     ------
     MissingInputError, DataError
         If one of them is no run, or the networks are of different shape.
+    UsageError
+        If one of them is an ensemble.
     """
     left, right = _load(first), _load(second)
     common = sorted(set(left.rows) & set(right.rows))
@@ -69,6 +71,7 @@ def compare_runs(first: Path, second: Path) -> dict[str, Any]:
 
 
 def _load(path: Path) -> _Run:
+    refuse_ensemble(path)
     directory = RunDirectory(path)
     if not directory.hashes.exists():
         raise MissingInputError(f"{path}: no hashes.csv, so no run directory whose history could be compared")

@@ -23,10 +23,12 @@ def checkpoint() -> None:
 def _files(path: Path) -> list[Path]:
     """Return the checkpoints that PATH means: a file, a run directory, or its ``checkpoints``."""
     from ddp_mlp.checkpoint.checkpoint import list_checkpoints
+    from ddp_mlp.checkpoint.model import refuse_ensemble
     from ddp_mlp.errors import MissingInputError
     from ddp_mlp.plain_files import is_directory
     from ddp_mlp.run.files.directory import RunDirectory
 
+    refuse_ensemble(path)
     if not is_directory(path):
         return [path]
     found = list_checkpoints(RunDirectory(path).checkpoints) or list_checkpoints(path)

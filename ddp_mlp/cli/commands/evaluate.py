@@ -30,9 +30,10 @@ def evaluate(
     targets: str | None,
     as_json: bool,
 ) -> None:
-    """Measure MODEL (a run directory, checkpoint or model file) on DATA (F.h5, F.h5:/group, or a table).
+    """Measure MODEL (a run directory, checkpoint, model file or ensemble) on DATA (F.h5, F.h5:/group, or a table).
 
-    Every sample counts once and the same; errors of a regression are in the units of DATA.
+    Every sample counts once and the same; errors of a regression are in the units of DATA. Of an ensemble: its mean
+    answer, the mean score of its members, and how far its spread can be trusted.
     """
     from ddp_mlp.comm import connect, known_to_all
     from ddp_mlp.errors import UsageError
@@ -54,7 +55,7 @@ def evaluate(
 def _print_report(result: dict[str, Any]) -> None:
     """Print single numbers as a list, then what there is of each class or target as tables."""
     print_result({name: value for name, value in result.items() if not isinstance(value, list)}, as_json=False)
-    for name in ("targets", "classes"):
+    for name in ("members", "targets", "classes"):
         if len(rows := result.get(name, [])) > 1:
             _print_table(list(rows[0]), [list(row.values()) for row in _worst(rows)])
             if len(rows) > _MOST_ROWS:
@@ -66,10 +67,10 @@ def _print_report(result: dict[str, Any]) -> None:
 
 
 def _worst(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of a table, of a long one those with the lowest F1 or R2 among classes that occur."""
+    """Return the rows of a table; of a long one those with the lowest F1, R2 or accuracy, if they occur."""
     if len(rows) <= _MOST_ROWS:
         return rows
-    key = "f1" if "f1" in rows[0] else "r2"
+    key = next(name for name in ("f1", "r2", "accuracy") if name in rows[0])
     known = [row for row in rows if row[key] is not None and row.get("n_samples") != 0]
     return sorted(known, key=lambda row: float(row[key]))[:_SHOWN_ROWS]
 

@@ -37,7 +37,8 @@ def predict(
     """Write the answers of MODEL for DATA: values, or classes and probabilities.
 
     DATA is F.h5, F.h5:/group, or a table as `data import` reads it, whose columns are found by name.
-    No targets are needed. Answers for a table begin with the number of the row.
+    No targets are needed. Answers for a table begin with the number of the row. An ensemble answers with mean and
+    standard deviation, or with mean probabilities, their entropy, and the part of its members that disagree.
     """
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.data.prediction_files import check_target

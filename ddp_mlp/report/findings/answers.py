@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.checkpoint.ensemble import Ensemble, members_of
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import DataError
 from ddp_mlp.report.records.record import Record
-from ddp_mlp.training.inference.files import Application, Rows, apply_model, reader_of
+from ddp_mlp.training.inference.application import Application
+from ddp_mlp.training.inference.files import Rows, apply_model, evaluator_while_read
 from ddp_mlp.training.inputs.own_rows import OwnRows, read_some
 from ddp_mlp.training.inputs.tables import DataLocation
 
@@ -80,8 +81,8 @@ def answer(record: Record, data: str, split: str | None, tell: Callable[[str], N
         return _sheet(applied, where, applied.targets)
 
 
-def own_answers(model: Model, own: OwnRows) -> AnswerSheet:
-    """Apply a model to the rows that validated it; where none did, to those for a test, else to those that trained.
+def own_answers(trained: Model | Ensemble, own: OwnRows) -> AnswerSheet:
+    """Apply a model or ensemble to the rows that validated; where none did, to those for a test, else that trained.
 
     Of many rows, or for a large network, it is a sample.
 
@@ -91,15 +92,14 @@ def own_answers(model: Model, own: OwnRows) -> AnswerSheet:
         If rows cannot be read.
     """
     portion = next(own.portions[name] for name in ("valid", "test", "train") if name in own.portions)
-    network, outputs = model.network, model.network.layout.sizes[-1]
-    most = min(_MOST_WORK // network.layout.n_parameters, _MOST_VALUES // (outputs + model.schema.n_targets))
+    members, schema = members_of(trained), trained.schema
+    n_parameters = sum(model.network.layout.n_parameters for model in members)
+    most = min(_MOST_WORK // n_parameters, _MOST_VALUES // (len(members) * schema.n_outputs + schema.n_targets))
     ids = portion.sample(most, _MOST_BYTES)
     place = DataLocation(portion.location)
-    evaluator = Evaluator(
-        network, model.schema.task, reader_of(model, portion.split), SingleProcess(), 1,
-        target_normalization=model.target_normalization,
-    )  # fmt: skip
-    applied = Application(model, portion.name, ids, evaluator, portion.split, place, portion.location)
+    evaluators = tuple(evaluator_while_read(model, portion.split, SingleProcess()) for model in members)
+    names = trained.names if isinstance(trained, Ensemble) else ()
+    applied = Application(members, names, portion.name, ids, evaluators, portion.split, place, portion.location)
     of = f" of {len(portion.ids)}" if len(ids) < len(portion.ids) else ""
     where = f"{len(ids)}{of} rows, {_PURPOSES[portion.name]}, of {portion.location}"
     return _sheet(applied, where, _own_targets(applied))

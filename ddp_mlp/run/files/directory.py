@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any
 
 from ddp_mlp.checkpoint.checkpoint import is_checkpoint_name, list_checkpoints
+from ddp_mlp.checkpoint.model import is_ensemble
 from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, write_whole
 from ddp_mlp.errors import OutputError, UsageError, printable
@@ -76,12 +77,14 @@ class RunDirectory:
         Raises
         ------
         UsageError
-            If its name would be more than text in a terminal or a log.
+            If its name would be more than text in a terminal or a log, or it is an ensemble.
         OutputError
             If it cannot be made.
         """
         if not str(self.path).isprintable():
             raise UsageError(f"--out {str(self.path)!r}: use a name without line breaks and control characters")
+        if is_ensemble(self.path):
+            raise UsageError(f"{self.path} is an ensemble, so no run can be there; choose another --out")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ddp_mlp.checkpoint.model import Model, load_model
+from ddp_mlp.checkpoint.ensemble import Ensemble, load_trained, members_of
+from ddp_mlp.checkpoint.model import Model, normalization_to_json
 from ddp_mlp.comm import Communicator, agreed
-from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.dataset.split import Split
@@ -23,89 +19,27 @@ from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.drift import remarks
-from ddp_mlp.training.inputs.chosen_rows import Rows, choose_rows
+from ddp_mlp.training.inference.application import Application
+from ddp_mlp.training.inputs.chosen_rows import Rows
+from ddp_mlp.training.inputs.common_rows import choose_common_rows
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.tables import DataLocation, located
 
-__all__ = ["Application", "Rows", "apply_model", "evaluator_of"]
-
-#: Rows read at a time for their targets.
-_BLOCK_ROWS = 8192
-
-
-@dataclass(frozen=True, eq=False)
-class Application:
-    """A model and the rows it is applied to.
-
-    Attributes
-    ----------
-    ids : ndarray of int64
-        Rows of the split.
-    rows : Split or None
-        The split, as long as its file is open.
-    location : DataLocation
-        Where they came from.
-    data : str
-        Their name in messages.
-    """
-
-    model: Model
-    split: str
-    ids: NDArray[np.int64]
-    evaluator: Evaluator
-    rows: Split | None
-    location: DataLocation
-    data: str = ""
-
-    def evaluate(self, top_k: int = 0) -> dict[str, Any]:
-        """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too."""
-        schema = self.model.schema
-        names = schema.target_names if schema.task == "regression" else schema.class_names
-        with self.location.called(self.data):
-            return self.evaluator.evaluate_in_detail(self.model.parameters, self.ids, names, top_k)
-
-    def predict(self) -> Floats:
-        """Collective. Return the outputs for all rows, shape (n, n_outputs), float64 in units of the data."""
-        with self.location.called(self.data):
-            return self.evaluator.predict(self.model.parameters, self.ids)
-
-    def predict_pieces(self) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """Collective. Yield the outputs for some rows after the other, and which of the split these are."""
-        with self.location.called(self.data):
-            for start, outputs in self.evaluator.predict_pieces(self.model.parameters, self.ids):
-                yield self.ids[start : start + len(outputs)], outputs
-
-    @property
-    def targets(self) -> NDArray[np.float64] | None:
-        """Targets of all rows; see `targets_of`."""
-        return self.targets_of(self.ids)
-
-    def targets_of(self, ids: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Return the targets of some rows as in the data, shape (n, T), if they have any; labels number classes."""
-        if self.rows is None or not self.rows.has_targets:
-            return None
-        found = [np.zeros((0, self.model.schema.n_targets))]
-        for start in range(0, self.rows.n_samples, _BLOCK_ROWS):
-            first, last = np.searchsorted(ids, (start, start + _BLOCK_ROWS))
-            if first < last:
-                wanted = ids[first:last]
-                block = self.rows.read(int(wanted[0]), int(wanted[-1]) + 1)
-                found.append(block.targets[wanted - wanted[0]])
-        return np.concatenate(found)
+__all__ = ["Application", "Rows", "apply_model", "evaluator_of", "remarks_of"]
 
 
 @contextmanager
 def apply_model(
-    location: Path | Model, rows: Rows, comm: Communicator, tell: Callable[[str], None]
+    location: Path | Model | Ensemble, rows: Rows, comm: Communicator, tell: Callable[[str], None]
 ) -> Iterator[Application]:
-    """Collective. Load a model, and open the rows of a split, bound to its schema and normalised as in its training.
+    """Collective. Load a model or ensemble, and open the rows of a split, bound to its schema and normalised.
 
     Rows are read when they are needed, some at a time, so there may be more of them than fit into memory.
 
     Parameters
     ----------
-    location : Path or Model
-        A model, or the file or run directory of one.
+    location : Path, Model or Ensemble
+        One, or where one is.
     rows : Rows
     tell : callable
         Called on rank 0 with a line for the user.
@@ -123,26 +57,40 @@ def apply_model(
             tell(line)
 
     with agreed(comm):
-        model = location if isinstance(location, Model) else load_model(location)
-    dtype = model.parameters.dtype.name
-    ready_kernels(dtype, comm, tell)
+        trained = load_trained(location) if isinstance(location, Path) else location
+    members = members_of(trained)
+    for dtype in dict.fromkeys(model.parameters.dtype.name for model in members):
+        ready_kernels(dtype, comm, tell)
     with ExitStack() as stack:
-        found = stack.enter_context(located(rows.data, model.schema, comm, tell, answers_only=rows.answers_only))
+        found = stack.enter_context(located(rows.data, trained.schema, comm, tell, answers_only=rows.answers_only))
         with agreed(comm), found.called(rows.data):
-            file = stack.enter_context(_open(model, rows, found))
-            split, ids, notes = choose_rows(model, file, rows)
+            file = stack.enter_context(_open(members[0], rows, found))
+            own, ids, notes = choose_common_rows(members, file, rows)
         for note in (*file.notes, *notes):
             say(note.replace(found.path, rows.data))
-        evaluator = Evaluator(
-            model.network, model.schema.task, reader_of(model, split), comm, 1,
-            target_normalization=model.target_normalization,
-        )  # fmt: skip
+        evaluators = [evaluator_while_read(model, each, comm) for model, each in zip(members, own, strict=True)]
         with agreed(comm), found.called(rows.data):
-            unlike = remarks(model.schema, model.normalization, split) if comm.rank == 0 else []
+            unlike = remarks_of(members, own) if comm.rank == 0 else []
         for line in unlike:
             say(line)
-        name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else split.name
-        yield Application(model, name, ids, evaluator, split, found, rows.data)
+        name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else own[0].name
+        names = trained.names if isinstance(trained, Ensemble) else ()
+        yield Application(members, names, name, ids, tuple(evaluators), own[0], found, rows.data)
+
+
+def evaluator_while_read(model: Model, split: Split, comm: Communicator) -> Evaluator:
+    """Return an evaluator of rows that are read when they are needed."""
+    return Evaluator(
+        model.network, model.schema.task, reader_of(model, split), comm, 1,
+        target_normalization=model.target_normalization,
+    )  # fmt: skip
+
+
+def remarks_of(members: Sequence[Model], splits: Sequence[Split]) -> list[str]:
+    """Return the remarks on the rows of a split as each of some models has it, those that say the same once."""
+    known = {normalization_to_json(m.normalization): (m, split) for m, split in zip(members, splits, strict=True)}
+    lines = (remarks(model.schema, model.normalization, split) for model, split in known.values())
+    return list(dict.fromkeys(line for each in lines for line in each))
 
 
 def _open(model: Model, rows: Rows, found: DataLocation) -> DatasetFile:

@@ -6,18 +6,21 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ddp_mlp.checkpoint.ensemble import Ensemble, members_of
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.data.memory.held import HeldData
 from ddp_mlp.engine.compilation import ready_kernels
-from ddp_mlp.training.drift import remarks
 from ddp_mlp.training.inference.answering import bound_rows
-from ddp_mlp.training.inference.files import Application, evaluator_of
+from ddp_mlp.training.inference.application import Application
+from ddp_mlp.training.inference.files import evaluator_of, remarks_of
 from ddp_mlp.training.inputs.tables import DataLocation
 
 
-def apply_in_memory(model: Model, data: HeldData, tell: Callable[[str], None], *, threads: int) -> Application:
-    """Return a model with rows in memory, bound to its schema and normalised as in its training; for one process.
+def apply_in_memory(
+    trained: Model | Ensemble, data: HeldData, tell: Callable[[str], None], *, threads: int
+) -> Application:
+    """Return a model or ensemble with rows in memory, bound to its schema, normalised as in training; for one process.
 
     Parameters
     ----------
@@ -33,13 +36,17 @@ def apply_in_memory(model: Model, data: HeldData, tell: Callable[[str], None], *
     DataError
         If the rows do not fit the model, or are not usable.
     """
-    comm = SingleProcess()
-    ready_kernels(model.parameters.dtype.name, comm, tell)
-    split, notes = bound_rows(model, data, "unused" if model.config.data.autoencode else "needed")
-    for note in notes:
+    comm, members = SingleProcess(), members_of(trained)
+    for dtype in dict.fromkeys(model.parameters.dtype.name for model in members):
+        ready_kernels(dtype, comm, tell)
+    bound = [bound_rows(m, data, "unused" if m.config.data.autoencode else "needed") for m in members]
+    for note in bound[0][1]:
         tell(note)
-    evaluator = evaluator_of(model, split, comm, DataLocation(data.where), data.where, threads)
-    for line in remarks(model.schema, model.normalization, split):
+    where, splits = DataLocation(data.where), [split for split, _ in bound]
+    pairs = zip(members, splits, strict=True)
+    evaluators = tuple(evaluator_of(model, split, comm, where, data.where, threads) for model, split in pairs)
+    for line in remarks_of(members, splits):
         tell(line)
-    ids = np.arange(split.n_samples, dtype=np.int64)
-    return Application(model, split.name, ids, evaluator, None, DataLocation(data.where))
+    ids = np.arange(splits[0].n_samples, dtype=np.int64)
+    names = trained.names if isinstance(trained, Ensemble) else ()
+    return Application(members, names, splits[0].name, ids, evaluators, None, where)

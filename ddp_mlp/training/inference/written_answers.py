@@ -9,7 +9,7 @@ from pathlib import Path
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.data.prediction_files import predictions_file
 from ddp_mlp.data.predictions import Answers, Beside
-from ddp_mlp.training.inference.files import Application
+from ddp_mlp.training.inference.application import Application
 
 #: Rows whose answers become texts, or columns of objects, at a time.
 _ROWS_AT_ONCE = 2**14
@@ -38,11 +38,13 @@ def write_answers(applied: Application, out: Path, wanted: Sequence[str], comm: 
             if leads:
                 beside = Beside(model.schema, wanted, applied.targets_of, applied.location.texts)
                 file = stack.enter_context(predictions_file(out, len(applied.ids)))
-        for ids, outputs in applied.predict_pieces():
+        for ids, found in applied.predict_pieces():
             with agreed(comm):
                 for at in range(0, len(ids) if leads else 0, _ROWS_AT_ONCE):
                     part = slice(at, at + _ROWS_AT_ONCE)
                     columns = beside.of(ids[part])
-                    file.append(Answers(outputs[part], model.schema, model.network.output_threshold, columns))
+                    spread = {name: values[part] for name, values in found.spread.items()}
+                    outputs, threshold = found.outputs[part], model.network.output_threshold
+                    file.append(Answers(outputs, model.schema, threshold, columns, spread))
         with agreed(comm):
             stack.close()

@@ -1,0 +1,153 @@
+"""``ddp-mlp ensemble``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ddp_mlp.cli.options import print_json, read_config, tell
+from ddp_mlp.cli.studies import Summaries, configurations, options_of_runs, report_stop, study_options
+from ddp_mlp.errors import StoppedError, UsageError
+
+if TYPE_CHECKING:
+    from ddp_mlp.comm import Communicator
+
+_MEMBERS = click.IntRange(2, 10_000)
+
+
+@click.command()
+@click.option("--members", type=_MEMBERS, help="Networks to train, which differ in train.seed alone.")
+@click.option("--best", type=_MEMBERS, help="Take so many of the runs in CONFIG, the directory of a study.")
+@click.option(
+    "--metric", type=click.Choice(["loss", "accuracy", "rmse", "r2"]),
+    help="What --best goes by, of the best epoch [default: loss, if all measure it alike, else accuracy or rmse].",
+)  # fmt: skip
+@study_options
+def ensemble(
+    members: int | None,
+    best: int | None,
+    metric: str | None,
+    config: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Train CONFIG with several seeds; evaluate, predict and export take the directory: mean and spread.
+
+    The seeds are train.seed and those that follow it; the rows that train and validate are the same for all.
+    With --best, CONFIG is the directory of a search: its best runs are copied, and nothing is trained.
+
+    \b
+    ddp-mlp ensemble c.toml --members 5
+    ddp-mlp ensemble runs/c-search --best 5 --out runs/c-best
+    ddp-mlp evaluate runs/c-ensemble data.h5 --split test
+    """  # noqa: D301 - click's sign for lines that stay as they are
+    if best is not None:
+        if members or overrides or resume:
+            raise UsageError("--best takes runs as they are; --members, --set and --resume train, so leave them out")
+        _take_best(config, best, metric, out, threads, as_json=as_json)
+        return
+    if members is None or metric:
+        raise UsageError("give --members K with a configuration, or --best K [--metric M] with a directory of runs")
+    if config.is_dir():
+        raise UsageError(f"{config} is a directory; give a configuration, or --best K to take the best of its runs")
+    _train(config, overrides, members, out, threads, resume=resume, as_json=as_json)
+
+
+def _train(
+    config: Path,
+    overrides: tuple[str, ...],
+    members: int,
+    out: Path | None,
+    threads: int,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Collective. Train the members of an ensemble, and keep the list of them."""
+    from ddp_mlp.comm import agreed, connect
+    from ddp_mlp.run.signals import stop_signals_held
+    from ddp_mlp.study.ensembles import ListKeeper, begin_list, member_name, seeds_of
+    from ddp_mlp.study.running import Study, run_study
+    from ddp_mlp.study.sampler import Listed
+
+    read_config(config, overrides)
+    with stop_signals_held(), connect() as comm:
+        configure = configurations(config, overrides, comm)
+        base = configure([])
+        with agreed(comm):
+            trials = seeds_of(base, members)
+        for trial in trials:
+            configure(trial)
+        options = options_of_runs(f"{config.stem}-ensemble", out, threads, comm, resume=resume)
+        directory = options.directory
+        with agreed(comm):
+            if comm.rank == 0:
+                begin_list(directory, members, resume=resume)
+        study = Study(Listed(trials), configure, options, member_name)
+        summaries = run_study(study, comm, tell, ListKeeper(directory, members))
+        is_stopped = report_stop(summaries, members, "member", options, comm, as_json=as_json)
+        if not is_stopped:
+            _finish(directory, summaries, comm, as_json=as_json)
+    if is_stopped:
+        sys.exit(StoppedError.exit_code)
+
+
+def _finish(directory: Path, summaries: Summaries, comm: Communicator, *, as_json: bool) -> None:
+    """Say how good the members are, and how to go on; where one failed, raise that on every rank."""
+    from ddp_mlp.comm import known_to_all
+    from ddp_mlp.study.ensembles import failure_of, same_members
+    from ddp_mlp.study.ranking import spread
+
+    if failure := failure_of(directory, summaries):
+        raise known_to_all(failure)
+    if comm.rank != 0:
+        return
+    if line := same_members(summaries):
+        tell(line)
+    metrics = spread(summaries)
+    if as_json:
+        print_json(
+            {
+                "status": "finished",
+                "members": len(summaries),
+                "run_dir": str(directory),
+                "metrics": metrics,
+                "runs": summaries,
+            }
+        )
+        return
+    for name, figures in metrics.items():
+        if name.startswith("best_"):
+            click.echo(f"{name:<22}{figures['mean']:.6g} +- {figures['std']:.3g}  (of {len(summaries)} members)")
+    click.echo(f"ensemble: {directory}")
+
+
+def _take_best(runs: Path, best: int, metric: str | None, out: Path | None, threads: int, *, as_json: bool) -> None:
+    """Collective. Make an ensemble of the best runs in a directory."""
+    import json
+
+    from ddp_mlp.comm import agreed, connect
+    from ddp_mlp.errors import MissingInputError
+    from ddp_mlp.study.best_runs import best_of, copy_runs, runs_in
+
+    with connect() as comm:
+        told = "[]"
+        with agreed(comm):
+            if not runs.is_dir():
+                raise MissingInputError(f"{runs}: no such directory; name that of a search, such as runs/c-search")
+            told = json.dumps(runs_in(runs)) if comm.rank == 0 else told
+        names = best_of(json.loads(comm.share_text(told)[0]), best, metric)
+        options = options_of_runs(f"{runs.resolve().name}-best", out, threads, comm, resume=False)
+        with agreed(comm):
+            if comm.rank == 0:
+                copy_runs(runs, names, options.directory)
+        if comm.rank == 0 and as_json:
+            print_json({"status": "finished", "members": best, "run_dir": str(options.directory), "origins": names})
+        elif comm.rank == 0:
+            click.echo(f"ensemble: {options.directory}, of {', '.join(names)}")

@@ -1,0 +1,89 @@
+"""An ensemble of runs that are there: the best of a study, copied without their checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ddp_mlp.checkpoint.ensemble import Listed, answers_sha256, misfit, write_list
+from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.durable import write_whole
+from ddp_mlp.errors import DataError, MissingInputError, UsageError
+from ddp_mlp.plain_files import is_directory, open_plain, read_json
+from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.study.ensembles import make_directory, member_name, refuse_run
+from ddp_mlp.study.ranking import ranked, ranking_metric
+
+Summary = dict[str, Any]
+
+#: Files of a run that a member needs, or that a report shows.
+_COPIED = ("config.toml", "status.json", "metrics.csv", "hashes.csv", "log.txt", "model.h5")
+_DONE = ("finished", "early-stopped", "target-reached")
+
+
+def runs_in(directory: Path) -> list[Summary]:
+    """Return the results of the runs of a study that are done, by name.
+
+    Raises
+    ------
+    MissingInputError
+        If there is none.
+    """
+    paths = sorted(path for path in directory.iterdir() if is_directory(path) and RunDirectory(path).holds_run())
+    found = [{**_status(path), "name": path.name} for path in paths]
+    done = [{**each, "status": each["state"]} for each in found if each.get("state") in _DONE and each.get("loss_unit")]
+    if not done:
+        raise MissingInputError(
+            f"{directory}: no run in this directory is done; name that of a search without folds, or of an ensemble"
+        )
+    return done
+
+
+def _status(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path / "status.json", dict[str, Any]) or {}
+    except OSError:  # of a run that has only begun
+        return {}
+
+
+def best_of(runs: Sequence[Summary], best: int, metric: str | None) -> list[str]:
+    """Return the names of the best runs, the best first.
+
+    Raises
+    ------
+    UsageError
+        If there are not so many, or nothing compares them.
+    """
+    if len(runs) < best:
+        raise UsageError(f"--best {best}: only {len(runs)} runs are done")
+    return [summary["name"] for summary in ranked(runs, ranking_metric(runs, metric))[:best]]
+
+
+def copy_runs(directory: Path, names: Sequence[str], out: Path) -> None:
+    """Make an ensemble of copies of runs; checkpoints stay where they are.
+
+    Raises
+    ------
+    DataError
+        If a model is damaged, or does not fit the first.
+    OutputError, StorageError
+        If they cannot be written.
+    """
+    refuse_run(out)
+    models = [load_model(directory / name) for name in names]
+    for name, model in zip(names, models, strict=True):
+        if reason := misfit(models[0], model):
+            raise DataError(f"{directory}: {name} does not fit {names[0]}, so they have no mean: {reason}")
+    make_directory(out)
+    members = [Listed(member_name(i), origin=str(directory / name)) for i, name in enumerate(names)]
+    write_list(out, members)
+    for member, name in zip(members, names, strict=True):
+        make_directory(out / member.name)
+        for file in _COPIED:
+            if os.path.lexists(directory / name / file):
+                with open_plain(directory / name / file) as stream:
+                    write_whole(out / member.name / file, stream.read())
+    pairs = zip(members, models, strict=True)
+    write_list(out, [Listed(m.name, "finished", answers_sha256(model), origin=m.origin) for m, model in pairs])
