@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddp_mlp.cli.options import THREADS, json_option, print_json, tell
+from ddp_mlp.cli.options import MOST_RANKS, THREADS, ParamType, json_option, print_json, tell
+from ddp_mlp.errors import listed, literal
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
-    from ddp_mlp.config import Config
     from ddp_mlp.run.options import RunOptions
-    from ddp_mlp.study.trials import Configure
+    from ddp_mlp.study.study import Study
+    from ddp_mlp.study.trials import Tell
 
 Summaries = list[dict[str, Any]]
+#: Stands for a number of trials at once that is to be found.
+AUTO = 0
+
+
+class AtOnce(ParamType[int]):
+    """A positive number, or ``auto``."""
+
+    name = "trials"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, `AUTO` for ``auto``."""
+        text = str(value)
+        if text == "auto":
+            return AUTO
+        if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= MOST_RANKS):
+            self.fail(
+                f"{literal(value)} is no number of trials at once; write 1, 2, ... up to {MOST_RANKS}, or auto",
+                param,
+                ctx,
+            )
+        return int(text)
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the configuration, and the options that every command of studies takes."""
     for option in (
         json_option,
+        click.option("--parallel", type=AtOnce(), default="auto", show_default=True,
+                     help="Trials at once; auto: by a short trial of a few ways to share out ranks and threads."),
         click.option("--threads-per-rank", "threads", type=THREADS, default=1, show_default=True,
                      envvar="DDP_MLP_THREADS_PER_RANK", help="Micro-batches that each rank computes at once."),
         click.option("--resume", is_flag=True, help="Keep the trials that are finished and go on with the others."),
@@ -58,19 +84,6 @@ def options_of_runs(name: str, out: Path | None, threads: int, comm: Communicato
     return RunOptions(Path(comm.share_text(chosen)[0]), resume=resume, threads=threads)
 
 
-def configurations(config: Path, overrides: tuple[str, ...], comm: Any) -> Configure:
-    """Return a function that builds the configuration with further assignments, on all ranks alike."""
-    from ddp_mlp.comm import agreed
-    from ddp_mlp.config import load_config
-
-    def configure(assignments: Sequence[str], *, with_earlier_defaults: bool = False) -> Config:
-        with agreed(comm):
-            built = load_config(config, [*overrides, *assignments], with_earlier_defaults=with_earlier_defaults)
-        return built  # noqa: RET504 - the block ends with the agreement of all ranks
-
-    return configure
-
-
 def report_stop(
     summaries: Summaries, n_runs: int, word: str, options: RunOptions, comm: Communicator, *, as_json: bool
 ) -> bool:
@@ -83,14 +96,39 @@ def report_stop(
     word : str
         Its name for a run.
     """
-    if summaries[-1]["status"] != "stopped":
+    stopped = [summary["name"] for summary in summaries if summary["status"] == "stopped"]
+    if not stopped:
         return False
     if comm.rank == 0:
-        over = len(summaries) - 1
+        over = len(summaries) - len(stopped)
         tell(
-            f"stopped in {summaries[-1]['name']}; {over} of {n_runs} {word}s are over; go on with the same command and "
+            f"stopped in {listed(stopped, 3)}; {over} of {n_runs} {word}s are over; go on with the same command and "
             f"--resume --out {options.directory}"
         )
         if as_json:
             print_json({"status": "stopped", f"{word}s": n_runs, "runs": summaries})
     return True
+
+
+def share_out(parallel: int, study: Study, n_trials: int | None, first: Sequence[str], tell: Tell) -> tuple[Study, int]:
+    """Collective. Return the study with the threads of each rank, and how many trials run at once.
+
+    Parameters
+    ----------
+    parallel : int
+        Trials at once; `AUTO` to find out.
+    n_trials : int or None
+        None where nobody knows.
+    first : sequence of str
+        Assignments of a trial whose steps are timed.
+    """
+    from ddp_mlp.cluster.plan.trial import time_steps
+    from ddp_mlp.study.execution.placement import share_out as choose
+
+    configure, options = study.configure, study.options
+
+    def measure(group: Communicator, threads: int) -> float:
+        return time_steps(group, threads, configure.config, [*configure.overrides, *first])
+
+    at_once, threads = choose(parallel, configure.comm, options.threads, n_trials, measure, tell)
+    return replace(study, options=replace(options, threads=threads)), at_once

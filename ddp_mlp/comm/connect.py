@@ -34,7 +34,7 @@ def _join(environment: Mapping[str, str]) -> Communicator:
             f"answers: they are left over from another program; {_alone(place)}"
         )
     try:
-        from ddp_mlp.comm.mpi import MpiCommunicator
+        from ddp_mlp.comm.mpi import join
     except (ImportError, RuntimeError) as error:  # mpi4py raises RuntimeError where no library is found
         reason = str(error).splitlines()[0]
         raise LaunchError(
@@ -43,7 +43,7 @@ def _join(environment: Mapping[str, str]) -> Communicator:
         ) from None
     if signal.SIGTERM in signal.sigpending():
         raise _ended_before_it_began(place)
-    comm = MpiCommunicator(
+    comm = join(
         place.rank,
         place.world_size,
         timeout_s=_seconds(environment.get("DDP_MLP_TRAIN_TIMEOUT_S", "")),

@@ -2,106 +2,74 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
-import mpi4py
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 
 from ddp_mlp.comm.agreement import agreed
+from ddp_mlp.comm.job import MpiJob
 from ddp_mlp.comm.leftovers import unlink_shared_memory
-from ddp_mlp.comm.rank_status import RankStatus
+from ddp_mlp.comm.post import MpiPost
+from ddp_mlp.comm.roll_call import MpiRollCall
 from ddp_mlp.comm.shared_memory import check_room
-from ddp_mlp.comm.watchdog import Watchdog
+from ddp_mlp.comm.transfer import MpiTransfer
 
 if TYPE_CHECKING:
-    from ddp_mlp.comm.protocol import Bytes, Transfer
-
-mpi4py.rc.initialize = False  # `MpiCommunicator` does it, under its watchdog
-mpi4py.rc.finalize = False  # `close` does it, in order; after a failure nobody may wait in it
-
-from mpi4py import MPI  # noqa: E402
-
-from ddp_mlp.comm.roll_call import MpiRollCall  # noqa: E402
-from ddp_mlp.comm.transfer import MpiTransfer  # noqa: E402
-
-#: Launchers that are told to end a job may drop what its ranks have just said.
-_LAST_WORDS_S = 0.2
-#: After how many seconds the system ends a rank that MPI does not end.
-_LAST_RESORT_S = 2
-
-
-def _start_mpi() -> bool:
-    """Collective. Start MPI; return whether a second thread may use it, as the watchdog does.
-
-    mpi4py would hold the interpreter while it waits for ranks that do not come, and with it
-    the watchdog; a call through ctypes does not.
-    """
-    if MPI.Is_initialized():  # by a script that uses mpi4py itself, which then ends it too
-        MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
-        return MPI.Query_thread() == MPI.THREAD_MULTIPLE
-    provided = ctypes.c_int()
-    library = ctypes.CDLL(MPI.__file__)
-    library.MPI_Init_thread(None, None, ctypes.c_int(MPI.THREAD_MULTIPLE), ctypes.byref(provided))
-    MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)  # mpi4py makes exceptions of them
-    return provided.value == MPI.THREAD_MULTIPLE
-
-
-def _end_mpi() -> None:
-    """Collective. End MPI; as in `_start_mpi`, a rank that does not come does not hold up the watchdog."""
-    ctypes.CDLL(MPI.__file__).MPI_Finalize()
+    from ddp_mlp.comm.protocol import Bytes, Communicator, Transfer
 
 
 class MpiCommunicator:
-    """The ranks that one launcher started together."""
+    """Ranks that one launcher started together: all of them, or a group."""
 
-    def __init__(self, rank: int, world_size: int, *, timeout_s: float, ranks_per_node: int = 0) -> None:
-        """Join the world.
-
-        Parameters
-        ----------
-        rank, world_size : int
-            As the launcher says, for messages until MPI is up.
-        timeout_s : float
-            Seconds that a collective may wait, at first.
-        ranks_per_node : int
-            0 for the nodes as they are; else pretend that they are of this size, to try
-            on one machine what happens between several.
-        """
-        self._world = MPI.COMM_WORLD
+    def __init__(self, job: MpiJob, ranks: MPI.Intracomm, node: MPI.Intracomm) -> None:
+        """Collective. Meet the other `ranks`; `node` are those of them on this node."""
+        self._job, self._world, self._node = job, ranks, node
         self._windows: list[MPI.Win] = []
-        self._is_closing = False
-        self.rank_status = RankStatus()
-        self._watchdog = Watchdog(self.rank_status, rank, world_size, self.abort)
-        self._watchdog.start(timeout_s)
-        with self.rank_status.waiting("the start of MPI"):
-            self.is_concurrent = _start_mpi()
+        self.rank_status, self.is_concurrent = job.rank_status, job.is_concurrent
         with self.rank_status.waiting("the first meeting of all ranks"):
-            self.rank = self._world.rank
-            self.world_size = self._world.size
+            self.rank, self.world_size = ranks.rank, ranks.size
             self.host = MPI.Get_processor_name()
-            node = self._world.Split_type(MPI.COMM_TYPE_SHARED, self.rank)
-            if ranks_per_node:
-                node = node.Split(node.rank // ranks_per_node, self.rank)
-            self._node = cast(MPI.Intracomm, node)
-            self.local_rank = self._node.rank
-            self.local_size = self._node.size
-            self._leaders = self._world.Split(0 if self.local_rank == 0 else MPI.UNDEFINED, self.rank)
+            self.local_rank, self.local_size = node.rank, node.size
+            self._leaders = ranks.Split(0 if self.local_rank == 0 else MPI.UNDEFINED, self.rank)
             self.node, self.node_sizes = self._number_nodes()
-            unlink_shared_memory()
-            hosts = self.share_text(self.host)
-            if self.is_concurrent:
-                self._watchdog.ask_with(MpiRollCall(self._world, lambda: self.rank_status.waits_in), hosts)
+            self._hosts = self.share_text(self.host)
+            self._roll_call = MpiRollCall(ranks, lambda: self.rank_status.waits_in) if self.is_concurrent else None
+            self._be_watched()
+
+    def _be_watched(self) -> None:
+        """Let the watchdog ask the ranks of this communicator."""
+        if self._roll_call:
+            self._job.watchdog.ask_with(self._roll_call, self._hosts, self.rank)
+
+    @contextmanager
+    def group(self, number: int) -> Iterator[Communicator]:
+        """Collective. Be in a world of the ranks that give the same number, while the block runs.
+
+        A failure that is not theirs alone leaves the block as it is.
+        """
+        with self.rank_status.waiting("the parting into groups"):
+            ranks = cast(MPI.Intracomm, self._world.Split(number, self.rank))
+            node = cast(MPI.Intracomm, ranks.Split(self.node, self.rank))
+        part = MpiCommunicator(self._job, ranks, node)
+        try:
+            yield part
+        finally:
+            self._be_watched()
+        part.release_shared()
+
+    def post(self) -> MpiPost:
+        """Collective. Return messages between single ranks, for one thread of each."""
+        with self.rank_status.waiting("the opening of the post"):
+            return MpiPost(self._world.Dup())
 
     def guard(self, timeout_s: float, on_timeout: Callable[[str], None]) -> None:
         """Give up a collective that waits for `timeout_s` seconds; first call this with the reason."""
-        self._watchdog.set_timeout(timeout_s, on_timeout)
+        self._job.watchdog.set_timeout(timeout_s, on_timeout)
 
     def _number_nodes(self) -> tuple[int, tuple[int, ...]]:
         """Collective. Return this node's number and the sizes of all, by their lowest ranks."""
@@ -195,13 +163,8 @@ class MpiCommunicator:
         self._windows.clear()
 
     def abort(self, exit_code: int) -> None:
-        """End all ranks at once; for a rank that fails alone."""
-        signal.alarm(_LAST_RESORT_S)
-        time.sleep(_LAST_WORDS_S)
-        self._watchdog.wake_launcher()
-        if MPI.Is_initialized() and not self._is_closing:
-            self._world.Abort(exit_code)
-        os._exit(exit_code)  # the launcher ends the others
+        """End all ranks of the job at once; for a rank that fails alone."""
+        self._job.abort(exit_code)
 
     def close(self) -> None:
         """Collective. Leave the world in order."""
@@ -209,10 +172,31 @@ class MpiCommunicator:
             self.release_shared()
             self._node.Free()
             self._world.Barrier()
-            self._is_closing = True
-            self._watchdog.part()
-            _end_mpi()
-        self._watchdog.stop()
+            self._job.end()
+        self._job.watchdog.stop()
+
+
+def join(rank: int, world_size: int, *, timeout_s: float, ranks_per_node: int = 0) -> MpiCommunicator:
+    """Collective. Start MPI and join the world.
+
+    Parameters
+    ----------
+    rank, world_size : int
+        As the launcher says, for messages until MPI is up.
+    timeout_s : float
+        Seconds that a collective may wait, at first.
+    ranks_per_node : int
+        0 for the nodes as they are; else pretend that they are of this size, to try
+        on one machine what happens between several.
+    """
+    job = MpiJob(rank, world_size, timeout_s)
+    with job.rank_status.waiting("the first meeting of all ranks"):
+        node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED, MPI.COMM_WORLD.rank)
+        if ranks_per_node:
+            node = node.Split(node.rank // ranks_per_node, MPI.COMM_WORLD.rank)
+        world = MpiCommunicator(job, MPI.COMM_WORLD, cast(MPI.Intracomm, node))
+    unlink_shared_memory()
+    return world
 
 
 def _gather_rows(comm: MPI.Comm, table: NDArray[Any], counts: Sequence[int]) -> None:

@@ -102,9 +102,11 @@ class Watchdog:
         if self._thread.is_alive():
             self._arm(time.monotonic())  # at once: the next thing may be what holds the interpreter
 
-    def ask_with(self, roll_call: RollCall, hosts: Sequence[str]) -> None:
-        """Use this to learn of the other ranks, and these names of their hosts."""
-        self._hosts, self._roll_call = hosts, roll_call
+    def ask_with(self, roll_call: RollCall, hosts: Sequence[str], rank: int) -> None:
+        """Use this to learn of the other ranks, these names of their hosts, and this number of this one among them."""
+        with self._looking:
+            self._hosts, self._roll_call = hosts, roll_call
+            self._rank, self._world_size = rank, len(hosts)
 
     def part(self) -> None:
         """Watch on, but use MPI no longer, which is about to end."""

@@ -3,74 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import cast
 
-from ddp_mlp.comm import Communicator, agreed
-from ddp_mlp.run.options import RunOptions
-from ddp_mlp.study.sampler import Results, Sampler
-from ddp_mlp.study.trials import Configure, Tell, run_trial
+from ddp_mlp.comm import Communicator, SingleProcess, agreed, known_to_all
+from ddp_mlp.comm.groups import World
+from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.run.files.lock import RunLock
+from ddp_mlp.study.execution.desk import Desk
+from ddp_mlp.study.execution.processes import run_in_processes
+from ddp_mlp.study.execution.ranks import run_in_groups
+from ddp_mlp.study.execution.record import Record, begun
+from ddp_mlp.study.sampler import Results
+from ddp_mlp.study.study import Study, Summary
+from ddp_mlp.study.trials import Tell, run_trial
 
-Summary = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study: its trials, and the place of their runs.
-
-    Attributes
-    ----------
-    sampler : Sampler
-        Chooses the trials.
-    configure : Configure
-        Builds the configuration of one.
-    options : RunOptions
-        Of every run; its directory is that of the study.
-    name : callable
-        Returns the name of a trial, which is its directory in that of the study, from its number.
-    folds : int
-        Runs of each trial, each validated by another part of the rows; 0 for one run.
-    value : callable
-        Returns the number of a trial that the sampler may see, from its summary; None where it failed.
-    """
-
-    sampler: Sampler
-    configure: Configure
-    options: RunOptions
-    name: Callable[[int], str]
-    folds: int = 0
-    value: Callable[[Summary], float | None] = lambda summary: None  # noqa: ARG005
+#: Gets the summaries so far.
+OnResult = Callable[[list[Summary]], None]
 
 
 def run_study(
-    study: Study, comm: Communicator, tell: Tell, on_result: Callable[[list[Summary]], None]
+    study: Study,
+    comm: Communicator,
+    tell: Tell,
+    on_result: OnResult,
+    at_once: int = 1,
 ) -> list[Summary]:
     """Collective. Run every trial and return the summaries, in the order of their numbers.
 
-    A trial that fails by itself is reported as failed, with the reason, and the others go on. One that is stopped is
-    the last. With ``study.options.resume``, trials that are finished give their result at once.
+    A trial that fails by itself is reported as failed, with the reason, and the others go on. Where the study is
+    stopped, those that ran have the status ``stopped``. With ``study.options.resume``, trials that are finished give
+    their result at once.
 
     Parameters
     ----------
     on_result : callable
         Called on rank 0 with the summaries so far, whenever a trial is over.
+    at_once : int
+        Trials at once: groups of ranks, or of a process alone, processes.
     """
-    summaries: list[Summary] = []
-    for number in count():
-        trial = study.sampler.propose(number, _seen(study, number, summaries))
-        if trial is None:
-            return summaries
-        summary = run_trial(study.name(number), trial, study.configure, study.options, comm, tell, folds=study.folds)
-        summaries.append(summary)
+    lock = RunLock(study.options.directory, tell)
+    try:
         with agreed(comm):
             if comm.rank == 0:
-                on_result(summaries)
-        if summary["status"] == "stopped":
-            return summaries
+                RunDirectory(study.options.directory).create()
+                lock.acquire()
+        return _run(*begun(study, comm, at_once), comm, tell, on_result, at_once)
+    finally:
+        lock.release()
+
+
+def _run(
+    study: Study, record: Record, comm: Communicator, tell: Tell, on_result: OnResult, at_once: int
+) -> list[Summary]:
+    """Collective. Run every trial, in a directory that is this job's own."""
+    if at_once == 1:
+        return _one_by_one(study, record, comm, tell, on_result)
+    timeout_s = study.configure([]).train.timeout_s
+    desk = Desk(study, record.at_once, timeout_s, on_result, tell)
+    if isinstance(comm, SingleProcess):
+        run_in_processes(study, desk, at_once)
+        summaries, failure = desk.summaries(), desk.failure
+    else:
+        summaries, failure = run_in_groups(study, desk, cast(World, comm), at_once)
+    if failure:
+        raise known_to_all(failure)
     return summaries
 
 
-def _seen(study: Study, number: int, summaries: list[Summary]) -> Results:
+def _one_by_one(study: Study, record: Record, comm: Communicator, tell: Tell, on_result: OnResult) -> list[Summary]:
+    """Collective. Let all ranks run each trial together."""
+    summaries: list[Summary] = []
+    for number in count():
+        trial = study.sampler.propose(number, _seen(study, number, summaries, record.at_once))
+        if trial is None:
+            break
+        name = study.name(number)
+        summaries.append(run_trial(study, name, trial, tell))
+        with agreed(comm):
+            if comm.rank == 0:
+                on_result(summaries)
+        if summaries[-1]["status"] == "stopped":
+            break
+    return summaries
+
+
+def _seen(study: Study, number: int, summaries: list[Summary], lag: int) -> Results:
     """Return the results that a trial sees."""
-    return {seen: study.value(summaries[seen]) for seen in study.sampler.sees(number, 1)}
+    return {seen: study.value(summaries[seen]) for seen in study.sampler.sees(number, lag)}

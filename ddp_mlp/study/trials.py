@@ -6,34 +6,34 @@ has the bits it would have alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
-from ddp_mlp.comm import Communicator, is_agreed, known_to_all
+from ddp_mlp.comm import agreed, is_agreed, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.errors import DataError, DdpMlpError, NonFiniteError, UsageError
 from ddp_mlp.run.files.directory import RunDirectory
-from ddp_mlp.run.options import RunOptions
+from ddp_mlp.run.options import Listener, RunOptions
 from ddp_mlp.run.run import Run
-from ddp_mlp.run.signals import pending_stop
+from ddp_mlp.run.signals import StopRequest, pending_stop
 from ddp_mlp.run.summary import never_finite_text
 from ddp_mlp.study.choices import fold_assignments
 from ddp_mlp.study.ranking import over_folds
 from ddp_mlp.study.sampler import Assignment
+from ddp_mlp.study.study import Study, Summary, headed
 
 Tell = Callable[[str], None]
+#: Gets the way to stop a run, and returns a listener to its reports, which is called on rank 0.
+Watch = Callable[[StopRequest], Listener]
 
 #: What is wrong with one trial and need not be with the next; anything else ends the study.
 _OF_ITS_OWN = (NonFiniteError, UsageError, DataError)
 
 
-class Configure(Protocol):
-    """Builds the configuration of a trial from its assignments; all else as for `load_config`."""
-
-    def __call__(self, trial: Sequence[Assignment], /, *, with_earlier_defaults: bool = False) -> Config:
-        """Collective."""
+def _unwatched(_: StopRequest) -> Listener:
+    return lambda report: None  # noqa: ARG005
 
 
 def refuse_other_runs(directory: Path) -> None:
@@ -47,93 +47,74 @@ def holds_runs(directory: Path) -> bool:
     return any(RunDirectory(path).holds_run() for path in [*directory.glob("*-*"), *directory.glob("*-*/fold-*")])
 
 
-def run_trial(
-    name: str,
-    trial: Sequence[Assignment],
-    configure: Configure,
-    options: RunOptions,
-    comm: Communicator,
-    tell: Tell,
-    *,
-    folds: int = 0,
-) -> dict[str, Any]:
-    """Collective. Run a trial in ``options.directory / name``, or once for each fold below it; return its summary.
-
-    Parameters
-    ----------
-    folds : int
-        Runs, each validated by another part of the rows; 0 for one run.
-    """
-    if folds:
-        summary = _run_folds(name, trial, configure, options, comm, tell, folds)
-    else:
-        summary = run_one(name, trial, configure, options, comm, tell)
-    values = dict(assignment.split("=", 1) for assignment in trial)
-    return {"name": name, "values": list(trial), "parameters": values, **summary}
-
-
-def _run_folds(
-    name: str, trial: Sequence[Assignment], configure: Configure, options: RunOptions,
-    comm: Communicator, tell: Tell, folds: int,
-) -> dict[str, Any]:  # fmt: skip
-    """Collective. Run a trial once for each fold, to the first that fails or is stopped."""
-    own = replace(options, directory=options.directory / name)
-    summaries = []
-    for fold, more in enumerate(fold_assignments(folds)):
-        summary = run_one(f"fold-{fold}", [*trial, *more], configure, own, comm, tell, shown=f"{name}, fold-{fold}")
-        summaries.append(summary)
-        if summary["status"] in ("failed", "stopped"):
-            break
-    return {**over_folds(name, summaries), "run_dir": str(own.directory)}
-
-
-def run_one(
-    name: str,
-    trial: Sequence[Assignment],
-    configure: Configure,
-    options: RunOptions,
-    comm: Communicator,
-    tell: Tell,
-    *,
-    shown: str = "",
-) -> dict[str, Any]:
-    """Collective. Run a trial in ``options.directory / name`` and return its summary, also if it fails by itself.
+def run_trial(study: Study, name: str, trial: Sequence[Assignment], tell: Tell, watch: Watch = _unwatched) -> Summary:
+    """Collective. Run a trial in a directory of its name, or once for each fold below it; return its summary.
 
     Parameters
     ----------
     trial : sequence of Assignment
         Keys and values that it sets.
-    configure : callable
-        Returns the configuration of a trial.
     tell : callable
         Called on rank 0 with a line for the user.
-    shown : str
-        Its name in messages.
+    watch : callable
+        Gets the way to stop a run that begins, and returns a listener to its reports.
     """
-    own = replace(options, directory=options.directory / name)
+    directory = study.options.directory / name
+    if not study.folds:
+        return headed(name, trial, _run_one(study, directory, trial, name, tell, watch))
+    summaries = []
+    for fold, more in enumerate(fold_assignments(study.folds)):
+        own, shown = directory / f"fold-{fold}", f"{name}, fold-{fold}"
+        summaries.append({"name": own.name, **_run_one(study, own, [*trial, *more], shown, tell, watch)})
+        if summaries[-1]["status"] in ("failed", "stopped"):
+            break
+    return headed(name, trial, {**over_folds(name, summaries), "run_dir": str(directory)})
+
+
+def _run_one(
+    study: Study, directory: Path, trial: Sequence[Assignment], shown: str, tell: Tell, watch: Watch
+) -> Summary:
+    """Collective. Run a trial in a directory and return its summary, also if it fails by itself."""
+    comm = study.configure.comm
     if reason := next(filter(None, comm.share_text(pending_stop())), ""):
         if comm.rank == 0:
-            tell(f"stopped by {reason} before {shown or name}")
-        return {"name": name, "status": "stopped", "run_dir": str(own.directory)}
+            tell(f"stopped by {reason} before {shown}")
+        return {"status": "stopped", "stopped_by": reason, "run_dir": str(directory)}
     if comm.rank == 0:
-        tell(f"{shown or name}: {', '.join(trial)}")
+        tell(f"{shown}: {', '.join(trial)}")
     try:
-        config = configure(trial)
-        if options.resume:
-            own = replace(own, earlier=configure(trial, with_earlier_defaults=True))
-        summary = Run(config, own, comm, tell).execute(lambda report: None)  # noqa: ARG005
-        if summary["status"] != "stopped" and not summary["best_epoch"]:
-            raise known_to_all(NonFiniteError(never_finite_text("validation", summary["epochs"])))
+        summary = _execute(study, directory, trial, tell, watch)
     except DdpMlpError as error:
         if not isinstance(error, _OF_ITS_OWN) or not (is_agreed(error) or comm.world_size == 1):
             raise
-        summary = {
-            "status": "failed",
-            "exit_code": error.exit_code,
-            "reason": str(error),
-            "run_dir": str(own.directory),
-        }
-        if comm.rank == 0:
-            tell(f"warning: {shown or name} failed: {error}")
+        summary = {"status": "failed", "exit_code": error.exit_code, "reason": str(error), "run_dir": str(directory)}
+    if comm.rank == 0 and summary["status"] == "failed":
+        tell(f"warning: {shown} failed: {summary['reason']}")
     comm.release_shared()
-    return {"name": name, **summary}
+    return summary
+
+
+def _execute(study: Study, directory: Path, trial: Sequence[Assignment], tell: Tell, watch: Watch) -> Summary:
+    """Collective. Run a trial from where it stands, and return what it came to, now or at an earlier start."""
+    config, options = study.configure(trial), replace(study.options, directory=directory)
+    if options.resume:
+        if stored := _stored(study, options, config):
+            return stored
+        options = replace(options, earlier=study.configure(trial, with_earlier_defaults=True))
+    run = Run(config, options, study.configure.comm, tell)
+    summary = run.execute(watch(run.stop))
+    if summary["status"] == "stopped":
+        summary["stopped_by"] = run.stop.by
+    elif not summary["best_epoch"]:
+        raise known_to_all(NonFiniteError(never_finite_text("validation", summary["epochs"])))
+    return summary
+
+
+def _stored(study: Study, options: RunOptions, config: Config) -> Summary | None:
+    """Collective. Return the result of a run that has come to its end at an earlier start."""
+    comm, found = study.configure.comm, None
+    with agreed(comm):
+        if comm.rank == 0:
+            found = study.stored.result(RunDirectory(options.directory), config)
+    shared: Summary | None = json.loads(comm.share_text(json.dumps(found))[0])
+    return shared

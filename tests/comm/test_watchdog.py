@@ -40,7 +40,7 @@ class Rank:
         self.watchdog = Watchdog(self.rank_status, rank, 4, self.ended.append)
         self.watchdog.set_timeout(timeout_s, self.reasons.append)
         self.roll_call = Answers(answers)
-        self.watchdog.ask_with(self.roll_call, ["n1", "n1", "n2", "n2"])
+        self.watchdog.ask_with(self.roll_call, ["n1", "n1", "n2", "n2"], rank)
         self.watchdog.look(0.0)
 
 
@@ -117,7 +117,7 @@ def test_many_missing_ranks_are_counted():
     watchdog = Watchdog(rank_status, 0, 100, ended.append)
     reasons: list[str] = []
     watchdog.set_timeout(10, reasons.append)
-    watchdog.ask_with(Answers({}), [f"n{rank}" for rank in range(100)])
+    watchdog.ask_with(Answers({}), [f"n{rank}" for rank in range(100)], 0)
     with rank_status.waiting("a barrier"):
         watchdog.look(0.0)
         watchdog.look(11.0)

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ddp_mlp.comm.job as job_of_ranks
 import ddp_mlp.comm.mpi as communicator
 import ddp_mlp.run.run  # so that no job waits for it  # noqa: F401
 from ddp_mlp.comm import SingleProcess
@@ -49,7 +50,7 @@ class SomeRanks:
 
 def run_job(folder: Path, number: int, rank: int, job: dict[str, Any]) -> None:
     """Run a job on this rank, and leave what it says, and then its exit code."""
-    communicator.MPI = SomeRanks(job["ranks"])  # type: ignore[assignment]
+    communicator.MPI = job_of_ranks.MPI = SomeRanks(job["ranks"])  # type: ignore[assignment]
     size = "OMPI_COMM_WORLD_SIZE" if "OMPI_COMM_WORLD_SIZE" in os.environ else "PMI_SIZE"
     environment = {**os.environ, **job["environment"], size: str(job["ranks"])}
     paths = [folder / f"{name}-{number}-{rank}" for name in ("out", "err")]
@@ -79,9 +80,9 @@ def wait_for_job(folder: Path, number: int, parent: int) -> dict[str, Any] | Non
 def main() -> None:
     """Do jobs until there are no more, or PARENT is gone."""
     folder, parent = Path(sys.argv[1]), int(sys.argv[2])
-    is_concurrent = communicator._start_mpi()
-    communicator._start_mpi = lambda: is_concurrent
-    communicator._end_mpi = lambda: communicator.MPI.Finalize()
+    is_concurrent = job_of_ranks._start_mpi()
+    job_of_ranks._start_mpi = lambda: is_concurrent
+    job_of_ranks._end_mpi = lambda: job_of_ranks.MPI.Finalize()
     communicator.unlink_shared_memory()
     rank = MPI.COMM_WORLD.rank
     for dtype in ("float32", "float64"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ddp_mlp.cli.options import print_json, read_config, tell
-from ddp_mlp.cli.studies import Summaries, configurations, options_of_runs, report_stop, study_options
+from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
 
@@ -17,7 +17,14 @@ from ddp_mlp.errors import StoppedError
 @click.option("--folds", type=click.IntRange(2, MOST_TRIALS), default=5, show_default=True, help="Number of folds.")
 @study_options
 def cross_validate(
-    folds: int, config: Path, overrides: tuple[str, ...], out: Path | None, resume: bool, threads: int, as_json: bool
+    folds: int,
+    config: Path,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    threads: int,
+    parallel: int,
+    as_json: bool,
 ) -> None:
     """Train CONFIG once for each fold, validate on that fold, and report mean and spread.
 
@@ -28,18 +35,22 @@ def cross_validate(
 
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
-        configure = configurations(config, overrides, comm)
+        from ddp_mlp.study.configurations import Configurations
+
+        configure = Configurations(config, overrides, comm)
         from ddp_mlp.study.choices import fold_assignments
         from ddp_mlp.study.ranking import all_failed, spread
-        from ddp_mlp.study.running import Study, run_study
+        from ddp_mlp.study.running import run_study
         from ddp_mlp.study.sampler import Listed
+        from ddp_mlp.study.study import Study
 
         trials = fold_assignments(folds)
         for trial in trials:
             configure(trial)
         options = options_of_runs(f"{config.stem}-folds", out, threads, comm, resume=resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
-        summaries = run_study(study, comm, tell, lambda summaries: None)  # noqa: ARG005
+        study, at_once = share_out(parallel, study, folds, trials[0], tell)
+        summaries = run_study(study, comm, tell, lambda summaries: None, at_once)  # noqa: ARG005
         is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
         if failure := all_failed(summaries, "fold"):
             raise failure

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ddp_mlp.cli.options import SEED, print_json, read_config, tell
-from ddp_mlp.cli.studies import Summaries, configurations, options_of_runs, report_stop, study_options
+from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
 
@@ -57,6 +58,7 @@ def search(
     out: Path | None,
     resume: bool,
     threads: int,
+    parallel: int,
     as_json: bool,
 ) -> None:
     """Train CONFIG with every combination of values and rank them by validation, each at its best epoch.
@@ -72,13 +74,15 @@ def search(
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.choices import fold_assignments
+    from ddp_mlp.study.configurations import Configurations
     from ddp_mlp.study.ranking import value_of
-    from ddp_mlp.study.running import Study, run_study
+    from ddp_mlp.study.running import run_study
     from ddp_mlp.study.samplers.choosing import Wish, choose_sampler
+    from ddp_mlp.study.study import Study
 
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
-        configure = configurations(config, overrides, comm)
+        configure = Configurations(config, overrides, comm)
         with agreed(comm):
             chosen = choose_sampler(Wish(choices, sampler, n_random, seed, metric))  # type: ignore[arg-type]
         if comm.rank == 0 and n_random is not None and chosen.n_trials < n_random:
@@ -91,7 +95,8 @@ def search(
             chosen.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
             lambda summary: value_of(summary, metric),
         )  # fmt: skip
-        summaries = run_study(study, comm, tell, lambda summaries: _tabulate(options.directory, summaries, metric))
+        study, at_once = share_out(parallel, study, chosen.n_trials, [*chosen.checked[0], *more], tell)
+        summaries = run_study(study, comm, tell, partial(_tabulate, options.directory, metric), at_once)
         is_stopped = report_stop(summaries, chosen.n_trials, "trial", options, comm, as_json=as_json)
         if not is_stopped:
             _finish_search(summaries, chosen.n_trials, comm, metric, as_json=as_json)
@@ -99,7 +104,7 @@ def search(
         sys.exit(StoppedError.exit_code)
 
 
-def _tabulate(directory: Path, summaries: Summaries, metric: str | None) -> None:
+def _tabulate(directory: Path, metric: str | None, summaries: Summaries) -> None:
     """Put the trials that are over on disk, the best first."""
     from ddp_mlp.study.ranking import is_done, ranked, ranking_metric
     from ddp_mlp.study.table import write_table

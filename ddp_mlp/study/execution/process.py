@@ -1,0 +1,43 @@
+"""A process that runs trials for the one that started it: python -m ddp_mlp.study.execution.process DESCRIPTOR."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+from ddp_mlp.comm import SingleProcess
+from ddp_mlp.config import load_config
+from ddp_mlp.core.targets import pin
+from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.run.signals import stop_signals_held
+from ddp_mlp.study.execution.socket_line import SocketLine
+
+
+def main() -> None:
+    """Run trials until the other end of the socket says that there are no more."""
+    line = SocketLine(socket.socket(fileno=int(sys.argv[1])))
+    with stop_signals_held():
+        given = line.wait()
+        if given is None:
+            return
+        config, overrides = Path(given["config"]), tuple(given["overrides"])
+        try:
+            pin(load_config(config, overrides).train.isa)  # before LLVM and NumPy are loaded
+        except DdpMlpError as error:
+            line.send({"kind": "failed", "code": error.exit_code, "reason": str(error)})
+            return
+        from ddp_mlp.run.options import RunOptions
+        from ddp_mlp.study.configurations import Configurations
+        from ddp_mlp.study.execution.worker import work
+        from ddp_mlp.study.sampler import Listed
+        from ddp_mlp.study.study import Study
+
+        comm = SingleProcess()
+        options = RunOptions(Path(given["directory"]), resume=given["resume"], threads=given["threads"])
+        study = Study(Listed([]), Configurations(config, overrides, comm), options, str, given["folds"])
+        work(study, comm, line)
+
+
+if __name__ == "__main__":
+    main()

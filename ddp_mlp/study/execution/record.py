@@ -1,0 +1,79 @@
+"""The beginning of a study, as far as its trials depend on it: ``study.json`` in its directory."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ddp_mlp.comm import Communicator, agreed, known_to_all
+from ddp_mlp.core.sharding import default_micro_batches
+from ddp_mlp.durable import write_whole
+from ddp_mlp.errors import UsageError
+from ddp_mlp.plain_files import read_json
+from ddp_mlp.study.study import Study
+
+RECORD = "study.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """The beginning of a study.
+
+    Attributes
+    ----------
+    at_once : int
+        Trials at once, which a sampler that sees results reckons with for ever.
+    micro_batches : int
+        Those of a trial whose configuration says "auto".
+    """
+
+    at_once: int
+    micro_batches: int
+
+
+def begun(study: Study, comm: Communicator, at_once: int) -> tuple[Study, Record]:
+    """Collective. Return the study as it began, here or at an earlier start, and the record of that.
+
+    Parameters
+    ----------
+    at_once : int
+        Trials at once of this start.
+
+    Raises
+    ------
+    UsageError
+        If a trial has more workers now than it can use; on all ranks.
+    """
+    workers = -(-comm.world_size // at_once) * study.options.threads
+    own = Record(at_once, default_micro_batches(workers))
+    with agreed(comm):
+        if comm.rank == 0:
+            own = _kept(study.options.directory / RECORD, own, resume=study.options.resume)
+    record = Record(**json.loads(comm.share_text(json.dumps(asdict(own)))[0]))
+    if study.configure([]).train.micro_batches != "auto":
+        return study, record
+    if workers > record.micro_batches:
+        raise known_to_all(
+            UsageError(
+                f"this study began with micro_batches = {record.micro_batches}, so no more than so many of the "
+                f"{workers} workers of a trial can work; give a larger --parallel, or start fewer"
+            )
+        )
+    if record.micro_batches == default_micro_batches(1):
+        return study, record
+    fixed = f"train.micro_batches={record.micro_batches}"
+    return replace(study, configure=replace(study.configure, overrides=(fixed, *study.configure.overrides))), record
+
+
+def _kept(path: Path, own: Record, *, resume: bool) -> Record:
+    """Return the record of an earlier start; write this one where there is none."""
+    if resume:
+        with suppress(OSError):
+            found = read_json(path, Record)
+            if found and found.at_once > 0 and found.micro_batches > 0:
+                return found
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, (json.dumps(asdict(own)) + "\n").encode())
+    return own

@@ -1,0 +1,61 @@
+"""A study: its trials, the place of their runs, and the summaries that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ddp_mlp.run.options import RunOptions
+from ddp_mlp.study.configurations import Configurations
+from ddp_mlp.study.sampler import Assignment, Sampler
+from ddp_mlp.study.stored import Stored
+
+Summary = dict[str, Any]
+
+
+def _nothing(_: Summary) -> float | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: its trials, and the place of their runs.
+
+    Attributes
+    ----------
+    sampler : Sampler
+        Chooses the trials.
+    configure : Configurations
+        Builds the configuration of one.
+    options : RunOptions
+        Of every run; its directory is that of the study.
+    name : callable
+        Returns the name of a trial, which is its directory in that of the study, from its number.
+    folds : int
+        Runs of each trial, each validated by another part of the rows; 0 for one run.
+    value : callable
+        Returns the number of a trial that the sampler may see, from its summary; None where it failed.
+    stored : Stored
+        Finds results of runs that are over.
+    """
+
+    sampler: Sampler
+    configure: Configurations
+    options: RunOptions
+    name: Callable[[int], str]
+    folds: int = 0
+    value: Callable[[Summary], float | None] = _nothing
+    stored: Stored = field(default_factory=Stored)
+
+
+def headed(name: str, trial: Sequence[Assignment], summary: Summary) -> Summary:
+    """Return the summary of a trial with its name and its values first."""
+    values = dict(assignment.split("=", 1) for assignment in trial)
+    return {"name": name, "values": list(trial), "parameters": values, **summary}
+
+
+def unfinished(study: Study, name: str) -> Summary:
+    """Return the summary of a trial that was stopped, or had no time to begin."""
+    directory = str(study.options.directory / name)
+    return {"name": name, "values": [], "parameters": {}, "status": "stopped", "run_dir": directory}
