@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddp_mlp.cli.options import print_json, read_config, tell
-from ddp_mlp.cli.studies import Summaries, configurations, options_of_runs, report_stop, study_options
+from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
 from ddp_mlp.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def ensemble(
     out: Path | None,
     resume: bool,
     threads: int,
+    parallel: int,
     as_json: bool,
 ) -> None:
     """Train CONFIG with several seeds; evaluate, predict and export take the directory: mean and spread.
@@ -56,7 +57,7 @@ def ensemble(
         raise UsageError("give --members K with a configuration, or --best K [--metric M] with a directory of runs")
     if config.is_dir():
         raise UsageError(f"{config} is a directory; give a configuration, or --best K to take the best of its runs")
-    _train(config, overrides, members, out, threads, resume=resume, as_json=as_json)
+    _train(config, overrides, members, out, threads, parallel, resume=resume, as_json=as_json)
 
 
 def _train(
@@ -65,6 +66,7 @@ def _train(
     members: int,
     out: Path | None,
     threads: int,
+    parallel: int,
     *,
     resume: bool,
     as_json: bool,
@@ -72,13 +74,15 @@ def _train(
     """Collective. Train the members of an ensemble, and keep the list of them."""
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.run.signals import stop_signals_held
+    from ddp_mlp.study.configurations import Configurations
     from ddp_mlp.study.ensembles import ListKeeper, begin_list, member_name, seeds_of
-    from ddp_mlp.study.running import Study, run_study
+    from ddp_mlp.study.running import run_study
     from ddp_mlp.study.sampler import Listed
+    from ddp_mlp.study.study import Study
 
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
-        configure = configurations(config, overrides, comm)
+        configure = Configurations(config, overrides, comm)
         base = configure([])
         with agreed(comm):
             trials = seeds_of(base, members)
@@ -90,7 +94,8 @@ def _train(
             if comm.rank == 0:
                 begin_list(directory, members, resume=resume)
         study = Study(Listed(trials), configure, options, member_name)
-        summaries = run_study(study, comm, tell, ListKeeper(directory, members))
+        study, at_once = share_out(parallel, study, members, trials[0], tell)
+        summaries = run_study(study, comm, tell, ListKeeper(directory, members), at_once)
         is_stopped = report_stop(summaries, members, "member", options, comm, as_json=as_json)
         if not is_stopped:
             _finish(directory, summaries, comm, as_json=as_json)
