@@ -1,4 +1,4 @@
-"""What a service does for those who ask: submit, stop, resume and remove jobs."""
+"""The service for those who ask: submit, stop, resume and remove jobs."""
 
 from __future__ import annotations
 

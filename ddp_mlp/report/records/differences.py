@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ddp_mlp.report.records.record import Record
+if TYPE_CHECKING:
+    from ddp_mlp.report.records.record import Record
 
 #: Keys that have nothing to do with the result.
 _ASIDE = {
@@ -33,7 +34,12 @@ def flat(tables: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 def differences(records: Sequence[Record]) -> dict[str, list[Any]]:
     """Return the keys that differ, each with its value in each run (None where a run has none)."""
-    configs = [flat(record.config) for record in records]
+    return differing([record.config for record in records])
+
+
+def differing(tables: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the keys that differ between configurations, each with its value in each (None where one has none)."""
+    configs = [flat(table) for table in tables]
     keys = dict.fromkeys(key for config in configs for key in config)
     values = {key: [config.get(key) for config in configs] for key in keys if key not in _ASIDE}
     return {key: found for key, found in values.items() if any(value != found[0] for value in found)}

@@ -1,1 +1,1 @@
-"""From what is asked for to a command line: checked, confined, and written down."""
+"""From a request to a command line: checked, confined, and written down."""

@@ -1,4 +1,4 @@
-"""What becomes of a job whose start has come to an end, in order or not."""
+"""The fate of a job whose start has come to an end, in order or by death."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ MOST_PASSED = 16
 
 @dataclass(frozen=True)
 class Room:
-    """What the jobs share, all of it or what is left of it."""
+    """The cores and the memory that jobs share, all or left."""
 
     cores: int
     memory_bytes: int
@@ -21,7 +21,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done with the jobs that wait.
+    """The decision about the jobs that wait.
 
     Attributes
     ----------

@@ -90,7 +90,7 @@ def code_of_status(status: dict[str, Any]) -> int | None:
 
 
 def _is_newer(path: Path, than: Path) -> bool:
-    """Tell whether a file was written after another one: what an earlier start has told is no news."""
+    """Tell whether a file was written after another one, and not by an earlier start."""
     with suppress(OSError):
         return path.lstat().st_mtime_ns >= than.lstat().st_mtime_ns
     return False

@@ -1,4 +1,4 @@
-"""How jobs are started, found and stopped: what the cores of this machine and Slurm have in common."""
+"""The ways to start, find and stop jobs: on the cores of this machine, or by Slurm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Starter(Protocol):
     """Starts jobs, and tells how they stand."""
 
     def room(self) -> Room:
-        """Return what the jobs share."""
+        """Return the cores and the memory that jobs share."""
 
     def new_token(self) -> str:
         """Return the name of a start that is about to be written down."""

@@ -1,4 +1,4 @@
-"""What a run directory tells while a run goes on: rows of epochs that are new, and a summary for lists."""
+"""A look into a run directory while the run goes on: rows of epochs that are new, and a summary for lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = dict[str, float | None]
 
 @dataclass
 class Watch:
-    """What is known of the run of one job.
+    """The knowledge of the run of one job.
 
     Attributes
     ----------

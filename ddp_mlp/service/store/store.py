@@ -1,4 +1,4 @@
-"""The store of jobs: what is written here has happened, whatever becomes of the server."""
+"""The store of jobs, which holds whatever becomes of the server."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Store:
         return self._update(self._durable, job_id, states, fields)
 
     def note(self, job_id: int, **fields: Any) -> Job | None:
-        """Change what can be found out again: progress, or why a job waits."""
+        """Change fields that can be found out again: progress, or why a job waits."""
         return self._update(self._light, job_id, (), fields)
 
     def remove(self, job_id: int) -> None:
@@ -139,7 +139,18 @@ class Store:
     def page(
         self, state: str = "", search: str = "", sort: str = "-id", limit: int = 100, offset: int = 0
     ) -> tuple[list[Job], int]:
-        """Return the jobs of some state whose name holds a text, in the order of a column, and how many there are.
+        """Return some of the jobs in an order, and how many there are.
+
+        Parameters
+        ----------
+        state : str
+            States with commas between them; empty for all.
+        search : str
+            A text in the name.
+        sort : str
+            A column of `SORTS`, with ``-`` before it for the other way round.
+        limit, offset : int
+            Which of them.
 
         Raises
         ------

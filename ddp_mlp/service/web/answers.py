@@ -1,4 +1,4 @@
-"""What endpoints share: their service, their parameters, and JSON."""
+"""Helpers of endpoints: their service, their parameters, and JSON."""
 
 from __future__ import annotations
 

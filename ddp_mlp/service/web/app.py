@@ -22,11 +22,14 @@ from ddp_mlp.service.security.tokens import Keys, token_of
 from ddp_mlp.service.service import Service
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.store import Store
-from ddp_mlp.service.web import about, jobs
+from ddp_mlp.service.web import about, comparison, jobs, results, tables
+from ddp_mlp.service.web.children import Children
 from ddp_mlp.service.web.events import Hub
 from ddp_mlp.service.web.gate import Gate
 from ddp_mlp.service.web.problems import answer_to
 
+#: Files that are received at once.
+_UPLOADS = 4
 PAGE = Path(str(resources.files("ddp_mlp.service").joinpath("page")))
 
 
@@ -52,6 +55,15 @@ def routes() -> list[Route | Mount]:
         Route(f"{job}/resume", jobs.resume, methods=["POST"]),
         Route(f"{job}/log", jobs.log),
         Route(f"{job}/metrics", jobs.metrics),
+        Route(f"{job}/report", results.report),
+        Route(f"{job}/files/{{name}}", results.file),
+        Route(f"{job}/export", results.export),
+        Route(f"{job}/health", results.health),
+        Route(f"{job}/ranks", results.ranks),
+        Route(f"{job}/predict", tables.predict, methods=["POST"]),
+        Route("/api/v1/compare", comparison.compare),
+        Route("/api/v1/data", tables.list_data, methods=["GET"]),
+        Route("/api/v1/data", tables.import_table, methods=["POST"]),
         Mount("/static", StaticFiles(directory=PAGE, check_dir=False)),
     ]
 
@@ -84,6 +96,8 @@ def make_app(settings: Settings, tell: Callable[[str], None], starter: Starter |
 
     app = Starlette(routes=routes(), lifespan=lifespan, exception_handlers={Exception: answer_to, **_handlers()})
     app.state.service, app.state.hub, app.state.keys = Service(settings, store, supervisor.wake), hub, keys
+    app.state.children = Children(settings.directory, settings.uploads)
+    app.state.uploads, app.state.naming = asyncio.Semaphore(_UPLOADS), asyncio.Lock()
     return Gate(app, settings, keys)
 
 

@@ -8,14 +8,16 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
+import tomli_w
 from msgspec import Meta, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import UsageError
 from ddp_mlp.plain_files import read_whole
 from ddp_mlp.service.orders.commands import command_text
-from ddp_mlp.service.orders.submission import check_request
+from ddp_mlp.service.orders.submission import RefusedError, check_request
 from ddp_mlp.service.running.endings import tail_of_output
 from ddp_mlp.service.running.local import output_of
 from ddp_mlp.service.running.watching import rows_since
@@ -28,6 +30,8 @@ _MOST_CONFIG_BYTES = 2**20
 _LOG_BYTES, _PIECE = 2**20, 2**16
 _FOLLOW_S = 0.3
 _MOST_KEY = 200
+#: Seconds for a look at data.
+_LOOK_S = 60.0
 
 
 class Resume(Struct, forbid_unknown_fields=True):
@@ -81,7 +85,27 @@ async def check(request: Request) -> Response:
     """Tell whether a job could be made, and what its configuration means; nothing is made."""
     asked, service = decoded(await json_body(request)), service_of(request)
     checked = await in_thread(check_request, asked, service.settings, service.store)
-    return as_json({"understood": None, "resolved": checked.resolved})
+    understood = await _understood(request, checked.table)
+    return as_json({"understood": understood, "resolved": checked.resolved})
+
+
+async def _understood(request: Request, table: dict[str, Any]) -> str:
+    """Return the values that the data give to keys that are left open.
+
+    Raises
+    ------
+    CommandError
+        If the data cannot be read.
+    """
+    children = request.app.state.children
+    async with children.file(".toml") as path:
+        await in_thread(write_whole, path, tomli_w.dumps(table).encode())
+        shown, told = await children.run("config", "show", str(path), "--json", longest_s=_LOOK_S)
+    guessed = {key: one["guessed"] for key, one in msgspec.json.decode(shown).items() if "guessed" in one}
+    for line in told.splitlines():
+        if line.startswith("warning: "):
+            raise RefusedError(line.removeprefix("warning: "), [("data.train", line.removeprefix("warning: "))])
+    return "; ".join(f"{key} = {value}" for key, value in guessed.items())
 
 
 async def stop(request: Request) -> Response:

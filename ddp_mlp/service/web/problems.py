@@ -12,12 +12,14 @@ from starlette.responses import Response
 from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, OutputError, UsageError, brief, printable
 from ddp_mlp.service.orders.submission import RefusedError
 from ddp_mlp.service.service import ConflictError
+from ddp_mlp.service.web.children import CommandError
 from ddp_mlp.unforeseen import plain_error
 
 _TITLES = {
     400: "The request cannot be read", 401: "A token is needed", 403: "Not allowed", 404: "Not found",
-    405: "Not allowed here", 406: "Not in that form", 409: "Not in this state", 413: "Too large", 415: "Not this type",
-    408: "Too slow", 422: "Not possible", 429: "Too many tries", 500: "This program failed", 503: "Too busy",
+    405: "Not allowed here", 408: "Too slow", 409: "Not in this state", 413: "Too large", 415: "Not this type",
+    422: "Not possible", 429: "Too many tries", 500: "This program failed", 503: "Too busy", 504: "Took too long",
+    507: "No room",
 }  # fmt: skip
 _STATUS = ((RefusedError, 422), (UsageError, 422), (DataError, 422), (MissingInputError, 404), (OutputError, 409))
 
@@ -42,7 +44,15 @@ def problem(
     errors: list[tuple[str, str]] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Return an error as an answer."""
+    """Return an error as an answer.
+
+    Parameters
+    ----------
+    exit_code : int
+        Of the command line for the same mistake.
+    errors : list of tuple of str
+        Keys, and what is wrong with each.
+    """
     content: dict[str, Any] = {
         "type": "about:blank",
         "title": _TITLES.get(status, "Error"),
@@ -74,6 +84,8 @@ def answer_to(_request: Request, error: Exception) -> Response:
         return problem(400, f"the body is no JSON: {error}")
     if isinstance(error, ConflictError):
         return problem(409, str(error))
+    if isinstance(error, CommandError):
+        return problem(error.status, str(error), exit_code=error.code)
     plain: DdpMlpError = plain_error(error)
     status = next((status for kind, status in _STATUS if isinstance(plain, kind)), 500)
     errors = error.problems if isinstance(error, RefusedError) else None

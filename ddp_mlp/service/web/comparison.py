@@ -1,0 +1,61 @@
+"""Runs beside each other: what differs in their configurations, and their metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ddp_mlp.config.toml import parse_toml
+from ddp_mlp.errors import UsageError
+from ddp_mlp.plain_files import read_whole
+from ddp_mlp.report.records.differences import differing
+from ddp_mlp.service.orders.commands import config_of
+from ddp_mlp.service.running.watching import rows_since
+from ddp_mlp.service.service import Service
+from ddp_mlp.service.store.job import Job, public
+from ddp_mlp.service.web.answers import as_json, in_thread, service_of
+
+_FEWEST, _MOST = 2, 10
+_MOST_CONFIG_BYTES = 2**20
+#: Rows of each run that are sent; of more, evenly spaced ones and the last.
+_MOST_ROWS = 2000
+
+
+async def compare(request: Request) -> Response:
+    """Return some jobs, what differs between them, and their metrics."""
+    words = request.query_params.get("ids", "").split(",")
+    if not all(word.isascii() and word.isdigit() and len(word) < 19 for word in words):
+        raise UsageError("ids: numbers of jobs with commas between them")
+    ids = list(dict.fromkeys(map(int, words)))
+    if not _FEWEST <= len(ids) <= _MOST:
+        raise UsageError(f"ids: {_FEWEST} to {_MOST} different jobs")
+    return as_json(await in_thread(_compare, service_of(request), ids))
+
+
+def _compare(service: Service, ids: list[int]) -> dict[str, Any]:
+    jobs = [service.store.get(number) for number in ids]
+    found = differing([_config(service, job) for job in jobs])
+    return {
+        "jobs": [public(job) for job in jobs],
+        "differs": [{"key": key, "values": values} for key, values in found.items()],
+        "metrics": {str(job.id): _metrics(service, job) for job in jobs},
+    }
+
+
+def _config(service: Service, job: Job) -> dict[str, Any]:
+    """Return the configuration of a job, resolved where its run has begun."""
+    for path in (service.settings.directory / job.run_dir / "config.toml", config_of(job, service.settings)):
+        try:
+            return parse_toml(read_whole(path, _MOST_CONFIG_BYTES).decode())
+        except (OSError, ValueError):
+            continue
+    return {}
+
+
+def _metrics(service: Service, job: Job) -> dict[str, Any]:
+    columns, rows = rows_since(service.settings.directory / job.run_dir / "metrics.csv", 0)
+    if len(rows) > _MOST_ROWS:
+        rows = [rows[(i + 1) * len(rows) // _MOST_ROWS - 1] for i in range(_MOST_ROWS)]
+    return {"columns": columns, "rows": rows}
