@@ -19,6 +19,7 @@ COMMANDS = {
     "memory": "memory of the ranks beside the formula",
     "streaming": "rows that are streamed from their file beside rows that are all in memory",
     "inference": "one row and many rows of a trained model, beside ONNX Runtime, PyTorch and scikit-learn",
+    "report": "what a report costs the run that it is written of, while that goes on",
     "tables": "tables that people have, with nothing but the name of the file, beside scikit-learn at its defaults",
     "agreement": "do the optimisers do what those of PyTorch of the same name do?",
 }

@@ -97,6 +97,7 @@ WRITERS = {
     "service/running/claims.py",  # a file that comes into being once, whoever tries
     "service/security/tokens.py",  # likewise, and private whatever the umask says
     "service/service.py",  # whole directories of jobs that are removed
+    "report/giving_way.py",  # of the kernel, about this process
     "data/sources/matlab/child.py",  # in a folder of its parent's, for the parent alone
 }
 CHANGING = {"write_text", "write_bytes", "unlink", "symlink_to", "hardlink_to", "touch", "rmtree", "mkstemp"}

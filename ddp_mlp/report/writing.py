@@ -14,7 +14,8 @@ from ddp_mlp.plain_files import is_directory
 from ddp_mlp.report.pages.page import page_of
 from ddp_mlp.report.records.groups import is_better_higher, score_name, score_of
 from ddp_mlp.report.records.listing import find_runs
-from ddp_mlp.report.records.record import Record, holds_record, read_record
+from ddp_mlp.report.records.record import Record, read_record
+from ddp_mlp.report.records.state import holds_record
 from ddp_mlp.run.files.directory import REPORT
 
 if TYPE_CHECKING:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import sys
 import webbrowser
 
+from ddp_mlp.report import giving_way
 from tests.report.made import make_run
-from tests.runs import MOONS, ddp_mlp, prepare, train_here
+from tests.runs import MOONS, ddp_mlp, prepare, run, train_here
 
 
 def test_the_report_of_a_real_run_lies_beside_it_and_changes_nothing_else(tmp_path):
@@ -46,12 +47,28 @@ def test_a_page_is_shown_in_the_browser_or_its_address_told(tmp_path, monkeypatc
 
 
 def test_a_report_gives_way_to_a_run_that_goes_on(tmp_path, monkeypatch):
-    niceness: list[int] = []
-    monkeypatch.setattr(os, "nice", niceness.append)
+    gave: list[bool] = []
+    monkeypatch.setattr(giving_way, "give_way", lambda: gave.append(True))
     make_run(tmp_path / "over"), make_run(tmp_path / "on", done=3, state="running")
-    for words, given in ((["over"], []), (["on"], [19]), (["over", "on"], [19, 19])):
+    make_run(tmp_path / "study/1"), make_run(tmp_path / "study/2", done=3, state="running")
+    for words, given in ((["over"], 0), (["on"], 1), (["over", "on"], 1), (["study"], 1)):
+        gave.clear()
         assert ddp_mlp("report", *words, cwd=tmp_path).code == 0
-        assert niceness == given, words
+        assert len(gave) == given, words
+
+
+def test_a_process_that_gives_way_is_idle_and_its_end_is_that_of_the_command(tmp_path):
+    make_run(tmp_path / "on", done=3, state="running")
+    for words, code in ((["on"], 0), (["on", "nowhere"], 66)):
+        done = ddp_mlp("report", *words, cwd=tmp_path, launched=True)
+        assert (done.code, len(done.err.splitlines())) == (code, 2), done.err
+    program = "from ddp_mlp.report.giving_way import give_way; give_way(); import os; print(os.nice(0), "
+    program += "os.sched_getscheduler(0) == os.SCHED_IDLE, open('/proc/self/autogroup').read(), end=''); os._exit(7)"
+    done = run([sys.executable, "-c", program], tmp_path)
+    assert done.code == 7, done.err
+    assert done.out.startswith("19 True ")
+    if giving_way._HAS_GROUPS.exists() and giving_way._HAS_GROUPS.read_text().strip() == "1":
+        assert done.out.endswith("nice 19\n")
 
 
 def test_several_runs_and_names_of_files(tmp_path):

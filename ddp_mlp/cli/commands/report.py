@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from ddp_mlp.cli.options import tell
-
-_LEAST_PRIORITY = 19
 
 
 @click.command()
@@ -40,17 +39,29 @@ def report(
     ddp-mlp report runs/mnist --figures paper/figures
     """  # noqa: D301 - a sign for click
     from ddp_mlp.errors import UsageError
-    from ddp_mlp.report.records.record import goes_on
-    from ddp_mlp.report.writing import write_report
 
     if split and not data:
         raise UsageError("--split is of --data, which is missing")
-    if any(map(goes_on, runs)):
-        os.nice(_LEAST_PRIORITY)  # its ranks may need every core
+    _give_way_to(runs)
+    from ddp_mlp.report.writing import write_report
+
     path = write_report(runs, out, data=data, split=split, figures=figures, tell=tell)
     tell(f"written: {path}")
     if opens:
         show_page(path)
+
+
+def _give_way_to(runs: Iterable[Path]) -> None:
+    """Leave the cores to a run that goes on, before much is loaded; its ranks may need every one of them."""
+    from ddp_mlp.report.giving_way import give_way
+    from ddp_mlp.report.records.state import goes_on, holds_record
+
+    for path in runs:
+        below = [] if holds_record(path) else path.glob("*/") if path.is_dir() else []
+        if any(map(goes_on, [path, *below])):
+            tell("the run goes on: its report is made in moments in which it leaves a core free")
+            give_way()
+            return
 
 
 def show_page(path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from ddp_mlp.errors import MissingInputError, printable
 from ddp_mlp.plain_files import is_directory
 from ddp_mlp.report.records.differences import differences
-from ddp_mlp.report.records.record import Record, holds_record, read_record
+from ddp_mlp.report.records.record import Record, read_record
+from ddp_mlp.report.records.state import holds_record
 
 #: Folders below the directory in which runs are looked for: of studies, their trials, and the folds of these.
 _DEEPEST = 4

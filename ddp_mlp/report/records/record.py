@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from ddp_mlp.checkpoint.model import load_model
 from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError, MissingInputError, printable
-from ddp_mlp.plain_files import is_directory, read_json, read_lines, read_whole
+from ddp_mlp.plain_files import is_directory, read_lines, read_whole
 from ddp_mlp.report.records.history import History, read_history
-from ddp_mlp.run.files.lock_owner import read_owner, start_of
+from ddp_mlp.report.records.state import holds_record, state_of, status_of
 
 _MOST_CONFIG_BYTES = 2**20
 #: Lines of a log that a page shows, the newest ones; all of them are searched for stops and starts.
@@ -81,11 +80,6 @@ class Record:
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def holds_record(path: Path) -> bool:
-    """Tell whether a run has begun in a directory."""
-    return any(os.path.lexists(path / name) for name in ("config.toml", "status.json", "metrics.csv"))
-
-
 def read_record(path: Path, *, with_model: bool = True) -> Record:
     """Read the files of a run, which may be going on.
 
@@ -104,20 +98,15 @@ def read_record(path: Path, *, with_model: bool = True) -> Record:
     if not holds_record(path):
         raise MissingInputError(f"{path}: no run in this directory (no config.toml); name one, such as runs/NAME")
     remarks: list[str] = []
-    status = _status(path, remarks)
+    status = status_of(path, remarks)
     marks, log = _log(path, remarks)
     schema, n_parameters = _model(path, remarks) if with_model else (None, None)
     told = status.get("n_parameters")
     return Record(
-        path, printable(path.resolve().name), _config(path, remarks), status, _state(path, status),
+        path, printable(path.resolve().name), _config(path, remarks), status, state_of(path, status),
         read_history(path / "metrics.csv", remarks), marks, log,
         schema, told if isinstance(told, int) else n_parameters, tuple(remarks),
     )  # fmt: skip
-
-
-def goes_on(path: Path) -> bool:
-    """Tell whether a run says that it is going on, and its job is not known to be gone."""
-    return _state(path, _status(path, [])) == "running"
 
 
 def _config(path: Path, remarks: list[str]) -> dict[str, Any]:
@@ -128,35 +117,6 @@ def _config(path: Path, remarks: list[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         remarks.append(f"config.toml: {printable(str(error))[:200]}")
     return {}
-
-
-def _status(path: Path, remarks: list[str]) -> dict[str, Any]:
-    try:
-        found = read_json(path / "status.json", dict[str, Any])
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        remarks.append(f"status.json: cannot be read: {error.strerror}")
-        return {}
-    if found is None:
-        remarks.append("status.json: no JSON object")
-    return found or {}
-
-
-def _state(path: Path, status: dict[str, Any]) -> str:
-    state = status.get("state")
-    if not isinstance(state, str):
-        return "unknown"
-    return "died" if state == "running" and _is_gone(path) else state
-
-
-def _is_gone(path: Path) -> bool:
-    """Tell whether the job that holds a run was on this machine, and is no more."""
-    try:
-        owner = read_owner(path / ".lock")
-    except OSError:
-        return False
-    return owner is not None and owner.host == socket.gethostname() and start_of(owner.pid) != owner.started
 
 
 def _log(path: Path, remarks: list[str]) -> tuple[tuple[Mark, ...], tuple[str, ...]]:
