@@ -34,6 +34,8 @@ COMMANDS = {
     "search": ("ddp_mlp.cli.commands.search", "Try combinations of configuration values and rank them."),
     "ensemble": ("ddp_mlp.cli.commands.ensemble", "Train several seeds whose mean answers, with a spread."),
     "serve": ("ddp_mlp.cli.commands.serve", "Serve a queue of jobs, a page and an HTTP API."),
+    "submit": ("ddp_mlp.cli.commands.jobs", "Submit a job to a service."),
+    "jobs": ("ddp_mlp.cli.commands.jobs", "List, follow, stop and resume jobs of a service."),
     "gradcheck": ("ddp_mlp.cli.commands.gradcheck", "Compare the gradient of a network with slopes of its loss."),
     "evaluate": ("ddp_mlp.cli.commands.evaluate", "Measure a model on a data set."),
     "runs": ("ddp_mlp.cli.commands.runs", "List the runs below a directory: state, best scores, what differs."),
@@ -71,12 +73,13 @@ _EXAMPLES = (
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 #: What commands are called elsewhere, and commands of groups.
 _SYNONYMS = {
+    "ui": "serve", "server": "serve", "queue": "jobs list", "ps": "jobs list",
     "fit": "train", "run": "train", "learn": "train", "test": "evaluate", "eval": "evaluate", "score": "evaluate",
     "infer": "predict", "apply": "predict", "cv": "cross-validate", "crossval": "cross-validate", "tune": "search",
     "grid": "search", "sweep": "search", "hpo": "search", "mpirun": "launch", "mpiexec": "launch", "diff": "compare",
     "init": "config init", "schema": "config schema", "show": "config show", "import": "data import",
     "convert": "data import", "inspect": "data inspect", "info": "data inspect", "make": "data make",
-    "list": "checkpoint list", "verify": "checkpoint verify", "submit": "slurm submit", "status": "slurm status",
+    "list": "checkpoint list", "verify": "checkpoint verify", "status": "slurm status",
     "check": "doctor", "example": "demo", "ls": "runs", "history": "runs", "plot": "report", "gradient": "gradcheck",
     "mlflow": "log-to mlflow", "wandb": "log-to mlflow",
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs in their configurations, and their metrics."""
+"""Runs beside each other: the differences of their configurations, and their metrics."""
 
 from __future__ import annotations
 

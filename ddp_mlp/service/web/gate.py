@@ -74,7 +74,7 @@ class Gate:
         return self._without_right(scope, headers) or self._too_much(scope, headers)
 
     def _of_another_page(self, scope: Scope, headers: Headers, host: str) -> Response | None:
-        """Refuse what the page of a stranger sends through the browser of a user."""
+        """Refuse requests that the page of a stranger sends through the browser of a user."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         is_foreign = origin is not None and not is_own_origin(origin, host)
         is_read = scope["method"] in _SAFE and not scope["path"].startswith("/api/")
@@ -132,7 +132,7 @@ class Gate:
         return self._settings.most_upload_bytes + 2**16 if takes_files(scope["path"]) else MOST_JSON_BYTES
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
-        """Return what receives the body, up to a size and a time."""
+        """Return a receiver of the body that ends at a size and a time."""
         left = self._most_bytes(scope)
         deadline = asyncio.get_running_loop().time() + (_FILE_S if takes_files(scope["path"]) else _JSON_S)
         is_whole = False

@@ -143,12 +143,13 @@ async def log(request: Request) -> Response:
     service = service_of(request)
     job = await in_thread(service.store.get, job_of(request))
     follows = request.query_params.get("follow", "0") in ("1", "true")
-    return StreamingResponse(_log(service, job, follows), media_type="text/plain; charset=utf-8")
+    start = number_of(request, "offset", 0) if "offset" in request.query_params else None
+    return StreamingResponse(_log(service, job, start, follows=follows), media_type="text/plain; charset=utf-8")
 
 
-async def _log(service: Service, job: Job, follows: bool) -> AsyncIterator[bytes]:
+async def _log(service: Service, job: Job, offset: int | None, *, follows: bool) -> AsyncIterator[bytes]:
+    """Yield the output of a job from a byte on; without one, the last part of it."""
     path = output_of(service.settings.job_folder(job.id))
-    offset: int | None = None
     while True:
         is_over = not follows or await in_thread(_is_over, service, job.id)
         while True:
