@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import cast
 
 from ddp_mlp.comm import Communicator, SingleProcess, agreed, known_to_all
 from ddp_mlp.comm.groups import World
-from ddp_mlp.run.files.directory import RunDirectory
+from ddp_mlp.errors import OutputError
 from ddp_mlp.run.files.lock import RunLock
 from ddp_mlp.study.execution.desk import Desk
 from ddp_mlp.study.execution.processes import run_in_processes
@@ -46,11 +47,18 @@ def run_study(
     try:
         with agreed(comm):
             if comm.rank == 0:
-                RunDirectory(study.options.directory).create()
+                _make(study.options.directory)
                 lock.acquire()
         return _run(*begun(study, comm, at_once), comm, tell, on_result, at_once)
     finally:
         lock.release()
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to the directory of the runs {directory}: {error.strerror}") from None
 
 
 def _run(

@@ -33,6 +33,8 @@ class Task:
         When it gave its last sign of progress.
     n_deaths : int
         Processes that ended in it since it came further.
+    is_begun : bool
+        Whether a process has ended in it, so that it goes on from what that has left.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Task:
     progress: dict[str, Any] = field(default_factory=dict)
     moved_at: float = 0.0
     n_deaths: int = 0
+    is_begun: bool = False
 
 
 class Desk:
@@ -123,7 +126,7 @@ class Desk:
             task.moved_at = monotonic()
             self.running[group] = task
             self._tell(f"{task.name}: {', '.join(task.trial)}")
-            yield group, {"kind": "task", "name": task.name, "number": task.number, "trial": list(task.trial)}
+            yield group, {"kind": "task", "name": task.name, "trial": list(task.trial), "resume": task.is_begun}
         while self._untold:
             yield self._untold.pop(), {"kind": "stop", "by": self.stopped_by}
 
@@ -144,7 +147,7 @@ class Desk:
         if group not in self.running:
             return
         task = self.running.pop(group)
-        task.n_deaths += 1
+        task.n_deaths, task.is_begun = task.n_deaths + 1, True
         if self.stopped_by:
             self._note(task, unfinished(self._study, task.name))
         elif task.n_deaths < MOST_DEATHS:

@@ -75,6 +75,8 @@ def _run(study: Study, comm: Communicator, line: Line | None, order: Message) ->
         if line and text.startswith("warning"):
             line.send({"kind": "tell", "text": f"warning: {order['name']}: {text.removeprefix('warning: ')}"})
 
+    if order["resume"]:
+        study = replace(study, options=replace(study.options, resume=True))
     try:
         summary = run_trial(study, order["name"], order["trial"], warn, watch)
         message: Message = {"kind": "over", "summary": summary}
