@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ddp_mlp.api.config import Config
+    from ddp_mlp.api.ensemble import Ensemble
     from ddp_mlp.api.foreign import from_sklearn, from_torch, import_model
-    from ddp_mlp.api.model import Model, load_model
+    from ddp_mlp.api.loading import load_model
+    from ddp_mlp.api.model import Model
     from ddp_mlp.api.result import Result
     from ddp_mlp.api.training import Training, train, training
     from ddp_mlp.errors import (
@@ -51,6 +53,7 @@ __all__ = [
     "Config",
     "DataError",
     "DdpMlpError",
+    "Ensemble",
     "LaunchError",
     "MLPClassifier",
     "MLPRegressor",
@@ -76,11 +79,12 @@ __all__ = [
 #: The module of each public name that is no error.
 _PLACES = {
     "Config": "ddp_mlp.api.config",
+    "Ensemble": "ddp_mlp.api.ensemble",
     "from_sklearn": "ddp_mlp.api.foreign",
     "from_torch": "ddp_mlp.api.foreign",
     "import_model": "ddp_mlp.api.foreign",
     "Model": "ddp_mlp.api.model",
-    "load_model": "ddp_mlp.api.model",
+    "load_model": "ddp_mlp.api.loading",
     "MLPClassifier": "ddp_mlp.estimators.classifier",
     "MLPRegressor": "ddp_mlp.estimators.regressor",
     "Report": "ddp_mlp.training.report",

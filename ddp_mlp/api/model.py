@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.api.answerer import Answerer, threads_of_answers
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.api.given import Part, is_path, is_table_file, rows_for_model
@@ -27,7 +28,7 @@ from ddp_mlp.training.inference.files import Rows, apply_model
 from ddp_mlp.training.inference.memory import apply_in_memory
 
 
-class Model:
+class Model(Answerer):
     """A trained network with its preprocessing; made by `train` and `load_model`.
 
     It answers in this process alone, whatever ranks there are, so each rank may ask it for other rows, or none. Its
@@ -37,7 +38,6 @@ class Model:
     def __init__(self, trained: files.Model) -> None:
         self._trained = trained
         self._answering: Answering | None = None
-        self._classes: NDArray[Any] | None = None
 
     @property
     def schema(self) -> Schema:
@@ -55,16 +55,6 @@ class Model:
         return self._trained
 
     @property
-    def classes(self) -> NDArray[Any] | None:
-        """The classes in their order, shape (C,): whole numbers where all their names are such; None for quantities."""
-        names = self.schema.classes
-        if self._classes is None and names is not None:
-            texts = np.array(names)
-            is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
-            self._classes = texts.astype(np.int64) if is_whole else texts
-        return self._classes
-
-    @property
     def weights_sha256(self) -> str:
         """Hash of its parameters, as ``train --json`` calls ``model_sha256``."""
         return digest(self._trained.parameters)
@@ -75,57 +65,10 @@ class Model:
         parts = [part.view(vector).copy() for part in layout.segments()]
         return list(zip(parts[::2], parts[1::2], strict=True))
 
-    def predict(self, X: Any, *, threads: int | None = None) -> NDArray[Any]:
-        """Return the answer for each row: its class, or its quantities in units of the data.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, F), DataFrame, or path
-            Columns of DataFrames and tables are found by name, and need no encoding; of arrays, by position.
-        threads : int, optional
-            That compute; by default as many as there are cores for this process.
-
-        Returns
-        -------
-        ndarray
-            Classes, shape (n,); quantities, shape (n,) of one target and (n, T) of several.
-
-        Raises
-        ------
-        DataError
-            If columns are missing, strange or of another number, or values are not finite.
-        """
-        answers = self._answers(X, threads)
-        labels, classes = answers.labels(), self.classes
-        if labels is not None and classes is not None:
-            return np.asarray(classes[labels])
-        outputs = answers.outputs
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    def predict_proba(self, X: Any, *, threads: int | None = None) -> NDArray[np.floating]:
-        """Return the probability of each class, shape (n, C), in the order of `classes`.
-
-        Raises
-        ------
-        UsageError
-            If the model answers quantities, or scores that are no probabilities.
-        DataError
-            As `predict`.
-        """
-        with as_python_errors():
-            if self.schema.task == "regression":
-                raise UsageError("predict_proba is for classes, but the model answers quantities; call predict")
-            if self._trained.network.output_threshold != 0.5:
-                loss = self._trained.network.loss
-                raise UsageError(
-                    f"the loss {loss} gives scores, no probabilities; call outputs, or predict for classes"
-                )
-        outputs = self.outputs(X, threads=threads)
-        return outputs if outputs.shape[1] > 1 else np.hstack([1 - outputs, outputs])
-
-    def outputs(self, X: Any, *, threads: int | None = None) -> NDArray[np.floating]:
-        """Return the outputs of the network as they are, shape (n, n_outputs), quantities in units of the data."""
-        return self._answers(X, threads).outputs
+    def _require_probabilities(self) -> None:
+        if self._trained.network.output_threshold != 0.5:
+            loss = self._trained.network.loss
+            raise UsageError(f"the loss {loss} gives scores, no probabilities; call outputs, or predict for classes")
 
     def evaluate(self, X: Any, y: Any = None, *, threads: int | None = None) -> dict[str, Any]:
         """Return the metrics over all rows, as ``ddp-mlp evaluate --json`` prints them.
@@ -147,7 +90,7 @@ class Model:
                 with apply_model(self._trained, Rows(str(X)), SingleProcess(), log) as applied:
                     return {"split": applied.split, **applied.evaluate()}
             data = rows_for_model(Part(X, y), self.schema, answers_only=self._trained.config.data.autoencode)
-            n_threads = _threads(threads)
+            n_threads = threads_of_answers(threads)
             return apply_in_memory(self._trained, data, log, threads=n_threads).evaluate()
 
     def _answers(self, X: Any, threads: int | None) -> Answers:
@@ -160,7 +103,7 @@ class Model:
                     return Answers(applied.predict(), self.schema, network.output_threshold)
             self._answering = self._answering or Answering(self._trained, log)
             data = rows_for_model(Part(X), self.schema, answers_only=True)
-            outputs = self._answering.many(data, _threads(threads))
+            outputs = self._answering.many(data, threads_of_answers(threads))
             self._answering.knows(X)
             return Answers(outputs, self.schema, network.output_threshold)
 
@@ -217,21 +160,3 @@ class Model:
 def _restored(parts: dict[str, Any]) -> Model:
     """Return a model from the parts that a pickle of a user holds."""
     return Model(from_parts(parts))
-
-
-def load_model(location: str | os.PathLike[str]) -> Model:
-    """Load a model: the best of a run directory, a checkpoint, or a model file.
-
-    Raises
-    ------
-    MissingInputError
-        If it is not there.
-    DataError
-        If it is damaged or nothing of this program.
-    """
-    with as_python_errors():
-        return Model(files.load_model(Path(location)))
-
-
-def _threads(wanted: int | None) -> int:
-    return wanted or len(os.sched_getaffinity(0))

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.checkpoint.ensemble import Ensemble, members_of
 from ddp_mlp.checkpoint.model import Model
+from ddp_mlp.core.ensembles.spread import DISAGREEMENT, Combined, combine
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.binding.bind import one_hot_groups
 from ddp_mlp.data.memory.held import Arrays, held_arrays
@@ -83,8 +85,8 @@ class Checked:
     bound: float
 
 
-def compare(model: Model, answers: Callable[[NDArray[np.float64]], Floats]) -> Checked:
-    """Compare answers with the model's own.
+def compare(trained: Model | Ensemble, answers: Callable[[NDArray[np.float64]], Combined]) -> Checked:
+    """Compare answers with the model's own, and of an ensemble the spread too.
 
     The bound is `BOUND`, and more where the rounding of `predict` itself is more: networks of large weights magnify it.
 
@@ -93,17 +95,26 @@ def compare(model: Model, answers: Callable[[NDArray[np.float64]], Floats]) -> C
     DataError
         If it is beyond the bound, or some answers are no numbers.
     """
-    x = sample_rows(model)
-    own, other = np.asarray(own_answers(model, x), np.float64), np.asarray(answers(x), np.float64)
+    members = members_of(trained)
+    x = sample_rows(members[0])
+    each = [own_answers(model, x) for model in members]
+    own, other = _columns(combine(each, trained.schema.task)), _columns(answers(x))
     if own.shape != other.shape:
         raise DataError(f"the file answers in shape {other.shape}, the model in {own.shape}; nothing was written")
-    found, bound = relative(model, own, other), max(BOUND, _TIMES * _rounding(model, x, own))
+    rounding = max(_rounding(model, x, outputs) for model, outputs in zip(members, each, strict=True))
+    found, bound = relative(members[0], own, other), max(BOUND, _TIMES * rounding)
     if not found <= bound:
         raise DataError(
             f"the answers of the file differ from those of the model by {found:.2e} of their spread, more than "
             f"{bound:.1g}, on {len(x)} rows drawn from the range of training; nothing was written"
         )
     return Checked(found, bound)
+
+
+def _columns(answers: Combined) -> Floats:
+    """Return outputs and spread beside each other, but for who disagrees: of equal classes rounding may choose one."""
+    spread = [values for name, values in answers.spread.items() if name != DISAGREEMENT]
+    return np.hstack([answers.outputs, *spread]).astype(np.float64)
 
 
 def _rounding(model: Model, x: NDArray[np.float64], own: Floats) -> float:
@@ -122,7 +133,9 @@ def relative(model: Model, own: Floats, other: Floats) -> float:
     """
     targets, middle = model.target_normalization, np.zeros(own.shape[1])
     if targets is not None:
-        spread, middle = 1 / targets.scale, targets.offset
+        n_times = own.shape[1] // len(targets.scale)  # the spread of answers has their units, and stands behind them
+        spread = np.tile(1 / targets.scale, n_times)
+        middle[: len(targets.scale)] = targets.offset
     elif model.network.output == "linear":
         spread = np.maximum(np.abs(own).max(axis=0), np.finfo(np.float64).tiny)
     else:

@@ -6,7 +6,9 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddp_mlp.checkpoint.ensemble import Ensemble
 from ddp_mlp.checkpoint.model import Model
+from ddp_mlp.core.ensembles.spread import Combined
 from ddp_mlp.core.network import build_network
 from ddp_mlp.durable import write_chosen
 from ddp_mlp.errors import UsageError
@@ -15,7 +17,7 @@ from ddp_mlp.interop.format import Format
 from ddp_mlp.interop.portable import Portable, portable
 
 #: The module of each format; a new one is a module and a line here.
-_MODULES = {"onnx": "onnx", "safetensors": "safetensors", "npz": "npz", "c": "c_header", "sklearn": "sklearn"}
+_MODULES = {"onnx": "onnx_together", "safetensors": "safetensors", "npz": "npz", "c": "c_header", "sklearn": "sklearn"}
 FORMATS = tuple(_MODULES)
 
 
@@ -61,8 +63,8 @@ def _load(name: str) -> Format:
     return found
 
 
-def export_model(trained: Model, path: Path, name: str | None = None, *, check: bool = False) -> Exported:
-    """Write a model in a format.
+def export_model(trained: Model | Ensemble, path: Path, name: str | None = None, *, check: bool = False) -> Exported:
+    """Write a model or an ensemble in a format.
 
     Parameters
     ----------
@@ -80,14 +82,32 @@ def export_model(trained: Model, path: Path, name: str | None = None, *, check: 
     OutputError, StorageError
         If it cannot be written; what was there stays.
     """
+    if isinstance(trained, Ensemble):
+        return _export_together(trained, path, format_of(path, name), check=check)
     _require_own_network(trained)
     chosen, model = format_of(path, name), portable(trained)
     if reason := chosen.objection(model):
         raise UsageError(f"{reason}; formats that hold this model: {', '.join(_fitting(model)) or 'none'}")
     content = chosen.image(model, path.stem)
-    found = compare(trained, lambda x: chosen.answers(content, model, x)) if check else None
+    found = compare(trained, lambda x: Combined(chosen.answers(content, model, x))) if check else None
     write_chosen(path, content)
     return Exported(chosen.name, chosen.remark(model), found)
+
+
+def _export_together(ensemble: Ensemble, path: Path, chosen: Format, *, check: bool) -> Exported:
+    together, models = chosen.together, [portable(model) for model in ensemble.members]
+    if together is None:
+        fitting = ", ".join(name for name in FORMATS if _load(name).together)
+        raise UsageError(
+            f"{chosen.name} holds one network, and {ensemble.path} is an ensemble of {len(models)}; take {fitting}, or "
+            f"export each member, such as {ensemble.path / ensemble.names[0]}"
+        )
+    if reason := together.objection(models):
+        raise UsageError(f"{reason}; export each member, such as {ensemble.path / ensemble.names[0]}")
+    content = together.image(models)
+    found = compare(ensemble, lambda x: together.answers(content, x)) if check else None
+    write_chosen(path, content)
+    return Exported(chosen.name, chosen.remark(models[0]), found)
 
 
 def _require_own_network(trained: Model) -> None:

@@ -14,7 +14,7 @@ from ddp_mlp import errors
 
 NAMES = {
     "MLPClassifier", "MLPRegressor",
-    "Config", "Model", "Report", "Result", "Training", "load_model", "train", "training", "__version__",
+    "Config", "Ensemble", "Model", "Report", "Result", "Training", "load_model", "train", "training", "__version__",
     "from_sklearn", "from_torch", "import_model",
     "DdpMlpError", "UsageError", "DataError", "MissingInputError", "OutputError", "StorageError", "StoppedError",
     "LaunchError", "CheckpointError", "NonFiniteError", "CollectiveTimeoutError",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.checkpoint.model import Model
+from ddp_mlp.core.ensembles.spread import Combined
 from ddp_mlp.errors import DataError, OutputError, UsageError
 from ddp_mlp.interop import forward
 from ddp_mlp.interop.check import BOUND, compare, own_answers, relative, sample_rows
@@ -146,7 +147,7 @@ def test_rounding_that_large_weights_magnify_is_no_error_but_a_wrong_weight_is(t
     changed = replace(trained, parameters=trained.parameters.copy())
     changed.parameters[3] *= 1.1
     with pytest.raises(DataError, match="differ from those of the model"):
-        compare(trained, lambda x: forward.answers(portable(changed), x))
+        compare(trained, lambda x: Combined(forward.answers(portable(changed), x)))
 
 
 def test_a_network_of_several_labels_has_no_format(tmp_path: Path) -> None:

@@ -207,6 +207,7 @@ def test_there_is_no_mean_over_other_or_fewer_models(folder: Path, tmp_path: Pat
     for command in (
         ["evaluate", path, "spirals.h5"],
         ["predict", path, "spirals.h5", "--out", tmp_path / "a.csv"],
+        ["export", path, "--out", tmp_path / "a.onnx"],
     ):
         done = ddp_mlp(*command, cwd=folder)
         assert (done.code, len(done.error_lines)) == (code, 1), done.err

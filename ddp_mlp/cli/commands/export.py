@@ -23,8 +23,8 @@ from ddp_mlp.cli.options import tell
 def export(model: Path, name: str | None, out: Path, check: bool, force: bool) -> None:
     """Write MODEL, with its preprocessing, for other programs.
 
-    MODEL is a run directory, a checkpoint or a model file. The file takes features as they are in the data, and answers
-    in units of the data.
+    MODEL is a run directory, a checkpoint, a model file, or, for ONNX, an ensemble. The file takes features as they are
+    in the data, and answers in units of the data.
 
     \b
     ddp-mlp export runs/a --out a.onnx --check       ONNX Runtime and all that reads ONNX
@@ -33,12 +33,12 @@ def export(model: Path, name: str | None, out: Path, check: bool, force: bool) -
     ddp-mlp export runs/a --out a.h                  C, C++ and Fortran, without any library
     ddp-mlp export runs/a --out a.npz                NumPy
     """  # noqa: D301 - a sign for click
-    from ddp_mlp.checkpoint.model import load_model
+    from ddp_mlp.checkpoint.ensemble import load_trained
     from ddp_mlp.durable import refuse_existing
     from ddp_mlp.interop.export import export_model
 
     refuse_existing(out, force=force)
-    done = export_model(load_model(model), out, name, check=check)
+    done = export_model(load_trained(model), out, name, check=check)
     tell(f"{out}: {model} as {done.format}")
     if (found := done.checked) is not None:
         said = f"{found.difference:.1e} of the spread of the answers (bound {found.bound:.1g})"

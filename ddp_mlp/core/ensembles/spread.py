@@ -53,6 +53,12 @@ def combine(outputs: Sequence[NDArray[np.floating]], task: str) -> Combined:
     return Combined(mean, {ENTROPY: entropy(mean), DISAGREEMENT: _disagreement(outputs, mean)})
 
 
+def joined(pieces: Sequence[Combined]) -> Combined:
+    """Return the answers of some rows after the other as those of all; of one piece at least."""
+    spread = {name: np.concatenate([each.spread[name] for each in pieces]) for name in pieces[0].spread}
+    return Combined(np.concatenate([each.outputs for each in pieces]), spread)
+
+
 def _mean(outputs: Sequence[NDArray[np.floating]]) -> Numbers:
     total = np.zeros(outputs[0].shape)
     for each in outputs:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ddp_mlp import __version__
 from ddp_mlp.core.layout import Floats
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
-from ddp_mlp.interop.format import Format, library
+from ddp_mlp.interop.format import library
 from ddp_mlp.interop.formats.onnx_columns import cells_of, encode_cells, feeds_of
 from ddp_mlp.interop.formats.onnx_graph import Graph
 from ddp_mlp.interop.formats.onnx_units import ACTIVATIONS, OUTPUTS
@@ -29,23 +30,32 @@ _MOST_BYTES = 2**31 - 2**24
 
 def image(model: Portable, stem: str) -> bytes:
     """Return the bytes of an ONNX file."""
+    graph, inputs, features, stranger = begin(model.schema)
+    outputs = _answers(graph, model, network(graph, model, features, stranger), library("onnx", "export"))
+    return finished(graph, inputs, outputs, model.about())
+
+
+def begin(schema: Schema) -> tuple[Graph, list[Any], str, str]:
+    """Return a graph with its inputs: these, the features, and what is NaN in rows that nothing may fill."""
     onnx = library("onnx", "export")
-    cells = cells_of(model.schema)
+    cells = cells_of(schema)
     graph = Graph({cell.name for cell in cells} or {"features"})
     info, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
-    if cells:
-        inputs = [info(cell.name, kinds.STRING if cell.is_text else kinds.DOUBLE, ["rows", 1]) for cell in cells]
-        features, stranger = encode_cells(graph, cells, model.schema)
-    else:
-        inputs, features, stranger = [info("features", kinds.DOUBLE, ["rows", model.schema.n_features])], "features", ""
-    found = _network(graph, model, _normalized(graph, model, features, stranger))
-    outputs = _answers(graph, model, found, onnx)
+    if not cells:
+        return graph, [info("features", kinds.DOUBLE, ["rows", schema.n_features])], "features", ""
+    inputs = [info(cell.name, kinds.STRING if cell.is_text else kinds.DOUBLE, ["rows", 1]) for cell in cells]
+    return graph, inputs, *encode_cells(graph, cells, schema)
+
+
+def finished(graph: Graph, inputs: list[Any], outputs: list[Any], about: Mapping[str, str]) -> bytes:
+    """Return the bytes of the file of a graph; `about` are its metadata."""
+    onnx = library("onnx", "export")
     made = onnx.helper.make_model(
         onnx.helper.make_graph(graph.nodes, "ddp_mlp", inputs, outputs, graph.constants),
         opset_imports=[onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
         ir_version=IR_VERSION, producer_name="ddp-mlp", producer_version=__version__,
     )  # fmt: skip
-    onnx.helper.set_model_props(made, model.about())
+    onnx.helper.set_model_props(made, dict(about))
     onnx.checker.check_model(made, full_check=True)
     return bytes(made.SerializeToString(deterministic=True))
 
@@ -63,8 +73,9 @@ def _normalized(graph: Graph, model: Portable, features: str, stranger: str) -> 
     return graph.cast(features, model.dtype)
 
 
-def _network(graph: Graph, model: Portable, features: str) -> str:
-    """Add the layers and the output unit."""
+def network(graph: Graph, model: Portable, features: str, stranger: str) -> str:
+    """Add a network, from features as in the data to its output unit."""
+    features = _normalized(graph, model, features, stranger)
     # Runtimes may take the larger of NaN and 0 to be 0: a missing value shall never become a number.
     zero = graph.constant(0, model.dtype)
     axes = graph.constant([1], np.int64)
@@ -92,9 +103,7 @@ def _answers(graph: Graph, model: Portable, found: str, onnx: Any) -> list[Any]:
     classes = class_values(model.schema)
     if classes is None:
         if model.targets is not None:
-            kind = onnx.TensorProto.DOUBLE
-            found = graph.add("Div", graph.cast(found, np.float64), graph.constant(model.targets.scale, name="scale"))
-            found = graph.add("Add", found, graph.constant(model.targets.offset, name="offset"))
+            kind, found = onnx.TensorProto.DOUBLE, in_units(graph, model, found)
         found = graph.add("Identity", found, out=graph.free("prediction"))
         return [info(found, kind, ["rows", n_outputs])]
     if model.schema.task == "binary":
@@ -102,7 +111,7 @@ def _answers(graph: Graph, model: Portable, found: str, onnx: Any) -> list[Any]:
         index = graph.add("Squeeze", graph.cast(above, np.int64), graph.constant([1], np.int64))
     else:
         index = graph.add("ArgMax", found, axis=1, keepdims=0)
-    label = _label(graph, found, index, classes)
+    label = label_of(graph, found, index, classes)
     name = graph.free("probabilities" if model.has_probabilities else "scores")
     if model.schema.task == "binary" and model.has_probabilities:
         other = graph.add("Sub", graph.constant(1, model.dtype), found)
@@ -114,7 +123,16 @@ def _answers(graph: Graph, model: Portable, found: str, onnx: Any) -> list[Any]:
     return [info(label, label_kind, ["rows"]), info(name, kind, ["rows", n_outputs])]
 
 
-def _label(graph: Graph, found: str, index: str, classes: NDArray[Any]) -> str:
+def in_units(graph: Graph, model: Portable, found: str) -> str:
+    """Add the way of quantities to the units of the data, in float64."""
+    found = graph.cast(found, np.float64)
+    if model.targets is None:
+        return found
+    found = graph.add("Div", found, graph.constant(model.targets.scale, name="scale"))
+    return graph.add("Add", found, graph.constant(model.targets.offset, name="offset"))
+
+
+def label_of(graph: Graph, found: str, index: str, classes: NDArray[Any]) -> str:
     """Add the class of each row: an empty text, or the least whole number, where there is no answer."""
     first = graph.add("Slice", found, *(graph.constant([i], np.int64) for i in (0, 1, 1)))
     is_lost = graph.add("IsNaN", graph.add("Squeeze", first, graph.constant([1], np.int64)))
@@ -131,7 +149,7 @@ def run(content: bytes, x: NDArray[np.float64], *, reference: bool = False) -> l
     """
     onnx = library("onnx", "export")
     made = onnx.load_model_from_string(content)
-    schema = schema_of(_about(made)["schema"])
+    schema = schema_of(about_of(made)["schema"])
     cells = cells_of(schema)
     feeds = feeds_of(cells, x, schema.feature_names or ()) if cells else {"features": x}
     if not reference:
@@ -145,7 +163,8 @@ def run(content: bytes, x: NDArray[np.float64], *, reference: bool = False) -> l
     return list(library("onnx.reference", "export").ReferenceEvaluator(made).run(None, feeds))
 
 
-def _about(made: Any) -> dict[str, str]:
+def about_of(made: Any) -> dict[str, str]:
+    """Return the metadata of a file."""
     return {each.key: each.value for each in made.metadata_props}
 
 
@@ -155,15 +174,14 @@ def network_outputs(about: Mapping[str, str], results: Sequence[NDArray[Any]]) -
     return np.asarray(results[-1])[:, 1:] if has_both else np.asarray(results[-1])
 
 
-def _answers_of_file(content: bytes, model: Portable, x: NDArray[np.float64]) -> Floats:
+def answers_of_file(content: bytes, model: Portable, x: NDArray[np.float64]) -> Floats:
+    """Return the outputs of the network as a reader of the file computes them, shape (n, n_outputs)."""
     made = library("onnx", "export").load_model_from_string(content)
-    return network_outputs(_about(made), run(content, x))
+    return network_outputs(about_of(made), run(content, x))
 
 
-def _objection(model: Portable) -> str:
-    if model.n_parameters * model.dtype.itemsize > _MOST_BYTES:
-        return f"{model.n_parameters:,} weights are more than a file of ONNX holds"
+def objection(*models: Portable) -> str:
+    """Return why networks are no file of ONNX; empty if they are."""
+    if sum(model.n_parameters * model.dtype.itemsize for model in models) > _MOST_BYTES:
+        return f"{sum(model.n_parameters for model in models):,} weights are more than a file of ONNX holds"
     return ""
-
-
-FORMAT = Format("onnx", ".onnx", image, _answers_of_file, _objection)

@@ -55,15 +55,23 @@ class Answering:
         ----------
         x : array of shape (n, F)
         """
+        return self.answer(x) if self.is_usual(x) else None
+
+    def is_usual(self, x: Any) -> bool:
+        """Tell whether rows are a few of plain numbers of which only known notes are to be said; say these."""
         if self._bounds is None or type(x) is not np.ndarray or x.dtype not in self._notes or x.ndim != 2:
-            return None
+            return False
         low, high = self._bounds
         if not 0 < len(x) < FEW_ROWS or x.shape[1] != len(low) or not ((x >= low) & (x <= high)).all():
-            return None
+            return False
         for note in self._notes[x.dtype]:
             self._tell(note)
-        outputs = np.empty((len(x), self._n_outputs), self._predictor.dtype)
-        self._answer(x, outputs)
+        return True
+
+    def answer(self, features: NDArray[Any]) -> NDArray[np.floating]:
+        """Return the outputs for at most `ROWS_AT_ONCE` rows that fit the model, shape (n, n_outputs)."""
+        outputs = np.empty((len(features), self._n_outputs), self._predictor.dtype)
+        self._answer(features, outputs)
         return self._in_units(outputs)
 
     def many(self, data: HeldData, threads: int) -> NDArray[np.floating]:
@@ -74,9 +82,7 @@ class Answering:
         DataError
             If the rows do not fit the model, or are not usable.
         """
-        model = self._model
-        split, notes = bound_rows(model, data, "unused")
-        self._say(notes)
+        split = self.bind(data)
         outputs = np.empty((split.n_samples, self._n_outputs), self._predictor.dtype)
         starts = range(0, split.n_samples, ROWS_AT_ONCE)
         if threads == 1 or len(starts) == 1:
@@ -85,8 +91,18 @@ class Answering:
         else:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(lambda start: self._answer_part(split, start, outputs), starts))
-        self._say(remarks(model.schema, model.normalization, split))
+        self.remark(split)
         return self._in_units(outputs)
+
+    def bind(self, data: HeldData) -> Split:
+        """Return the rows of a data set of one split as those of the model; raises as `many`."""
+        split, notes = bound_rows(self._model, data, "unused")
+        self._say(notes)
+        return split
+
+    def remark(self, split: Split) -> None:
+        """Say how rows are unlike those of training."""
+        self._say(remarks(self._model.schema, self._model.normalization, split))
 
     def knows(self, x: Any) -> None:
         """Remember all that is said of arrays of this kind, after rows of it have been answered."""
