@@ -77,14 +77,12 @@ class RunDirectory:
         Raises
         ------
         UsageError
-            If its name would be more than text in a terminal or a log, or it is an ensemble.
+            If its name would be more than text in a terminal or a log.
         OutputError
             If it cannot be made.
         """
         if not str(self.path).isprintable():
             raise UsageError(f"--out {str(self.path)!r}: use a name without line breaks and control characters")
-        if is_ensemble(self.path):
-            raise UsageError(f"{self.path} is an ensemble, so no run can be there; choose another --out")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -98,7 +96,11 @@ class RunDirectory:
         OutputError
             If something other than a plain file of this user has the name of one that a run
             writes; or another user's directory is in the place of the checkpoints.
+        UsageError
+            If it is the directory of an ensemble.
         """
+        if is_ensemble(self.path):
+            raise UsageError(f"{self.path} is an ensemble, so no run can be there; choose another --out")
         self._make_checkpoints()
         self._remove_leftovers()
         checkpoints = [path for path in self.checkpoints.iterdir() if is_checkpoint_name(path.name)]
