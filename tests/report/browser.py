@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,16 +84,47 @@ class Tab:
         while not self._is_loaded:
             self._note(self._next())
 
+    def visit(self, url: str, *, width: int = 1400, height: int = 900, scheme: str = "light") -> None:
+        """Load a page of a server from its beginning, at a width, in light or dark, and wait until it is ready."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Page.navigate", url="about:blank")
+        self.until("location.href === 'about:blank' && document.readyState === 'complete'")
+        self.call("Page.navigate", url=url)
+        self.until("location.href !== 'about:blank' && document.documentElement?.dataset.ready === 'yes'")
+
+    def until(self, expression: str, seconds: float = 20.0) -> Any:
+        """Return the value of an expression as soon as it is true."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(expression)):
+            assert time.monotonic() < end, f"not true within {seconds} s: {expression}\n{self.messages}"
+            time.sleep(0.02)
+        return found
+
+    def give_file(self, selector: str, path: Path) -> None:
+        """Choose a file in a field."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        found = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=found, files=[str(path)])
+
+    def write(self, text: str) -> None:
+        """Type a text into the element that has the focus."""
+        self.call("Input.insertText", text=text)
+
     def value(self, expression: str) -> Any:
         """Return the value of a JavaScript expression in the page."""
         found = self.call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def press(self, key: str) -> None:
-        """Press a key on the element that has the focus."""
+    def press(self, key: str, modifiers: int = 0) -> None:
+        """Press a key on the element that has the focus; of modifiers, 2 is Control and 8 is Shift."""
+        text = {"Enter": "\r", " ": " "}.get(key, key if len(key) == 1 else "")
+        code = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}.get(key, 0)
+        more = {"windowsVirtualKeyCode": code} if code else {}
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+            said = {"text": text} if text and kind == "keyDown" and not modifiers & 2 else {}
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, modifiers=modifiers, **more, **said)
 
     def picture(self, path: Path) -> None:
         """Write the whole page as a PNG."""
@@ -101,14 +133,14 @@ class Tab:
 
 
 @contextmanager
-def chromium() -> Iterator[Tab]:
+def chromium(deadline_s: float = _DEADLINE_S) -> Iterator[Tab]:
     """Start a browser with an empty profile, give a tab of it, and end it."""
     to_read, to_write = os.pipe()
     from_read, from_write = os.pipe()
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-browser-", ignore_cleanup_errors=True) as profile:
         command = f'exec chromium {_FLAGS} --user-data-dir="$0" about:blank 3<&{to_read} 4>&{from_write}'
         process = subprocess.Popen(
-            ["timeout", "-k", "5", str(_DEADLINE_S), "bash", "-c", command, profile],
+            ["timeout", "-k", "5", str(deadline_s), "bash", "-c", command, profile],
             pass_fds=(to_read, from_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(to_read), os.close(from_write)

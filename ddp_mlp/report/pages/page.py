@@ -48,7 +48,7 @@ def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = No
     is_one = len(records) == 1
     title = records[0].name if is_one else name or f"{len(records)} runs"
     body = _one_run(records[0], answers) if is_one else _several_runs(records, answers)
-    style = "\n".join(map(_asset, ("uPlot.min.css", "report.css")))
+    style = "\n".join(map(_asset, ("uPlot.min.css", "tokens.css", "report.css")))
     scripts = _asset("uPlot.iife.min.js"), _asset("report.js")
     return Template(_asset("report.html")).substitute(
         title=escaped(f"{title} · ddp-mlp"),

@@ -1,0 +1,120 @@
+// Parts of a run that are asked for when they are looked at: ranks, configuration, data, model.
+
+import { get } from "./api.js";
+import { empty, h, link, skeleton, table } from "./dom.js";
+import { column, isNumber, isOver, shown } from "./logic.js";
+import { predictForm } from "./predict.js";
+
+const KINDS = [["compute_s", "compute"], ["communicate_s", "communicate"], ["data_s", "data"], ["wait_s", "wait"], ["other_s", "other"]];
+const MOST_RANKS = 32;
+
+// Shows what `load` gives, by `draw`; says why where it gives nothing.
+const loaded = (load, draw) => {
+  const element = h("div", {}, skeleton());
+  let isClosed = false, found = null;
+  const redraw = () => { if (found && !isClosed) element.replaceChildren(...[draw(found)].flat()); };
+  const show = async () => {
+    try {
+      found = await load();
+      redraw();
+    } catch (error) { if (!isClosed) element.replaceChildren(empty("Nothing to show", error.detail || error.message)); }
+  };
+  return { element, mount: show, show, redraw, close: () => { isClosed = true; } };
+};
+
+export const ranksPart = ({ id, job, metrics }) => {
+  const part = loaded(() => get(`jobs/${id}/ranks`), (found) => drawRanks(found, metrics()));
+  const clock = setInterval(() => { if (job()?.state === "running") part.show(); }, 5000);
+  let hasRows = false;
+  const update = () => { if (!hasRows && metrics().rows.length) { hasRows = true; part.redraw(); } };
+  return { ...part, update, close: () => { clearInterval(clock); part.close(); } };
+};
+
+const drawRanks = (found, metrics) => {
+  const ranks = found.ranks || [], split = speedSplit(metrics);
+  const facts = Object.entries(found.facts || {}).map(([name, value]) => [h("dt", {}, name), h("dd", {}, shown(value))]);
+  const parts = [found.text ? h("p", { class: "lead" }, found.text) : null, facts.length ? h("dl", { class: "facts" }, facts) : null, split];
+  if (ranks.length) {
+    const longest = ranks.map((one, rank) => [rank, one]).sort(([, a], [, b]) => b.compute_s - a.compute_s).slice(0, MOST_RANKS).sort(([a], [b]) => a - b);
+    parts.push(bars("Seconds of each rank, by what it did", longest.map(([rank, one]) => [`rank ${rank}`, KINDS.map(([key]) => one[key] || 0)]), KINDS.map(([, name]) => name)),
+      h("details", {}, h("summary", {}, "All ranks in numbers"), table(["rank", ...KINDS.map(([, name]) => `${name}, s`)], ranks.map((one, rank) => [rank, ...KINDS.map(([key]) => shown(one[key]))]), { caption: "Seconds of each rank", numeric: (i) => i > 0 })));
+  } else if (!found.text) parts.push(empty("No ranks to compare", "A run on one rank has nobody to wait for; with more, their seconds stand here from the first checkpoint on."));
+  return parts.filter(Boolean);
+};
+
+// Where the seconds of the last epoch went.
+const speedSplit = (metrics) => {
+  const last = (name) => column(metrics, name)?.at(-1), wall = last("wall_s");
+  const known = [["compute", last("compute_s")], ["communicate", last("communicate_s")], ["data", last("data_s")]].filter(([, value]) => isNumber(value));
+  if (!isNumber(wall) || !known.length) return null;
+  const rest = Math.max(0, wall - known.reduce((sum, [, value]) => sum + value, 0));
+  return bars(`The last epoch took ${shown(wall)} s`, [["epoch", [...known.map(([, value]) => value), rest]]], [...known.map(([name]) => name), "other"]);
+};
+
+const COLOUR = Object.fromEntries(KINDS.map(([, name], i) => [name, `s${i}`]));
+
+const bars = (title, lines, names) => {
+  const sum = (values) => values.reduce((all, value) => all + value, 0), longest = Math.max(...lines.map(([, values]) => sum(values))) || 1;
+  const part = (value, i, name) => {
+    const one = h("i", { class: COLOUR[names[i]], title: `${name}: ${names[i]} ${shown(value)} s` });
+    one.style.width = `${100 * value / longest}%`;
+    return one;
+  };
+  const said = lines.slice(0, 8).map(([name, values]) => `${name}: ${values.map((value, i) => `${names[i]} ${shown(value)} s`).join(", ")}`).join("; ");
+  return h("figure", { class: "bars" }, h("figcaption", {}, h("span", {}, title)), h("div", { class: "stacks", role: "img", "aria-label": `${title}. ${said}` },
+    lines.map(([name, values]) => [h("span", {}, name), h("div", { class: "stack" }, values.map((value, i) => part(value, i, name)))])),
+    h("ul", { class: "legend" }, names.map((name) => h("li", {}, h("span", { class: `swatch ${COLOUR[name]}`, "aria-hidden": "true" }, "■"), name))));
+};
+
+export const configurationPart = ({ detail }) => {
+  const element = h("div", {}, skeleton());
+  const update = () => {
+    const found = detail();
+    if (!found || element.dataset.done) return;
+    element.dataset.done = found.resolved ? "yes" : "";
+    const changes = Object.entries(found.overrides || {});
+    element.replaceChildren(...[
+      found.understood ? h("p", { class: "lead" }, found.understood) : null,
+      found.command ? h("section", {}, h("h2", {}, "Command"), h("code", { class: "block" }, found.command)) : null,
+      changes.length ? h("section", {}, h("h2", {}, "Changes"), table(["key", "value"], changes.map(([key, value]) => [key, JSON.stringify(value)]), { caption: "Keys that were set beside the text" })) : null,
+      h("section", {}, h("h2", {}, "As submitted"), h("pre", { tabindex: "0" }, found.config || "")),
+      found.resolved ? h("details", {}, h("summary", {}, "As resolved: every key and its value"), h("pre", { tabindex: "0" }, found.resolved)) : null,
+    ].filter(Boolean));
+  };
+  return { element, mount: update, update };
+};
+
+export const dataPart = ({ id }) => loaded(() => get(`jobs/${id}/health`), (found) => {
+  const features = found.features || [], drifts = [...new Set(features.flatMap((one) => Object.keys(one.drift || {})))];
+  const percent = (value) => isNumber(value) ? `${+(100 * value).toPrecision(3)} %` : "–";
+  const columns = ["feature", "lowest", "highest", "mean", "spread", "missing", ...drifts.map((name) => `drift to ${name}`), "remarks"];
+  const rows = features.map((one) => [one.name, ...[one.low, one.high, one.mean, one.spread].map(shown), percent(one.missing), ...drifts.map((name) => shown(one.drift?.[name])), (one.remarks || []).join(", ")]);
+  const others = (found.tables || []).map((one) => table(one.columns, one.rows.map((row) => row.map(shown)), { caption: one.caption, numeric: (i) => i > 0 }));
+  return [found.summary ? h("p", { class: "lead" }, found.summary) : null,
+    features.length ? table(columns, rows, { caption: "Features, as they are in the rows that train; drift is 0 for none to 1 for all", numeric: (i) => i > 0 && i < columns.length - 1 }) : null, ...others].filter(Boolean);
+});
+
+const EXPORTS = [["onnx", "ONNX", "runs everywhere, normalisation inside"], ["safetensors", "safetensors", "for PyTorch, without pickle"], ["npz", "NPZ", "arrays of NumPy"],
+  ["c", "C", "one file, no library"], ["sklearn", "scikit-learn", "an estimator, as skops"]];
+const FILES = [["model.h5", "the model"], ["config.toml", "the configuration as resolved"], ["metrics.csv", "every epoch"], ["log.txt", "the log"]];
+
+export const modelPart = ({ id, job }) => {
+  const element = h("div", {}, skeleton());
+  const update = () => {
+    const now = job();
+    if (!now || element.dataset.state === now.state) return;
+    element.dataset.state = now.state;
+    const item = (href, name, text) => h("li", {}, link(name, href, { class: "button", download: "" }), h("span", { class: "hint" }, text));
+    if (!now.best && now.state !== "finished") {
+      element.replaceChildren(empty("No model yet", isOver(now) ? "The run ended before its first epoch did." : "The model of the best epoch is here as soon as one has ended."));
+      delete element.dataset.state;
+      return;
+    }
+    element.replaceChildren(...[
+      h("section", {}, h("h2", {}, "Answer a table"), predictForm(id)),
+      h("section", {}, h("h2", {}, "Take the model along"), h("p", { class: "hint" }, "Each gives the answers of the run, of raw features."), h("ul", { class: "downloads" }, EXPORTS.map(([format, name, text]) => item(`api/v1/jobs/${id}/export?format=${format}`, name, text)))),
+      h("section", {}, h("h2", {}, "Files of the run"), h("ul", { class: "downloads" }, FILES.map(([name, text]) => item(`api/v1/jobs/${id}/files/${name}`, name, text)))),
+    ]);
+  };
+  return { element, mount: update, update };
+};
