@@ -93,13 +93,12 @@ class Tab:
         self.call("Page.navigate", url=url)
         self.until("location.href !== 'about:blank' && document.documentElement?.dataset.ready === 'yes'")
 
-    def until(self, expression: str, seconds: float = 20.0) -> Any:
-        """Return the value of an expression as soon as it is true."""
+    def until(self, expression: str, seconds: float = 20.0) -> None:
+        """Wait until an expression is true, or is an element."""
         end = time.monotonic() + seconds
-        while not (found := self.value(expression)):
+        while not self.value(f"Boolean({expression})"):
             assert time.monotonic() < end, f"not true within {seconds} s: {expression}\n{self.messages}"
             time.sleep(0.02)
-        return found
 
     def give_file(self, selector: str, path: Path) -> None:
         """Choose a file in a field."""

@@ -147,11 +147,11 @@ def test_axe_finds_no_serious_fault(tab, pages):
             tab.show(pages[name], scheme=scheme, width=width)
             tab.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
             tab.value(f"{script}; 0")
-            faults[name, scheme] = tab.value(_AXE)
+            faults[name, scheme] = tab.value(AXE)
     assert {place: found for place, found in faults.items() if found} == {}
 
 
-_AXE = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
+AXE = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
   .filter((one) => ["serious", "critical"].includes(one.impact))
   .map((one) => one.id + ": " + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")))"""
 

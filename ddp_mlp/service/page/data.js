@@ -26,7 +26,7 @@ const tableOf = (files) => h("div", { class: "wide", tabindex: "0", role: "regio
   h("caption", {}, `${count(files.length, "file")} that can be trained on`),
   h("thead", {}, h("tr", {}, ["File", "Size", "Changed", ""].map((name, i) => h(name ? "th" : "td", { scope: name ? "col" : null, class: i === 1 ? "number" : null }, name)))),
   h("tbody", {}, files.map((file) => h("tr", {}, h("th", { scope: "row" }, file.path), h("td", { class: "number" }, bytes(file.bytes)), h("td", {}, h("time", { datetime: file.modified_utc }, ago(file.modified_utc))),
-    h("td", {}, link("Train on it", `#/new?data=${encodeURIComponent(file.path)}`, { class: "button small writes", "aria-label": `Train on ${file.path}` })))))));
+    h("td", {}, link("Train on it", `#/new?data=${encodeURIComponent(file.path)}`, { class: "button small writes", "aria-label": `Train on it: ${file.path}` })))))));
 
 const OPTIONS = [
   ["target", "Target", "column to predict; several with commas", true], ["drop", "Leave out", "columns that are not to be learned from", true],

@@ -34,12 +34,11 @@ export const bytes = (count) => {
 
 export const duration = (seconds) => {
   if (!isNumber(seconds)) return "–";
-  const s = Math.max(0, seconds);
-  if (s < 10) return `${+s.toFixed(1)} s`;
-  if (s < 60) return `${Math.round(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} min${s < 600 && Math.round(s % 60) ? ` ${Math.round(s % 60) % 60} s` : ""}`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+  const tenths = Math.round(10 * Math.max(0, seconds)) / 10, s = Math.round(tenths), [min, h, d] = [60, 3600, 86400].map((unit) => Math.floor(s / unit));
+  if (tenths < 10) return `${tenths} s`;
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${min} min${s < 600 && s % 60 ? ` ${s % 60} s` : ""}`;
+  return s < 86400 ? `${h} h ${min % 60} min` : `${d} d ${h % 24} h`;
 };
 
 export const ago = (utc, now = Date.now()) => {
@@ -95,7 +94,7 @@ const DOWN = new Set(["created", "speed", "progress"]);  // the largest first, u
 
 // `sort` is a key, with "-" before it for the other direction. Runs without a value come last, either way.
 export const sorted = (jobs, sort = "created") => {
-  const other = sort.startsWith("-"), name = other ? sort.slice(1) : sort, key = KEYS[name] || KEYS.created;
+  const other = sort.startsWith("-"), asked = sort.replace(/^-/, ""), name = Object.hasOwn(KEYS, asked) ? asked : "created", key = KEYS[name];
   const sign = (DOWN.has(name) ? -1 : 1) * (other ? -1 : 1);
   return [...jobs].map((job) => [key(job), job]).sort(([a, p], [b, q]) => {
     const none = [a === null || Number.isNaN(a), b === null || Number.isNaN(b)];

@@ -85,7 +85,7 @@ export const newView = (from, query) => {
   };
 
   const load = async () => {
-    const [schema, data, job] = await Promise.all([get("config-schema"), get("data"), from ? get(`jobs/${from}`) : null]);
+    const [schema, data, job] = await Promise.all([get("config-schema"), get("data").catch(() => []), from ? get(`jobs/${from}`) : null]);
     if (isClosed) return;
     if (job) {
       Object.assign(draft, { text: job.config, changes: { ...job.overrides }, isMade: false });

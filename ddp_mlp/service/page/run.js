@@ -101,11 +101,14 @@ const headOf = (id, jobOf) => {
     clone: link("Clone", `#/new/${id}`, { class: "button writes" }), report: link("Report", `api/v1/jobs/${id}/report`, { class: "button", target: "_blank", rel: "noopener" }),
     remove: button("Remove", async () => { if (await removeJobs([jobOf()])) location.hash = "#/runs"; }, { class: "plain writes" }),
   };
-  const values = ["best", "train", "valid", "speed", "time", "workers"].map((key) => [key, h("dt", {}), h("dd", {}), h("small", {})]);
-  const tiles = Object.fromEntries(values.map(([key, dt, dd, small]) => [key, (name, value, more = "") => { setText(dt, name); setText(dd, value); setText(small, more); }]));
+  const values = ["best", "train", "valid", "speed", "time", "workers"].map((key) => {
+    const value = h("span", {}), small = h("small", {});
+    return [key, h("dt", {}), h("dd", {}, value, small), value, small];
+  });
+  const tiles = Object.fromEntries(values.map(([key, dt, , value, small]) => [key, (name, text, more = "") => { setText(dt, name); setText(value, text); setText(small, more); }]));
   const element = h("header", { class: "runhead" },
     h("div", { class: "head" }, h("div", { class: "title" }, title, h("span", { class: "id" }, `#${id}`), state), h("div", { class: "actions" }, Object.values(actions))),
-    bad, h("div", { class: "going" }, bar, percent, line), h("dl", { class: "tiles" }, values.map(([key, dt, dd, small]) => h("div", { "data-tile": key }, dt, dd, small))));
+    bad, h("div", { class: "going" }, bar, percent, line), h("dl", { class: "tiles" }, values.map(([key, dt, dd]) => h("div", { "data-tile": key }, dt, dd))));
   const update = (job) => {
     const focused = document.activeElement, { latest = {}, progress } = job, p = progress || {};
     setText(title, job.name);

@@ -36,7 +36,7 @@ const setConnection = (state) => {
 };
 
 const page = async (limit, offset, query = "") => {
-  const found = await get(`jobs?sort=-created&limit=${limit}&offset=${offset}${query}`);
+  const found = await get(`jobs?sort=-id&limit=${limit}&offset=${offset}${query}`);
   found.jobs.forEach((job) => store.jobs.set(job.id, job));
   return found;
 };

@@ -64,7 +64,7 @@ def routes() -> list[Route | Mount]:
         Route("/api/v1/compare", comparison.compare),
         Route("/api/v1/data", tables.list_data, methods=["GET"]),
         Route("/api/v1/data", tables.import_table, methods=["POST"]),
-        Mount("/static", StaticFiles(directory=PAGE, check_dir=False)),
+        Mount("/static", StaticFiles(directory=PAGE, packages=[("ddp_mlp.report", "assets")])),  # one uPlot for both
     ]
 
 
