@@ -20,11 +20,14 @@ epochs = 30
 UNDERSTOOD = "1617 rows train, 180 validate; 64 features divided by 16; multiclass of 10 classes; nothing missing"
 _RANK = {"compute_s": 3.0, "communicate_s": 0.5, "data_s": 0.1, "wait_s": 0.2, "other_s": 0.3}
 RANKS = {
-    "text": "No rank kept the others waiting: they computed for 2.8 to 3 s.",
-    "ranks": [_RANK, {**_RANK, "compute_s": 2.8, "wait_s": 0.4}],
+    "sentence": "No rank kept the others waiting: they computed for 2.8 to 3 s.",
+    "seconds": [_RANK, {**_RANK, "compute_s": 2.8, "wait_s": 0.4}],
+    "ranks": 2,
+    "threads": 1,
 }
 HEALTH = {
-    "summary": "1617 train, 180 valid rows: 8 features, 1 constant, 1 with missing values.",
+    "reason": "",
+    "importance": [{"name": f"pixel {i}", "rise": 0.8 / (i + 1)} for i in range(8)],
     "features": [
         {"name": f"pixel {i}", "low": 0, "high": 16, "mean": 4.9, "spread": 6.02, "missing": 0.02 * (i == 3),
          "drift": {"valid": 0.03 * i}, "remarks": ["constant"] if i == 0 else []}

@@ -30,8 +30,8 @@ const tableOf = (files) => h("div", { class: "wide", tabindex: "0", role: "regio
 
 const OPTIONS = [
   ["target", "Target", "column to predict; several with commas", true], ["drop", "Leave out", "columns that are not to be learned from", true],
-  ["id", "Row name", "a column that names a row and teaches nothing"], ["weights", "Weights", "a column of sample weights"],
-  ["split-by", "Split by", "a column that says train, valid or test"], ["test-fraction", "Test part", "0.2 keeps a fifth of the rows for a test"],
+  ["id", "Row name", "a column that names a row and teaches nothing", true], ["weights", "Weights", "a column of sample weights"],
+  ["split_by", "Split by", "a column that says train, valid or test"], ["test_fraction", "Test part", "0.2 keeps a fifth of the rows for a test"],
 ];
 
 const uploadForm = (onmade) => {
@@ -43,7 +43,7 @@ const uploadForm = (onmade) => {
   const send = async () => {
     problem.hidden = true;
     if (!file) { fail("Choose a table first."); return; }
-    const options = Object.fromEntries(inputs.filter(({ input }) => input.value.trim()).map(({ key, input, isList }) => [key, isList ? input.value.split(",").map((one) => one.trim()).filter(Boolean) : key === "test-fraction" ? Number(input.value) : input.value.trim()]));
+    const options = Object.fromEntries(inputs.filter(({ input }) => input.value.trim()).map(({ key, input, isList }) => [key, isList ? input.value.split(",").map((one) => one.trim()).filter(Boolean) : key === "test_fraction" ? Number(input.value) : input.value.trim()]));
     if (missing.value) options.missing = missing.value;
     const form = new FormData();
     form.append("file", file);
@@ -52,8 +52,8 @@ const uploadForm = (onmade) => {
     go.textContent = "Importing…";
     try {
       const made = await (await ask("data", { method: "POST", form })).json();
-      const summary = typeof made.summary === "string" ? made.summary : Object.entries(made.summary || {}).map(([key, value]) => `${key}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join("\n");
-      result.replaceChildren(h("h3", {}, made.path), h("pre", { tabindex: "0" }, summary), link("Train on it", `#/new?data=${encodeURIComponent(made.path)}`, { class: "button primary" }));
+      result.replaceChildren(h("h3", {}, made.path), h("pre", { tabindex: "0" }, [made.summary, ...(made.notes || [])].join("\n")),
+        link("Train on it", `#/new?data=${encodeURIComponent(made.path)}`, { class: "button primary" }));
       toast(`${made.path} is imported`);
       onmade();
     } catch (error) { fail(error.detail || error.message); } finally { go.disabled = false; go.textContent = "Import"; }

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { empty, h, link, skeleton, table } from "./dom.js";
-import { column, isNumber, isOver, shown } from "./logic.js";
+import { column, count, isNumber, isOver, shown } from "./logic.js";
 import { predictForm } from "./predict.js";
 
 const KINDS = [["compute_s", "compute"], ["communicate_s", "communicate"], ["data_s", "data"], ["wait_s", "wait"], ["other_s", "other"]];
@@ -31,14 +31,16 @@ export const ranksPart = ({ id, job, metrics }) => {
 };
 
 const drawRanks = (found, metrics) => {
-  const ranks = found.ranks || [], split = speedSplit(metrics);
-  const facts = Object.entries(found.facts || {}).map(([name, value]) => [h("dt", {}, name), h("dd", {}, shown(value))]);
-  const parts = [found.text ? h("p", { class: "lead" }, found.text) : null, facts.length ? h("dl", { class: "facts" }, facts) : null, split];
-  if (ranks.length) {
-    const longest = ranks.map((one, rank) => [rank, one]).sort(([, a], [, b]) => b.compute_s - a.compute_s).slice(0, MOST_RANKS).sort(([a], [b]) => a - b);
-    parts.push(bars("Seconds of each rank, by what it did", longest.map(([rank, one]) => [`rank ${rank}`, KINDS.map(([key]) => one[key] || 0)]), KINDS.map(([, name]) => name)),
-      h("details", {}, h("summary", {}, "All ranks in numbers"), table(["rank", ...KINDS.map(([, name]) => `${name}, s`)], ranks.map((one, rank) => [rank, ...KINDS.map(([key]) => shown(one[key]))]), { caption: "Seconds of each rank", numeric: (i) => i > 0 })));
-  } else if (!found.text) parts.push(empty("No ranks to compare", "A run on one rank has nobody to wait for; with more, their seconds stand here from the first checkpoint on."));
+  const times = found.seconds || [], split = speedSplit(metrics), columns = KINDS.map(([, name]) => `${name}, s`);
+  const parts = [found.sentence ? h("p", { class: "lead" }, found.sentence) : null, split];
+  if (times.length) {
+    const longest = times.map((one, rank) => [rank, one]).sort(([, a], [, b]) => b.compute_s - a.compute_s).slice(0, MOST_RANKS).sort(([a], [b]) => a - b);
+    const few = times.length > longest.length ? ` (${MOST_RANKS} of ${times.length}, those that compute longest)` : "";
+    parts.push(bars(`Seconds of each rank, by what it did${few}`, longest.map(([rank, one]) => [`rank ${rank}`, KINDS.map(([key]) => one[key] || 0)]), KINDS.map(([, name]) => name)),
+      h("details", {}, h("summary", {}, "All ranks in numbers"), table(["rank", ...columns], times.map((one, rank) => [rank, ...KINDS.map(([key]) => shown(one[key]))]), { caption: "Seconds of each rank", numeric: (i) => i > 0 })));
+  } else {
+    parts.push(empty("No ranks to compare", found.ranks > 1 ? "The seconds of each rank come with the first checkpoint." : "One rank has nobody to wait for. With more of them, their seconds stand here: computing, communicating, waiting."));
+  }
   return parts.filter(Boolean);
 };
 
@@ -51,19 +53,19 @@ const speedSplit = (metrics) => {
   return bars(`The last epoch took ${shown(wall)} s`, [["epoch", [...known.map(([, value]) => value), rest]]], [...known.map(([name]) => name), "other"]);
 };
 
-const COLOUR = Object.fromEntries(KINDS.map(([, name], i) => [name, `s${i}`]));
+const COLOUR = { ...Object.fromEntries(KINDS.map(([, name], i) => [name, `s${i}`])), rise: "s0" };
 
-const bars = (title, lines, names) => {
+const bars = (title, lines, names, { unit = " s", legend = true } = {}) => {
   const sum = (values) => values.reduce((all, value) => all + value, 0), longest = Math.max(...lines.map(([, values]) => sum(values))) || 1;
   const part = (value, i, name) => {
-    const one = h("i", { class: COLOUR[names[i]], title: `${name}: ${names[i]} ${shown(value)} s` });
+    const one = h("i", { class: COLOUR[names[i]], title: `${name}: ${names[i]} ${shown(value)}${unit}` });
     one.style.width = `${100 * value / longest}%`;
     return one;
   };
-  const said = lines.slice(0, 8).map(([name, values]) => `${name}: ${values.map((value, i) => `${names[i]} ${shown(value)} s`).join(", ")}`).join("; ");
+  const said = lines.slice(0, 8).map(([name, values]) => `${name}: ${values.map((value, i) => `${names[i]} ${shown(value)}${unit}`).join(", ")}`).join("; ");
   return h("figure", { class: "bars" }, h("figcaption", {}, h("span", {}, title)), h("div", { class: "stacks", role: "img", "aria-label": `${title}. ${said}` },
     lines.map(([name, values]) => [h("span", {}, name), h("div", { class: "stack" }, values.map((value, i) => part(value, i, name)))])),
-    h("ul", { class: "legend" }, names.map((name) => h("li", {}, h("span", { class: `swatch ${COLOUR[name]}`, "aria-hidden": "true" }, "■"), name))));
+    legend ? h("ul", { class: "legend" }, names.map((name) => h("li", {}, h("span", { class: `swatch ${COLOUR[name]}`, "aria-hidden": "true" }, "■"), name))) : null);
 };
 
 export const configurationPart = ({ detail }) => {
@@ -84,15 +86,23 @@ export const configurationPart = ({ detail }) => {
   return { element, mount: update, update };
 };
 
+const MOST_BARS = 20;
+
 export const dataPart = ({ id }) => loaded(() => get(`jobs/${id}/health`), (found) => {
   const features = found.features || [], drifts = [...new Set(features.flatMap((one) => Object.keys(one.drift || {})))];
   const percent = (value) => isNumber(value) ? `${+(100 * value).toPrecision(3)} %` : "–";
   const columns = ["feature", "lowest", "highest", "mean", "spread", "missing", ...drifts.map((name) => `drift to ${name}`), "remarks"];
   const rows = features.map((one) => [one.name, ...[one.low, one.high, one.mean, one.spread].map(shown), percent(one.missing), ...drifts.map((name) => shown(one.drift?.[name])), (one.remarks || []).join(", ")]);
-  const others = (found.tables || []).map((one) => table(one.columns, one.rows.map((row) => row.map(shown)), { caption: one.caption, numeric: (i) => i > 0 }));
-  return [found.summary ? h("p", { class: "lead" }, found.summary) : null,
-    features.length ? table(columns, rows, { caption: "Features, as they are in the rows that train; drift is 0 for none to 1 for all", numeric: (i) => i > 0 && i < columns.length - 1 }) : null, ...others].filter(Boolean);
+  if (!features.length) return [empty("Nothing to show", found.reason ? `${found.reason[0].toUpperCase()}${found.reason.slice(1)}.` : "The data of this run are not here any more.")];
+  const remarkable = features.filter((one) => (one.remarks || []).length).length;
+  return [h("p", { class: "lead" }, `${count(features.length, "feature")}, ${remarkable ? `${shown(remarkable)} with a remark` : "none constant, missing or drifting"}.`),
+    found.reason ? h("p", { class: "hint" }, found.reason) : null, importance(found.importance || []),
+    table(columns, rows, { caption: "Features, as they are in the rows that train; drift is 0 for none to 1 for all", numeric: (i) => i > 0 && i < columns.length - 1 })].filter(Boolean);
 });
+
+// How much the loss rises where a feature is shuffled.
+const importance = (found) => found.length ? bars("What the answers depend on: the rise of the loss where a feature is shuffled",
+  found.slice(0, MOST_BARS).map(({ name, rise }) => [name, [Math.max(0, rise)]]), ["rise"], { unit: "", legend: false }) : null;
 
 const EXPORTS = [["onnx", "ONNX", "runs everywhere, normalisation inside"], ["safetensors", "safetensors", "for PyTorch, without pickle"], ["npz", "NPZ", "arrays of NumPy"],
   ["c", "C", "one file, no library"], ["sklearn", "scikit-learn", "an estimator, as skops"]];
