@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -58,6 +60,30 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which rows must not be parted, or only in their order."""
+    for option in (
+        click.option("--by-time", metavar="COL", help="Validate on later rows than those that train; row: file order."),
+        click.option("--group-by", metavar="COL", help="Keep rows with one value of a column on one side."),
+    ):
+        command = option(command)
+    return command
+
+
+def with_rows(
+    config: Path, overrides: tuple[str, ...], group_by: str | None, by_time: str | None, *, is_folded: bool
+) -> tuple[str, ...]:
+    """Return assignments with the rule by which rows are parted: folds by class where nothing else is said."""
+    from ddp_mlp.config.loading import layers
+
+    named = {"data.group_by": group_by, "data.time_by": by_time}
+    overrides = (*overrides, *(f"{key}={json.dumps(text)}" for key, text in named.items() if text is not None))
+    keys = ("stratify", "group_by", "time_by")
+    said = [table.get("data", {}) for _, table in layers(config, overrides, os.environ, [])]
+    is_said = any(isinstance(table, dict) and table.get(key, "none") != "none" for table in said for key in keys)
+    return overrides if is_said or not is_folded else ("data.stratify=true", *overrides)
 
 
 def options_of_runs(name: str, out: Path | None, threads: int, comm: Communicator, *, resume: bool) -> RunOptions:

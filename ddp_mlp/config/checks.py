@@ -105,6 +105,8 @@ def check_consistency(raw: Table) -> list[str]:
 
 def _check_folds(data: Table) -> Iterator[str]:
     folds, fold = data.get("folds"), data.get("fold")
+    if folds is not None and data.get("all_rows"):
+        yield "[data] all_rows leaves no fold to validate; take out folds and fold"
     if (folds is None) != (fold is None):
         yield "[data] folds and fold go together: the number of parts, and which of them validates, counted from 0"
     elif folds is not None and fold >= folds:

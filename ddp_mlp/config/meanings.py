@@ -26,6 +26,7 @@ _OWN = {
     "data.valid": "Another data set that validates, in place of a part of the training rows.",
     "data.valid_fraction": "Part of the training rows that is set aside by seed to validate; without it the valid "
     "split of the data set, or a tenth of the rows.",
+    "data.all_rows": "Train on all rows, also on those that would validate; none validates then.",
     "data.folds": "Parts into which the training rows are cut, one of which validates; see fold and cross-validate.",
     "data.fold": "The part that validates, counted from 0.",
     "data.stratify": "Deal the rows of each class out to all folds alike; cross-validate and search --folds do so "

@@ -108,6 +108,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     train: FilePath
     valid: FilePath | None = None
     valid_fraction: ClosedFraction | None = None
+    all_rows: bool = False
     folds: Annotated[int, Meta(ge=2, le=MOST_TRIALS)] | None = None
     fold: Count | None = None
     stratify: bool = False

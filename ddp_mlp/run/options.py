@@ -27,6 +27,8 @@ class RunOptions:
         Whether there is a directory at all.
     start : Model or None
         What ``[model] start`` means, where that is in memory.
+    until_epoch : int or None
+        After how many epochs the run pauses, its state saved, to go on later: nothing of it is shorter for that.
     """
 
     directory: Path
@@ -37,3 +39,4 @@ class RunOptions:
     earlier: Config | None = None  # with the defaults of earlier versions, for a run that goes on
     keeps_files: bool = True
     start: Model | None = None
+    until_epoch: int | None = None

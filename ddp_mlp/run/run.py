@@ -23,6 +23,7 @@ from ddp_mlp.run.files.nowhere import place_of_run
 from ddp_mlp.run.files.writer import RunWriter
 from ddp_mlp.run.machines import mixed_hardware
 from ddp_mlp.run.options import Listener, RunOptions, Teller
+from ddp_mlp.run.pausing import up_to_pause
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.saving import Saving
 from ddp_mlp.run.signals import StopRequest, StopSignals
@@ -140,7 +141,7 @@ class Run:
             self._note_unforeseen(failure)
             raise
         summary = {
-            **summarize(state, self._config, problem.network.layout),
+            **summarize(state, self._config, problem.network.layout, self._options.until_epoch),
             "loss_unit": loss_unit(problem, self._config),
             "wall_s": round(perf_counter() - started, 3),
             "world_size": comm.world_size,
@@ -229,18 +230,13 @@ class Run:
         """Collective. Train to the end, recording what the rules ask for."""
         with Saving(self._config, self._comm, problem, state, self._writer) as saving:
             trainer = Trainer(
-                self._config,
-                problem,
-                state,
-                self._comm,
-                micro_batches=micro_batches,
-                threads=self._options.threads,
-                report_every=saving.periods,
-            )
+                self._config, problem, state, self._comm,
+                micro_batches=micro_batches, threads=self._options.threads, report_every=saving.periods,
+            )  # fmt: skip
             self.stop.pass_to(trainer.request_stop)
             started = perf_counter()
             with closing(trainer):
-                for report in trainer.run():
+                for report in up_to_pause(trainer.run(), state.progress, self._config, self._options.until_epoch):
                     if report.skipped:
                         self._tell(f"warning: {skipped_text(report.skipped)}")
                     saving.after(report, trainer.copy_moments)

@@ -14,6 +14,7 @@ from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.errors import literal
+from ddp_mlp.run.pausing import PAUSED, is_paused
 from ddp_mlp.training.epoch_stats import final_row, status_of
 from ddp_mlp.training.problem import Problem
 
@@ -21,12 +22,18 @@ from ddp_mlp.training.problem import Problem
 _SHOWN = 5
 
 
-def summarize(state: TrainState, config: Config, layout: Layout) -> dict[str, Any]:
-    """Return the result of a run; it is the same on any ranks."""
+def summarize(state: TrainState, config: Config, layout: Layout, until_epoch: int | None = None) -> dict[str, Any]:
+    """Return the result of a run; it is the same on any ranks.
+
+    Parameters
+    ----------
+    until_epoch : int or None
+        After how many epochs the run was to pause.
+    """
     progress = state.progress
     last = final_row(progress, config)
     return {
-        "status": status_of(progress, config) or "stopped",
+        "status": PAUSED if is_paused(progress, config, until_epoch) else status_of(progress, config) or "stopped",
         "epochs": progress.epoch,
         "steps": progress.step,
         "train_loss": last.get("train_loss"),

@@ -31,7 +31,9 @@ def runs_in(directory: Path) -> list[Summary]:
     MissingInputError
         If there is none.
     """
-    paths = sorted(path for path in directory.iterdir() if is_directory(path) and RunDirectory(path).holds_run())
+    # Those of --top are of all rows, so that nothing has measured them.
+    paths = sorted(path for path in directory.iterdir() if is_directory(path) and not path.name.startswith("top-"))
+    paths = [path for path in paths if RunDirectory(path).holds_run()]
     found = [{**_status(path), "name": path.name} for path in paths]
     done = [{**each, "status": each["state"]} for each in found if each.get("state") in _DONE and each.get("loss_unit")]
     if not done:

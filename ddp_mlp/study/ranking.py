@@ -9,6 +9,7 @@ from typing import Any
 
 from ddp_mlp.comm import known_to_all
 from ddp_mlp.errors import DdpMlpError, UsageError, error_from_code
+from ddp_mlp.run.pausing import PAUSED
 
 Summary = dict[str, Any]
 
@@ -16,7 +17,7 @@ Summary = dict[str, Any]
 METRICS = ("loss", "accuracy", "rmse", "r2")
 #: Stand in for the loss, in this order, where its unit is not the same in all trials.
 _WITHOUT_UNIT = ("best_valid_accuracy", "best_valid_rmse")
-HIGHER_IS_BETTER = ("accuracy", "r2")
+HIGHER_IS_BETTER = ("accuracy", "r2", "macro_f1", "roc_auc")
 
 
 def is_done(summary: Summary) -> bool:
@@ -75,13 +76,20 @@ def ranked(summaries: Sequence[Summary], metric: str) -> list[Summary]:
     return sorted(summaries, key=lambda summary: _place(summary, metric))
 
 
-def _place(summary: Summary, metric: str) -> tuple[int, float]:
+def _place(summary: Summary, metric: str) -> tuple[int, int, float]:
     value = summary.get(metric)
     if not is_done(summary):
-        return 2, 0.0
+        return 3, 0, 0.0
     if not isinstance(value, float) or not math.isfinite(value):
-        return 1, 0.0
-    return 0, -value if metric.removeprefix("best_valid_") in HIGHER_IS_BETTER else value
+        return 2, 0, 0.0
+    if "pruned_after" in summary:  # those that came further are better
+        return 1, -summary["pruned_after"], value_sign(metric) * value
+    return 0, 0, value_sign(metric) * value
+
+
+def value_sign(metric: str) -> int:
+    """Return -1 for a metric of which more is better, else 1."""
+    return -1 if metric.removeprefix("best_valid_") in HIGHER_IS_BETTER else 1
 
 
 def all_failed(summaries: Sequence[Summary], word: str) -> DdpMlpError | None:
@@ -94,17 +102,22 @@ def all_failed(summaries: Sequence[Summary], word: str) -> DdpMlpError | None:
 
 
 def spread(summaries: Sequence[Summary]) -> dict[str, dict[str, float]]:
-    """Return mean and sample standard deviation over the folds that are done, of every metric."""
+    """Return mean, sample standard deviation and standard error over the folds that are done, of every metric."""
     done = [summary for summary in summaries if is_done(summary)]
     metrics = [key for key in (done[0] if done else {}) if key.startswith(("train_loss", "valid_", "best_valid_"))]
     return {
-        key: {"mean": statistics.fmean(values), "std": statistics.stdev(values) if len(values) > 1 else math.nan}
-        if all(map(math.isfinite, values))
-        else {"mean": math.nan, "std": math.nan}
+        key: _figures(values)
         for key in metrics
         if all(isinstance(summary.get(key), float) for summary in done)
         for values in [[summary[key] for summary in done]]
     }
+
+
+def _figures(values: list[float]) -> dict[str, float]:
+    if not all(map(math.isfinite, values)):
+        return {"mean": math.nan, "std": math.nan, "standard_error": math.nan}
+    deviation = statistics.stdev(values) if len(values) > 1 else math.nan
+    return {"mean": statistics.fmean(values), "std": deviation, "standard_error": deviation / math.sqrt(len(values))}
 
 
 def over_folds(name: str, folds: Sequence[Summary]) -> Summary:
@@ -115,7 +128,8 @@ def over_folds(name: str, folds: Sequence[Summary]) -> Summary:
         found: Summary = {"status": bad["status"], "exit_code": bad.get("exit_code", 75), "reason": reason}
     else:
         figures = spread(folds)
-        found = {"status": "finished", "loss_unit": "; ".join(fold["loss_unit"] for fold in folds)}
+        status = PAUSED if any(fold["status"] == PAUSED for fold in folds) else "finished"
+        found = {"status": status, "loss_unit": "; ".join(fold["loss_unit"] for fold in folds)}
         found |= {key: figure["mean"] for key, figure in figures.items()}
         found |= {f"{key}_std": figure["std"] for key, figure in figures.items() if key.startswith("best_")}
     return {"name": name, **found, "folds": [*folds]}

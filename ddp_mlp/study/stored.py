@@ -8,11 +8,11 @@ from typing import Any
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, newest_good
 from ddp_mlp.checkpoint.resuming import check_content
 from ddp_mlp.config import Config, DataConfig, as_toml
-from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, NonFiniteError
 from ddp_mlp.plain_files import read_json
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.training.inputs.data_files import open_splits
+from ddp_mlp.training.inputs.parting import content_sha256
 
 _DONE = ("finished", "early-stopped", "target-reached")
 #: Failures that another start of the same trial would only repeat.
@@ -62,8 +62,7 @@ class Stored:
         key = repr(data)
         if key not in self._fingerprints:
             with ExitStack() as stack:
-                files, _ = open_splits(data, stack)
-                self._fingerprints[key] = "+".join(map(known_fingerprint, files))
+                self._fingerprints[key] = content_sha256(data, *open_splits(data, stack))
         return self._fingerprints[key]
 
 

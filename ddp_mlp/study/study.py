@@ -36,6 +36,8 @@ class Study:
         Runs of each trial, each validated by another part of the rows; 0 for one run.
     value : callable
         Returns the number of a trial that the sampler may see, from its summary; None where it failed.
+    metric : str or None
+        Measured at the end of each trial, where no epoch reports it.
     stored : Stored
         Finds results of runs that are over.
     """
@@ -46,6 +48,7 @@ class Study:
     name: Callable[[int], str]
     folds: int = 0
     value: Callable[[Summary], float | None] = _nothing
+    metric: str | None = None
     stored: Stored = field(default_factory=Stored)
 
 

@@ -14,7 +14,7 @@ Summary = dict[str, Any]
 
 #: Columns of ``trials.csv`` that come last, where a trial has them.
 _LAST = ("exit_code", "reason", "run_dir")
-_LEFT_OUT = ("name", "status", "values", "parameters", "folds", *_LAST)
+_LEFT_OUT = ("name", "status", "values", "parameters", "folds", "understood", *_LAST)
 
 
 def write_table(path: Path, summaries: Sequence[Summary]) -> None:
@@ -44,6 +44,8 @@ def text_table(summaries: Sequence[Summary], metric: str) -> list[str]:
         cells = [_number(summary, name) for name in shown]
         if summary["status"] in ("failed", "stopped"):
             cells[0] = summary["status"]
+        if "pruned_after" in summary:
+            cells[0] += f" after {summary['pruned_after']}"
         rows.append([summary["name"], *(_short(summary["parameters"].get(key, "")) for key in tried), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

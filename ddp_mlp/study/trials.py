@@ -20,7 +20,8 @@ from ddp_mlp.run.run import Run
 from ddp_mlp.run.signals import StopRequest, pending_stop
 from ddp_mlp.run.summary import never_finite_text
 from ddp_mlp.study.choices import fold_assignments
-from ddp_mlp.study.ranking import over_folds
+from ddp_mlp.study.measuring import measured
+from ddp_mlp.study.ranking import is_done, over_folds
 from ddp_mlp.study.sampler import Assignment
 from ddp_mlp.study.study import Study, Summary, headed
 
@@ -84,6 +85,8 @@ def _run_one(
         tell(f"{shown}: {', '.join(trial)}")
     try:
         summary = _execute(study, directory, trial, tell, watch)
+        if is_done(summary):
+            summary |= measured(directory, study.metric, comm)
     except DdpMlpError as error:
         if not isinstance(error, _OF_ITS_OWN) or not (is_agreed(error) or comm.world_size == 1):
             raise

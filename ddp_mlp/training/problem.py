@@ -16,7 +16,6 @@ from ddp_mlp.core.augmentation import augmentation_settings
 from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.dataset.dataset import DatasetFile
-from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident, load_resident, sizes_of_rows
 from ddp_mlp.data.row_reader import RowReader
@@ -24,7 +23,7 @@ from ddp_mlp.data.schema import Schema, schema_to_json
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.looking import likely_missing
-from ddp_mlp.training.inputs.parting import parting_line, parting_sha256, who_validates
+from ddp_mlp.training.inputs.parting import content_sha256, parting_line, who_validates
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.understanding import Understood, understood
 from ddp_mlp.training.memory_check import check_memory, check_rows_fit
@@ -135,8 +134,7 @@ def prepare(
         with agreed(comm):
             # Nodes may read copies of their own; what is in memory, each rank has for itself.
             if comm.local_rank == 0 or not files[0].identity():
-                parts = [*map(known_fingerprint, files), parting_sha256(config, files[0], splits)]
-                fingerprint = "+".join(filter(None, parts))
+                fingerprint = content_sha256(config.data, files, splits)
         require_same(comm, _content(files, fingerprint), "let all ranks have the same data")
         fitted = fit_preprocessing(config, schema, splits[0], train_ids, comm, began)
         fingerprint, fitted = comm.share_text(f"{fingerprint} {fitted}")[0].split(" ", 1)

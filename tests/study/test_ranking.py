@@ -93,5 +93,5 @@ def test_folds_make_a_trial_and_one_that_failed_makes_it_fail():
 
 def test_the_spread_is_over_the_folds_that_are_done():
     figures = spread([summary("fold-0", 1.0), failed("fold-1"), summary("fold-2", 2.0)])["best_valid_loss"]
-    assert figures == {"mean": 1.5, "std": math.sqrt(0.5)}
+    assert figures == {"mean": 1.5, "std": math.sqrt(0.5), "standard_error": pytest.approx(0.5)}
     assert math.isnan(spread([failed("fold-0"), summary("fold-1", 2.0)])["best_valid_loss"]["std"])

@@ -8,16 +8,27 @@ from pathlib import Path
 import click
 
 from ddp_mlp.cli.options import print_json, read_config, tell
-from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
+from ddp_mlp.cli.studies import (
+    Summaries,
+    options_of_runs,
+    report_stop,
+    rows_options,
+    share_out,
+    study_options,
+    with_rows,
+)
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
 
 
 @click.command("cross-validate")
 @click.option("--folds", type=click.IntRange(2, MOST_TRIALS), default=5, show_default=True, help="Number of folds.")
+@rows_options
 @study_options
 def cross_validate(
     folds: int,
+    group_by: str | None,
+    by_time: str | None,
     config: Path,
     overrides: tuple[str, ...],
     out: Path | None,
@@ -26,27 +37,32 @@ def cross_validate(
     parallel: int,
     as_json: bool,
 ) -> None:
-    """Train CONFIG once for each fold, validate on that fold, and report mean and spread.
+    """Train CONFIG once for each fold, validate on that fold, and report mean, spread and standard error.
 
-    The folds take the place of valid_fraction. The best epoch of each fold counts, as in its model.
+    The folds take the place of valid_fraction. The best epoch of each fold counts, as in its model. Each class has its
+    share of every fold, unless --group-by or --by-time give another rule. By time, fold K trains on the first K + 1 of
+    FOLDS + 1 parts and validates on the next. The answers for all rows that validated are in oof.h5 and oof.csv.
     """
     from ddp_mlp.comm import connect
     from ddp_mlp.run.signals import stop_signals_held
 
+    overrides = with_rows(config, overrides, group_by, by_time, is_folded=True)
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
         from ddp_mlp.study.configurations import Configurations
 
         configure = Configurations(config, overrides, comm)
         from ddp_mlp.study.choices import fold_assignments
+        from ddp_mlp.study.out_of_fold import NAMES, write_out_of_fold
+        from ddp_mlp.study.planning import check_data
         from ddp_mlp.study.ranking import all_failed, spread
         from ddp_mlp.study.running import run_study
         from ddp_mlp.study.sampler import Listed
         from ddp_mlp.study.study import Study
 
         trials = fold_assignments(folds)
-        for trial in trials:
-            configure(trial)
+        configs = [configure(trial) for trial in trials]
+        check_data(configs[:1], None, comm, tell)
         options = options_of_runs(f"{config.stem}-folds", out, threads, comm, resume=resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
         study, at_once = share_out(parallel, study, folds, trials[0], tell)
@@ -54,7 +70,11 @@ def cross_validate(
         is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
         if failure := all_failed(summaries, "fold"):
             raise failure
+        if not is_stopped:
+            n_rows = write_out_of_fold(options.directory, configs[0].data, summaries, comm)
         if comm.rank == 0 and not is_stopped:
+            names = " and ".join(NAMES)
+            tell(f"{options.directory}: {names}, answers for {n_rows} rows, each by a model that was not trained on it")
             _print_spread(folds, summaries, spread(summaries), as_json=as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
@@ -70,4 +90,8 @@ def _print_spread(folds: int, summaries: Summaries, metrics: dict[str, dict[str,
         print_json({**result, "metrics": metrics, "runs": summaries})
         return
     for name, figures in metrics.items():
-        click.echo(f"{name:<22}{figures['mean']:.6g} +- {figures['std']:.3g}  (over {over})")
+        error = f"standard error {figures['standard_error']:.3g}"
+        click.echo(f"{name:<22}{figures['mean']:.6g} +- {figures['std']:.3g}  (over {over}; {error})")
+    for summary in summaries:
+        scores = [f"{name.removeprefix('best_')} {summary[name]:.5g}" for name in metrics if name.startswith("best_")]
+        click.echo(f"{summary['name']}: {', '.join(scores) if summary['status'] != 'failed' else summary['reason']}")

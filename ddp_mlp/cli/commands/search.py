@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING
 import click
 
 from ddp_mlp.cli.options import SEED, print_json, read_config, tell
-from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
+from ddp_mlp.cli.studies import (
+    Summaries,
+    options_of_runs,
+    report_stop,
+    rows_options,
+    share_out,
+    study_options,
+    with_rows,
+)
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
+    from ddp_mlp.study.samplers.choosing import Kind
+    from ddp_mlp.study.study import Study
 
 
 @click.command()
@@ -40,18 +50,33 @@ if TYPE_CHECKING:
     help="Number of trials that are not the whole grid; none comes twice.",
 )
 @click.option("--folds", type=click.IntRange(2, MOST_TRIALS), help="Train each trial on so many folds and take means.")
+@rows_options
 @click.option(
-    "--metric", type=click.Choice(["loss", "accuracy", "rmse", "r2"]),
+    "--metric", type=click.Choice(["loss", "accuracy", "rmse", "r2", "mae", "macro_f1", "roc_auc"]),
     help="What ranks the trials, of their best epoch [default: loss, if all measure it alike, else accuracy or rmse].",
 )  # fmt: skip
+@click.option(
+    "--halving", is_flag=True, help="Successive halving: compare trials on the way, and let only the best go on."
+)
+@click.option("--eta", type=click.IntRange(2, 1000), default=3, show_default=True, help="One trial in so many goes on.")
+@click.option("--min-epochs", type=click.IntRange(min=1), help="No comparison before so many epochs.")
+@click.option(
+    "--top", type=click.IntRange(1, MOST_TRIALS), metavar="K", help="Train the best K on all rows at the end."
+)
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the draws.")
 @study_options
 def search(
     choices: tuple[str, ...],
-    sampler: str | None,
+    sampler: Kind | None,
     n_random: int | None,
     folds: int | None,
+    group_by: str | None,
+    by_time: str | None,
     metric: str | None,
+    halving: bool,
+    eta: int,
+    min_epochs: int | None,
+    top: int | None,
     seed: int,
     config: Path,
     overrides: tuple[str, ...],
@@ -65,41 +90,37 @@ def search(
 
     \b
     ddp-mlp search c.toml --try 'model.hidden=[[32], [64, 64]]' --try 'optimizer.learning_rate=[0.1, 0.01]'
-    ddp-mlp search c.toml --try optimizer.learning_rate=1e-4..1e-1 --random 20
-    ddp-mlp search c.toml --try 'train.global_batch_size=16..256' --try 'model.dropout=0..0.5' --random 20 --folds 3
-    ddp-mlp search c.toml --try 'optimizer.name=[adam, momentum]' \\
-        --try 'optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum' --try optimizer.learning_rate=1e-4..1 \\
-        --sampler tpe --trials 50
+    ddp-mlp search c.toml --try optimizer.learning_rate=1e-4..1e-1 --trials 20 --halving --top 1
+    ddp-mlp search c.toml --try 'train.global_batch_size=16..256' --try 'model.dropout=0..0.5' --trials 20 --folds 3
+    ddp-mlp search c.toml --try 'optimizer.name=[adam, momentum]' --try optimizer.learning_rate=1e-4..1 \\
+        --try 'optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum' --sampler tpe --trials 50
     """  # noqa: D301 - click's sign for lines that stay as they are
-    from ddp_mlp.comm import agreed, connect
+    from ddp_mlp.comm import connect
     from ddp_mlp.run.signals import stop_signals_held
-    from ddp_mlp.study.choices import fold_assignments
     from ddp_mlp.study.configurations import Configurations
+    from ddp_mlp.study.planning import HalvingWish, plan_search
     from ddp_mlp.study.ranking import value_of
     from ddp_mlp.study.running import run_study
-    from ddp_mlp.study.samplers.choosing import Wish, choose_sampler
+    from ddp_mlp.study.samplers.choosing import Wish
     from ddp_mlp.study.study import Study
 
+    overrides = with_rows(config, overrides, group_by, by_time, is_folded=folds is not None)
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
         configure = Configurations(config, overrides, comm)
-        with agreed(comm):
-            chosen = choose_sampler(Wish(choices, sampler, n_random, seed, metric))  # type: ignore[arg-type]
-        if comm.rank == 0 and n_random is not None and chosen.n_trials < n_random:
-            tell(f"these keys have only {chosen.n_trials} combinations of values: as many trials, not {n_random}")
-        more = fold_assignments(folds)[0] if folds else []
-        for trial in chosen.checked:
-            configure([*trial, *more])  # a value that is impossible ends the search before it begins
+        wish = Wish(choices, sampler, n_random, seed, metric)
+        plan = plan_search(wish, HalvingWish(eta, min_epochs) if halving else None, configure, folds or 0, comm, tell)
         options = options_of_runs(f"{config.stem}-search", out, threads, comm, resume=resume)
         study = Study(
-            chosen.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
-            lambda summary: value_of(summary, metric),
+            plan.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
+            partial(value_of, asked=metric), metric,
         )  # fmt: skip
-        study, at_once = share_out(parallel, study, chosen.n_trials, [*chosen.checked[0], *more], tell)
-        summaries = run_study(study, comm, tell, partial(_tabulate, options.directory, metric), at_once)
-        is_stopped = report_stop(summaries, chosen.n_trials, "trial", options, comm, as_json=as_json)
+        study, at_once = share_out(parallel, study, plan.n_trials, plan.first, tell)
+        tabulate = partial(_tabulate, options.directory, metric)
+        summaries = plan.run(study, comm, tabulate, lambda part, hear: run_study(part, comm, tell, hear, at_once))
+        is_stopped = report_stop(summaries, plan.n_trials, "trial", options, comm, as_json=as_json)
         if not is_stopped:
-            _finish_search(summaries, chosen.n_trials, comm, metric, as_json=as_json)
+            is_stopped = _finish_search(summaries, plan.n_trials, study, comm, metric, top or 0, as_json=as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 
@@ -114,26 +135,49 @@ def _tabulate(directory: Path, metric: str | None, summaries: Summaries) -> None
 
 
 def _finish_search(
-    summaries: Summaries, n_trials: int, comm: Communicator, asked: str | None, *, as_json: bool
-) -> None:
-    """Say which trial is the best; where all failed, raise that on every rank."""
-    from ddp_mlp.study.ranking import all_failed, is_done, ranked, ranking_metric
-    from ddp_mlp.study.table import text_table
+    summaries: Summaries, n_trials: int, study: Study, comm: Communicator, asked: str | None, top: int, *, as_json: bool
+) -> bool:
+    """Collective. Say which trial is the best and train it on all rows; where all failed, raise that on every rank.
+
+    Returns
+    -------
+    bool
+        Whether it was stopped.
+    """
+    from ddp_mlp.comm import agreed
+    from ddp_mlp.study.ranking import all_failed, ranked, ranking_metric
+    from ddp_mlp.study.top import train_top
 
     if failure := all_failed(summaries, "trial"):
         raise failure
-    if comm.rank != 0:
-        return
-    metric = ranking_metric(summaries, asked)
-    order = ranked(summaries, metric)
-    n_failed = sum(not is_done(summary) for summary in summaries)
+    metric, order = "", Summaries()
+    with agreed(comm):
+        if comm.rank == 0:
+            _tabulate(study.options.directory, asked, summaries)
+            metric = ranking_metric(summaries, asked)
+            order = ranked(summaries, metric)
+    best = train_top(study, order, top, comm, tell) if top else []
+    if report_stop(best, top, "run", study.options, comm, as_json=as_json):
+        return True
+    if comm.rank == 0:
+        _print_ranking(order, metric, n_trials, best, as_json=as_json)
+    return False
+
+
+def _print_ranking(order: Summaries, metric: str, n_trials: int, best: Summaries, *, as_json: bool) -> None:
+    from ddp_mlp.study.ranking import is_done
+    from ddp_mlp.study.table import text_table
+
+    n_failed = sum(not is_done(summary) for summary in order)
     if metric == "best_train_loss":
         tell("warning: no rows validate, so trials are ranked by training loss, which is lowest for what overfits most")
     if n_failed:
         tell(f"warning: {n_failed} of {n_trials} trials failed")
     if as_json:
-        print_json({"best": order[0], "ranked_by": metric, "trials": order})
+        print_json({"best": order[0], "ranked_by": metric, "trials": order, **({"top": best} if best else {})})
         return
     for line in text_table(order, metric):
         click.echo(line)
     click.echo(f"best by {metric.removeprefix('best_')} of its best epoch: {order[0]['run_dir']}")
+    for run in best:
+        click.echo(f"{run['of']} on all rows, {run.get('epochs', 0)} epochs: {run['run_dir']} ({run['status']})")

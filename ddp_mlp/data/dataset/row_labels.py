@@ -16,7 +16,7 @@ from ddp_mlp.data.layouts.names import SPLITS, split_groups
 from ddp_mlp.errors import DataError, listed, nearest, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Group of a data set of this program that holds columns which are no features.
 BESIDE = "ids"
-_BLOCK_ROWS, _MOST_ROWS = 8192, 2**31
+_BLOCK_ROWS, _MOST_ROWS, _MOST_KEPT = 8192, 2**31, 100
 _SHOWN = 8
 _ISO = re.compile(r"\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?)?Z?")
 
@@ -90,6 +90,23 @@ def row_labels(file: DatasetFile, split: Split, name: str, *, as_times: bool = F
         raise DataError(f"{where}: row {bad[0]} has no value, and {len(bad)} in all; each row needs one")
     _, codes = np.unique(values, axis=0, return_inverse=True)
     return RowLabels(where, codes.reshape(-1).astype(np.int64), is_feature=True, is_ordered=len(features) == 1)
+
+
+def kept_texts(file: DatasetFile, split: Split, more: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the columns that a data set of this program keeps beside the features of a split, by name.
+
+    Parameters
+    ----------
+    more : sequence of str
+        Names of other arrays, where there are such.
+    """
+    base = file.base()
+    group = base.follow(f"{split.name}/{BESIDE}") if base else None
+    kept = group.names(_MOST_KEPT) if isinstance(group, Group) else []
+    found = {name: _array(file, split, name) for name in dict.fromkeys([*kept, *more])}
+    return {
+        name: read_texts(array, _MOST_ROWS) for name, array in found.items() if array and len(array.shape or ()) == 1
+    }
 
 
 def array_name(column: str) -> str:

@@ -14,7 +14,7 @@ from ddp_mlp.data.rectangle import Rectangle
 from ddp_mlp.data.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BLOCK_ROWS = 8192
 
@@ -104,6 +104,16 @@ class Split:
     def allowing_missing(self) -> Split:
         """Return the same rows, with NaN allowed among the features."""
         return replace(self, _checks=replace(self._checks, allows_missing=True))
+
+    def with_rows_of(self, other: Split, join: Callable[[Rectangle, Rectangle], Rectangle]) -> Split:
+        """Return the rows of both, which are stored alike; `join` puts two matrices one after the other."""
+        features = join(self._features, other._features)
+        parts = [(self._targets, other._targets), (self._weights, other._weights)]
+        targets, weights = (join(one, two) if one is not None and two is not None else None for one, two in parts)
+        return replace(
+            self, n_samples=features.n_rows, feature_dtype=features.dtype, _features=features, _targets=targets,
+            _weights=weights,
+        )  # fmt: skip
 
     def bound(self, rows: Rows) -> Rows:
         """Return stored rows as rows of the schema; labels that are none become NaN, unused targets no columns."""

@@ -17,6 +17,7 @@ METRICS = {
 _STATES = {
     "running": "is running", "finished": "finished", "early-stopped": "stopped early, as it was told to",
     "target-reached": "reached its target loss", "stopped": "was stopped; its state is saved",
+    "paused": "pauses, as a study told it to; its state is saved",
     "failed": "failed", "died": "died: its job is gone without a word", "unknown": "has not told how it is",
 }  # fmt: skip
 
@@ -85,7 +86,7 @@ def commands(record: Record) -> list[tuple[str, str]]:
         start += ["launch", "-n", f"{ranks:.0f}", *(["--threads-per-rank", f"{threads:.0f}"] if threads > 1 else [])]
     again = [*start, "train", str(path / "config.toml")]
     listed = [("Run it again", [*again, "--out", f"{path}-again"])]
-    if record.state in ("stopped", "failed", "died"):
+    if record.state in ("paused", "stopped", "failed", "died"):
         listed.insert(0, ("Go on", [*again, "--resume", "--out", str(path)]))
     if record.schema is not None:
         listed.append(("Evaluate it", ["ddp-mlp", "evaluate", str(path), "DATA"]))

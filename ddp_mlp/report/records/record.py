@@ -48,7 +48,7 @@ class Record:
     status : dict
         Values of ``status.json``; empty where there is none yet.
     state : str
-        "running", "finished", "early-stopped", "target-reached", "stopped", "failed", "died" (its job is gone
+        "running", "finished", "early-stopped", "target-reached", "paused", "stopped", "failed", "died" (its job is gone
         without a word) or "unknown".
     schema : Schema or None
         Of ``model.h5``, once there is one.

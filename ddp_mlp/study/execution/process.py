@@ -34,8 +34,9 @@ def main() -> None:
         from ddp_mlp.study.study import Study
 
         comm = SingleProcess()
-        options = RunOptions(Path(given["directory"]), resume=given["resume"], threads=given["threads"])
-        study = Study(Listed([]), Configurations(config, overrides, comm), options, str, given["folds"])
+        options = RunOptions(Path(given["directory"]), **given["options"])
+        configure = Configurations(config, overrides, comm)
+        study = Study(Listed([]), configure, options, str, given["folds"], metric=given["metric"])
         work(study, comm, line)
 
 

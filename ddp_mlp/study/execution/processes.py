@@ -81,9 +81,9 @@ def _start(
             "config": str(configure.config),
             "overrides": list(configure.overrides),
             "directory": str(options.directory),
-            "resume": options.resume,
-            "threads": options.threads,
+            "options": {"resume": options.resume, "threads": options.threads, "until_epoch": options.until_epoch},
             "folds": study.folds,
+            "metric": study.metric,
         }
     )
 

@@ -48,7 +48,7 @@ def choose_rows(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDA
     """Return a split, which of its rows, and what to say of them; "valid" of a file that trained validated there."""
     name = rows.split or next(preferred for preferred in PREFERRED if preferred in file.splits)
     data = model.config.data
-    cuts = data.folds is not None or data.valid_fraction is not None
+    cuts = data.all_rows or data.folds is not None or data.valid_fraction is not None
     held_out = name == "valid" and "train" in file.splits and (cuts or name not in file.splits)
     if name not in file.splits and not held_out:
         raise UsageError(f"{rows.data} has no split {name!r}; it has {', '.join(file.splits)}")

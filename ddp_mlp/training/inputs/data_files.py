@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
+from ddp_mlp.data.dataset.joining import joined
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.schema import Schema
@@ -55,14 +56,16 @@ def open_splits(
     valid = opened(config.valid, Wanted(None, train.schema, wanted.targets))
     name = next(name for name in ("valid", "train", "test") if name in valid.splits)
     splits = [train.splits["train"], valid.splits[name]]
-    return [train, _telling(valid, config, name, train)], [_with_missing(s, config, train.schema) for s in splits]
+    splits = [_with_missing(split, config, train.schema) for split in splits]
+    return [train, _telling(valid, config, name, train)], [joined(*splits)] if config.all_rows else splits
 
 
 def own_splits(train: DatasetFile, config: DataConfig) -> list[Split]:
     """Return the rows of a data set that train, and those of its own that validate, if they are to."""
     has_own = "valid" in train.splits and config.valid_fraction is None and not config.folds
     splits = [train.splits["train"], *([train.splits["valid"]] if has_own else [])]
-    return [_with_missing(split, config, train.schema) for split in splits]
+    splits = [_with_missing(split, config, train.schema) for split in splits]
+    return [joined(*splits)] if config.all_rows and has_own else splits
 
 
 def _with_missing(split: Split, config: DataConfig, schema: Schema) -> Split:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.config import Config
+from ddp_mlp.config import Config, DataConfig
 from ddp_mlp.core.folds import forward_fold, grouped_fold, grouped_split, latest_split, stratified_fold
 from ddp_mlp.core.sampling import fold_ids, split_ids
 from ddp_mlp.data.dataset.dataset import DatasetFile
+from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.dataset.row_labels import RowLabels, row_labels
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.errors import DataError, UsageError
@@ -38,6 +39,8 @@ def who_validates(config: Config, file: DatasetFile, splits: list[Split]) -> tup
         If rows that validate by themselves are to be parted.
     """
     data, n_train = config.data, splits[0].n_samples
+    if data.all_rows:
+        return np.arange(n_train, dtype=np.int64), np.zeros(0, np.int64)
     if len(splits) == 2:
         if named := data.group_by or data.time_by:
             key = "group_by" if data.group_by else "time_by"
@@ -124,10 +127,11 @@ def _require_all_classes(config: Config, file: DatasetFile, labels: Ids, folds: 
         )
 
 
-def parting_sha256(config: Config, file: DatasetFile, splits: list[Split]) -> str:
-    """Return the hash of a column that parts the rows and is no feature; empty where there is none."""
-    name = config.data.group_by or config.data.time_by
-    return row_labels(file, splits[0], name).sha256 if name and name != IN_ORDER else ""
+def content_sha256(data: DataConfig, files: list[DatasetFile], splits: list[Split]) -> str:
+    """Return the fingerprints of files, and the hash of a column that parts their rows and is no feature, as one."""
+    name = data.group_by or data.time_by
+    parts = row_labels(files[0], splits[0], name).sha256 if name and name != IN_ORDER else ""
+    return "+".join(filter(None, [*map(known_fingerprint, files), parts]))
 
 
 def parting_line(config: Config, file: DatasetFile, splits: list[Split]) -> str:

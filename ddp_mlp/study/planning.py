@@ -1,0 +1,135 @@
+"""The plan of a search: its trials and its rules, after all that is refused before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import msgspec
+
+from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.config import Config
+from ddp_mlp.engine.compilation import ready_kernels
+from ddp_mlp.errors import UsageError
+from ddp_mlp.study.choices import fold_assignments
+from ddp_mlp.study.configurations import Configurations
+from ddp_mlp.study.halving import Halving, RunAll, halving_of, run_halved
+from ddp_mlp.study.measuring import OF_EPOCHS, require_metric
+from ddp_mlp.study.sampler import Assignment, Sampler
+from ddp_mlp.study.samplers.choosing import Wish, choose_sampler, require_one_unit
+from ddp_mlp.study.study import Study, Summary
+from ddp_mlp.study.trials import Tell
+from ddp_mlp.training.inputs.data_files import open_splits
+from ddp_mlp.training.inputs.parting import who_validates
+
+
+@dataclass(frozen=True)
+class HalvingWish:
+    """The options of successive halving: one trial in `eta` goes on, from `min_epochs` on."""
+
+    eta: int = 3
+    min_epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials of a search.
+
+    Attributes
+    ----------
+    sampler : Sampler
+    n_trials : int
+    checked : sequence of sequence of str
+        All trials where these are known, else some that stand for them.
+    rule : Halving or None
+    metric : str or None
+        What ranks the trials.
+    first : sequence of str
+        Assignments of a first run.
+    """
+
+    sampler: Sampler
+    n_trials: int
+    checked: Sequence[Sequence[Assignment]]
+    rule: Halving | None
+    metric: str | None
+    first: Sequence[Assignment]
+
+    def run(
+        self, study: Study, comm: Communicator, on_result: Callable[[list[Summary]], None], run_all: RunAll
+    ) -> list[Summary]:
+        """Collective. Run the trials and return their summaries, by number.
+
+        Parameters
+        ----------
+        on_result : callable
+            Called on rank 0 with the summaries so far.
+        run_all : callable
+            Collective. Runs all trials of a study.
+        """
+        if self.rule is None:
+            return run_all(study, on_result)
+        return run_halved(study, self.checked, self.rule, self.metric, comm, on_result, run_all)
+
+
+def plan_search(
+    wish: Wish, halving: HalvingWish | None, configure: Configurations, folds: int, comm: Communicator, tell: Tell
+) -> Plan:
+    """Collective. Return the plan of a search, and tell its rules on rank 0.
+
+    Raises
+    ------
+    UsageError
+        If options or values do not go together, or mean nothing.
+    MissingInputError, DataError
+        If the data are not there, or cannot be parted.
+    """
+    with agreed(comm):
+        chosen = choose_sampler(wish)
+    more = fold_assignments(folds)[0] if folds else []
+    configs = [configure([*trial, *more]) for trial in chosen.checked]
+    rule = None
+    with agreed(comm):
+        if halving is not None:
+            _require_halving(wish)
+            epochs = [config.train.epochs for config in configs]
+            rule = halving_of(chosen.n_trials, epochs, halving.eta, halving.min_epochs)
+    check_data(configs, wish.metric, comm, tell)
+    if comm.rank == 0:
+        if wish.n_trials is not None and chosen.n_trials < wish.n_trials:
+            n = chosen.n_trials
+            tell(f"these keys have only {n} combinations of values: as many trials, not {wish.n_trials}")
+        if rule:
+            tell(rule.line())
+    return Plan(chosen.sampler, chosen.n_trials, chosen.checked, rule, wish.metric, [*chosen.checked[0], *more])
+
+
+def _require_halving(wish: Wish) -> None:
+    """Raise UsageError where trials cannot be compared on the way."""
+    if wish.kind == "tpe":
+        raise UsageError("--halving goes with --sampler grid and random: tpe learns from trials that come to their end")
+    if wish.metric not in (None, *OF_EPOCHS):
+        raise UsageError(f"--halving: {wish.metric} is measured at the end only; take one of {', '.join(OF_EPOCHS)}")
+    require_one_unit(wish.space(), wish.metric, "--halving")
+
+
+def check_data(configs: Sequence[Config], metric: str | None, comm: Communicator, tell: Tell) -> None:
+    """Collective. Open the data of each configuration that has others, and see who would validate.
+
+    Raises
+    ------
+    MissingInputError, DataError, UsageError
+        As a run would end with; and for a metric that the task has not.
+    """
+    different = {msgspec.json.encode(config.data): config for config in configs}
+    ready_kernels(configs[0].train.dtype, comm, tell)  # they draw who validates
+    with agreed(comm):
+        for config in different.values():
+            with ExitStack() as stack:
+                files, splits = open_splits(config.data, stack)
+                if metric is not None:
+                    require_metric(metric, "regression" if config.data.autoencode else files[0].schema.task)
+                _, valid = who_validates(config, files[0], splits)
+                if metric not in (None, "loss") and not valid.size:
+                    raise UsageError(f"--metric {metric} is of rows that validate, and none do; rank by loss")
