@@ -42,6 +42,8 @@ def _needs_session() -> bool:
 
 def _enter_session() -> None:
     """Enter a session; the leader of a group of processes, such as a command of a shell, sends a child of it there."""
+    if os.getsid(0) == os.getpid():  # that which started this process has given it one
+        return
     try:
         os.setsid()
     except PermissionError:
