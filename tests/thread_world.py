@@ -124,6 +124,9 @@ class ThreadRank:
     def abort(self, exit_code: int) -> None:  # noqa: ARG002 - of the protocol
         self._world.break_up()
 
+    def awaited(self) -> str:
+        return ""
+
     def close(self) -> None:
         """Do nothing."""
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from ddp_mlp.comm import Communicator, SingleProcess, connect, is_agreed
 from ddp_mlp.comm.launcher import is_rank_of_several
@@ -20,11 +21,12 @@ _MARK = "DDP_MLP_RANK_PID"
 
 @dataclass
 class _World:
-    """The ranks that were joined, and how they are left."""
+    """The ranks that were joined, and how they are left; `exit_code` is that of the last ``sys.exit``."""
 
     pid: int = 0
     comm: Communicator | None = None
     is_busy: bool = False
+    exit_code: int = 0
     leaving: ExitStack = field(default_factory=ExitStack)
 
 
@@ -76,16 +78,34 @@ def _join() -> Communicator:
     if _WORLD.comm is None:
         _WORLD.comm, _WORLD.pid = _WORLD.leaving.enter_context(connect()), os.getpid()
         os.environ[_MARK] = str(os.getpid())
+        _note_exits()
         atexit.register(_leave)
     return _WORLD.comm
 
 
+def _note_exits() -> None:
+    """Remember the code that ``sys.exit`` is given, which nobody is told when Python ends."""
+    leave = sys.exit
+
+    def noted(code: str | int | None = None) -> NoReturn:
+        _WORLD.exit_code = code & 0xFF if isinstance(code, int) else int(code is not None)
+        leave(code)
+
+    sys.exit = noted
+
+
 def _leave() -> None:
-    """Collective. Leave the world in order, or end it where the script of this rank has failed alone."""
-    if os.getpid() != _WORLD.pid or _WORLD.comm is None:
+    """Collective. Leave the world in order, or end it where the script of this rank has ended or failed alone."""
+    comm = _WORLD.comm
+    if os.getpid() != _WORLD.pid or comm is None:
         return
     if has_failed_alone():
-        _WORLD.comm.abort(1)
+        comm.abort(130 if isinstance(sys.last_value, KeyboardInterrupt) else 1)
+    if awaited := comm.awaited():
+        place = f"[rank {comm.rank}/{comm.world_size} on {comm.host}]"
+        sys.stderr.write(f"error {place}: the script of this rank has ended, but {awaited}\n")
+        sys.stderr.flush()
+        comm.abort(_WORLD.exit_code or 1)
     _WORLD.leaving.close()
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm.agreement import agreed
 from ddp_mlp.comm.job import MpiJob
+from ddp_mlp.comm.leaving import THE_END, awaited_in
 from ddp_mlp.comm.leftovers import unlink_shared_memory
 from ddp_mlp.comm.post import MpiPost
 from ddp_mlp.comm.roll_call import MpiRollCall
@@ -166,9 +167,14 @@ class MpiCommunicator:
         """End all ranks of the job at once; for a rank that fails alone."""
         self._job.abort(exit_code)
 
+    def awaited(self) -> str:
+        """Collective. Wait until all ranks are about to leave; say who waits for this rank elsewhere, if any do."""
+        with self.rank_status.waiting(THE_END):
+            return awaited_in(self._job.watchdog.ask, self.world_size - 1)
+
     def close(self) -> None:
         """Collective. Leave the world in order."""
-        with self.rank_status.waiting("the end of all ranks"):
+        with self.rank_status.waiting(THE_END):
             self.release_shared()
             self._node.Free()
             self._world.Barrier()

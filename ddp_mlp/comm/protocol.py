@@ -133,5 +133,8 @@ class Communicator(Protocol):
     def abort(self, exit_code: int) -> None:
         """End all ranks at once; for a rank that fails alone."""
 
+    def awaited(self) -> str:
+        """Collective. Wait until all ranks are about to leave; say who waits for this rank elsewhere, if any do."""
+
     def close(self) -> None:
         """Collective. Leave the world in order."""

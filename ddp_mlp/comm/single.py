@@ -100,5 +100,9 @@ class SingleProcess:
         """End the process without clean-up."""
         os._exit(exit_code)
 
+    def awaited(self) -> str:
+        """Return at once: this process is alone."""
+        return ""
+
     def close(self) -> None:
         """Return at once."""

@@ -108,6 +108,11 @@ class Watchdog:
             self._hosts, self._roll_call = hosts, roll_call
             self._rank, self._world_size = rank, len(hosts)
 
+    def ask(self) -> dict[int, str] | None:
+        """Return where each other rank that answers waits, empty for one that is busy; None if none can be asked."""
+        with self._looking:
+            return self._call() if self._roll_call else None
+
     def part(self) -> None:
         """Watch on, but use MPI no longer, which is about to end."""
         with self._looking:
