@@ -22,6 +22,7 @@ from tests.faults.models import killed_models
 from tests.faults.orphans import outliving
 from tests.faults.ranks import failing_ranks
 from tests.faults.saves import bit_flips, kills, system_calls, truncations
+from tests.faults.service import killed_jobs_of_services, killed_services
 from tests.faults.stops import killed_jobs, stops
 from tests.faults.table import Row, as_table
 from tests.faults.values import hostile_values
@@ -66,6 +67,9 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return [hostile_values(2000 if is_long else 80, seed)]
     if name == "configurations":
         return [configurations.row_of(20_000 if is_long else 200, seed)]
+    if name == "service":
+        n_kills, n_jobs = (200, 30) if is_long else (12, 4)
+        return [killed_services(n_kills, n_jobs, seed), killed_jobs_of_services(50 if is_long else 4, seed)]
     return [damaged_caches(4)]
 
 
@@ -85,6 +89,7 @@ NAMES = (
     "directories",
     "values",
     "configurations",
+    "service",
     "caches",
 )
 

@@ -45,14 +45,14 @@ class Pretended:
     def standing(self, job: Job) -> Standing:
         return self.standings.get(job.id, Standing(Phase.UNCLAIMED))
 
-    def revoke(self, job: Job) -> bool:
+    def revoke(self, _job: Job) -> bool:
         return True
 
     def ask_to_stop(self, job: Job, standing: Standing) -> None:
         self.asked.append(job.id)
         self.standings[job.id] = Standing(Phase.ENDED, standing.claim, 75)
 
-    def epochs_of(self, job: Job) -> int | None:
+    def epochs_of(self, _job: Job) -> int | None:
         return 3
 
 

@@ -87,11 +87,13 @@ def test_what_is_written_is_what_was_checked(settings: Settings):
 
 @pytest.mark.parametrize(
     ("kind", "arguments"),
-    [("train", ["--out", "/tmp/x"]), ("train", ["--overwrite"]), ("search", ["--try", "data.train=['/etc/passwd']"]),
+    [("train", ["--out", "/x"]), ("train", ["--overwrite"]), ("search", ["--try", "data.train=['/etc/passwd']"]),
      ("search", ["--try= data.train=[1]"]), ("search", ["--try=model.start=['x']"]), ("search", ["--try"]),
-     ("search", ["--try", "data.valid=['a']\0"]), ("search", ["--set", "data.train=/etc/passwd"]), ("search", ["x.toml"]),
+     ("search", ["--try", "data.valid=['a']\0"]), ("search", ["--set", "data.train=/etc/x"]),
+     ("search", ["x.toml"]),
      ("search", ["--halving=1"]), ("ensemble", ["--members", "--out"]), ("train", ["--max-time", "1h; rm"]),
-     ("cross-validate", ["--folds=5 --out=x"]), ("nonsense", ["--folds", "3"]), ("search", ["--try", "data.valid=['/etc/x']"])],
+     ("cross-validate", ["--folds=5 --out=x"]), ("nonsense", ["--folds", "3"]),
+     ("search", ["--try", "data.valid=['/etc/x']"])],
 )  # fmt: skip
 def test_options_that_are_not_listed_are_refused(kind: str, arguments: list[str]):
     with pytest.raises(UsageError):

@@ -122,7 +122,8 @@ def test_mistakes_are_told_at_their_keys(body: dict[str, object], key: str, serv
 @pytest.mark.parametrize(
     "path",
     ["/api/v1/jobs?limit=0x5", "/api/v1/jobs?limit=5000", "/api/v1/jobs?state=dead", "/api/v1/jobs?sort=config",
-     "/api/v1/jobs?offset=-1", "/api/v1/compare?ids=1", "/api/v1/compare?ids=a,b", "/api/v1/compare", "/api/v1/jobs?offset=٣"],
+     "/api/v1/jobs?offset=-1", "/api/v1/compare?ids=1", "/api/v1/compare?ids=a,b", "/api/v1/compare",
+     "/api/v1/jobs?offset=٣"],
 )  # fmt: skip
 def test_nonsense_in_an_address_is_told(path: str, service):
     assert service.client.get(path).status_code == 422

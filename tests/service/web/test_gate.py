@@ -36,7 +36,7 @@ def visit(client, token: str):
     return client.get("/", params={"token": token, "tab": "x"}, follow_redirects=False)
 
 
-@pytest.mark.parametrize("path", PATHS + ["/static/index.html", "/nonsense", "/api/v1/jobs/1/../../../x"])
+@pytest.mark.parametrize("path", [*PATHS, "/static/index.html", "/nonsense", "/api/v1/jobs/1/../../../x"])
 def test_each_path_asks_for_the_token(path: str, stranger):
     answer = stranger.get(path)
     assert answer.status_code == 401
