@@ -13,7 +13,7 @@ LIVE = ("queued", "running", "stopping")
 ACTIVE = ("running", "stopping")
 
 #: Fields that nobody outside the service needs.
-_INTERNAL = (
+INTERNAL = (
     "config", "overrides", "arguments", "key", "key_sha256", "token", "attempts", "resumes", "vain", "reached",
     "passed", "memory_bytes", "slurm_job", "version",
 )  # fmt: skip
@@ -92,4 +92,4 @@ class Job:
 
 def public(job: Job) -> dict[str, Any]:
     """Return a job as the API shows it in lists and events."""
-    return {name: value for name, value in vars(job).items() if name not in _INTERNAL}
+    return {name: value for name, value in vars(job).items() if name not in INTERNAL}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import tomli_w
-from msgspec import Meta, Struct, field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -24,6 +23,7 @@ from ddp_mlp.service.running.watching import rows_since
 from ddp_mlp.service.service import Service, decoded
 from ddp_mlp.service.store.job import LIVE, STATES, Job, public
 from ddp_mlp.service.web.answers import as_json, in_thread, job_of, json_body, number_of, service_of
+from ddp_mlp.service.web.bodies import Resume
 
 _MOST_CONFIG_BYTES = 2**20
 #: Bytes of a log that are sent before it is followed, and at a time.
@@ -32,12 +32,6 @@ _FOLLOW_S = 0.3
 _MOST_KEY = 200
 #: Seconds for a look at data.
 _LOOK_S = 60.0
-
-
-class Resume(Struct, forbid_unknown_fields=True):
-    """The body of a request to go on."""
-
-    overrides: Annotated[dict[str, Any], Meta(max_length=200)] = field(default_factory=dict)
 
 
 async def list_jobs(request: Request) -> Response:
