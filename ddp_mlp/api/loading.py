@@ -1,4 +1,4 @@
-"""Loading what was trained: a model, or an ensemble."""
+"""Loading a trained model, or an ensemble of them."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from ddp_mlp.report.findings.importance import ordered
 from ddp_mlp.report.pages.answer_section import MOST_CLASSES, pictures_of
 from ddp_mlp.report.pages.charts import MOST_CURVES, charts_of
 from ddp_mlp.report.pages.ranks_section import rank_times
+from ddp_mlp.report.pages.spread_section import spread_pictures
 from ddp_mlp.report.pages.study_section import trials_of
 from ddp_mlp.report.plots import of_confusion, of_curves, of_grid, of_picture, of_ranking, of_ranks, of_trials
 from ddp_mlp.report.records.record import Record
@@ -81,7 +82,7 @@ def _figures(records: Sequence[Record], findings: Findings | None) -> Iterator[t
     if len(records) > 1 and (trials := trials_of(records)) is not None:
         yield "trials", of_trials(trials)
     if findings and findings.answers is not None:
-        for one in pictures_of(findings.answers):
+        for one in [*spread_pictures(findings.answers), *pictures_of(findings.answers)]:
             yield one.title, of_picture(one)
         if 0 < len(findings.answers.metrics.get("confusion", [])) <= MOST_CLASSES:
             yield "confusion", of_confusion(findings.answers)

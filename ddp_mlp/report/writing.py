@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddp_mlp.checkpoint.model import is_ensemble
 from ddp_mlp.durable import write_chosen, write_whole
 from ddp_mlp.errors import printable
 from ddp_mlp.plain_files import is_directory
-from ddp_mlp.report.pages.page import page_of
+from ddp_mlp.report.pages.page import WHOLE, page_of
 from ddp_mlp.report.records.groups import is_better_higher, score_name, score_of
 from ddp_mlp.report.records.listing import find_runs
 from ddp_mlp.report.records.record import Record, read_record
@@ -57,12 +58,14 @@ def write_report(
     """
     records = records_of(runs)
     found = _findings(records, data, split, tell)
+    together = _together(runs, records, data, split, tell)
     name = printable(runs[0].resolve().name) if len(runs) == 1 else ""
-    page = page_of(records, _sections(found), name).encode(errors="backslashreplace")
+    sections = _sections(found if together is None else {**found, WHOLE: together})
+    page = page_of(records, sections, name).encode(errors="backslashreplace")
     if figures is not None:
         from ddp_mlp.report.figures import write_figures  # loads Matplotlib
 
-        written = write_figures(figures, records, found.get(0) if len(records) == 1 else None)
+        written = write_figures(figures, records, together or (found.get(0) if len(records) == 1 else None))
         tell(f"written: {figures}/ ({len(written) // 2} figures, each as SVG and PDF)")
     if out is None and len(runs) == 1:
         write_whole(runs[0] / REPORT, page)
@@ -92,6 +95,17 @@ def _records_at(path: Path) -> list[Record]:
     sign = -1.0 if is_better_higher(score) else 1.0
     scores = {record.path: score_of(record, score) for record in found}
     return sorted(found, key=lambda one: (scores[one.path] is None, sign * (scores[one.path] or 0.0)))
+
+
+def _together(
+    runs: Sequence[Path], records: Sequence[Record], data: str | None, split: str | None, tell: Callable[[str], None]
+) -> Findings | None:
+    """Return the findings about the ensemble whose directory a report is of; None where it is of none."""
+    if len(runs) > 1 or not is_ensemble(runs[0]):
+        return None
+    from ddp_mlp.report.findings.gathering import findings_of_ensemble
+
+    return findings_of_ensemble(runs[0], records, data, split, tell)
 
 
 def _sections(found: Mapping[int, Findings]) -> dict[int, Markup]:

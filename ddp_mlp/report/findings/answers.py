@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from ddp_mlp.checkpoint.ensemble import Ensemble, members_of
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
+from ddp_mlp.core.ensembles.spread import joined
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
-from ddp_mlp.report.records.record import Record
 from ddp_mlp.training.inference.application import Application
 from ddp_mlp.training.inference.files import Rows, apply_model, evaluator_while_read
 from ddp_mlp.training.inputs.own_rows import OwnRows, read_some
@@ -43,6 +44,8 @@ class AnswerSheet:
         Labels are numbers of classes.
     metrics : dict
         As ``ddp-mlp evaluate --json`` gives them.
+    spread : dict of str to ndarray
+        Of an ensemble, see `ddp_mlp.core.ensembles.spread.Combined`; empty for one model.
     """
 
     schema: Schema
@@ -53,13 +56,16 @@ class AnswerSheet:
     metrics: dict[str, Any]
     has_probabilities: bool
     threshold: float
+    spread: Mapping[str, Numbers] = field(default_factory=dict)
 
 
-def answer(record: Record, data: str, split: str | None, tell: Callable[[str], None]) -> AnswerSheet:
-    """Apply the model of a run to the rows of a file.
+def answer(path: Path, data: str, split: str | None, tell: Callable[[str], None]) -> AnswerSheet:
+    """Apply the model of a run, or an ensemble, to the rows of a file.
 
     Parameters
     ----------
+    path : Path
+        Directory of the run or ensemble.
     data : str
         ``F.h5``, ``F.h5:/group``, or a table of any format that can be imported.
     split : str or None
@@ -72,7 +78,7 @@ def answer(record: Record, data: str, split: str | None, tell: Callable[[str], N
     MissingInputError, DataError, UsageError
         If model or rows are not there or do not fit each other, or the rows have no targets.
     """
-    with apply_model(record.path, Rows(data, split, answers_only=True), SingleProcess(), tell) as applied:
+    with apply_model(path, Rows(data, split, answers_only=True), SingleProcess(), tell) as applied:
         if applied.targets is None:
             raise DataError(f"{data}: no targets in these rows that answers could be compared with; leave --data out")
         if not len(applied.ids):
@@ -116,9 +122,10 @@ def _own_targets(applied: Application) -> Numbers:
 
 
 def _sheet(applied: Application, where: str, targets: Numbers) -> AnswerSheet:
-    network = applied.model.network
+    network, found = applied.model.network, joined([answers for _, answers in applied.predict_pieces()])
     return AnswerSheet(
         applied.model.schema, where, applied.ids,
-        applied.predict().astype(np.float64), targets.astype(np.float64), applied.evaluate(),
+        found.outputs.astype(np.float64), targets.astype(np.float64), applied.evaluate(),
         network.output in ("sigmoid", "softmax") and network.output_threshold == 0.5, network.output_threshold,
+        found.spread,
     )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from msgspec.structs import replace
 
+from ddp_mlp.checkpoint.ensemble import Ensemble, load_ensemble, members_of
 from ddp_mlp.checkpoint.model import Model, load_model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import DataConfig
@@ -49,7 +51,7 @@ class Findings:
 
 def findings_on(record: Record, data: str, split: str | None, tell: Callable[[str], None]) -> Findings:
     """Return the answers of a run's model to rows that a user names; parameters and errors as those of `answer`."""
-    return Findings(answer(record, data, split, tell))
+    return Findings(answer(record.path, data, split, tell))
 
 
 def findings_unasked(record: Record) -> Findings:
@@ -66,22 +68,57 @@ def findings_unasked(record: Record) -> Findings:
         return Findings(reason=f"{_NOT_SHOWN}: {error}")
 
 
-def _own_findings(model: Model, record: Record, stack: ExitStack) -> Findings:
+def findings_of_ensemble(
+    directory: Path, records: Sequence[Record], data: str | None, split: str | None, tell: Callable[[str], None]
+) -> Findings:
+    """Return the answers of an ensemble to rows that a user names, or to those that validated it, and their health.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Of its members.
+    data, split, tell
+        As of `answer`; without `data` the reason is told where there are no answers.
+
+    Raises
+    ------
+    MissingInputError, DataError, UsageError
+        As `answer`.
+    """
+    if data is not None:
+        return Findings(answer(directory, data, split, tell))
+    if any(record.state == "running" for record in records):
+        return Findings(reason="Mean and spread are shown when all members are trained.")
+    try:
+        ensemble = load_ensemble(directory)
+        if len({repr(model.config.data) for model in ensemble.members}) > 1:
+            return Findings(reason=f"{_NOT_SHOWN}: members have data of their own; name a file of rows with --data")
+        with ExitStack() as stack:
+            return _own_findings(ensemble, records[0], stack)
+    except DdpMlpError as error:
+        return Findings(reason=f"{_NOT_SHOWN}: {error}")
+
+
+def _own_findings(trained: Model | Ensemble, record: Record, stack: ExitStack) -> Findings:
+    members = members_of(trained)
+    model = members[0]
     data = model.config.data
     newest = {key: path for key in ("train", "valid") if isinstance(path := record.setting("data", key), str)}
     data = replace(data, **newest)
     if data.train == IN_MEMORY:
         return Findings(reason=f"{_NOT_SHOWN}: the rows were in memory, and are gone; name a file of them with --data")
-    if read_code(model.parameters.dtype.name) is None:
-        return Findings(reason=f"{_NOT_SHOWN}: the kernels are not compiled here (ddp-mlp compile does it)")
-    ready_kernels(model.parameters.dtype.name, SingleProcess(), lambda _: None)
+    for dtype in {each.parameters.dtype.name for each in members}:
+        if read_code(dtype) is None:
+            return Findings(reason=f"{_NOT_SHOWN}: the kernels are not compiled here (ddp-mlp compile does it)")
+        ready_kernels(dtype, SingleProcess(), lambda _: None)
     own = open_own(model, data, stack, _COMPARED_BYTES)
     if own.is_same is False:
         return Findings(reason=f"{_NOT_SHOWN}: {_files(data)} is not the file that the model was trained on any more")
-    answers, samples = own_answers(model, own), tuple(samples_of(own))
+    answers, samples = own_answers(trained, own), tuple(samples_of(own))
     judged = next(sample for name in ("valid", "test", "train") for sample in samples if sample.name == name)
     reason = _NOT_COMPARED if own.is_same is None else ""
-    return Findings(answers, importance_of(model, judged), samples, reason)
+    importance = None if isinstance(trained, Ensemble) else importance_of(trained, judged)
+    return Findings(answers, importance, samples, reason)
 
 
 def _files(data: DataConfig) -> str:

@@ -127,7 +127,8 @@ def _quantity_pictures(sheet: AnswerSheet) -> Iterator[Picture]:
 def _quantities(sheet: AnswerSheet) -> Iterator[Markup]:
     names, residuals = _target_names(sheet), sheet.outputs - sheet.targets
     yield _drawn(_quantity_pictures(sheet))
-    rows = [[name, *list(row.values())[1:]] for name, row in zip(names, sheet.metrics.get("targets", []), strict=False)]
+    metrics = zip(names, sheet.metrics.get("targets", []), strict=False)
+    rows = [[name, row["rmse"], row["mae"], row["r2"]] for name, row in metrics]
     few = f"The {_MOST_LISTED} targets of {len(rows)} with the lowest R²" if len(rows) > _MOST_LISTED else "Each target"
     listed = sorted(rows, key=_r2)[:_MOST_LISTED] if len(rows) > _MOST_LISTED else rows
     yield table(["target", "RMSE", "MAE", "R²"], listed, caption=few, sortable=True)

@@ -22,6 +22,8 @@ from ddp_mlp.report.records.record import Record
 
 #: Epochs in the table of numbers.
 _ROWS = 24
+#: The place of the part about all runs together, such as the members of an ensemble.
+WHOLE = -1
 #: Runs of several that have a part of their own.
 _MOST_DETAILS = 50
 _SLIDER = Markup('<input id="smoothing" type="range" min="0" max="0.98" step="0.02" value="0">')
@@ -39,7 +41,7 @@ def page_of(records: Sequence[Record], answers: Mapping[int, Markup] | None = No
     Parameters
     ----------
     answers : dict of int to Markup
-        The part about answers of runs that have one, by their place.
+        The part about answers of runs that have one, by their place; `WHOLE` is that of all together.
     name : str
         Of all of them, such as that of a study.
     """
@@ -108,6 +110,7 @@ def _several_runs(records: Sequence[Record], answers: Mapping[int, Markup]) -> M
     return joined(
         [
             element("p", text),
+            *_part(answers, WHOLE),
             *study_section(records),
             table(*comparison(records), caption="Runs, and what differs", sortable=True),
             *(element("p", element("strong", f"{one.name}: "), line, class_="trouble") for one, line in found),

@@ -67,7 +67,7 @@ def test_rows_are_those_of_the_file_that_trained_or_there_are_none(tmp_path):
 def test_other_rows_are_answered_when_asked_for(tmp_path):
     record = trained(tmp_path, "moons")
     make_data(tmp_path, "moons", 60, seed=1, out="other.h5")
-    sheet = answer(record, str(tmp_path / "other.h5"), None, lambda _: None)
+    sheet = answer(record.path, str(tmp_path / "other.h5"), None, lambda _: None)
     assert (len(sheet.rows), sheet.where) == (
         len(sheet.targets),
         f"{len(sheet.rows)} rows, test, of {tmp_path}/other.h5",
@@ -86,7 +86,7 @@ def test_other_rows_are_answered_when_asked_for(tmp_path):
     assert ddp_mlp("report", "moons", "--data", "sine.h5", cwd=tmp_path).code == 65
     assert (tmp_path / "moons/report.html").read_text() == before
     with pytest.raises(DdpMlpError):
-        answer(record, str(tmp_path / "sine.h5"), None, lambda _: None)
+        answer(record.path, str(tmp_path / "sine.h5"), None, lambda _: None)
 
 
 def test_a_run_that_goes_on_is_left_alone(tmp_path):
