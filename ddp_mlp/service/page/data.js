@@ -36,7 +36,7 @@ const OPTIONS = [
 
 const uploadForm = (onmade) => {
   let file = null;
-  const inputs = OPTIONS.map(([key, name, hint, isList]) => ({ key, name, isList, input: h("input", { type: "text", id: `import-${key}`, autocomplete: "off", spellcheck: "false", "aria-describedby": `hint-${key}` }), hint }));
+  const inputs = OPTIONS.map(([key, name, hint, isList]) => ({ key, name, isList, input: h("input", { type: "text", id: `import-${key}`, autocomplete: "off", spellcheck: "false", "aria-describedby": `hint-${key}`, onkeydown: (event) => { if (event.key === "Enter") send(); } }), hint }));
   const missing = h("select", { id: "import-missing" }, [["", "as import finds best"], ["impute", "fill in"], ["indicator", "fill in, and mark"], ["drop", "leave the row out"], ["error", "refuse"]].map(([value, text]) => h("option", { value }, text)));
   const problem = h("p", { class: "trouble", role: "alert", hidden: true }), result = h("div", { class: "made" });
   const field = ({ key, name, input, hint }) => h("div", { class: "field" }, h("label", { for: input.id }, name), input, h("p", { class: "hint", id: `hint-${key}` }, hint));

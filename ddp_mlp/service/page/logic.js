@@ -61,7 +61,7 @@ export const situation = (job) => {
   const epochs = p.epochs ? `epoch ${shown(p.epoch)} of ${shown(p.epochs)}` : p.epoch !== undefined && p.epoch !== null ? `epoch ${shown(p.epoch)}` : "";
   if (job.state === "queued") return job.waits_for ? `waits for ${job.waits_for}` : "waits for its turn";
   if (job.state === "stopping") return `stopping after this step${epochs && `, ${epochs}`}`;
-  if (job.state === "running") return [epochs || "starting", isNumber(p.remaining_s) ? `${duration(p.remaining_s)} left` : ""].filter(Boolean).join(" · ");
+  if (job.state === "running") return [epochs || "starting", isNumber(p.remaining_s) && p.epoch < p.epochs ? `${duration(p.remaining_s)} left` : ""].filter(Boolean).join(" · ");
   if (job.state === "failed") return job.reason || `ended with exit code ${job.exit_code}`;
   if (job.state === "stopped") return [epochs ? `stopped in ${epochs}` : "stopped", "can be resumed"].join(" · ");
   const time = took(job);

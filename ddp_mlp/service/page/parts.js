@@ -76,7 +76,7 @@ export const configurationPart = ({ detail }) => {
     element.dataset.done = found.resolved ? "yes" : "";
     const changes = Object.entries(found.overrides || {});
     element.replaceChildren(...[
-      found.understood ? h("p", { class: "lead" }, found.understood) : null,
+      found.understood ? h("p", { class: "lead" }, found.understood.replace(/^data: /, "")) : null,
       found.command ? h("section", {}, h("h2", {}, "Command"), h("code", { class: "block" }, found.command)) : null,
       changes.length ? h("section", {}, h("h2", {}, "Changes"), table(["key", "value"], changes.map(([key, value]) => [key, JSON.stringify(value)]), { caption: "Keys that were set beside the text" })) : null,
       h("section", {}, h("h2", {}, "As submitted"), h("pre", { tabindex: "0" }, found.config || "")),
