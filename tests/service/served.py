@@ -55,6 +55,9 @@ class Pretended:
     def epochs_of(self, _job: Job) -> int | None:
         return 3
 
+    def memory_of(self, _job: Job) -> int:
+        return 2**20
+
 
 @dataclass
 class Served:

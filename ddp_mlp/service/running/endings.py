@@ -34,6 +34,8 @@ def after_death(job: Job, standing: Standing, settings: Settings) -> dict[str, A
         return _over(job, standing.code, settings)
     if job.state == "stopping":
         return {"state": "stopped", "reason": "its process ended while it was asked to stop", "exit_code": 75}
+    if standing.phase is Phase.REVOKED and standing.code is None:  # the server was killed before it could begin
+        return {"state": "queued", "reason": ""}
     step = _step_of(job, settings)
     vain = 0 if step > job.reached else job.vain + 1
     if vain > settings.max_restarts:
@@ -41,7 +43,7 @@ def after_death(job: Job, standing: Standing, settings: Settings) -> dict[str, A
             "state": "failed", "exit_code": 70, "vain": vain,
             "reason": f"its process was killed {vain} times without a new checkpoint (last: step {max(step, 0)})",
         }  # fmt: skip
-    if standing.phase is Phase.REVOKED:  # it never began
+    if standing.phase is Phase.REVOKED:  # its process ended before it could begin
         return {"state": "queued", "vain": vain, "reached": step, "reason": ""}
     reason = "the machine was started anew" if standing.rebooted else "its process was killed"
     return {**_queued(job, reason), "vain": vain, "reached": step}

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ddp_mlp.service.orders.submission import epochs_of, write_config
 from ddp_mlp.service.running.claims import revoke
+from ddp_mlp.service.running.estimate import memory_of
 from ddp_mlp.service.running.local import ask_to_stop, spawn
 from ddp_mlp.service.running.scheduling import Room
 from ddp_mlp.service.running.standing import Standing, standing_of
@@ -38,6 +39,9 @@ class Starter(Protocol):
 
     def epochs_of(self, job: Job) -> int | None:
         """Return how many epochs a job is to run, if it is a single run."""
+
+    def memory_of(self, job: Job) -> int:
+        """Return the bytes that a job will take; this may last."""
 
 
 class LocalStarter:
@@ -75,3 +79,7 @@ class LocalStarter:
     def epochs_of(self, job: Job) -> int | None:
         """Return how many epochs a job is to run, if it is a single run."""
         return epochs_of(job, self._settings)
+
+    def memory_of(self, job: Job) -> int:
+        """Return the bytes that a job will take, after a look at its data."""
+        return memory_of(job, self._settings)

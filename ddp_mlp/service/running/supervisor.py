@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -29,6 +30,9 @@ _IDLE_S = 30.0
 #: Seconds between two requests to stop: the first one may have come before anybody listened.
 _ASK_AGAIN = 20
 
+#: Looks at data at once.
+_LOOKS = 2
+
 Tell = Callable[[str], None]
 OnRow = Callable[[int, Row], None]
 
@@ -43,6 +47,7 @@ class Supervisor:
         self._children: dict[int, subprocess.Popen[bytes] | None] = {}
         self._asked: dict[int, int] = {}
         self._told = ""
+        self._looks, self._estimating = ThreadPoolExecutor(_LOOKS), set[int]()
         self._wake, self._ended = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
@@ -57,6 +62,7 @@ class Supervisor:
     def stop(self) -> None:
         """End the thread; jobs live on."""
         self._ended = True
+        self._looks.shutdown(cancel_futures=True)
         self.wake()
         if self._thread.is_alive():
             self._thread.join(10)
@@ -94,7 +100,7 @@ class Supervisor:
         if standing.phase is Phase.UNCLAIMED and (not is_gone or not self._starter.revoke(job)):
             return
         if standing.phase in (Phase.UNCLAIMED, Phase.REVOKED):
-            self._again(job, Standing(Phase.REVOKED))
+            self._again(job, Standing(Phase.REVOKED, code=None if child is None else child.returncode))
             return
         self._watch(job)
         if standing.phase is Phase.RUNNING:
@@ -143,7 +149,7 @@ class Supervisor:
 
     def _start_what_fits(self) -> None:
         jobs = self._store.live()
-        queued = [job for job in jobs if job.state == "queued"]
+        queued = self._estimated([job for job in jobs if job.state == "queued"])
         if not queued:
             return
         running = [job for job in jobs if job.state in ACTIVE]
@@ -165,6 +171,21 @@ class Supervisor:
             if by_id[number].waits_for != reason:
                 self._store.note(number, waits_for=reason)
         if decision.fail:
+            self.wake()
+
+    def _estimated(self, queued: list[Job]) -> list[Job]:
+        """Return the jobs whose memory is known, and have that of the others found out."""
+        for job in queued:
+            if not job.memory_bytes and job.id not in self._estimating:
+                self._estimating.add(job.id)
+                self._looks.submit(self._estimate, job)
+        return [job for job in queued if job.memory_bytes]
+
+    def _estimate(self, job: Job) -> None:
+        try:
+            self._store.note(job.id, memory_bytes=max(self._starter.memory_of(job), 1))
+        finally:
+            self._estimating.discard(job.id)
             self.wake()
 
     def _begin(self, job: Job) -> None:

@@ -36,6 +36,13 @@ _HEADERS = {
 }
 _WHO_IS_IT = "a token is needed: open the link that `ddp-mlp serve` printed, or send Authorization: Bearer TOKEN"
 
+_LOCKED = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>ddp-mlp</title>
+</head><body><main><h1>This page is locked</h1>
+<p>Open the link that <code>ddp-mlp serve</code> printed; it holds the token. After many wrong ones, wait a moment.</p>
+</main></body></html>
+"""
+
 
 class Gate:
     """An ASGI application before another one."""
@@ -55,6 +62,8 @@ class Gate:
         send = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:
+            if refusal.status_code in (401, 429) and scope["path"] == "/" and _is_browser(scope):
+                refusal = Response(_LOCKED, refusal.status_code, media_type="text/html; charset=utf-8")
             await refusal(scope, receive, send)
             return
         await self._app(scope, self._bounded(scope, receive), send)
@@ -158,6 +167,10 @@ class Gate:
 def takes_files(path: str) -> bool:
     """Tell whether a path takes files that are sent."""
     return path == "/api/v1/data" or (path.startswith("/api/v1/jobs/") and path.endswith("/predict"))
+
+
+def _is_browser(scope: Scope) -> bool:
+    return "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _with_headers(send: Send) -> Send:

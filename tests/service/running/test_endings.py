@@ -82,6 +82,14 @@ def test_a_run_that_told_its_end_is_believed_although_its_process_was_killed(set
 
 
 def test_a_start_that_never_happened_counts_as_none(settings: Settings):
-    fields = after_death(RUNNING, Standing(Phase.REVOKED), settings)
-    assert fields["state"] == "queued"
-    assert "restarts" not in fields
+    for _ in range(10):  # a server that is killed again and again
+        assert after_death(RUNNING, Standing(Phase.REVOKED), settings) == {"state": "queued", "reason": ""}
+
+
+def test_a_process_that_never_begins_is_given_up(settings: Settings):
+    one = RUNNING
+    for _ in range(settings.max_restarts):
+        fields = after_death(one, Standing(Phase.REVOKED, code=1), settings)
+        assert fields["state"] == "queued"
+        one = replace(one, vain=fields["vain"], reached=fields["reached"])
+    assert after_death(one, Standing(Phase.REVOKED, code=1), settings)["state"] == "failed"

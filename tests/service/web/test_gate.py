@@ -193,3 +193,10 @@ def test_links_in_a_run_directory_lead_nowhere(service):
     (run / "model.h5").symlink_to(service.settings.folder / "token")
     for name in ("log.txt", "model.h5"):
         assert service.client.get(f"/api/v1/jobs/{job['id']}/files/{name}").status_code == 404
+
+
+def test_a_browser_that_is_not_let_in_gets_a_page(stranger):
+    answer = stranger.get("/", headers={"Accept": "text/html,*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "ddp-mlp serve" in answer.text
+    assert answer.headers["content-security-policy"]
