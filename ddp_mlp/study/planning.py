@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -40,21 +41,24 @@ class Plan:
     ----------
     sampler : Sampler
     n_trials : int
-    checked : sequence of sequence of str
+    trials : sequence of sequence of str
         All trials where these are known, else some that stand for them.
     rule : Halving or None
     metric : str or None
         What ranks the trials.
     first : sequence of str
         Assignments of a first run.
+    definition : mapping
+        All that the trials depend on beside their configuration.
     """
 
     sampler: Sampler
     n_trials: int
-    checked: Sequence[Sequence[Assignment]]
+    trials: Sequence[Sequence[Assignment]]
     rule: Halving | None
     metric: str | None
     first: Sequence[Assignment]
+    definition: Mapping[str, Any]
 
     def run(
         self, study: Study, comm: Communicator, on_result: Callable[[list[Summary]], None], run_all: RunAll
@@ -70,7 +74,7 @@ class Plan:
         """
         if self.rule is None:
             return run_all(study, on_result)
-        return run_halved(study, self.checked, self.rule, self.metric, comm, on_result, run_all)
+        return run_halved(study, self.trials, self.rule, self.metric, comm, on_result, run_all)
 
 
 def plan_search(
@@ -88,7 +92,9 @@ def plan_search(
     with agreed(comm):
         chosen = choose_sampler(wish)
     more = fold_assignments(folds)[0] if folds else []
-    configs = [configure([*trial, *more]) for trial in chosen.checked]
+    for corner in chosen.corners:
+        configure([*corner, *more])
+    configs = [configure([*trial, *more]) for trial in chosen.trials]
     rule = None
     with agreed(comm):
         if halving is not None:
@@ -102,7 +108,19 @@ def plan_search(
             tell(f"these keys have only {n} combinations of values: as many trials, not {wish.n_trials}")
         if rule:
             tell(rule.line())
-    return Plan(chosen.sampler, chosen.n_trials, chosen.checked, rule, wish.metric, [*chosen.checked[0], *more])
+    first = [*chosen.trials[0], *more]
+    return Plan(
+        chosen.sampler, chosen.n_trials, chosen.trials, rule, wish.metric, first, _definition(wish, rule, folds)
+    )
+
+
+def _definition(wish: Wish, rule: Halving | None, folds: int) -> dict[str, Any]:
+    """Return all that decides which trials there are, and how far they go."""
+    found = {**wish.definition(), "--folds": folds}
+    if rule is not None:
+        halved = {"--halving": list(rule.rungs), "--eta": rule.eta, "--trials": rule.n_trials}
+        return {**found, **halved, "--metric": wish.metric}
+    return {**found, "--metric": wish.metric} if wish.chosen_kind == "tpe" else found
 
 
 def _require_halving(wish: Wish) -> None:

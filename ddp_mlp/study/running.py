@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from ddp_mlp.study.execution.desk import Desk
 from ddp_mlp.study.execution.processes import run_in_processes
 from ddp_mlp.study.execution.ranks import run_in_groups
 from ddp_mlp.study.execution.record import Record, begun
-from ddp_mlp.study.sampler import Results
+from ddp_mlp.study.sampler import Assignment, Results
 from ddp_mlp.study.study import Study, Summary
 from ddp_mlp.study.trials import Tell, run_trial
 
@@ -83,7 +84,7 @@ def _one_by_one(study: Study, record: Record, comm: Communicator, tell: Tell, on
     """Collective. Let all ranks run each trial together."""
     summaries: list[Summary] = []
     for number in count():
-        trial = study.sampler.propose(number, _seen(study, number, summaries, record.at_once))
+        trial = _proposed(study, number, summaries, record.at_once, comm)
         if trial is None:
             break
         name = study.name(number)
@@ -94,6 +95,18 @@ def _one_by_one(study: Study, record: Record, comm: Communicator, tell: Tell, on
         if summaries[-1]["status"] == "stopped":
             break
     return summaries
+
+
+def _proposed(
+    study: Study, number: int, summaries: list[Summary], lag: int, comm: Communicator
+) -> list[Assignment] | None:
+    """Collective. Return the next trial, that rank 0 has asked for."""
+    trial = None
+    with agreed(comm):
+        if comm.rank == 0:
+            trial = study.sampler.propose(number, _seen(study, number, summaries, lag))
+    shared: list[Assignment] | None = json.loads(comm.share_text(json.dumps(trial))[0])
+    return shared
 
 
 def _seen(study: Study, number: int, summaries: list[Summary], lag: int) -> Results:

@@ -214,9 +214,9 @@ def require_grid(space: Space) -> int:
         If a range is to be searched as a grid, or there are more than anybody waits for.
     """
     if any(choice.bounds for choice in space.choices):
-        raise UsageError("a range KEY=LOW..HIGH has no end of values; say how many to draw with --random N")
+        raise UsageError("a range KEY=LOW..HIGH has no end of values; say how many to draw with --trials N")
     size = space.size(MOST_TRIALS)
     if size is None:
         bound = math.prod(len(choice.values) for choice in space.choices)
-        raise UsageError(f"a grid of {bound:,} trials, at most {MOST_TRIALS:,} are allowed; draw some with --random N")
+        raise UsageError(f"a grid of {bound:,} trials, at most {MOST_TRIALS:,} are allowed; draw some with --trials N")
     return size

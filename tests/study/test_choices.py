@@ -102,7 +102,7 @@ def test_trials_that_predict_different_things_are_refused(text):
 
 
 def test_a_range_needs_a_number_of_draws():
-    with pytest.raises(UsageError, match="--random"):
+    with pytest.raises(UsageError, match="--trials"):
         make_trials([parse_choice("a.b=1..2")], None, 0)
 
 

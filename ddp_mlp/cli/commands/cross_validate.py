@@ -53,6 +53,7 @@ def cross_validate(
 
         configure = Configurations(config, overrides, comm)
         from ddp_mlp.study.choices import fold_assignments
+        from ddp_mlp.study.definition import keep_definition
         from ddp_mlp.study.out_of_fold import NAMES, write_out_of_fold
         from ddp_mlp.study.planning import check_data
         from ddp_mlp.study.ranking import all_failed, spread
@@ -64,6 +65,7 @@ def cross_validate(
         configs = [configure(trial) for trial in trials]
         check_data(configs[:1], None, comm, tell)
         options = options_of_runs(f"{config.stem}-folds", out, threads, comm, resume=resume)
+        keep_definition(options.directory, {"--folds": folds}, comm, resume=resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
         study, at_once = share_out(parallel, study, folds, trials[0], tell)
         summaries = run_study(study, comm, tell, lambda summaries: None, at_once)  # noqa: ARG005

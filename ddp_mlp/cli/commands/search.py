@@ -98,6 +98,7 @@ def search(
     from ddp_mlp.comm import connect
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.configurations import Configurations
+    from ddp_mlp.study.definition import keep_definition
     from ddp_mlp.study.planning import HalvingWish, plan_search
     from ddp_mlp.study.ranking import value_of
     from ddp_mlp.study.running import run_study
@@ -111,6 +112,7 @@ def search(
         wish = Wish(choices, sampler, n_random, seed, metric)
         plan = plan_search(wish, HalvingWish(eta, min_epochs) if halving else None, configure, folds or 0, comm, tell)
         options = options_of_runs(f"{config.stem}-search", out, threads, comm, resume=resume)
+        keep_definition(options.directory, plan.definition, comm, resume=resume)
         study = Study(
             plan.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
             partial(value_of, asked=metric), metric,

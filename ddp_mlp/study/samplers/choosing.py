@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,6 +45,15 @@ class Wish:
     seed: int = 0
     metric: str | None = None
 
+    def definition(self) -> dict[str, Any]:
+        """Return what decides the trials; more of those that are drawn are the same and then others."""
+        return {"--try": list(self.choices), "--sampler": self.chosen_kind, "--seed": self.seed}
+
+    @property
+    def chosen_kind(self) -> Kind:
+        """The kind of the sampler, also where nobody named it."""
+        return self.kind or ("grid" if self.n_trials is None else "random")
+
     def space(self) -> Space:
         """Return the space that is searched.
 
@@ -58,11 +67,20 @@ class Wish:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A sampler, its number of trials, and trials that stand for all of them."""
+    """A sampler, its number of trials, and trials to be looked at before anything is trained.
+
+    Attributes
+    ----------
+    trials : sequence of sequence of str
+        All of them where they are known, else some that may be chosen.
+    corners : sequence of sequence of str
+        Trials of the ends of ranges.
+    """
 
     sampler: Sampler
     n_trials: int
-    checked: Sequence[Sequence[Assignment]]
+    trials: Sequence[Sequence[Assignment]]
+    corners: Sequence[Sequence[Assignment]] = ()
 
 
 def choose_sampler(wish: Wish) -> Chosen:
@@ -73,7 +91,7 @@ def choose_sampler(wish: Wish) -> Chosen:
     UsageError
         If the options do not go together, the space is none, or Optuna is needed and not installed.
     """
-    kind = wish.kind or ("grid" if wish.n_trials is None else "random")
+    kind = wish.chosen_kind
     space = wish.space()
     if kind == "grid":
         if wish.n_trials is not None:
@@ -82,22 +100,21 @@ def choose_sampler(wish: Wish) -> Chosen:
     if wish.n_trials is None:
         raise UsageError(f"--sampler {kind}: say how many trials with --trials N")
     if kind == "random":
-        return _listed(random_draws(space, wish.n_trials, wish.seed))
+        return _listed(random_draws(space, wish.n_trials, wish.seed), _corners(space))
     require_optuna()
     require_one_unit(space, wish.metric, "--sampler tpe")
     sampler = Tpe(space, wish.n_trials, wish.seed, wish.metric in HIGHER_IS_BETTER)
-    return Chosen(sampler, len(sampler), [*map(assignments_of, _representatives(space, wish.seed))])
+    drawn = [assignments_of(space.draw(trial, wish.seed)) for trial in range(_CHECKED_DRAWS)]
+    return Chosen(sampler, len(sampler), drawn, _corners(space))
 
 
-def _listed(trials: Sequence[dict[str, Any]]) -> Chosen:
+def _listed(trials: Sequence[dict[str, Any]], corners: Sequence[list[Assignment]] = ()) -> Chosen:
     assignments = [assignments_of(values) for values in trials]
-    return Chosen(Listed(assignments), len(assignments), assignments)
+    return Chosen(Listed(assignments), len(assignments), assignments, corners)
 
 
-def _representatives(space: Space, seed: int) -> Iterator[dict[str, Any]]:
-    yield from space.representatives(_MOST_CHECKED)
-    for trial in range(_CHECKED_DRAWS):
-        yield space.draw(trial, seed)
+def _corners(space: Space) -> list[list[Assignment]]:
+    return [assignments_of(values) for values in space.representatives(_MOST_CHECKED)]
 
 
 def require_one_unit(space: Space, metric: str | None, option: str) -> None:
