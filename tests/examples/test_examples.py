@@ -39,13 +39,16 @@ def test_all_are_listed_and_tested():
 
 @THOROUGH
 def test_five_networks_stand_for_a_simulation(tmp_path):
-    done = start("surrogate/surrogate.py", tmp_path)
+    done = start("surrogate/run.sh", tmp_path)
     assert done.code == 0, done.err
-    *quantities, doubt = done.out.splitlines()
-    assert len(quantities) == 3
+    *quantities, doubt = done.out.splitlines()[-4:]
     for line in quantities:
         one, together = percentages(line)
-        assert together < one < 6, line
+        assert together < one < 9, line
+    within = [float(number) for number in re.findall(r"^within_._std +([\d.]+)$", done.out, re.MULTILINE)]
+    assert 0.5 < within[0] < within[1] < 1, "the spread is about as large as the errors"
+    assert "largest difference from predict" in done.err
+    assert (tmp_path / "runs" / "surrogate" / "report.html").exists()
     inside, outside = percentages(doubt)
     assert outside > 4 * inside
     assert "far outside the range" in done.err
