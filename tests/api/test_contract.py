@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import sys
 from pathlib import Path
 
@@ -23,6 +24,12 @@ model = ddp_mlp.load_model("runs/a")
 model.predict(X); model.predict_proba(X); model.evaluate(X, y); model.export("m.onnx"); model.schema
 from ddp_mlp import MLPClassifier, MLPRegressor              # scikit-learn's parameter and attribute names; fit is collective
 """  # noqa: E501 - as written
+#: What a session of Python prints after a line.
+_SAID = {
+    "result.history": "([...], <Model: binary, 4 -> 6 -> 1, after epoch 2>, {...}, '...')",
+    "    ...": "Ellipsis\nEllipsis\nEllipsis\nEllipsis",
+    "model.predict(X)": "array([...])\narray([[...]], dtype=float32)\n{...}\n''\nSchema(...)",
+}
 _BEFORE = """
 import numpy as np
 X = np.random.default_rng(0).normal(size=(200, 4))
@@ -52,6 +59,22 @@ def test_the_lines_run_as_written(folder: Path, monkeypatch: pytest.MonkeyPatch)
     exec(_BEFORE + LINES, known)  # noqa: S102 - the lines above
     assert Path("m.onnx").stat().st_size > 100
     assert known["model"].predict(known["X"]).shape == (200,)  # type: ignore[attr-defined]
+
+
+def test_the_lines_are_a_doctest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are pasted into a session of Python, which prints the value of each."""
+    monkeypatch.chdir(folder)
+    known: dict[str, object] = {}
+    exec(_BEFORE, known)  # noqa: S102 - the lines above
+    text = ""
+    for line in LINES.strip().splitlines():
+        text += f"... {line}\n" if line.startswith("    ") else f">>> {line}\n"
+        text += next((f"{said}\n" for start, said in _SAID.items() if line.startswith(start)), "")
+    case = doctest.DocTestParser().get_doctest(text, known, "the lines", None, 0)
+    said: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    assert runner.run(case, out=said.append) == (0, len(case.examples)), "".join(said)
+    assert len(case.examples) == 8
 
 
 @pytest.mark.mpi
