@@ -75,7 +75,18 @@ def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_rows(
     config: Path, overrides: tuple[str, ...], group_by: str | None, by_time: str | None, *, is_folded: bool
 ) -> tuple[str, ...]:
-    """Return assignments with the rule by which rows are parted: folds by class where nothing else is said."""
+    """Return assignments with the rule by which rows are parted: folds by class where nothing else is said.
+
+    Parameters
+    ----------
+    config : Path
+    overrides : tuple of str
+        Assignments of the command line.
+    group_by, by_time : str or None
+        Columns that the command line names.
+    is_folded : bool
+        Whether there are folds.
+    """
     from ddp_mlp.config.loading import layers
 
     named = {"data.group_by": group_by, "data.time_by": by_time}

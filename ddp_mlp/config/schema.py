@@ -31,25 +31,18 @@ from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.catalog.outputs import OUTPUTS
 from ddp_mlp.catalog.schedules import SCHEDULES
 
-#: The plan of a step lists them; more than this would be of no use to any cluster.
-MOST_MICRO_BATCHES = 2**16
+MOST_MICRO_BATCHES = 2**16  # the plan of a step lists them; more would be of no use to any cluster
 MOST_TRIALS = 10**5  # of a search, and folds of a cross-validation
 #: Deeper networks than this are not trained without connections that skip layers.
 _MOST_LAYERS = 1000
-#: Longest path that Linux opens.
-_LONGEST_PATH = 4095
 
 Width = Annotated[int, Meta(ge=1, le=10**7)]
 #: Draws the rows that validate, whatever the seed of training is, so that all seeds sit one exam.
 DEFAULT_SPLIT_SEED = 0
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-#: Seconds, 0 for ever; the watchdog looks ten times a second.
-Timeout = Annotated[float, Meta(ge=0, le=1e7, extra={LEAST: 0.1})]
-FilePath = Annotated[str, Meta(min_length=1, max_length=_LONGEST_PATH)]
+Timeout = Annotated[float, Meta(ge=0, le=1e7, extra={LEAST: 0.1})]  # seconds, 0 for ever; looked at ten times in one
+FilePath = Annotated[str, Meta(min_length=1, max_length=4095)]  # the longest path that Linux opens
 ArrayPaths = Annotated[str, Meta(min_length=1, max_length=2**16)]
-
-ColumnName = Annotated[str, Meta(min_length=1, max_length=4095)]
-
 Normalize = Literal["auto", "none", "unit", "standard", "minmax"]
 Init = Literal["auto", "zeros", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "normal", "uniform"]
 if TYPE_CHECKING:
@@ -112,8 +105,8 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     folds: Annotated[int, Meta(ge=2, le=MOST_TRIALS)] | None = None
     fold: Count | None = None
     stratify: bool = False
-    group_by: ColumnName | None = None
-    time_by: ColumnName | None = None
+    group_by: FilePath | None = None  # a column, or the path of an array
+    time_by: FilePath | None = None
     features: ArrayPaths | None = None
     targets: ArrayPaths | None = None
     weights: ArrayPaths = "auto"

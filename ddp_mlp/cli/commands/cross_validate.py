@@ -53,12 +53,12 @@ def cross_validate(
 
         configure = Configurations(config, overrides, comm)
         from ddp_mlp.study.choices import fold_assignments
-        from ddp_mlp.study.definition import keep_definition
         from ddp_mlp.study.out_of_fold import NAMES, write_out_of_fold
-        from ddp_mlp.study.planning import check_data
         from ddp_mlp.study.ranking import all_failed, spread
         from ddp_mlp.study.running import run_study
         from ddp_mlp.study.sampler import Listed
+        from ddp_mlp.study.searching.definition import keep_definition
+        from ddp_mlp.study.searching.planning import check_data
         from ddp_mlp.study.study import Study
 
         trials = fold_assignments(folds)

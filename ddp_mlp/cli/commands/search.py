@@ -98,11 +98,11 @@ def search(
     from ddp_mlp.comm import connect
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.configurations import Configurations
-    from ddp_mlp.study.definition import keep_definition
-    from ddp_mlp.study.planning import HalvingWish, plan_search
     from ddp_mlp.study.ranking import value_of
     from ddp_mlp.study.running import run_study
     from ddp_mlp.study.samplers.choosing import Wish
+    from ddp_mlp.study.searching.definition import keep_definition
+    from ddp_mlp.study.searching.planning import HalvingWish, plan_search
     from ddp_mlp.study.study import Study
 
     overrides = with_rows(config, overrides, group_by, by_time, is_folded=folds is not None)
@@ -148,7 +148,7 @@ def _finish_search(
     """
     from ddp_mlp.comm import agreed
     from ddp_mlp.study.ranking import all_failed, ranked, ranking_metric
-    from ddp_mlp.study.top import train_top
+    from ddp_mlp.study.searching.top import train_top
 
     if failure := all_failed(summaries, "trial"):
         raise failure

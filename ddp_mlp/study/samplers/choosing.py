@@ -46,7 +46,7 @@ class Wish:
     metric: str | None = None
 
     def definition(self) -> dict[str, Any]:
-        """Return what decides the trials; more of those that are drawn are the same and then others."""
+        """Return all that decides the trials, but for how many are drawn: the first are the same."""
         return {"--try": list(self.choices), "--sampler": self.chosen_kind, "--seed": self.seed}
 
     @property

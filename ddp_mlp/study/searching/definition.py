@@ -17,7 +17,7 @@ DEFINITION = "search.json"
 
 
 def keep_definition(directory: Path, definition: Mapping[str, Any], comm: Communicator, *, resume: bool) -> None:
-    """Collective. Write what is searched, or compare it with what was when the study began.
+    """Collective. Write the definition of a search, or compare it with that of the directory.
 
     Parameters
     ----------

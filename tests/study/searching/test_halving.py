@@ -8,8 +8,8 @@ import json
 import pytest
 
 from ddp_mlp.errors import UsageError
-from ddp_mlp.study import halving
-from ddp_mlp.study.halving import halving_of
+from ddp_mlp.study.searching import halving
+from ddp_mlp.study.searching.halving import halving_of
 from tests.runs import ddp_mlp
 
 CONFIG = (

@@ -15,10 +15,10 @@ from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import UsageError
 from ddp_mlp.study.choices import fold_assignments
 from ddp_mlp.study.configurations import Configurations
-from ddp_mlp.study.halving import Halving, RunAll, halving_of, run_halved
 from ddp_mlp.study.measuring import OF_EPOCHS, require_metric
 from ddp_mlp.study.sampler import Assignment, Sampler
 from ddp_mlp.study.samplers.choosing import Wish, choose_sampler, require_one_unit
+from ddp_mlp.study.searching.halving import Halving, RunAll, halving_of, run_halved
 from ddp_mlp.study.study import Study, Summary
 from ddp_mlp.study.trials import Tell
 from ddp_mlp.training.inputs.data_files import open_splits
@@ -81,6 +81,18 @@ def plan_search(
     wish: Wish, halving: HalvingWish | None, configure: Configurations, folds: int, comm: Communicator, tell: Tell
 ) -> Plan:
     """Collective. Return the plan of a search, and tell its rules on rank 0.
+
+    Parameters
+    ----------
+    wish : Wish
+    halving : HalvingWish or None
+        None for trials that all come to their end.
+    configure : Configurations
+    folds : int
+        Of each trial, 0 for none.
+    comm : Communicator
+    tell : callable
+        Called on rank 0 with lines for the user.
 
     Raises
     ------

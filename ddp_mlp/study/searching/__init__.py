@@ -1,0 +1,1 @@
+"""A search: its plan, its rules, and the best of it."""
