@@ -116,7 +116,8 @@ def test_models_of_scikit_learn_go_on_to_onnx() -> None:
             x = rng.normal(size=(N_ROWS, 3)).astype(dtype)
             labels = rng.integers(0, 2 + kind % 2, N_ROWS)
             y = [labels, np.array(["b", "a", "é"])[labels], rng.normal(size=N_ROWS), rng.normal(size=(N_ROWS, 2))][kind]
-            made = (MLPClassifier if kind < 2 else MLPRegressor)(hidden_layer_sizes=(5, 4), activation=activation, max_iter=1)
+            kinds = {True: MLPClassifier, False: MLPRegressor}
+            made = kinds[kind < 2](hidden_layer_sizes=(5, 4), activation=activation, max_iter=1)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 made.fit(x, y)
