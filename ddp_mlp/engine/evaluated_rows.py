@@ -68,6 +68,7 @@ class ReadRows:
         n_rows = (1 + self.most_blocks) * EVALUATION_ROWS
         self.memory = reader.memory(n_rows, lambda n_bytes: private_array((n_bytes,), np.uint8))
         self._first_id = -1
+        self._there = np.zeros(0, np.int64)
 
     def bring(self, ids: Ids, first: int, last: int) -> tuple[Ids, int]:
         """Read the rows of some blocks.
@@ -81,10 +82,15 @@ class ReadRows:
             self._reader.read_ids(ids[:1], self.memory, 0)
             self._first_id = int(ids[0])
         wanted = ids[first * EVALUATION_ROWS : last * EVALUATION_ROWS]
-        self._reader.read_ids(wanted, self.memory, EVALUATION_ROWS)
+        if not np.array_equal(wanted, self._there):  # else another network has asked for them
+            self._there = wanted[:0]
+            self._reader.read_ids(wanted, self.memory, EVALUATION_ROWS)
+            self._there = wanted.copy()
         return np.arange(EVALUATION_ROWS + len(wanted)), first - 1
 
 
-def evaluated_rows(rows: Resident | RowReader) -> EvaluatedRows:
-    """Return rows in memory, or in a file, as rows to evaluate."""
-    return ReadRows(rows) if isinstance(rows, RowReader) else HeldRows(rows)
+def evaluated_rows(rows: Resident | RowReader | EvaluatedRows) -> EvaluatedRows:
+    """Return rows in memory, or in a file, as rows to evaluate; several networks may take them by turns."""
+    if isinstance(rows, RowReader):
+        return ReadRows(rows)
+    return HeldRows(rows) if isinstance(rows, Resident) else rows

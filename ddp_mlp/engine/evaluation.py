@@ -22,7 +22,7 @@ from ddp_mlp.core.sharding import fair_bounds
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.data.row_reader import RowReader
-from ddp_mlp.engine.evaluated_rows import Ids, evaluated_rows
+from ddp_mlp.engine.evaluated_rows import EvaluatedRows, Ids, evaluated_rows
 from ddp_mlp.engine.shared_memory import private_array
 
 
@@ -33,7 +33,7 @@ class Evaluator:
         self,
         network: Network,
         task: str,
-        rows: Resident | RowReader,
+        rows: Resident | RowReader | EvaluatedRows,
         comm: Communicator,
         threads: int,
         *,
@@ -54,6 +54,12 @@ class Evaluator:
         )
         self._loss = LossChoice(LOSS_CODES[network.loss], network.evaluated_param, network.logit_threshold)
         self._work = private_array((threads, EVALUATION_ROWS * table.columns), dtype)
+
+    @property
+    def most_rows(self) -> int | None:
+        """Rows that all ranks together bring into memory at a time, whole blocks; None for any number."""
+        most = self._source.most_blocks
+        return None if most is None else most * EVALUATION_ROWS * self._comm.world_size
 
     def evaluate(self, parameters: Floats, ids: NDArray[np.int64]) -> dict[str, Any]:
         """Collective. Return the metrics over the rows `ids`, in that order; of a file they ascend.

@@ -10,7 +10,7 @@ from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
-from ddp_mlp.training.inference.files import reader_of
+from ddp_mlp.training.inference.evaluators import reader_of
 from ddp_mlp.training.inputs.own_rows import open_own
 from ddp_mlp.training.problem import ignore
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from ddp_mlp.data.row_reader import RowReader
+from ddp_mlp.engine import evaluated_rows
 from ddp_mlp.study.ensembles import same_members
 from tests.runs import ddp_mlp, make_data
 
@@ -311,3 +317,51 @@ def test_members_that_are_the_same_network_are_said_to_be() -> None:
     summaries = [{"name": f"member-{i}", "model_sha256": sha} for i, sha in enumerate("abcb")]
     assert "member-1 and member-3 have the same weights" in same_members(summaries)
     assert not same_members(summaries[:3])
+
+
+@pytest.mark.mpi
+def test_after_a_kill_and_a_stop_it_goes_on_to_the_same_bits(folder: Path) -> None:
+    (folder / "long.toml").write_text(CONFIG.format(data="two", epochs=150) + "early_stopping_patience = 0\n")
+    command = ["ensemble", "long.toml", "--members", str(K), "--out"]
+    known = ddp_mlp(*command, "whole", "--json", cwd=folder).result
+    out = folder / "killed"
+    for number, (name, sent, code) in enumerate(
+        (("member-2", signal.SIGKILL, -signal.SIGKILL), ("member-3", signal.SIGTERM, 75))
+    ):
+        words = [sys.executable, "-m", "ddp_mlp", *command, str(out), *["--resume"] * number]
+        job = subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, start_new_session=True)
+        until = time.monotonic() + 60
+        while not (out / name / "metrics.csv").exists() and job.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        job.send_signal(sent)
+        _, told = job.communicate(timeout=60)
+        assert job.returncode == code, told.decode()
+        half = ddp_mlp("predict", out, "two.h5", "--out", "half.npy", cwd=folder)
+        assert (half.code, len(half.error_lines)) == (65, 1), half.err
+        assert "--resume --out" in half.err
+    found = ddp_mlp(*command, out, "--resume", "--json", cwd=folder, ranks=2).result
+    assert [run["model_sha256"] for run in found["runs"]] == [run["model_sha256"] for run in known["runs"]]
+    assert (out / "ensemble.json").read_bytes() == (folder / "whole" / "ensemble.json").read_bytes()
+    assert (outputs(folder, str(out), "two.h5") == outputs(folder, "whole", "two.h5")).all()
+
+
+def test_rows_come_from_the_file_once_for_all_members_and_in_pieces_to_the_same_bits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured, answers = ddp_mlp("evaluate", "r", "two.h5", "--split", "train", "--json", cwd=folder).out, None
+    for piece_bytes in (evaluated_rows.PIECE_BYTES, 1):
+        monkeypatch.setattr(evaluated_rows, "PIECE_BYTES", piece_bytes)
+        n_read: list[int] = []
+        read = RowReader.read_ids
+
+        def counted(self: Any, ids: Any, *rest: Any, n_read: Any = n_read, read: Any = read) -> None:
+            n_read.append(len(ids))
+            read(self, ids, *rest)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(RowReader, "read_ids", counted)
+            found = outputs(folder, "r", "two.h5", "train")
+        assert 450 <= sum(n_read) <= 450 + 3
+        assert answers is None or (found == answers).all()
+        answers = found
+        assert ddp_mlp("evaluate", "r", "two.h5", "--split", "train", "--json", cwd=folder).out == measured

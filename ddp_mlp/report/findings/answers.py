@@ -17,7 +17,8 @@ from ddp_mlp.core.ensembles.spread import joined
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DataError
 from ddp_mlp.training.inference.application import Application
-from ddp_mlp.training.inference.files import Rows, apply_model, evaluator_while_read
+from ddp_mlp.training.inference.evaluators import evaluators_while_read
+from ddp_mlp.training.inference.files import Rows, apply_model
 from ddp_mlp.training.inputs.own_rows import OwnRows, read_some
 from ddp_mlp.training.inputs.tables import DataLocation
 
@@ -103,7 +104,7 @@ def own_answers(trained: Model | Ensemble, own: OwnRows) -> AnswerSheet:
     most = min(_MOST_WORK // n_parameters, _MOST_VALUES // (len(members) * schema.n_outputs + schema.n_targets))
     ids = portion.sample(most, _MOST_BYTES)
     place = DataLocation(portion.location)
-    evaluators = tuple(evaluator_while_read(model, portion.split, SingleProcess()) for model in members)
+    evaluators = evaluators_while_read(members, [portion.split] * len(members), SingleProcess())
     names = trained.names if isinstance(trained, Ensemble) else ()
     applied = Application(members, names, portion.name, ids, evaluators, portion.split, place, portion.location)
     of = f" of {len(portion.ids)}" if len(ids) < len(portion.ids) else ""

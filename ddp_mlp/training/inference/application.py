@@ -93,9 +93,10 @@ class Application:
                 yield ids, self.answers_for(ids)
 
     def chunks(self) -> Iterator[Ids]:
-        """Yield the rows some at a time, in whole blocks; how many depends on the members alone, not on ranks."""
+        """Yield the rows some at a time, in whole blocks of which each is summed by itself, however many there are."""
         width = self.model.schema.n_outputs * (len(self.members) + _NUMBERS_OF_EACH)
-        size = max(1, _MOST_NUMBERS // (EVALUATION_ROWS * width)) * EVALUATION_ROWS
+        fitting = max(1, _MOST_NUMBERS // (EVALUATION_ROWS * width)) * EVALUATION_ROWS
+        size = min([fitting, *(evaluator.most_rows or fitting for evaluator in self.evaluators)])
         for start in range(0, len(self.ids), size):
             yield self.ids[start : start + size]
 

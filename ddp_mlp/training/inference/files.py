@@ -13,19 +13,16 @@ from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.dataset.split import Split
-from ddp_mlp.data.resident import Preprocessing, load_resident
-from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine.compilation import ready_kernels
-from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.drift import remarks
 from ddp_mlp.training.inference.application import Application
+from ddp_mlp.training.inference.evaluators import evaluators_while_read
 from ddp_mlp.training.inputs.chosen_rows import Rows
 from ddp_mlp.training.inputs.common_rows import choose_common_rows
-from ddp_mlp.training.inputs.row_memory import SharedAllocations
 from ddp_mlp.training.inputs.tables import DataLocation, located
 
-__all__ = ["Application", "Rows", "apply_model", "evaluator_of", "remarks_of"]
+__all__ = ["Application", "Rows", "apply_model", "remarks_of"]
 
 
 @contextmanager
@@ -68,22 +65,14 @@ def apply_model(
             own, ids, notes = choose_common_rows(members, file, rows)
         for note in (*file.notes, *notes):
             say(note.replace(found.path, rows.data))
-        evaluators = [evaluator_while_read(model, each, comm) for model, each in zip(members, own, strict=True)]
+        evaluators = evaluators_while_read(members, own, comm)
         with agreed(comm), found.called(rows.data):
             unlike = remarks_of(members, own) if comm.rank == 0 else []
         for line in unlike:
             say(line)
         name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else own[0].name
         names = trained.names if isinstance(trained, Ensemble) else ()
-        yield Application(members, names, name, ids, tuple(evaluators), own[0], found, rows.data)
-
-
-def evaluator_while_read(model: Model, split: Split, comm: Communicator) -> Evaluator:
-    """Return an evaluator of rows that are read when they are needed."""
-    return Evaluator(
-        model.network, model.schema.task, reader_of(model, split), comm, 1,
-        target_normalization=model.target_normalization,
-    )  # fmt: skip
+        yield Application(members, names, name, ids, evaluators, own[0], found, rows.data)
 
 
 def remarks_of(members: Sequence[Model], splits: Sequence[Split]) -> list[str]:
@@ -106,39 +95,3 @@ def _open(model: Model, rows: Rows, found: DataLocation) -> DatasetFile:
         targets = None  # rows to be answered need none, and an array of that name may not be there
     wanted = Wanted(schema=model.schema, targets="unused" if data.autoencode else use)
     return open_dataset(found.path, features=features, targets=targets, weights="none", wanted=wanted)
-
-
-def evaluator_of(
-    model: Model, split: Split, comm: Communicator, found: DataLocation, data: str, threads: int = 1
-) -> Evaluator:
-    """Collective. Read a split into memory, once for each node, for a model to be applied to it.
-
-    Parameters
-    ----------
-    model : Model
-    split : Split
-    comm : Communicator
-    found : DataLocation
-        Where the rows are.
-    data : str
-        Their name in messages.
-    threads : int
-        That compute.
-    """
-    reader = reader_of(model, split)
-    memory = SharedAllocations(comm, [split], model.schema.n_features, reader.n_targets, reader.dtype)
-    with agreed(comm), found.called(data):
-        resident = load_resident(
-            [split], reader.preprocessing, reader.dtype, reader.n_targets,
-            allocate=memory.take, part=comm.local_rank, n_parts=comm.local_size,
-        )  # fmt: skip
-    comm.node_barrier()
-    return Evaluator(
-        model.network, model.schema.task, resident, comm, threads, target_normalization=model.target_normalization
-    )
-
-
-def reader_of(model: Model, split: Split) -> RowReader:
-    """Return a reader of the rows of a split as the training of a model had them."""
-    preprocessing = Preprocessing(model.normalization, model.target_normalization, model.config.data.autoencode)
-    return RowReader((split,), preprocessing, model.parameters.dtype.name, model.schema.n_targets)

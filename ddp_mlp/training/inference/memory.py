@@ -13,7 +13,8 @@ from ddp_mlp.data.memory.held import HeldData
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.training.inference.answering import bound_rows
 from ddp_mlp.training.inference.application import Application
-from ddp_mlp.training.inference.files import evaluator_of, remarks_of
+from ddp_mlp.training.inference.evaluators import evaluators_in_memory
+from ddp_mlp.training.inference.files import remarks_of
 from ddp_mlp.training.inputs.tables import DataLocation
 
 
@@ -43,8 +44,7 @@ def apply_in_memory(
     for note in bound[0][1]:
         tell(note)
     where, splits = DataLocation(data.where), [split for split, _ in bound]
-    pairs = zip(members, splits, strict=True)
-    evaluators = tuple(evaluator_of(model, split, comm, where, data.where, threads) for model, split in pairs)
+    evaluators = evaluators_in_memory(members, splits, comm, where, data.where, threads)
     for line in remarks_of(members, splits):
         tell(line)
     ids = np.arange(splits[0].n_samples, dtype=np.int64)
