@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine import evaluated_rows
-from ddp_mlp.study.ensembles import same_members
+from ddp_mlp.study.ensembles.members import same_members
 from tests.runs import ddp_mlp, make_data
 
 CONFIG = '[data]\ntrain = "{data}.h5"\n[model]\nhidden = [6]\n[train]\nepochs = {epochs}\nmicro_batches = 4\n'

@@ -75,7 +75,7 @@ def _train(
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.configurations import Configurations
-    from ddp_mlp.study.ensembles import ListKeeper, begin_list, member_name, seeds_of
+    from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
     from ddp_mlp.study.running import run_study
     from ddp_mlp.study.sampler import Listed
     from ddp_mlp.study.study import Study
@@ -106,7 +106,7 @@ def _train(
 def _finish(directory: Path, summaries: Summaries, comm: Communicator, *, as_json: bool) -> None:
     """Say how good the members are, and how to go on; where one failed, raise that on every rank."""
     from ddp_mlp.comm import known_to_all
-    from ddp_mlp.study.ensembles import failure_of, same_members
+    from ddp_mlp.study.ensembles.members import failure_of, same_members
     from ddp_mlp.study.ranking import spread
 
     if failure := failure_of(directory, summaries):
@@ -139,7 +139,7 @@ def _take_best(runs: Path, best: int, metric: str | None, out: Path | None, thre
 
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.errors import MissingInputError
-    from ddp_mlp.study.best_runs import best_of, copy_runs, runs_in
+    from ddp_mlp.study.ensembles.best_runs import best_of, copy_runs, runs_in
 
     with connect() as comm:
         told = "[]"

@@ -13,7 +13,7 @@ from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import DataError, MissingInputError, UsageError
 from ddp_mlp.plain_files import is_directory, open_plain, read_json
 from ddp_mlp.run.files.directory import RunDirectory
-from ddp_mlp.study.ensembles import make_directory, member_name, refuse_run
+from ddp_mlp.study.ensembles.members import make_directory, member_name, refuse_run
 from ddp_mlp.study.ranking import ranked, ranking_metric
 
 Summary = dict[str, Any]
