@@ -44,8 +44,9 @@ every_epochs = 5
 class Server:
     """A service that can be killed and started again."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, **environment: str) -> None:
         self.directory = directory
+        self._environment = {**clean_environment(), **environment}
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.client: Client | None = None
@@ -54,7 +55,7 @@ class Server:
         with (self.directory / "serve.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ddp_mlp", "serve", str(self.directory), "--port", "0", *self._options],
-                stdout=log, stderr=log, env=clean_environment(), start_new_session=True,
+                stdout=log, stderr=log, env=self._environment, start_new_session=True,
             )  # fmt: skip
         if waits:
             self.wait()
@@ -185,7 +186,7 @@ def killed_jobs_of_services(kills: int, seed: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="ddp-mlp-faults-") as name:
         folder = Path(name).resolve()
         make_directory(folder)
-        epochs, jobs = 60 + 100 * kills, 2
+        epochs, jobs = 60 + 800 * kills, 2
         expected = [_solo(folder, epochs, n) for n in range(jobs)]
         server = Server(folder, "--cores", "2", "--max-restarts", str(kills))
         server.start()

@@ -59,6 +59,32 @@ def requeue(job_id: str) -> str:
     return _last_line(done.stderr) if done.returncode != 0 else ""
 
 
+def live_jobs() -> dict[str, tuple[str, str]]:
+    """Return the state and the name of each job of this user that waits or runs, by its number.
+
+    Raises
+    ------
+    LaunchError
+        If Slurm does not answer.
+    """
+    done = _call(["squeue", "--me", "--noheader", "--format=%i|%T|%j"])
+    if done.returncode != 0:
+        raise LaunchError(f"squeue: {_last_line(done.stderr)}")
+    rows = [line.split("|", 2) for line in done.stdout.splitlines()]
+    return {row[0].strip(): (row[1].strip(), row[2].strip()) for row in rows if len(row) == 3}
+
+
+def cancel(job_id: str) -> None:
+    """Take a job out of the queue, or end it at once."""
+    _call(["scancel", job_id])
+
+
+def stop(job_id: str) -> None:
+    """Ask the batch shell of a job to stop, for good: it is not to put itself back into the queue."""
+    _call(["scontrol", "update", f"JobId={job_id}", "Requeue=0"])
+    _call(["scancel", "--signal=USR1", "--batch", job_id])
+
+
 def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)

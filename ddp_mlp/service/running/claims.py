@@ -72,12 +72,12 @@ def is_alive(claim: Claim) -> bool:
 def take(folder: Path, token: str) -> bool:
     """Claim a start for this process; return whether it was to be had."""
     life = life_of(os.getpid())
-    return _put(folder, token, Claim(os.getpid(), life[1] if life else 0, boot_id(), socket.gethostname()))
+    return put(folder, token, Claim(os.getpid(), life[1] if life else 0, boot_id(), socket.gethostname()))
 
 
 def revoke(folder: Path, token: str) -> bool:
     """Take a start back that no process has claimed; return whether that was so."""
-    return _put(folder, token, Claim(0, 0, boot_id(), socket.gethostname()))
+    return put(folder, token, Claim(0, 0, boot_id(), socket.gethostname()))
 
 
 def read_claim(folder: Path, token: str) -> Claim | None:
@@ -111,8 +111,8 @@ def claim_file(folder: Path, token: str) -> Path:
     return folder / f"start-{token}.json"
 
 
-def _put(folder: Path, token: str, claim: Claim) -> bool:
-    """Let the claim come into being, whole; a link cannot take the place of a file."""
+def put(folder: Path, token: str, claim: Claim) -> bool:
+    """Let a claim come into being, whole, and return whether there was none; a link takes no other file's place."""
     draft = folder / f".start.{uuid.uuid4().hex}.tmp"
     write_whole(draft, msgspec.json.encode(asdict(claim)))
     try:

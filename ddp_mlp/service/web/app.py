@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from ddp_mlp.service.running.slurm import SlurmStarter
 from ddp_mlp.service.running.starting import LocalStarter, Starter
 from ddp_mlp.service.running.supervisor import Supervisor
 from ddp_mlp.service.security.tokens import Keys, token_of
@@ -81,7 +82,8 @@ def make_app(settings: Settings, tell: Callable[[str], None], starter: Starter |
     store = Store(settings.folder / "service.db")
     hub = Hub(store)
     store.listener = hub.on_change
-    supervisor = Supervisor(settings, store, starter or LocalStarter(settings), hub.on_row, tell)
+    chosen = starter or (SlurmStarter(settings) if settings.slurm else LocalStarter(settings))
+    supervisor = Supervisor(settings, store, chosen, hub.on_row, tell)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
