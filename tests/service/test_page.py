@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import ddp_mlp
 from tests.report.browser import Tab, chromium, needs_chromium
 from tests.report.test_browser import AXE
 from tests.service.fake_server import Fake, fake_service
@@ -23,6 +25,8 @@ VIEWS = {
     "compare": "#/compare/1,2,5", "data": "#/data",
 }  # fmt: skip
 CONTROL = 2
+PAGE = Path(ddp_mlp.__file__).parent / "service" / "page"
+MOST_LINES = 250
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,20 @@ def fill(tab: Tab, selector: str, words: str) -> None:
 
 def bodies(fake: Fake, path: str) -> list[dict]:
     return [json.loads(body) for method, asked, body in fake.asked if (method, asked) == ("POST", f"/api/v1/{path}")]
+
+
+def test_every_module_is_asked_for_at_once():
+    """A module that only another one names would be asked for a round later."""
+    page = PAGE / "index.html"
+    named = set(re.findall(r'"static/(\w+\.js)"', page.read_text()))
+    assert {path.name for path in PAGE.glob("*.js")} <= named
+    assert "style=" not in page.read_text()
+    assert re.findall(r"<script(?![^>]*src=)", page.read_text()) == []
+
+
+def test_modules_are_small():
+    lines = {path.name: path.read_text().count("\n") for path in PAGE.glob("*.*")}
+    assert {name: n for name, n in lines.items() if n > MOST_LINES} == {}
 
 
 def axe_script() -> str:

@@ -12,7 +12,8 @@ _READ = """((text) => { try { toml.parse(text); return "read"; } catch (error) {
 _LEARNT = "{choices: ['auto'], kinds: [{type: 'number'}]}"
 CASES = {
     "[0, 7, 1234, 12345, 1234567, 1e-5, 0.123456, -3].map(logic.shown)":
-        ["0", "7", "1234", "12 345", "1.23e+6", "1.00e-5", "0.1235", "-3"],
+        ["0", "7", "1234", "12 345", "1 234 567", "1.00e-5", "0.1235", "-3"],
+    "[1234567.5, 1e12, 0.5e-300].map(logic.shown)": ["1.23e+6", "1.00e+12", "5.00e-301"],
     "[null, undefined, ''].map(logic.shown).every((text) => text === '\u2013')": True,
     "[0.5, 59.6, 61, 599, 599.9, 3600, 3599.9, 90000].map(logic.duration)":
         ["0.5 s", "1 min", "1 min 1 s", "9 min 59 s", "10 min", "1 h 0 min", "1 h 0 min", "1 d 1 h"],
@@ -25,6 +26,8 @@ CASES = {
     "logic.mergeRow({columns: ['epoch', 'x'], rows: [[1, 3], [2, 2]]}, {x: null, epoch: 2})":
         {"columns": ["epoch", "x"], "rows": [[1, 3], [2, None]], "restarts": [2]},
     "logic.mergeRow({columns: [], rows: []}, {epoch: 1, x: 5})": {"columns": ["epoch", "x"], "rows": [[1, 5]]},
+    "logic.settled({columns: ['epoch'], rows: Array.from({length: 50001}, (_, i) => [i])}).rows.length": 12501,
+    "logic.settled({columns: ['epoch'], rows: Array.from({length: 50001}, (_, i) => [i])}).rows.at(-1)": [50000],
     "logic.bestEpoch({columns: ['epoch', 'train_loss', 'valid_loss'], rows: [[1, 1, null], [2, 0, null]]})": 2,
     "logic.bestEpoch({columns: ['epoch', 'train_loss'], rows: []})": None,
     "logic.smoothed([1, 2, 4], [1, null, 0], 0.5)": [1, None, 0.125],

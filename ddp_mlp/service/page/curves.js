@@ -7,7 +7,7 @@ import { bestEpoch, isNumber, shown } from "./logic.js";
 const HINT = "Vertical lines: dashed the best epoch, dotted where it went on, solid where it failed. Drag over a chart to zoom in; arrow keys read the values.";
 
 export const marksOf = (job, metrics) => {
-  const best = bestEpoch(metrics), last = metrics.rows.at(-1)?.[metrics.columns.indexOf("epoch")];
+  const best = /loss/.test(job.best?.metric) ? job.best.epoch : bestEpoch(metrics), last = metrics.rows.at(-1)?.[metrics.columns.indexOf("epoch")];
   return [
     ...(best === null ? [] : [{ kind: "best", epoch: best, text: `best: epoch ${shown(best)}` }]),
     ...(metrics.restarts || []).map((epoch) => ({ kind: "resumed", epoch: epoch - 1, text: "went on from here" })),

@@ -13,8 +13,8 @@ export const label = (name) => LABELS[name] || name.replace(/^valid_/, "validati
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const shown = (value) => !isNumber(value) ? (value === undefined || value === null || value === "" ? "–" : String(value))
-  : Math.abs(value) >= 1e6 || (value !== 0 && Math.abs(value) < 1e-4) ? value.toExponential(2)
-  : Number.isInteger(value) ? grouped(value) : String(+value.toPrecision(4));
+  : Number.isInteger(value) && Math.abs(value) < 1e12 ? grouped(value)
+  : Math.abs(value) >= 1e6 || (value !== 0 && Math.abs(value) < 1e-4) ? value.toExponential(2) : String(+value.toPrecision(4));
 
 // Thin spaces between thousands; none in numbers of four digits.
 const grouped = (value) => Math.abs(value) < 1e4 ? String(value) : String(value).replace(/\B(?=(\d{3})+$)/g, " ");
@@ -121,8 +121,13 @@ export const mergeRow = (metrics, row) => {
     metrics.restarts = [...(metrics.restarts || []), row.epoch];
   }
   rows.push(metrics.columns.map((name) => (isNumber(row[name]) ? row[name] : null)));
+  if (rows.length > MOST_ROWS) metrics.rows = thinned(rows);
   return metrics;
 };
+
+// More rows than a screen has pixels tell nothing more: of too many, every other one is kept, and the last.
+const MOST_ROWS = 20_000;
+const thinned = (rows) => rows.filter((row, i) => (rows.length - 1 - i) % 2 === 0);
 
 // As metrics.csv has them, over all restarts: of each epoch the last row counts, and of where it went on a mark is kept.
 export const settled = (metrics) => {
@@ -134,7 +139,9 @@ export const settled = (metrics) => {
     }
     rows.push(row);
   }
-  return { ...metrics, rows, restarts };
+  let few = rows;
+  while (few.length > MOST_ROWS) few = thinned(few);
+  return { ...metrics, rows: few, restarts };
 };
 
 export const column = (metrics, name) => {

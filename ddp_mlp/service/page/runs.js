@@ -112,7 +112,7 @@ export const runsView = (query) => {
   const observer = new IntersectionObserver((entries) => { if (entries.some((one) => one.isIntersecting) && order.length > limit) { limit += STEP; arrange(); } }, { rootMargin: "400px" });
   observer.observe(more);
   const changed = (job) => { const row = rows.get(job.id); if (row) row.update(job); later(); };
-  const stops = [listen("job", changed), listen("list", later), listen("removed", (id) => { marked.delete(id); rows.delete(id); later(); })];
+  const stops = [listen("job", changed), listen("list", () => { if (order.length) later(); else arrange(); }), listen("removed", (id) => { marked.delete(id); rows.delete(id); later(); })];
   const clock = setInterval(() => rows.forEach((row, id) => { if (row.element.isConnected && store.jobs.has(id)) row.tick(store.jobs.get(id)); }), 30_000);
   arrange();
   return {

@@ -42,8 +42,8 @@ const page = async (limit, offset, query = "") => {
 };
 
 // The newest first, so that the first screen is there at once; the others follow while it is looked at.
-const loadJobs = async () => {
-  const before = new Set(store.jobs.keys()), first = await page(FIRST, 0), seen = new Set(first.jobs.map((job) => job.id));
+const loadJobs = async (asked = page(FIRST, 0)) => {
+  const before = new Set(store.jobs.keys()), first = await asked, seen = new Set(first.jobs.map((job) => job.id));
   store.total = first.total;
   store.isLoaded = true;
   tell("list");
@@ -91,9 +91,11 @@ const catchUp = async () => {
 export const start = async () => {
   source?.close();
   try {
+    const asked = page(FIRST, 0);
+    asked.catch(() => {});  // the session says why
     await refreshSession();
     follow();
-    await loadJobs();
+    await loadJobs(asked);
     if (store.connection === "lost") tell("again");
   } catch (error) {
     source?.close();
