@@ -149,7 +149,7 @@ const rowOf = (job, onmark) => {
     setBadge(state, now.state);
     bar.value = part(now);
     bar.hidden = now.state === "queued" && !part(now);
-    setText(percent, bar.hidden ? "" : `${Math.floor(100 * part(now))} %`);
+    setText(percent, bar.hidden || now.state === "finished" ? "" : `${Math.floor(100 * part(now))} %`);
     setAttr(element, "data-state", now.state);
     setAttr(curve, "d", sparkPath(now.sparkline || [], WIDTH, HEIGHT));
     setText(best, now.best ? shown(now.best.value) : "–");
