@@ -21,6 +21,7 @@ COMMANDS = {
     "inference": "one row and many rows of a trained model, beside ONNX Runtime, PyTorch and scikit-learn",
     "report": "what a report costs the run that it is written of, while that goes on",
     "tables": "tables that people have, with nothing but the name of the file, beside scikit-learn at its defaults",
+    "study": "48 small networks in one study: two workers beside one, and scikit-learn's grid search",
     "agreement": "do the optimisers do what those of PyTorch of the same name do?",
 }
 
