@@ -46,7 +46,7 @@ ONE, TWO, RANKS, RIVAL = "one worker", "two processes", "two ranks", "scikit-lea
 
 
 def make_digits(path: Path) -> None:
-    """Write the digits with the pixels of each pair side by side added up: 32 features; a fifth of the rows validate."""
+    """Write the digits with the pixels of each pair added up: 32 features; a fifth of the rows validate."""
     import h5py
     from sklearn.datasets import load_digits
 
@@ -120,8 +120,9 @@ def main(arguments: list[str]) -> None:
     head = ["48 trials of 32-64-64-10", "s, start to exit [range]", "of one worker", "mean accuracy", "best"]
     best = min(middle[TWO], middle[RANKS])
     text = (
-        f"{description()}\n{watch.verdict()}\n\n{options.epochs} epochs of each trial, {options.rounds} rounds; accuracy on the "
-        f"rows that validate, after the last epoch. All our trials have the same bits.\n\n{markdown(head, rows)}\n\n"
+        f"{description()}\n{watch.verdict()}\n\n{options.epochs} epochs of each trial, {options.rounds} rounds; "
+        f"accuracy on the rows that validate, after the last epoch. All our trials have the same bits.\n\n"
+        f"{markdown(head, rows)}\n\n"
         f"two workers of one: {best / middle[ONE]:.3f} (target: at most {TWO_TO_ONE}); "
         f"scikit-learn of ours, two workers each: {middle[RIVAL] / best:.1f} (target: at least {TO_RIVAL:g})"
     )

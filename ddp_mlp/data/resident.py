@@ -150,10 +150,7 @@ def load_resident(
     resident = make_memory(
         starts[-1], preprocessing, dtype, n_targets, as_bytes=are_bytes(splits), allocate=allocate, starts=tuple(starts)
     )
-    for split, start in zip(splits, starts, strict=False):
-        first, last = split.n_samples * part // n_parts, split.n_samples * (part + 1) // n_parts
-        for at in range(first, last, BLOCK_ROWS):
-            put_rows(resident, start + at, split.read(at, min(at + BLOCK_ROWS, last)), preprocessing)
+    fill_rows(resident, splits, preprocessing, part, n_parts)
     return resident
 
 
@@ -189,6 +186,27 @@ def make_memory(
         starts=starts,
         weights=allocate(weight_bytes).view(dtype) if weighted else None,
     )
+
+
+def fill_rows(
+    resident: Resident, splits: Sequence[Split], preprocessing: Preprocessing, part: int = 0, n_parts: int = 1
+) -> None:
+    """Read splits, or one of the parts of each, into memory.
+
+    Parameters
+    ----------
+    part, n_parts : int
+        As of `load_resident`.
+
+    Raises
+    ------
+    DataError
+        If a value is not finite or a label is out of range.
+    """
+    for split, start in zip(splits, resident.starts, strict=False):
+        first, last = split.n_samples * part // n_parts, split.n_samples * (part + 1) // n_parts
+        for at in range(first, last, BLOCK_ROWS):
+            put_rows(resident, start + at, split.read(at, min(at + BLOCK_ROWS, last)), preprocessing)
 
 
 def put_rows(resident: Resident, at: int, rows: Rows, preprocessing: Preprocessing) -> None:

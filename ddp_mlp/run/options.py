@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.config import Config
+from ddp_mlp.training.inputs.rows_at_hand import RowsAtHand
 from ddp_mlp.training.report import Report
 
 #: Called on rank 0 with each report and each line worth telling.
@@ -29,6 +30,8 @@ class RunOptions:
         What ``[model] start`` means, where that is in memory.
     until_epoch : int or None
         After how many epochs the run pauses, its state saved, to go on later: nothing of it is shorter for that.
+    at_hand : RowsAtHand or None
+        Rows that other runs of a process alone have read.
     """
 
     directory: Path
@@ -40,3 +43,4 @@ class RunOptions:
     keeps_files: bool = True
     start: Model | None = None
     until_epoch: int | None = None
+    at_hand: RowsAtHand | None = None

@@ -120,7 +120,8 @@ class Run:
             comm.rank_status.at("while loading the data")
             checkpoint = self._restore()
             self._config, start = choose_start(comm, self._config, checkpoint, self._options.start, self._tell)
-            problem = prepare(self._config, comm, self._tell, began_with(checkpoint, start), self._open_data)
+            source = began_with(checkpoint, start), self._open_data, self._options.at_hand
+            problem = prepare(self._config, comm, self._tell, *source)
             if line := small_data_text(self._config, len(problem.train_ids)):
                 self._tell(line)
             comm.rank_status.at("while preparing the first step")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ from ddp_mlp.study.execution.record import Record, begun
 from ddp_mlp.study.sampler import Assignment, Results
 from ddp_mlp.study.study import Study, Summary
 from ddp_mlp.study.trials import Tell, run_trial
+from ddp_mlp.training.inputs.rows_at_hand import RowsAtHand
 
 #: Gets the summaries so far.
 OnResult = Callable[[list[Summary]], None]
@@ -82,6 +84,8 @@ def _run(
 
 def _one_by_one(study: Study, record: Record, comm: Communicator, tell: Tell, on_result: OnResult) -> list[Summary]:
     """Collective. Let all ranks run each trial together."""
+    at_hand = RowsAtHand()
+    study = replace(study, options=replace(study.options, at_hand=at_hand))
     summaries: list[Summary] = []
     for number in count():
         trial = _proposed(study, number, summaries, record.at_once, comm)
@@ -94,6 +98,7 @@ def _one_by_one(study: Study, record: Record, comm: Communicator, tell: Tell, on
                 on_result(summaries)
         if summaries[-1]["status"] == "stopped":
             break
+    at_hand.close()
     return summaries
 
 

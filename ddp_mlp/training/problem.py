@@ -25,6 +25,7 @@ from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.looking import likely_missing
 from ddp_mlp.training.inputs.parting import content_sha256, parting_line, who_validates
 from ddp_mlp.training.inputs.row_memory import SharedAllocations
+from ddp_mlp.training.inputs.rows_at_hand import RowsAtHand, content_of
 from ddp_mlp.training.inputs.understanding import Understood, understood
 from ddp_mlp.training.memory_check import check_memory, check_rows_fit
 from ddp_mlp.training.streaming.cutting import check_cut, cut_rows, is_streamed
@@ -96,6 +97,7 @@ def prepare(
     tell: Callable[[str], None] = ignore,
     began: Began | None = None,
     open_data: Opener = open_splits,
+    at_hand: RowsAtHand | None = None,
 ) -> Problem:
     """Collective. Open the data, fit the normalisation, load the rows once for each node.
 
@@ -108,6 +110,8 @@ def prepare(
     open_data : callable
         Opens what trains and validates: the files of the configuration, or data in memory, of which each rank has
         its own.
+    at_hand : RowsAtHand or None
+        Rows that a process alone keeps for other runs.
 
     Raises
     ------
@@ -160,7 +164,9 @@ def prepare(
             stream = open_stream(config, reader, cut, train_ids, comm, opened)
             if comm.rank == 0:
                 tell(stream.line(memory_bytes))
-        resident = stream.memory.resident if stream else _all_rows(reader, comm)
+        content = content_of(config, fingerprint, fitted) if at_hand and comm.world_size == 1 else ""
+        kept = at_hand.load(reader, content) if at_hand and content and not stream else None
+        resident = stream.memory.resident if stream else kept or _all_rows(reader, comm)
     return Problem(
         network, schema, preprocessing.features, resident, train_ids, valid_ids, fingerprint,
         preprocessing.target_normalization, augmentation, known, stream,

@@ -14,6 +14,7 @@ from ddp_mlp.run.signals import StopRequest, pending_stop
 from ddp_mlp.study.execution.desk import Message
 from ddp_mlp.study.study import Study
 from ddp_mlp.study.trials import run_trial
+from ddp_mlp.training.inputs.rows_at_hand import RowsAtHand
 from ddp_mlp.training.report import Report
 
 #: Seconds between looks for an order: at first, and after a while.
@@ -36,11 +37,14 @@ class Line(Protocol):
 
 def work(study: Study, comm: Communicator, line: Line | None) -> None:
     """Collective over a group. Run trials until the desk says that there are no more; `line` is of its rank 0."""
-    own = replace(study, configure=replace(study.configure, comm=comm))
+    at_hand = RowsAtHand()
+    configure, options = replace(study.configure, comm=comm), replace(study.options, at_hand=at_hand)
+    own = replace(study, configure=configure, options=options)
     if line:
         line.send({"kind": "ready"})
     while (order := _next_order(comm, line))["kind"] != "end":
         _run(own, comm, line, order)
+    at_hand.close()
 
 
 def _next_order(comm: Communicator, line: Line | None) -> Message:
