@@ -114,7 +114,7 @@ def _mapped(descriptor: int, path: Path, size: int) -> NodeMemory:
 
 
 def sweep() -> None:
-    """Remove what processes of this user have left that were killed."""
+    """Remove memory that killed processes of this user have left."""
     with suppress(OSError):
         for path in PLACE.glob(f"{_PREFIX}{os.geteuid()}-*"):
             with suppress(OSError):

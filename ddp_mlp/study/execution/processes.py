@@ -15,7 +15,7 @@ from ddp_mlp.comm.lifeline import bound_to_this_process
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.signals import StopSignals
-from ddp_mlp.study.execution.desk import Desk
+from ddp_mlp.study.execution.desk import Desk, Message
 from ddp_mlp.study.execution.socket_line import SocketLine
 from ddp_mlp.study.study import Study
 
@@ -75,17 +75,20 @@ def _start(
         )
     workers[group] = _Worker(process, SocketLine(here), n_starts)
     selector.register(here, selectors.EVENT_READ, group)
+    workers[group].line.send(_told(study))
+
+
+def _told(study: Study) -> Message:
+    """Return all that a process has to know of the study."""
     configure, options = study.configure, study.options
-    workers[group].line.send(
-        {
-            "config": str(configure.config),
-            "overrides": list(configure.overrides),
-            "directory": str(options.directory),
-            "options": {"resume": options.resume, "threads": options.threads, "until_epoch": options.until_epoch},
-            "folds": study.folds,
-            "metric": study.metric,
-        }
-    )
+    return {
+        "config": str(configure.config),
+        "overrides": list(configure.overrides),
+        "directory": str(options.directory),
+        "options": {"resume": options.resume, "threads": options.threads, "until_epoch": options.until_epoch},
+        "folds": study.folds,
+        "metric": study.metric,
+    }
 
 
 def _hear(study: Study, desk: Desk, group: int, workers: dict[int, _Worker], selector: selectors.BaseSelector) -> None:
