@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,10 @@ from ddp_mlp.cli.studies import (
 )
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
+
+if TYPE_CHECKING:
+    from ddp_mlp.comm import Communicator
+    from ddp_mlp.config import DataConfig
 
 
 @click.command("cross-validate")
@@ -49,19 +54,16 @@ def cross_validate(
     overrides = with_rows(config, overrides, group_by, by_time, is_folded=True)
     read_config(config, overrides)
     with stop_signals_held(), connect() as comm:
-        from ddp_mlp.study.configurations import Configurations
-
-        configure = Configurations(config, overrides, comm)
         from ddp_mlp.study.choices import fold_assignments
-        from ddp_mlp.study.out_of_fold import NAMES, write_out_of_fold
-        from ddp_mlp.study.ranking import all_failed, spread
+        from ddp_mlp.study.configurations import Configurations
+        from ddp_mlp.study.ranking import all_failed
         from ddp_mlp.study.running import run_study
         from ddp_mlp.study.sampler import Listed
         from ddp_mlp.study.searching.definition import keep_definition
         from ddp_mlp.study.searching.planning import check_data
         from ddp_mlp.study.study import Study
 
-        trials = fold_assignments(folds)
+        configure, trials = Configurations(config, overrides, comm), fold_assignments(folds)
         configs = [configure(trial) for trial in trials]
         check_data(configs[:1], None, comm, tell)
         options = options_of_runs(f"{config.stem}-folds", out, threads, comm, resume=resume)
@@ -73,13 +75,23 @@ def cross_validate(
         if failure := all_failed(summaries, "fold"):
             raise failure
         if not is_stopped:
-            n_rows = write_out_of_fold(options.directory, configs[0].data, summaries, comm)
-        if comm.rank == 0 and not is_stopped:
-            names = " and ".join(NAMES)
-            tell(f"{options.directory}: {names}, answers for {n_rows} rows, each by a model that was not trained on it")
-            _print_spread(folds, summaries, spread(summaries), as_json=as_json)
+            _finish(folds, summaries, options.directory, configs[0].data, comm, as_json=as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
+
+
+def _finish(
+    folds: int, summaries: Summaries, directory: Path, data: DataConfig, comm: Communicator, *, as_json: bool
+) -> None:
+    """Collective. Write the answers for rows that validated, and print the scores."""
+    from ddp_mlp.study.out_of_fold import NAMES, write_out_of_fold
+    from ddp_mlp.study.ranking import spread
+
+    n_rows = write_out_of_fold(directory, data, summaries, comm)
+    if comm.rank == 0:
+        names = " and ".join(NAMES)
+        tell(f"{directory}: {names}, answers for {n_rows} rows, each by a model that was not trained on it")
+        _print_spread(folds, summaries, spread(summaries), as_json=as_json)
 
 
 def _print_spread(folds: int, summaries: Summaries, metrics: dict[str, dict[str, float]], *, as_json: bool) -> None:

@@ -52,13 +52,9 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     else:
         targets, problems = _targets_like(table, schema, names, options)
     encoder = Encoder(
-        table,
-        columns_like(table, expected, options.decimal, problems),
-        targets,
-        options.weights,
-        options.split_by,
+        table, columns_like(table, expected, options.decimal, problems), targets, options.weights, options.split_by,
         tuple(dict.fromkeys(options.ids)),
-    )
+    )  # fmt: skip
     sizes = encoder.sizes()
     if not sizes:
         raise DataError(f"{table.path}: no row has all that is needed")
@@ -67,15 +63,9 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     kept = msgspec.structs.replace(schema, target_names=schema.target_names or tuple(names) or None, numbers="float")
     told, has_targets = (*table.notes, *notes), targets is not None
     return Source(
-        kept,
-        sizes,
-        table.source,
-        encoder.blocks,
-        told,
-        partial(_texts, table),
-        has_targets=has_targets,
+        kept, sizes, table.source, encoder.blocks, told, partial(_texts, table), has_targets=has_targets,
         ids=encoder.ids,
-    )
+    )  # fmt: skip
 
 
 def _texts(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
