@@ -1,7 +1,7 @@
 """``python -m benchmarks inference [S M L]``: one row and many rows of a model, beside peers of the same weights.
 
 Latency is the median over calls of one row, beside the matrix products of NumPy alone. Throughput is that of all rows
-in one call, on all cores, in turns; given is the best of the rounds of each.
+in one call, on all cores, in turns; given is the best of the rounds of each. An ensemble answers with its spread.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,21 @@ def trained(sizes: Sequence[int]) -> Any:
     x, y = rng.random((2000, sizes[0]), np.float32), np.arange(2000) % sizes[-1]
     config = {"model": {"hidden": list(sizes[1:-1])}, "train": {"epochs": 1}}
     return ddp_mlp.train(config, data=(x, y)).model
+
+
+#: Networks that answer together.
+_MEMBERS = 5
+
+
+def together(model: Any) -> Any:
+    """Return an ensemble of networks of the same shape, whose weights differ by little."""
+    import ddp_mlp
+    from ddp_mlp.checkpoint.ensemble import Ensemble
+
+    rng, first = np.random.default_rng(2), model.trained
+    drawn = (first.parameters * rng.normal(1, 0.01, first.parameters.size) for _ in range(_MEMBERS))
+    members = tuple(replace(first, parameters=each.astype(first.parameters.dtype)) for each in drawn)
+    return ddp_mlp.Ensemble(Ensemble(Path("-"), tuple(map(str, range(_MEMBERS))), members))
 
 
 def matrix_products(model: Any) -> Answer:
@@ -123,6 +140,7 @@ def measure(work: str, n_rows: int, rounds: int) -> dict[str, dict[str, float]]:
     answers: dict[str, Answer] = {"ddp-mlp": model.predict_proba, **dict(peers(model))}
     wanted = model.predict_proba(rows[:500])
     assert all(np.allclose(answer(rows[:500]), wanted, atol=1e-5) for answer in answers.values())
+    answers[f"ddp-mlp, mean and spread of {_MEMBERS}"] = together(model).predict_with_spread
     best = dict.fromkeys(answers, 0.0)
     for _ in range(rounds):
         for name, answer in answers.items():

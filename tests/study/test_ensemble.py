@@ -165,6 +165,21 @@ def test_the_metrics_of_classes_are_those_of_a_naive_reference(folder: Path) -> 
     assert sum(found["confusion"][i][i] for i in range(3)) == right.sum()
 
 
+def test_the_command_ends_with_the_metrics_on_the_rows_that_validated(folder: Path) -> None:
+    for name, data in (("c", "spirals.h5"), ("r", "two.h5")):
+        told = json.loads((folder / f"{name}.json").read_text())["valid"]
+        found = ddp_mlp("evaluate", name, data, "--split", "valid", "--json", cwd=folder).result
+        assert found.pop("split") == "train"
+        assert told == found
+    shutil.copy(folder / "two.h5", folder / "other.h5")
+    more = ["--set", "data.valid=other.h5", "--set", "train.epochs=1"]
+    done = ddp_mlp("ensemble", "r.toml", "--members", "2", *more, "--out", "beside", cwd=folder)
+    assert done.code == 0, done.err
+    assert "the mean of them, on the 450 rows that validated:" in done.out
+    none = ["--set", "data.valid_fraction=0", "--set", "train.epochs=1", "--json"]
+    assert ddp_mlp("ensemble", "r.toml", "--members", "2", *none, "--out", "all", cwd=folder).result["valid"] is None
+
+
 def swap_member(path: Path) -> None:
     shutil.copy(path / "member-1" / "model.h5", path / "member-2" / "model.h5")
 

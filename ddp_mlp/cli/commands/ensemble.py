@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddp_mlp.cli.options import print_json, read_config, tell
+from ddp_mlp.cli.options import print_json, print_result, read_config, tell
 from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
 from ddp_mlp.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
 
+#: Metrics on the rows that validated that are printed.
+_TOLD = (
+    "loss", "accuracy", "rmse", "r2", "spread", "within_1_std", "within_2_std", "calibration_error", "disagreement",
+)  # fmt: skip
 _MEMBERS = click.IntRange(2, 10_000)
 
 
@@ -104,32 +108,30 @@ def _train(
 
 
 def _finish(directory: Path, summaries: Summaries, comm: Communicator, *, as_json: bool) -> None:
-    """Say how good the members are, and how to go on; where one failed, raise that on every rank."""
+    """Collective. Say how good the ensemble and its members are; where one failed, raise that on every rank."""
     from ddp_mlp.comm import known_to_all
+    from ddp_mlp.study.ensembles.measuring import validated
     from ddp_mlp.study.ensembles.members import failure_of, same_members
     from ddp_mlp.study.ranking import spread
 
     if failure := failure_of(directory, summaries):
         raise known_to_all(failure)
+    found, metrics, told = validated(directory, comm), spread(summaries), {"run_dir": str(directory)}
     if comm.rank != 0:
         return
     if line := same_members(summaries):
         tell(line)
-    metrics = spread(summaries)
     if as_json:
-        print_json(
-            {
-                "status": "finished",
-                "members": len(summaries),
-                "run_dir": str(directory),
-                "metrics": metrics,
-                "runs": summaries,
-            }
-        )
+        whole = {"status": "finished", "members": len(summaries), **told, "metrics": metrics, "valid": found}
+        print_json({**whole, "runs": summaries})
         return
     for name, figures in metrics.items():
         if name.startswith("best_"):
             click.echo(f"{name:<22}{figures['mean']:.6g} +- {figures['std']:.3g}  (of {len(summaries)} members)")
+    if found is not None:
+        click.echo(f"the mean of them, on the {found['n_samples']} rows that validated:")
+        chosen = {name: value for name, value in found.items() if name in _TOLD}
+        print_result(chosen, as_json=False)
     click.echo(f"ensemble: {directory}")
 
 
