@@ -17,6 +17,7 @@ from ddp_mlp.study.execution.desk import Desk
 from ddp_mlp.study.execution.processes import run_in_processes
 from ddp_mlp.study.execution.ranks import run_in_groups
 from ddp_mlp.study.execution.record import Record, begun
+from ddp_mlp.study.results import Bookkeeper
 from ddp_mlp.study.sampler import Assignment, Results
 from ddp_mlp.study.study import Study, Summary
 from ddp_mlp.study.trials import Tell, run_trial
@@ -42,7 +43,7 @@ def run_study(
     Parameters
     ----------
     on_result : callable
-        Called on rank 0 with the summaries so far, whenever a trial is over.
+        Called on rank 0 with the summaries so far, now and then when a trial is over, and at the end.
     at_once : int
         Trials at once: groups of ranks, or of a process alone, processes.
     """
@@ -52,7 +53,11 @@ def run_study(
             if comm.rank == 0:
                 _make(study.options.directory)
                 lock.acquire()
-        return _run(*begun(study, comm, at_once), comm, tell, on_result, at_once)
+        books = Bookkeeper(study.options.directory, on_result)
+        summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once)
+        with agreed(comm):
+            books.catch_up()  # of rank 0, which alone has heard of results
+        return summaries
     finally:
         lock.release()
 

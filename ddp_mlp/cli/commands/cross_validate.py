@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ def cross_validate(
         from ddp_mlp.study.searching.definition import keep_definition
         from ddp_mlp.study.searching.planning import check_data
         from ddp_mlp.study.study import Study
+        from ddp_mlp.study.table import write_table
 
         configure, trials = Configurations(config, overrides, comm), fold_assignments(folds)
         configs = [configure(trial) for trial in trials]
@@ -70,7 +72,7 @@ def cross_validate(
         keep_definition(options.directory, {"--folds": folds}, comm, resume=resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
         study, at_once = share_out(parallel, study, folds, trials[0], tell)
-        summaries = run_study(study, comm, tell, lambda summaries: None, at_once)  # noqa: ARG005
+        summaries = run_study(study, comm, tell, partial(write_table, options.directory / "trials.csv"), at_once)
         is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
         if failure := all_failed(summaries, "fold"):
             raise failure

@@ -121,7 +121,7 @@ class Desk:
 
     def orders(self) -> Iterator[tuple[int, Message]]:
         """Yield the messages for groups, and for which."""
-        while self._idle and not self.stopped_by and (task := self._next_task()):
+        while self._idle and not self.stopped_by and (task := self._proposed()):
             group = self._idle.pop(0)
             task.moved_at = monotonic()
             self.running[group] = task
@@ -168,6 +168,14 @@ class Desk:
         summary = self._failed(task, CollectiveTimeoutError(reason))
         self._note(task, summary)
         return summary
+
+    def _proposed(self) -> Task | None:
+        """Return the next trial; the study ends where one cannot be chosen."""
+        try:
+            return self._next_task()
+        except DdpMlpError as error:
+            self.fail(error)
+            return None
 
     def _next_task(self) -> Task | None:
         """Return the next trial; None where there is none, or it waits for results of others."""
