@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 @click.option(
     "--halving", is_flag=True, help="Successive halving: compare trials on the way, and let only the best go on."
 )
-@click.option("--eta", type=click.IntRange(2, 1000), default=3, show_default=True, help="One trial in so many goes on.")
+@click.option("--eta", type=click.IntRange(2, 1000), help="One trial in so many goes on [default: 3].")
 @click.option("--min-epochs", type=click.IntRange(min=1), help="No comparison before so many epochs.")
 @click.option(
     "--top", type=click.IntRange(1, MOST_TRIALS), metavar="K", help="Train the best K on all rows at the end."
@@ -74,7 +74,7 @@ def search(
     by_time: str | None,
     metric: str | None,
     halving: bool,
-    eta: int,
+    eta: int | None,
     min_epochs: int | None,
     top: int | None,
     seed: int,
@@ -102,7 +102,7 @@ def search(
     from ddp_mlp.study.running import run_study
     from ddp_mlp.study.samplers.choosing import Wish
     from ddp_mlp.study.searching.definition import keep_definition
-    from ddp_mlp.study.searching.planning import HalvingWish, plan_search
+    from ddp_mlp.study.searching.planning import halving_wish, plan_search
     from ddp_mlp.study.study import Study
 
     overrides = with_rows(config, overrides, group_by, by_time, is_folded=folds is not None)
@@ -110,7 +110,8 @@ def search(
     with stop_signals_held(), connect() as comm:
         configure = Configurations(config, overrides, comm)
         wish = Wish(choices, sampler, n_random, seed, metric)
-        plan = plan_search(wish, HalvingWish(eta, min_epochs) if halving else None, configure, folds or 0, comm, tell)
+        rule = halving_wish(eta, min_epochs, halving=halving)
+        plan = plan_search(wish, rule, configure, folds or 0, comm, tell)
         options = options_of_runs(f"{config.stem}-search", out, threads, comm, resume=resume)
         keep_definition(options.directory, plan.definition, comm, resume=resume)
         study = Study(

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.comm import Communicator, agreed, known_to_all
 from ddp_mlp.config import Config
+from ddp_mlp.data.dataset.dataset import DatasetFile
+from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import UsageError
 from ddp_mlp.study.choices import fold_assignments
@@ -31,6 +34,20 @@ class HalvingWish:
 
     eta: int = 3
     min_epochs: int | None = None
+
+
+def halving_wish(eta: int | None, min_epochs: int | None, *, halving: bool) -> HalvingWish | None:
+    """Return the wish for successive halving, if there is one.
+
+    Raises
+    ------
+    UsageError
+        If its options are given without it; on all ranks.
+    """
+    if not halving and (eta or min_epochs):
+        given = "--eta" if eta else "--min-epochs"
+        raise known_to_all(UsageError(f"{given} is of successive halving; give --halving too, or leave it out"))
+    return HalvingWish(eta or 3, min_epochs) if halving else None
 
 
 @dataclass(frozen=True)
@@ -163,3 +180,16 @@ def check_data(configs: Sequence[Config], metric: str | None, comm: Communicator
                 _, valid = who_validates(config, files[0], splits)
                 if metric not in (None, "loss") and not valid.size:
                     raise UsageError(f"--metric {metric} is of rows that validate, and none do; rank by loss")
+                if metric == "roc_auc":
+                    _require_both_classes(config, files[0], splits)
+
+
+def _require_both_classes(config: Config, file: DatasetFile, splits: list[Split]) -> None:
+    """Raise UsageError where rows that validate, of any fold, are of one class."""
+    for fold in range(config.data.folds or 1):
+        data = replace(config.data, fold=fold) if config.data.folds else config.data
+        _, valid = who_validates(replace(config, data=data), file, splits)
+        split, rows = (splits[0], valid) if len(splits) == 1 else (splits[1], valid - splits[0].n_samples)
+        if len(set(split.read(0, split.n_samples).targets[rows, 0].tolist())) < 2:
+            where = f"the rows of fold {fold} are" if config.data.folds else "the rows that validate are"
+            raise UsageError(f"--metric roc_auc compares two classes, but {where} of one; take another metric")

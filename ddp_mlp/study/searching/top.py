@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ddp_mlp.comm import Communicator
+from ddp_mlp.config import as_toml
 from ddp_mlp.study.ranking import is_done
 from ddp_mlp.study.sampler import Assignment
 from ddp_mlp.study.study import Study, Summary
@@ -26,6 +28,15 @@ def on_all_rows(summary: Summary) -> list[Assignment]:
         *("data.all_rows=true", "data.valid_fraction=none", "data.folds=none", "data.fold=none"),
         *(f"train.epochs={epochs}", "train.early_stopping_patience=0", "train.target_loss=0"),
     ]
+
+
+def _goes_on(study: Study, name: str, trial: Sequence[Assignment], comm: Communicator) -> bool:
+    """Collective. Tell whether a directory holds this run; that of a trial which was better earlier gives way."""
+    config, text = study.configure(trial), ""
+    if comm.rank == 0:
+        with suppress(OSError, UnicodeDecodeError):
+            text = (study.options.directory / name / "config.toml").read_text()
+    return comm.share_text("goes on" if text == as_toml(config) else "")[0] != ""
 
 
 def train_top(study: Study, order: Sequence[Summary], most: int, comm: Communicator, tell: Tell) -> list[Summary]:
@@ -44,7 +55,10 @@ def train_top(study: Study, order: Sequence[Summary], most: int, comm: Communica
     shared = json.loads(comm.share_text(json.dumps(chosen if comm.rank == 0 else []))[0])
     own, found = replace(study, folds=0, metric=None), list[Summary]()
     for place, each in enumerate(shared, 1):
-        summary = run_trial(own, f"top-{place}", each["trial"], tell)
+        name = f"top-{place}"
+        goes_on = _goes_on(study, name, each["trial"], comm)
+        options = replace(study.options, resume=goes_on, overwrite=not goes_on)
+        summary = run_trial(replace(own, options=options), name, each["trial"], tell)
         found.append({**summary, "of": each["of"]})
         if summary["status"] == "stopped":
             break

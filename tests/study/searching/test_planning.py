@@ -124,6 +124,9 @@ def test_the_best_are_trained_on_all_rows_for_as_long_as_their_best_was(folder):
     assert "all of these 60 rows trained the model" in answers.err
     asked = ddp_mlp("evaluate", "top/top-1", "r.h5", "--split", "valid", cwd=folder)
     assert "trained the model" in asked.err, "rows that it was trained on are not taken for others"
+    more = search(folder, "top", *RATES, "--trials", "9", "--top", "2", "--resume", config="r.toml").result
+    assert [run["of"] for run in more["top"]] == [trial["name"] for trial in more["trials"][:2]]
+    assert more["top"] != result["top"], "better ones take their place"
     best = ddp_mlp("ensemble", "top", "--best", "2", "--out", "both", cwd=folder)
     assert best.code == 0, best.err
 
@@ -148,6 +151,13 @@ WRONG = [
     ([*RATES, "--trials", "2", "--metric", "rmse"], 2, "--metric rmse is for regression, but the data set is binary"),
     ([*RATES, "--trials", "2", "--metric", "mae"], 2, "it has loss, accuracy, macro_f1, roc_auc"),
     ([*RATES, "--trials", "2", "--metric", "roc_auc", "--set", "data.valid_fraction=0"], 2, "none do"),
+    ([*RATES, "--trials", "2", "--metric", "roc_auc", "--folds", "9", "--by-time", "y"], 65, "different times"),
+    (
+        [*RATES, "--trials", "2", "--metric", "roc_auc", "--folds", "30", "--set", "data.stratify=false"],
+        2,
+        "of one; take",
+    ),
+    ([*RATES, "--trials", "2", "--eta", "2"], 2, "--eta is of successive halving"),
     ([*RATES, "--trials", "2", "--folds", "10", "--group-by", "site"], 65, "9 groups cannot make 10 folds"),
     ([*RATES, "--trials", "2", "--folds", "91"], 65, "90 training samples cannot make 91 folds"),
     ([*RATES, "--trials", "2", "--folds", "60"], 65, "too few for each of 60 folds"),
