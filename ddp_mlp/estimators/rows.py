@@ -125,6 +125,8 @@ def given_of(estimator: Any, x: Any, y: NDArray[Any], weights: Any, classes: tup
     """
     if weights is not None:
         weights = _check_sample_weight(weights, x)
+        if (weights < 0).any():
+            raise ValueError(f"sample_weight: {weights.min():g} at row {weights.argmin()}; weights are 0 or more")
     names = tuple(map(str, estimator.feature_names_in_)) if hasattr(estimator, "feature_names_in_") else None
     return Given(x, y, weights, names, classes)
 

@@ -210,3 +210,10 @@ def test_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("Iteration 1, loss = ")
     with pytest.warns(UserWarning, match="a batch takes all"):
         fitted(batch_size=1000)
+
+
+def test_weights_below_0_are_refused_by_their_row():
+    x, y = np.eye(4), [0, 1, 0, 1]
+    for weights in ([1, 2, -0.5, 1], [-1, -1, -1, -1]):
+        with pytest.raises(ValueError, match=r"sample_weight: -.* at row"):
+            MLPClassifier().fit(x, y, sample_weight=weights)

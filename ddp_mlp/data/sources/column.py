@@ -10,6 +10,9 @@ from ddp_mlp.data.schema import Missing, SourceColumn
 Kind = Literal["number", "category", "date"]
 Encoding = Literal["number", "one-hot", "ordinal", "date"]
 
+#: Booleans in small letters; every program that writes them has its own capitals.
+BOOLEANS = {"false", "true"}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -46,13 +49,17 @@ class Column:
     unit: str | None = None
 
 
+def is_boolean(column: Column) -> bool:
+    """Tell whether a column holds false and true, however they are spelt."""
+    return column.encoding == "ordinal" and {text.lower() for text in column.categories} <= BOOLEANS
+
+
 def source_column(column: Column) -> SourceColumn:
     """Return the column as a schema keeps it: all but how this one file writes its cells."""
-    is_boolean = column.encoding == "ordinal" and {c.lower() for c in column.categories} <= {"false", "true"}
-    how = {"ordinal": "" if is_boolean else "ordinal", "date": "cyclic"}.get(column.encoding, "")
+    how = {"ordinal": "" if is_boolean(column) else "ordinal", "date": "cyclic"}.get(column.encoding, "")
     return SourceColumn(
         column.name,
-        "boolean" if is_boolean else column.kind,
+        "boolean" if is_boolean(column) else column.kind,
         column.features,
         column.categories,
         column.missing,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import ddp_mlp
 from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.importing import import_dataset, open_source, write_source
 from ddp_mlp.data.sources.column import column_of
@@ -46,10 +47,28 @@ def test_the_same_rows_in_another_dress_are_the_same_features(tmp_path: Path, co
     expected = features(opened(tmp_path, FIRST), columns)
     text = "id;ok;t;a;k\nx;true;31.01.2024;1,5;red\ny;false;01.02.2024;2,5;blue\nz;true;02.03.2024;3;green\n"
     np.testing.assert_array_equal(features(opened(tmp_path, text), columns), expected)
-    one = "k,t,ok,a\nred,1/31/2024,TRUE,1.5\n"
+    one = "k,t,ok,a\nred,1/31/2024,true,1.5\n"
+    for spelt in ("true", "TRUE", "True"):  # as JSON, Excel and pandas write it
+        np.testing.assert_array_equal(features(opened(tmp_path, one.replace("true", spelt)), columns), expected[:1])
+    for unknown in ("yes", "1", "T"):
+        with pytest.raises(DataError, match=f"unknown category: '{unknown}'"):
+            features(opened(tmp_path, one.replace("true", unknown)), columns)
+    two = one + "red,1/31/2024,TRUE,1.5\n"
     with pytest.raises(DataError, match="unknown category: 'TRUE'"):
-        features(opened(tmp_path, one), columns)
-    np.testing.assert_array_equal(features(opened(tmp_path, one.replace("TRUE", "true")), columns), expected[:1])
+        features(opened(tmp_path, two), columns)
+
+
+def test_booleans_of_a_file_and_of_a_frame_are_the_same(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": np.arange(40.0), "ok": np.arange(40) % 3 == 0, "y": np.arange(40) > 20})
+    frame.to_csv(tmp_path / "t.csv", index=False)  # True and False
+    config = ddp_mlp.Config(model={"hidden": [4]}, train={"epochs": 2})
+    model = ddp_mlp.train(config, data=(str(tmp_path / "t.csv"), "y")).model
+    answers = model.predict_proba(str(tmp_path / "t.csv"))
+    np.testing.assert_array_equal(model.predict_proba(frame.drop(columns="y")), answers)
+    measured = model.evaluate(frame, "y")
+    assert measured["n_samples"] == 40
+    assert measured == model.evaluate(str(tmp_path / "t.csv"), "y")
 
 
 def test_absent_categories_and_missing_cells(tmp_path: Path, columns: tuple[Column, ...]) -> None:

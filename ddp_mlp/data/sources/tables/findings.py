@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ddp_mlp.data.sources.tables.looks import Looks
     from ddp_mlp.data.sources.tables.table import Table
 
+_IMPUTE = 'impute it (--missing impute, in Python missing="impute")'
 _SHOWN = 8
 _NEAR_ROWS = 100_000
 _POLICIES = {
@@ -101,7 +102,7 @@ def tell_missing(table: Table, looks: Looks, policy: str, findings: Findings) ->
         cell = cells[name, row].strip()
         first = f"{shown(cell) if cell else 'an empty cell'} at {places[row]}"
         if policy == "error":
-            findings.problems.append(f"column {shown(name)}: {first}; fill it in, or --missing impute")
+            findings.problems.append(f"column {shown(name)}: {first}; fill it in, or {_IMPUTE}")
         told.append(f"{shown(name)} {n}, first {first}")
     more = f"; and {counted(n_more, 'column')} more" if n_more else ""
     findings.notes.append(f"missing cells ({_POLICIES[policy]}): {'; '.join(told)}{more}")

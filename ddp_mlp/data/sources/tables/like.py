@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.sources.column import is_boolean
 from ddp_mlp.data.sources.tables.cells import PLAIN
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
@@ -68,6 +69,7 @@ def _as_written(table: Table, column: Column, looks: Looks, decimal: str | None)
     if numbers.n_missing == numbers.n_rows:
         return replace(column, form=PLAIN, unit=None) if column.kind == "number" else column, None
     if column.kind == "category":
+        column = _booleans_as_written(column, looks)
         return column, _unknown(column, looks)
     if column.kind == "date":
         form = date_form_of(looks.texts[column.name])
@@ -81,6 +83,14 @@ def _as_written(table: Table, column: Column, looks: Looks, decimal: str | None)
         problem = _strange(table, column, looks, "finite numbers") if numbers.infinite_row is not None else None
         return replace(column, form=PLAIN, unit=None), problem
     return _number(table, column, looks, decimal)
+
+
+def _booleans_as_written(column: Column, looks: Looks) -> Column:
+    """Return a column of false and true as they are spelt here."""
+    here = {text.lower(): text for text in looks.texts[column.name].values or ()}
+    if not is_boolean(column) or len(here) != len(looks.texts[column.name].values or ()):
+        return column
+    return replace(column, categories=tuple(here.get(text.lower(), text) for text in column.categories))
 
 
 def _number(table: Table, column: Column, looks: Looks, decimal: str | None) -> tuple[Column, str | None]:

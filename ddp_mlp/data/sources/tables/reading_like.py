@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ddp_mlp.data.sources.column import Column, column_of
+from ddp_mlp.data.sources.column import BOOLEANS, Column, column_of
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.cells import PLAIN
 from ddp_mlp.data.sources.tables.encoding import Encoder
@@ -123,7 +123,8 @@ def _classes_like(looks: Looks, schema: Schema, name: str) -> tuple[Targets, lis
     facts = looks.texts[name]
     values = facts.values or {}
     numbers = {value: _number_name(value) for value in values} if looks.numbers[name].is_number else {}
-    known = {value: numbers.get(value, value) for value in values}
+    booleans = {text.lower(): text for text in classes} if {text.lower() for text in classes} <= BOOLEANS else {}
+    known = {value: numbers.get(value) or booleans.get(value.lower(), value) for value in values}
     unknown = [f"{value!r} ({n})" for value, n in values.items() if known[value] not in classes]
     problems = [f"target {shown(name)} has {counted(len(unknown), 'unknown class')}: {listed(unknown, _SHOWN)}"]
     codes = {value: classes.index(known[value]) for value in values if known[value] in classes}
