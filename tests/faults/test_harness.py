@@ -34,6 +34,7 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
                 "disks",
                 "stops",
                 "configurations",
+                "service",
             )
         ),
     ],
