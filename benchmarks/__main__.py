@@ -10,6 +10,7 @@ import sys
 
 COMMANDS = {
     "steps": "step times of the product alone, beside the limit (also without a command: `benchmarks S M`)",
+    "regress": "two commits in turns: which works changed by more than the noise",
     "peers": "step times beside PyTorch, JAX and scikit-learn, and the targets",
     "mnist": "whole processes from start to exit, to 97.5 % of the test images of MNIST",
     "startup": "seconds to --help and to the first step, with a warm and with a cold cache",

@@ -7,21 +7,24 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 #: Seconds after which something hangs.
 DEADLINE_S = 600
 
 
-def run_json(command: Sequence[str], **environment: str) -> Any:
-    """Run a command and return what it printed."""
+def run_json(command: Sequence[str], folder: Path | None = None, **environment: str) -> Any:
+    """Run a command, in a folder or here, and return what it printed."""
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
         timeout=DEADLINE_S,
+        cwd=folder,
         env={**os.environ, **environment},
     )
     return json.loads(done.stdout)
@@ -32,17 +35,19 @@ def run_module(module: str, *arguments: str, **environment: str) -> Any:
     return run_json([sys.executable, "-m", module, *arguments], **environment)
 
 
-def run_ranks(ranks: int, module: str, *arguments: str) -> Any:
-    """Run a module of ours on so many ranks and return what rank 0 printed."""
+def run_ranks(
+    ranks: int, module: str, *arguments: str, folder: Path | None = None, more: Mapping[str, str] = MappingProxyType({})
+) -> Any:
+    """Run a module of ours on so many ranks and return what rank 0 printed; `more` are variables of the environment."""
     program = ["-m", module, *arguments]
     if ranks == 1:
-        return run_json([sys.executable, *program])
+        return run_json([sys.executable, *program], folder, **more)
     from ddp_mlp.cluster.launch.launch import launch_environment, ranks_command
     from ddp_mlp.cluster.launch.launchers import find_launcher
 
     launcher = find_launcher()
     environment = launch_environment(launcher, 1, os.environ)
-    return run_json(ranks_command(launcher, ranks, program), **environment)
+    return run_json(ranks_command(launcher, ranks, program), folder, **{**environment, **more})
 
 
 def run_torch_world(processes: int, module: str, *arguments: str) -> Any:
