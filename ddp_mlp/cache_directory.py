@@ -13,6 +13,11 @@ def cache_root() -> Path:
     """Return the directory of all that is kept: ``DDP_MLP_CACHE_DIR``, else the user's cache, else one in ``/tmp``."""
     if chosen := os.environ.get("DDP_MLP_CACHE_DIR"):
         return Path(chosen)
+    return user_root()
+
+
+def user_root() -> Path:
+    """Return the user's own cache, which also serves where the chosen one is shared, and lacks what is looked for."""
     with suppress(RuntimeError):  # a user without a home
         caches = [Path(os.environ.get("XDG_CACHE_HOME", "")), Path.home() / ".cache"]
         if absolute := [path for path in caches if path.is_absolute()]:  # of the others the XDG standard says: ignore
@@ -29,7 +34,7 @@ def fallback_root() -> Path:
 
 
 def is_private(directory: Path) -> bool:
-    """Tell whether only this user, or root, can write there: others could have this process run their code."""
+    """Tell whether nobody can write there who could not change this program anyway: they could have it run code."""
     try:
         status = directory.lstat()  # in /tmp, others can make links
     except OSError:
@@ -38,5 +43,8 @@ def is_private(directory: Path) -> bool:
 
 
 def is_ours(status: os.stat_result) -> bool:
-    """Tell whether a file or directory belongs to this user or root, and nobody else can write to it."""
-    return status.st_uid in (0, os.getuid()) and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    """Tell whether a file or directory is of this user, root, or who owns this program, and others cannot write it."""
+    owners = {0, os.getuid()}
+    with suppress(OSError):  # the program may be closed to a user that this process has become
+        owners.add(Path(__file__).stat().st_uid)
+    return status.st_uid in owners and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

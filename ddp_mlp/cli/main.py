@@ -24,6 +24,7 @@ from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 COMMANDS = {
     "demo": ("ddp_mlp.cli.commands.demo", "Train on handwritten digits with two ranks, right now."),
     "doctor": ("ddp_mlp.cli.commands.doctor", "Look whether this machine is fit to train, and what to do."),
+    "compile": ("ddp_mlp.cli.commands.compile", "Compile the kernels ahead of time, for images and sites."),
     "data": ("ddp_mlp.cli.commands.data", "Make, import and inspect data sets."),
     "config": ("ddp_mlp.cli.commands.config", "Begin, look at and describe configurations."),
     "train": ("ddp_mlp.cli.commands.train", "Train the network that a configuration describes."),
@@ -51,7 +52,7 @@ COMMANDS = {
 
 #: The commands as help shows them, in the order of use; what stands in none of them comes last.
 GROUPS = {
-    "Begin": ("demo", "doctor", "completion"),
+    "Begin": ("demo", "doctor", "compile", "completion"),
     "Data": ("data",),
     "Train": ("config", "train", "launch", "slurm", "plan"),
     "Study": ("search", "cross-validate", "ensemble"),

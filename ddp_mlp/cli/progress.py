@@ -25,6 +25,9 @@ class Shown(Protocol):
     def show(self, report: Report) -> None:
         """Show where the run stands."""
 
+    def watch(self, share: float) -> None:
+        """Show which share of the kernels is compiled."""
+
     def tell(self, line: str) -> None:
         """Show a line that stays."""
 
@@ -62,6 +65,9 @@ class Silent:
     def show(self, report: Report) -> None:
         """Stay silent."""
 
+    def watch(self, share: float) -> None:
+        """Stay silent."""
+
     def tell(self, line: str) -> None:
         """Show a line that stays."""
         tell(line)
@@ -90,6 +96,12 @@ class Plain:
             return
         self._last = now
 
+    def watch(self, share: float) -> None:
+        """Print a line if the last one is long ago."""
+        if monotonic() - self._last >= _PLAIN_EVERY_S:
+            tell(f"compiling kernels  {share:.0%}")
+            self._last = monotonic()
+
     def tell(self, line: str) -> None:
         """Print a line."""
         tell(line)
@@ -100,13 +112,13 @@ class Bar:
 
     def __init__(self, columns: int, lines: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps  {task.fields[rate]}"),
+            TaskProgressColumn("{task.percentage:.0f} %"),
+            TextColumn("{task.fields[steps]}"),
             TimeRemainingColumn(),
             # The size is not found by rich, which believes any COLUMNS.
             console=Console(
@@ -119,7 +131,8 @@ class Bar:
             ),
             transient=True,
         )
-        self._task = self._progress.add_task("training", total=None, rate="")
+        self._task = self._progress.add_task("training", total=None, steps="")
+        self._compiles = False
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -134,14 +147,22 @@ class Bar:
         """Move the bar."""
         if report.finished_epoch:
             self.tell(_epoch_line(report.finished_epoch, report.epochs))
+        if self._compiles:
+            self._progress.reset(self._task)  # the time that is left is that of steps from here on
+            self._compiles = False
         speed = self._progress.tasks[0].speed
         self._progress.update(
             self._task,
             description=f"epoch {min(report.epoch + 1, report.epochs)}/{report.epochs}",
             completed=report.step,
             total=report.step + report.steps_left,
-            rate=f"{speed:,.0f}/s" if speed else "",
+            steps=f"{report.step}/{report.step + report.steps_left} steps" + (f"  {speed:,.0f}/s" if speed else ""),
         )
+
+    def watch(self, share: float) -> None:
+        """Move the bar of compiling, which that of training follows."""
+        self._compiles = True
+        self._progress.update(self._task, description="compiling kernels", completed=share, total=1.0)
 
     def tell(self, line: str) -> None:
         """Print a line above the bar."""

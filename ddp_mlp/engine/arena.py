@@ -14,7 +14,9 @@ from ddp_mlp.core.kernels.network.losses import LOSS_CODES
 from ddp_mlp.core.kernels.parallel.layer_barrier import LAYER_WORDS
 from ddp_mlp.core.kernels.parallel.team import SYNC_WORDS
 from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH
+from ddp_mlp.core.kernels.pointed import write_table
 from ddp_mlp.core.kernels.step import arena as fields
+from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import TAIL_COLUMNS, Arena
 from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.network import Network
@@ -81,6 +83,7 @@ def make_arena(
     choices[fields.FIRST_WORKER], choices[fields.DEFERS] = comm.local_rank * threads, defers
     rows_of_work = len(plan.runs), capacity * layers.columns
     arena = Arena(
+        table=np.zeros(0, np.int64),
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(5, np.int64),
@@ -121,4 +124,9 @@ def make_arena(
         **updates,
     )
     check_memory(arena, dtype.name)
-    return arena
+    return arena._replace(table=write_table(arena))
+
+
+def run_phase(arena: Arena, thread: int, phase: int, step: int, n_steps: int) -> None:
+    """Run a phase of `n_steps` steps as a thread of this rank, see `core.kernels.step.phases.work`."""
+    phases.work(arena.table, arena.parameters, thread, phase, step, n_steps)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ddp_mlp.comm import Communicator, agreed, known_to_all
-from ddp_mlp.core.kernels.machine_code import are_ready, check_jit, compile_kernels, load_kernels
+from ddp_mlp.core.kernels.machine_code import are_ready, check_jit, load_kernels
 from ddp_mlp.core.kernels.numba_ext.cache import keep_code, read_code
+from ddp_mlp.engine.compilers import N_FUNCTIONS, compile_apart
 from ddp_mlp.errors import StoppedError
 
 #: How often ranks tell each other that somebody is still compiling.
@@ -22,7 +23,11 @@ _STACK_BYTES = 2**26
 
 
 def ready_kernels(
-    dtype: str, comm: Communicator, tell: Callable[[str], None], asked_by: Callable[[], str] = lambda: ""
+    dtype: str,
+    comm: Communicator,
+    tell: Callable[[str], None],
+    asked_by: Callable[[], str] = lambda: "",
+    watch: Callable[[float], None] = lambda _share: None,
 ) -> None:
     """Collective. Load the compiled kernels, or compile them where that was never done.
 
@@ -35,6 +40,8 @@ def ready_kernels(
     asked_by : callable
         Returns who has asked this rank to stop, nothing as long as nobody has. Compiling, which
         nobody can stop, is then not waited for: the process must end.
+    watch : callable
+        Called on rank 0, while it compiles, with the share that is done.
 
     Raises
     ------
@@ -51,9 +58,9 @@ def ready_kernels(
     code = read_code(dtype) or b""
     if any(comm.share_text("" if code else "cold")):
         if comm.rank == 0:
-            tell("compiling kernels, first run only (about a minute)")
+            tell("compiling kernels, first run only (about 15 s)")
         compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
-        _await(comm, compiling, asked_by)
+        _await(comm, compiling, asked_by, watch if comm.rank == 0 else lambda _share: None)
         code = _from_first_rank(comm, compiling.code() if compiling else code)
     load_kernels(dtype, code)
 
@@ -64,6 +71,7 @@ class _Compiling:
     def __init__(self, dtype: str) -> None:
         self._dtype = dtype
         self._code = b""
+        self._heard = 0  # of about N_FUNCTIONS
         self._error: BaseException | None = None
         before = threading.stack_size(_STACK_BYTES)
         self._thread = threading.Thread(target=self._compile, name="compiler", daemon=True)
@@ -72,10 +80,17 @@ class _Compiling:
 
     def _compile(self) -> None:
         try:
-            self._code = compile_kernels(self._dtype)
+            self._code = compile_apart(self._dtype, self._hear)
             keep_code(self._dtype, self._code)
         except BaseException as error:  # raised where it is waited for
             self._error = error
+
+    def _hear(self) -> None:
+        self._heard += 1  # from two threads, one of which may be missed: a bar does not mind
+
+    def share(self) -> float:
+        """Return which share of the functions is compiled, about; LLVM has not seen the whole of them then."""
+        return min(self._heard / N_FUNCTIONS, 1.0)
 
     def goes_on(self) -> bool:
         """Wait for a moment, and tell whether it takes longer."""
@@ -89,7 +104,12 @@ class _Compiling:
         return self._code
 
 
-def _await(comm: Communicator, compiling: _Compiling | None, asked_by: Callable[[], str]) -> None:
+def _await(
+    comm: Communicator,
+    compiling: _Compiling | None,
+    asked_by: Callable[[], str],
+    watch: Callable[[float], None],
+) -> None:
     """Collective. Return when no rank compiles any more.
 
     Each round is a collective of its own, so `timeout_s` limits how long a rank may be silent, not
@@ -101,6 +121,8 @@ def _await(comm: Communicator, compiling: _Compiling | None, asked_by: Callable[
             raise known_to_all(StoppedError(f"{reason}; go on with the same command"))
         if compiling is None:
             time.sleep(_POLL_S)
+        else:
+            watch(compiling.share())
 
 
 def _from_first_rank(comm: Communicator, code: bytes) -> bytes:

@@ -31,7 +31,7 @@ from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.core.sharding import AutoBool, plan_reduction
 from ddp_mlp.core.update_rules import UpdateRules, keeps_gradient
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.engine.arena import bytes_to_come, make_arena
+from ddp_mlp.engine.arena import bytes_to_come, make_arena, run_phase
 from ddp_mlp.engine.node_exchange import NodeUpdate, node_update
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.parameters import Vectors
@@ -165,7 +165,7 @@ class Engine:
         comm.rank_status.watch_team(self._arena.rank_sync[RANK_STATUS:])
         comm.node_barrier()
         self._helpers = [
-            threading.Thread(target=phases.work, args=(self._arena, thread, 0, 0, 0), daemon=True)
+            threading.Thread(target=run_phase, args=(self._arena, thread, 0, 0, 0), daemon=True)
             for thread in range(1, threads)
         ]
         for helper in self._helpers:
@@ -199,7 +199,7 @@ class Engine:
                 row[: len(values)] = values
         started = perf_counter()
         if self._between is None:
-            phases.work(arena, 0, phases.STEPS, 0, n)
+            run_phase(arena, 0, phases.STEPS, 0, n)
         else:
             self._step_by_step(self._between, n)
         self.clock.compute_s += perf_counter() - started
@@ -210,8 +210,8 @@ class Engine:
         before = between.communicate_s
         for step in range(n_steps):
             between.begin()
-            phases.work(self._arena, 0, phases.GRADIENT, step, 1)
-            phases.work(self._arena, 0, phases.REDUCE, step, 1)
+            run_phase(self._arena, 0, phases.GRADIENT, step, 1)
+            run_phase(self._arena, 0, phases.REDUCE, step, 1)
             between.finish(step)
             if self._arena.reports[step, NON_FINITE]:
                 break
@@ -234,7 +234,7 @@ class Engine:
     def repeat_update(self, times: int) -> None:
         """Apply the sums of the last run's first step again, to measure its cost; for one rank alone."""
         for _ in range(times):
-            phases.work(self._arena, 0, phases.UPDATE, 0, 1)
+            run_phase(self._arena, 0, phases.UPDATE, 0, 1)
 
     def request_stop(self) -> None:
         """Ask all ranks to stop: the request travels with the next step's sums."""
@@ -245,6 +245,6 @@ class Engine:
         if self._between:
             self._between.close()
         if self._helpers:
-            phases.work(self._arena, 0, phases.LEAVE, 0, 0)
+            run_phase(self._arena, 0, phases.LEAVE, 0, 0)
             for helper in self._helpers:
                 helper.join()

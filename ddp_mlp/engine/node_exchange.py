@@ -14,6 +14,7 @@ from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import Arena
 from ddp_mlp.core.sharding import AutoBool, ReductionPlan
+from ddp_mlp.engine.arena import run_phase
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.parameters import Vectors
 from ddp_mlp.engine.sharded_update import ShardedUpdate, Timed
@@ -89,7 +90,7 @@ class ReplicatedUpdate(Timed):
         if self._comm.local_rank == 0:
             with self._communicating():
                 self._comm.gather_rows_of_nodes(self._rows, self._counts)
-        phases.work(self._arena, 0, phases.UPDATE, step, 1)
+        run_phase(self._arena, 0, phases.UPDATE, step, 1)
 
     def settle(self) -> None:
         """Leave the parameters, which are whole."""

@@ -25,6 +25,7 @@ from ddp_mlp.core.kernels.step.update import (
     TRUST,
 )
 from ddp_mlp.core.sharding import AutoBool, Interval, ReductionPlan
+from ddp_mlp.engine.arena import run_phase
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.overlap import LayerSender, OverlapChoice
 from ddp_mlp.engine.parameters import Vectors
@@ -131,7 +132,7 @@ class ShardedUpdate(Timed):
         """Exchange, then do a part of the update; return False if the step is not finite."""
         self._exchange(transfer)
         self._arena.control[PART] = part
-        phases.work(self._arena, 0, phases.UPDATE, step, 1)
+        run_phase(self._arena, 0, phases.UPDATE, step, 1)
         return not self._arena.reports[step, NON_FINITE]
 
     def _exchange(self, transfer: Transfer) -> None:

@@ -32,6 +32,8 @@ class RunOptions:
         After how many epochs the run pauses, its state saved, to go on later: nothing of it is shorter for that.
     at_hand : RowsAtHand or None
         Rows that other runs of a process alone have read.
+    watch : callable
+        Called on rank 0 while it compiles kernels, with the share that is done.
     """
 
     directory: Path
@@ -44,3 +46,4 @@ class RunOptions:
     start: Model | None = None
     until_epoch: int | None = None
     at_hand: RowsAtHand | None = None
+    watch: Callable[[float], None] = lambda _share: None

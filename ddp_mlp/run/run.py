@@ -95,7 +95,7 @@ class Run:
             self._hardware = describe_hardware()
         if mixed := mixed_hardware(self._comm, self._hardware):
             self._tell_user(f"warning: {mixed}")
-        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self.stop.by)
+        ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self.stop.by, self._options.watch)
         self._comm.rank_status.at("while opening the run directory")
         try:
             with agreed(self._comm):

@@ -19,6 +19,7 @@ from ddp_mlp.comm.watchdog import Watchdog
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.engine import compilation
 from ddp_mlp.engine.compilation import ready_kernels
+from ddp_mlp.engine.compilers import N_FUNCTIONS
 from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.errors import StoppedError
 from tests.building import compilations, engine_of, network_of, parameters_of, resident_of, targets_for
@@ -83,9 +84,10 @@ class Compilers:
         patched.setattr(compilation, "read_code", lambda _dtype: self.kept.get(_rank()))
         patched.setattr(compilation, "keep_code", lambda _dtype, code: None)  # nothing can be kept
         patched.setattr(compilation, "load_kernels", lambda _dtype, code: self.loaded.__setitem__(_rank(), code))
-        patched.setattr(compilation, "compile_kernels", self.compile)
+        patched.setattr(compilation, "compile_apart", self.compile)
 
-    def compile(self, dtype: str) -> bytes:
+    def compile(self, dtype: str, heard: Callable[[], None]) -> bytes:
+        heard()
         time.sleep(self.compile_s * (1 + len(self.compiled)))  # one node takes longer than the other
         self.compiled.append(dtype)
         return b"machine code"
@@ -147,16 +149,18 @@ def test_compiling_takes_as_long_as_it_takes_on_any_node(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Here two and four times as long as ranks may wait for each other."""
-    found = Compilers(monkeypatch, {}, 2 * TIMEOUT_S)
-    world = on_all_ranks(lambda rank: ready_kernels("float32", rank, found.told.append))
+    found, shares = Compilers(monkeypatch, {}, 2 * TIMEOUT_S), list[float]()
+    world = on_all_ranks(lambda rank: ready_kernels("float32", rank, found.told.append, watch=shares.append))
     assert world.aborted == []
+    assert len(shares) > 2, "a bar moves meanwhile"
+    assert set(shares) == {1 / N_FUNCTIONS}
     assert found.loaded == dict.fromkeys(range(4), b"machine code")
 
 
 def test_who_is_asked_to_stop_does_not_wait_for_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is one rank that has nothing to compile; all leave together."""
     stopped, found, ended = list[str](), Compilers(monkeypatch, {}), threading.Event()
-    monkeypatch.setattr(compilation, "compile_kernels", lambda _dtype: b"" if ended.wait(20) else b"late")
+    monkeypatch.setattr(compilation, "compile_apart", lambda *_: b"" if ended.wait(20) else b"late")
 
     def run(rank: Rank) -> None:
         with pytest.raises(StoppedError, match="by SIGTERM while the kernels were compiled") as caught:
@@ -175,10 +179,10 @@ def test_who_is_asked_to_stop_does_not_wait_for_a_compiler(monkeypatch: pytest.M
 def test_a_compiler_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Compilers(monkeypatch, dict.fromkeys(range(2), b"kept"))
 
-    def fail(_dtype: str) -> bytes:
+    def fail(*_: object) -> bytes:
         raise RuntimeError("no memory for the compiler")
 
-    monkeypatch.setattr(compilation, "compile_kernels", fail)
+    monkeypatch.setattr(compilation, "compile_apart", fail)
     with pytest.raises(RuntimeError, match="no memory for the compiler"):
         on_all_ranks(lambda rank: ready_kernels("float32", rank, found.told.append))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def _execute(loaded: Config, options: RunOptions, progress: str, comm: Communica
     from ddp_mlp.run.run import Run
 
     with make_progress(progress, comm) as shown:
-        return Run(loaded, options, comm, shown.tell).execute(shown.show)
+        return Run(loaded, replace(options, watch=shown.watch), comm, shown.tell).execute(shown.show)
 
 
 def _choose_directory(loaded: Config, earlier: Config | None, path: Path, comm: Communicator) -> Path:

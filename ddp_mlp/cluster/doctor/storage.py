@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
-from ddp_mlp.cache_directory import cache_root, is_private
+from ddp_mlp.cache_directory import cache_root, is_private, user_root
 from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, WARNING, Diagnosis
 
 _LEAST_FREE_BYTES = 2**30
@@ -37,6 +37,8 @@ def judge_cache(root: Path) -> Diagnosis:
         )
     n_ready = len(list(root.glob("kernels-*")))
     if not os.access(root, os.W_OK | os.X_OK):
+        if n_ready:  # shared by its owner
+            return Diagnosis(name, OK, f"{root}, {n_ready} ready, read-only; what it lacks goes to {user_root()}")
         return Diagnosis(name, WARNING, f"{root}, {n_ready} ready: cannot be written to", fix)
     return Diagnosis(name, OK, f"{root}, {n_ready} ready" if n_ready else f"{root}, empty: the first start compiles")
 

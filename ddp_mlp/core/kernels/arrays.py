@@ -61,12 +61,17 @@ def signature(function: Callable[..., Any], dtype: str) -> tuple[types.Type, ...
 
 def _type_of(hint: Any, dtype: str) -> types.Type:
     if get_origin(hint) is Annotated:
-        memory = get_args(hint)[1]
-        return types.Array(from_dtype(np.dtype(memory.dtype or dtype)), memory.ndim, memory.layout)
+        return memory_type(hint, dtype)
     if hint in _SCALARS:
         return _SCALARS[hint]
     fields = get_type_hints(hint, include_extras=True).values()
     return types.NamedTuple([_type_of(field, dtype) for field in fields], hint)
+
+
+def memory_type(hint: Any, dtype: str) -> types.Array:
+    """Return Numba's type of an array from its annotation, for training in `dtype`."""
+    memory = get_args(hint)[1]
+    return types.Array(from_dtype(np.dtype(memory.dtype or dtype)), memory.ndim, memory.layout)
 
 
 def check_memory(arrays: Any, dtype: str) -> None:

@@ -7,6 +7,7 @@ middle of a run, and written into a cache that was complete.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from numba.core import config, serialize
@@ -16,12 +17,18 @@ from numba.core.runtime import rtsys
 
 from ddp_mlp.core.kernels.arrays import signature
 from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.numba_ext.whole_program import compile_whole
 from ddp_mlp.core.kernels.random import shuffle
 from ddp_mlp.core.kernels.step.phases import work
 from ddp_mlp.errors import UsageError
 
 ENTRY_POINTS = (work, evaluate_blocks, predict_blocks, shuffle)
+
+#: Which of them are compiled together where two processes can, so that both take about as long.
+UNITS = (("work",), ("evaluate_blocks", "predict_blocks", "shuffle"))
+
+#: Bytes of the length of each kernel's code.
+_LENGTH = 8
 
 
 def check_jit() -> None:
@@ -35,17 +42,30 @@ def are_ready(dtype: str) -> bool:
     return all(signature(kernel.py_func, dtype) in kernel.overloads for kernel in ENTRY_POINTS)
 
 
-def compile_kernels(dtype: str) -> bytes:
-    """Compile all kernels for training in `dtype`, and return their machine code for `load_kernels`."""
-    code = {}
+def compile_kernels(dtype: str, names: Collection[str] = ()) -> bytes:
+    """Compile all kernels for training in `dtype`, or those of some `names`; code of several calls can be joined.
+
+    Returns
+    -------
+    bytes
+        Machine code for `load_kernels`.
+    """
+    code = b""
     for kernel in ENTRY_POINTS:
-        types, compiler = signature(kernel.py_func, dtype), jit(kernel.py_func)
-        compiler.compile(types)
-        compiled = compiler.overloads[types]
-        code[kernel.__name__] = compiled._reduce()
-        if types not in kernel.overloads:  # what does not depend on the dtype may be there
-            kernel.add_overload(compiled)
-    return bytes(serialize.dumps(code))
+        if not names or kernel.__name__ in names:
+            compiled = compile_whole(kernel.py_func, signature(kernel.py_func, dtype))
+            part = bytes(serialize.dumps((kernel.__name__, compiled)))
+            code += len(part).to_bytes(_LENGTH, "little") + part
+    return code
+
+
+def _parts(code: bytes) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each kernel and what it was compiled to."""
+    at = 0
+    while at < len(code):
+        start = at + _LENGTH
+        at = start + int.from_bytes(code[at:start], "little")
+        yield serialize.loads(code[start:at])  # Numba's own form: sealed, and from a directory of this user
 
 
 def load_kernels(dtype: str, code: bytes) -> None:
@@ -59,7 +79,8 @@ def load_kernels(dtype: str, code: bytes) -> None:
 
 def _load(dtype: str, code: bytes) -> None:
     rtsys.initialize(work.targetctx)  # all else of Numba is for compiling, and takes long to load
-    parts: dict[str, Any] = serialize.loads(code)  # Numba's own form: sealed, and from a directory of this user
-    for kernel in ENTRY_POINTS:
+    kernels = {kernel.__name__: kernel for kernel in ENTRY_POINTS}
+    for name, compiled in _parts(code):
+        kernel = kernels[name]
         if signature(kernel.py_func, dtype) not in kernel.overloads:
-            kernel.add_overload(CompileResult._rebuild(kernel.targetctx, *parts[kernel.__name__]))
+            kernel.add_overload(CompileResult._rebuild(kernel.targetctx, *compiled))

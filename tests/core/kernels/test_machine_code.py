@@ -21,7 +21,9 @@ from ddp_mlp.core.kernels.evaluation import LossChoice, evaluate_blocks, predict
 from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, are_ready
 from ddp_mlp.core.kernels.network.layers import Model
 from ddp_mlp.core.kernels.network.passes import Rows
+from ddp_mlp.core.kernels.pointed import Pointed
 from ddp_mlp.core.kernels.random import shuffle
+from ddp_mlp.core.kernels.step.arena import Arena
 from ddp_mlp.core.kernels.step.phases import work
 from tests.building import compilations
 from tests.runs import ddp_mlp
@@ -34,8 +36,8 @@ def test_types_are_those_of_the_annotations() -> None:
         assert tuple(model.types) == (types.int64[:, ::1], kind[:, ::1], kind[::1])
         assert tuple(rows.types)[:3] == (types.uint8[:, ::1], types.int64, kind[::1])
         assert (output, space) == (types.int64, kind[::1])
-        arena = signature(work.py_func, dtype)[0]
-        found = dict(zip(arena.fields, arena.types, strict=True))
+        assert signature(work.py_func, dtype)[:3] == (types.int64[::1], kind[::1], types.int64)
+        found = Pointed(Arena, dtype).fields
         assert (found["own"], found["own_tails"]) == (kind[:, ::1], types.float64[:, :])
         assert are_ready(dtype)
 

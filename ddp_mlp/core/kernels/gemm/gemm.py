@@ -110,14 +110,13 @@ def multiply(a, b, transposed, c, m, n, k, adds):
         a_start, a_row, a_step, a_tile = 0, 1, TILE_ROWS, TILE_ROWS * k
     b_row = b.step if transposed else b.row
     packs = transposed or m >= _PACK_B_FROM
+    alone = n if m == 1 and not packs else 0
     depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b.values)
     panel = np.empty(min(k, depth) * width if packs else 0, b.values.dtype)
     for first in range(0, max(k, 1), depth):
         size, at = min(depth, k - first), a_start + first * a_step
         mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
-        done = 0
-        if m == 1 and not packs:
-            done = _row(values, at, a_step, b.values, b.start + first * b_row, b_row, c.values, c.start, size, n, mode)
+        done = _row(values, at, a_step, b.values, b.start + first * b_row, b_row, c.values, c.start, size, alone, mode)
         for j in range(done, n, width):
             columns, to = min(width, n - j), c.start + j
             source = b.start + (j * b_row + first if transposed else first * b_row + j)

@@ -1,4 +1,4 @@
-"""Where machine code is kept: one file for each dtype and CPU, private, whole or absent, verified before use.
+"""Where machine code is kept: one file for each dtype and CPU, whole or absent, verified before use.
 
 Its name tells everything that the code depends on, and nothing else: neither where the sources
 lie nor how Python was started. It is written under a temporary name and renamed, so readers
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from numba.core import config
 
-from ddp_mlp.cache_directory import cache_root, fallback_root, is_ours, is_private
+from ddp_mlp.cache_directory import cache_root, fallback_root, is_ours, is_private, user_root
 from ddp_mlp.core.kernels.numba_ext.hardware import code_target
 from ddp_mlp.durable import under_way
 from ddp_mlp.plain_files import open_plain
@@ -42,13 +42,22 @@ _NO_MATTER = ("CACHE", "CUDA", "THREADS")
 
 def read_code(dtype: str) -> bytes | None:
     """Return the machine code that `keep_code` has kept, or None where all of it is absent, damaged or a stranger's."""
-    name = _name(dtype)
+    return next((code for _, code in _kept(dtype)), None)
+
+
+def find_code(dtype: str) -> Path | None:
+    """Return the file that `read_code` reads."""
+    return next((path for path, _ in _kept(dtype)), None)
+
+
+def _kept(dtype: str) -> Iterator[tuple[Path, bytes]]:
+    """Yield the files of machine code that can be used, the first choice first, with what is in them."""
     for directory in _directories():
         if is_private(directory):
-            code = _read(directory / name)
+            path = directory / file_name(dtype)
+            code = _read(path)
             if code is not None:
-                return code
-    return None
+                yield path, code
 
 
 def keep_code(dtype: str, code: bytes) -> Path | None:
@@ -57,7 +66,7 @@ def keep_code(dtype: str, code: bytes) -> Path | None:
         with suppress(OSError):  # a full or read-only disk costs the next start its time, not this one its run
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if is_private(directory):
-                path = directory / _name(dtype)
+                path = directory / file_name(dtype)
                 _write(path, code)
                 _sweep(directory)
                 return path
@@ -65,13 +74,14 @@ def keep_code(dtype: str, code: bytes) -> Path | None:
 
 
 def _directories() -> Iterator[Path]:
-    """Yield the cache, then one in ``/tmp`` for nodes that may not write to homes."""
-    with suppress(RuntimeError, OSError):  # a link to itself
-        yield cache_root().resolve()
+    """Yield the cache, which may be one for all users, this user's own, and one in ``/tmp`` for nodes without homes."""
+    for root in (cache_root, user_root):
+        with suppress(RuntimeError, OSError):  # a link to itself
+            yield root().resolve()
     yield fallback_root()
 
 
-def _name(dtype: str) -> str:
+def file_name(dtype: str) -> str:
     """Return the name of the file: a hash of everything that machine code depends on."""
     text = [dtype, sys.implementation.cache_tag, platform.python_version(), platform.machine(), *code_target()]
     text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
@@ -120,11 +130,12 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, code: bytes) -> None:
-    """Write machine code to a file that this user alone can read, over anything that is there."""
+    """Write machine code to a file, over anything that is there; who can list its directory can read it."""
     if path.is_dir():
         _remove(path)
     with under_way(path) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        os.fchmod(descriptor, path.parent.stat().st_mode & 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(_seal(path, code) + code)
 

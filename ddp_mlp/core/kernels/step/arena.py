@@ -42,6 +42,7 @@ class Arena(NamedTuple):
     micro-batches, R the dtype of training. "Shared" memory is one for all ranks of the node.
     """
 
+    table: Integers1  # where all of these lie, see `pointed`
     node_sync: Integers1  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers1  # (SYNC_WORDS,) of this rank
     control: Integers1  # (5,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop, PART see `update`

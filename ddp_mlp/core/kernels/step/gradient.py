@@ -16,7 +16,7 @@ from ddp_mlp.core.kernels.network.gradient_sums import Sums
 from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT, Model, WorkSpace, has_shared_weights
 from ddp_mlp.core.kernels.network.losses import loss_and_delta
 from ddp_mlp.core.kernels.network.passes import Rows, backward, forward, gather
-from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.parallel.layer_barrier import LayerBarrier, hand_in_all
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER, count_fitting, edge, write_row_ranges
 from ddp_mlp.core.kernels.parallel.tree import merge
@@ -42,7 +42,7 @@ from ddp_mlp.core.kernels.step.arena import (
 from ddp_mlp.core.kernels.vector_ops import copy
 
 
-@inlined
+@jit
 def gradient(arena, worker, step):
     """Compute this worker's micro-batches, some at a time; its partials end on the first of its rows."""
     choices = arena.choices
@@ -75,7 +75,7 @@ def gradient(arena, worker, step):
         hand_in_all(arena.layers.shape[0], arena.parameters.shape[0], arena.own, barrier)
 
 
-@inlined
+@jit
 def _forward(arena, rows, model, first, stop, work):
     """Bring the rows ``order[first:stop]`` into the work space of a worker, and take them through the layers."""
     order, n_rows = arena.order, stop - first
@@ -86,7 +86,7 @@ def _forward(arena, rows, model, first, stop, work):
     forward(model, work, arena.choices[CAPACITY], n_rows, arena.streams[DROPOUT_STREAM], order, first)
 
 
-@inlined
+@jit
 def _hand_over(arena, tails, merges, row, is_tied):
     """Add the tails of micro-batches in the tree, from `row` on, and tied gradients; return the row after them."""
     for i in range(merges.shape[0]):

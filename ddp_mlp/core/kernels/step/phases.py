@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, inlined
+from ddp_mlp.core.kernels.arrays import Floats1, Integers1
+from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
 from ddp_mlp.core.kernels.parallel.team import AT_STEP, await_command, give_command, watched_barrier
 from ddp_mlp.core.kernels.parallel.tree import STACK_DEPTH, fold_in_place, fold_tails
+from ddp_mlp.core.kernels.pointed import pointer_to
 from ddp_mlp.core.kernels.step.arena import BY_LAYERS, FIRST_WORKER, N_STEPS, NON_FINITE, PART, PHASE, STEP, Arena
 from ddp_mlp.core.kernels.step.gradient import gradient
 from ddp_mlp.core.kernels.step.update import ALL, FOLD, REPORT, START, STOP, report_norms, update_slice
@@ -20,15 +22,17 @@ from ddp_mlp.core.kernels.vector_ops import copy
 
 GRADIENT, REDUCE, UPDATE, STEPS, LEAVE = range(5)
 
+_arena_at = pointer_to(Arena)
 
-@inlined
+
+@jit
 def _meet(arena, worker):
     """Wait until every worker of the node has arrived."""
     is_leader = worker == arena.choices[FIRST_WORKER]
     watched_barrier(arena.node_sync, arena.runs.shape[0], arena.rank_sync, is_leader)
 
 
-@inlined
+@jit
 def _reduce(arena, worker):
     """Fold the sums of this node's workers to its first rows, one slice a worker, unless they did so layer by layer."""
     stack = arena.stacks[worker - arena.choices[FIRST_WORKER]]
@@ -40,7 +44,7 @@ def _reduce(arena, worker):
         fold_tails(arena.own_tails, arena.rows, arena.merges, arena.own_tails)
 
 
-@inlined
+@jit
 def _report(arena, step):
     """Fold the tails of all nodes for the report of a step."""
     out = np.empty((STACK_DEPTH, arena.own_tails.shape[1]))
@@ -48,7 +52,7 @@ def _report(arena, step):
     copy(out[0], arena.reports[step])
 
 
-@inlined
+@jit
 def _finite(arena):
     """Tell whether the losses and gradients of all ranks are finite."""
     for i in range(arena.top_rows.shape[0]):
@@ -57,7 +61,7 @@ def _finite(arena):
     return True
 
 
-@inlined
+@jit
 def _apply(arena, worker, step):
     """Finish a step from the sums of all nodes, or do a part of it; return whether it is finite, and so was applied.
 
@@ -79,7 +83,7 @@ def _apply(arena, worker, step):
     return is_finite
 
 
-@inlined
+@jit
 def _run(arena, worker):
     """Run the phase that this rank's leader has written down, and meet at its end."""
     phase, step = arena.control[PHASE], arena.control[STEP]
@@ -100,12 +104,14 @@ def _run(arena, worker):
 
 
 @entry_point
-def work(arena: Arena, thread: int, phase: int, step: int, n_steps: int):
+def work(table: Integers1, example: Floats1, thread: int, phase: int, step: int, n_steps: int):
     """Run one phase as thread 0 of this rank, or as a helper every phase that thread 0 runs.
 
+    `table` is that of the arena, see `pointed.write_table`, and `example` an array of the dtype of training.
     Thread 0 returns when the whole node has finished the phase, a helper when the phase is
     LEAVE. One entry point, so that the kernels are compiled once.
     """
+    arena = _arena_at(table, example)
     if thread == 0:
         arena.control[PHASE] = phase
         arena.control[STEP] = step

@@ -15,7 +15,7 @@ import numpy as np
 from ddp_mlp.catalog.arithmetic import like
 from ddp_mlp.core.kernels.network.gradient_sums import part_of_weight
 from ddp_mlp.core.kernels.network.layers import WorkSpace
-from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.parallel.row_ranges import write_row_ranges
 from ddp_mlp.core.kernels.parallel.team import barrier
 from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH, fold_block, fold_tails
@@ -39,7 +39,7 @@ UPDATE_CHOICES = 6
 SQUARES, PENALTIES, OF_PARAMETERS, OF_DIRECTION = range(4)
 
 
-@inlined
+@jit
 def _reciprocal(arena, step, stack):
     """Return the factor that turns the gradient sum of a step into a mean; 0 where all samples weigh 0."""
     if arena.sample_weights.shape[0] == 0:
@@ -51,7 +51,7 @@ def _reciprocal(arena, step, stack):
     return like(stack, 1.0) / total if total > like(stack, 0.0) else like(stack, 0.0)
 
 
-@inlined
+@jit
 def update_slice(arena, worker, step, part, stack):
     """Fold the sums of all nodes and apply the optimiser to this worker's blocks, or do a part of it.
 
@@ -79,7 +79,7 @@ def update_slice(arena, worker, step, part, stack):
     return True
 
 
-@inlined
+@jit
 def _row_ranges_of_all(arena, step):
     """Return where the rows of all micro-batches lie, if the sums of weights are taken in the update; else none."""
     row_ranges = np.empty((arena.all_merges.shape[0] if arena.choices[DEFERS] else 0, 3), np.int64)
@@ -89,7 +89,7 @@ def _row_ranges_of_all(arena, step):
     return row_ranges
 
 
-@inlined
+@jit
 def _first_pass(arena, worker, step, stack, suspicious, in_passes):
     """Fold the sums, or take them; scale, penalise and measure the gradient; where that is all it needs, update."""
     choices, coefficients = arena.update_choices, arena.coefficients[step]
@@ -122,7 +122,7 @@ def _first_pass(arena, worker, step, stack, suspicious, in_passes):
             _update_block(choices, arena.blocks[block], theta, gradient, arena.moments, coefficients, ahead)
 
 
-@inlined
+@jit
 def _is_suspicious(arena):
     for i in range(arena.top_rows.shape[0]):
         if arena.top_tails[arena.top_rows[i], SUSPICIOUS] != 0.0:
@@ -139,7 +139,7 @@ def _update_block(choices, block, theta, gradient, moments, coefficients, ahead)
         look_ahead(theta, moments[0, place : place + theta.shape[0]], coefficients[by], ahead)
 
 
-@inlined
+@jit
 def _second_pass(arena, worker, step, stack, factor):
     """Shorten the gradient by `factor`, the same for all blocks, and update."""
     choices, coefficients = arena.update_choices, arena.coefficients[step]
@@ -158,7 +158,7 @@ def _second_pass(arena, worker, step, stack, factor):
             arena.block_norms[OF_DIRECTION, block] = square_sum(gradient, scratch)
 
 
-@inlined
+@jit
 def _third_pass(arena, worker, coefficients):
     """Step along the direction of each layer, as far as the norm of the layer's parameters says."""
     segment, rate = -1, coefficients[0]
@@ -173,7 +173,7 @@ def _third_pass(arena, worker, coefficients):
         descend(arena.parameters[start:stop], direction, rate)
 
 
-@inlined
+@jit
 def _trust(arena, segment):
     """Return ``|theta| / |direction|`` of a segment, and 1 where one of them is 0."""
     first, last = arena.segments[segment, 0], arena.segments[segment, 1]
@@ -182,7 +182,7 @@ def _trust(arena, segment):
     return math.sqrt(parameters / direction) if parameters > 0.0 and direction > 0.0 else 1.0
 
 
-@inlined
+@jit
 def report_norms(arena, step):
     """Write down the norm of the mean gradient, that of each weight, and the penalty."""
     arena.norms[step] = math.sqrt(sum_of(arena.block_norms[SQUARES]))

@@ -25,6 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep caches in a directory of the test; there is no other place to write to."""
     monkeypatch.setenv("DDP_MLP_CACHE_DIR", str(tmp_path / "caches"))
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "nowhere" / "at" / "all"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").write_text("a file is in the way")
     return tmp_path / "caches"
 
@@ -122,8 +123,8 @@ def test_a_cache_that_cannot_be_written_is_read(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("DDP_MLP_CACHE_DIR", f"{folder}/caches")
         kept().chmod(0o444)
         (Path(folder) / "caches").chmod(0o555)
-        user, name = os.geteuid(), cache._name("float32")
-        monkeypatch.setattr(cache, "_name", lambda _dtype: name)  # another user may not be able to read the sources
+        user, name = os.geteuid(), cache.file_name("float32")
+        monkeypatch.setattr(cache, "file_name", lambda _dtype: name)  # another user may not be able to read the sources
         os.seteuid(user or 12345)
         try:
             assert cache.read_code("float32") == CODE
@@ -131,6 +132,37 @@ def test_a_cache_that_cannot_be_written_is_read(monkeypatch: pytest.MonkeyPatch)
         finally:
             os.seteuid(user)
             (Path(folder) / "caches").chmod(0o755)
+
+
+def test_what_a_shared_cache_lacks_is_kept_by_the_user(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here it belongs to others, whom nobody has to trust; to root, and closed, it would be read."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
+    root.mkdir()
+    root.chmod(0o777)
+    path = kept()
+    assert path.parent == tmp_path / "own/ddp-mlp"
+    assert cache.read_code("float32") == CODE
+    root.chmod(0o755)
+    assert kept().parent == root, "it is the first choice"
+
+
+@pytest.mark.parametrize(("directory", "file"), [(0o700, 0o600), (0o750, 0o640), (0o755, 0o644), (0o711, 0o600)])
+def test_who_can_list_the_cache_can_read_it(root: Path, directory: int, file: int) -> None:
+    root.mkdir()
+    root.chmod(directory)
+    assert kept().stat().st_mode & 0o777 == file
+    assert cache.read_code("float32") == CODE
+
+
+def test_who_has_installed_the_program_is_trusted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns its files can have it run anything anyway."""
+    kept()
+    owner = root.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    if owner == Path(cache.__file__).stat().st_uid:
+        assert cache.read_code("float32") == CODE
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "read-only", "no home", "full"])
@@ -246,19 +278,19 @@ def test_readers_see_all_or_nothing_while_others_write() -> None:
 
 def test_the_name_tells_what_the_code_depends_on_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def named_with(*options: str, **environment: str) -> str:
-        code = "from ddp_mlp.core.kernels.numba_ext.cache import _name; print(_name('float32'))"
+        code = "from ddp_mlp.core.kernels.numba_ext.cache import file_name; print(file_name('float32'))"
         command = [sys.executable, *options, "-c", code]
         done = subprocess.run(
             command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=True
         )
         return done.stdout.strip()
 
-    here = cache._name("float32")
+    here = cache.file_name("float32")
     assert re.fullmatch(r"kernels-float32-[0-9a-f]{20}", here)
     assert named_with("-OO", NUMBA_CACHE_DIR="/nowhere", NUMBA_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1") == here
-    names = [here, cache._name("float64"), named_with(NUMBA_OPT="2"), named_with(NUMBA_CPU_NAME="haswell")]
+    names = [here, cache.file_name("float64"), named_with(NUMBA_OPT="2"), named_with(NUMBA_CPU_NAME="haswell")]
     monkeypatch.setattr(cache, "version", lambda package: f"another {package}")
-    assert len({*names, cache._name("float32")}) == 5
+    assert len({*names, cache.file_name("float32")}) == 5
 
 
 def test_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Compiling kernels ahead of their first use, for whoever reads the cache later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddp_mlp.cache_directory import cache_root
+from ddp_mlp.core.kernels.machine_code import check_jit
+from ddp_mlp.core.kernels.numba_ext.cache import find_code, keep_code
+from ddp_mlp.engine.compilers import N_FUNCTIONS, compile_apart
+from ddp_mlp.errors import OutputError
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where machine code lies, and whether it was made just now."""
+
+    file: Path
+    is_new: bool
+
+
+def compile_ahead(dtype: str, tell: Callable[[str], None], watch: Callable[[float], None]) -> Kept:
+    """Compile all kernels for training in `dtype` into the cache, unless they are there.
+
+    Parameters
+    ----------
+    tell : callable
+        Called with a line for the user if compiling will take a while.
+    watch : callable
+        Called, from any thread, with the share that is done.
+
+    Raises
+    ------
+    UsageError
+        If Numba was told to compile nothing.
+    OutputError
+        If the directory that was chosen cannot keep them.
+    """
+    check_jit()
+    root = cache_root()
+    if (found := find_code(dtype)) and _is_below(found, root):
+        return Kept(found, is_new=False)
+    tell(f"compiling kernels for {dtype}")
+    heard = 0
+
+    def hear() -> None:
+        nonlocal heard
+        heard += 1
+        watch(min(heard / N_FUNCTIONS, 1.0))
+
+    kept = keep_code(dtype, compile_apart(dtype, hear))
+    if kept is None or not _is_below(kept, root):
+        raise OutputError(
+            f"the kernels cannot be kept in {root}: it must be possible to write there, and for nobody but its owner; "
+            "mend that, or set DDP_MLP_CACHE_DIR to another directory"
+        )
+    return Kept(kept, is_new=True)
+
+
+def _is_below(file: Path, root: Path) -> bool:
+    return file.resolve().parent == root.resolve()

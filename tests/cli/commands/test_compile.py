@@ -1,0 +1,75 @@
+"""Kernels ahead of time: into the cache that was chosen, for whoever can list it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ddp_mlp.cli.commands.compile import compile as command
+from ddp_mlp.core.kernels.numba_ext import cache
+from ddp_mlp.engine import ahead
+from ddp_mlp.errors import OutputError
+
+assert isinstance(command, click.Command)
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep caches in directories of the test, and compile nothing."""
+    monkeypatch.setenv("DDP_MLP_CACHE_DIR", str(tmp_path / "site"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+
+    def made(dtype: str, heard: Callable[[], None]) -> bytes:
+        heard()
+        return dtype.encode()
+
+    monkeypatch.setattr(ahead, "compile_apart", made)
+    return tmp_path / "site"
+
+
+def kernels(*options: str) -> list[dict[str, object]]:
+    done = CliRunner().invoke(command, [*options, "--json"], catch_exceptions=False)
+    found: list[dict[str, object]] = json.loads(done.stdout)["kernels"]
+    return found
+
+
+def test_all_dtypes_are_compiled_once(root: Path) -> None:
+    first, second = kernels(), kernels()
+    assert [(made["dtype"], made["compiled"]) for made in first] == [("float32", True), ("float64", True)]
+    assert [made["compiled"] for made in second] == [False, False]
+    assert sorted(str(path) for path in root.iterdir()) == sorted(str(made["file"]) for made in first)
+    assert cache.read_code("float64") == b"float64"
+
+
+def test_one_dtype_is_compiled_where_that_is_asked_for(root: Path) -> None:
+    assert [made["dtype"] for made in kernels("--dtype", "float64")] == ["float64"]
+    assert cache.read_code("float32") is None
+
+
+def test_people_are_told_where_they_are(root: Path) -> None:
+    done = CliRunner().invoke(command, ["--dtype", "float32"], catch_exceptions=False)
+    lines = done.stderr.splitlines()
+    assert lines[0] == "compiling kernels for float32"
+    assert lines[-1].startswith(f"float32: {root}/kernels-float32-")
+
+
+def test_what_a_user_has_is_no_shared_cache(root: Path, tmp_path: Path) -> None:
+    """They are made for others, who do not read what lies in a home."""
+    root.mkdir()
+    root.chmod(0o777)
+    with pytest.raises(OutputError, match=f"cannot be kept in {root}.*DDP_MLP_CACHE_DIR"):
+        kernels()
+    root.chmod(0o755)
+    assert kernels()[0]["compiled"] is True
+    assert {path.stat().st_mode & 0o777 for path in root.iterdir()} == {0o644}
+
+
+def test_only_types_of_cpus_that_are_known(root: Path) -> None:
+    done = CliRunner().invoke(command, ["--isa", "pentium"])
+    assert done.exit_code == 2
+    assert "'haswell'" in done.stderr
