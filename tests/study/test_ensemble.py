@@ -256,6 +256,7 @@ def test_where_one_network_is_needed_an_ensemble_says_so(folder: Path) -> None:
         ["compare", "c", "r"],
         ["checkpoint", "list", "c"],
         ["checkpoint", "verify", "c"],
+        ["log-to", "mlflow", "c"],
     ):
         done = ddp_mlp(*command, cwd=folder)
         assert (done.code, len(done.error_lines)) == (2, 1), done.err
@@ -317,6 +318,28 @@ def test_the_best_of_a_study_are_copied_and_fit(folder: Path) -> None:
         assert (done.code, len(done.error_lines)) == (code, 1), done.err
     again = ddp_mlp("ensemble", "r.toml", "--members", "2", "--resume", "--out", "best", cwd=folder)
     assert (again.code, len(again.error_lines)) == (2, 1)
+
+
+def test_tables_with_text_are_answered_and_imported_as_those_of_training(folder: Path) -> None:
+    colours = ["red", "green", "blue"]
+    rows = [f"{i},{colours[i % 3]},{i % 2},{'yes' if i % 3 else 'no'}" for i in range(90)]
+    (folder / "t.csv").write_text("\n".join(["size,colour,entropy,answer", *rows]) + "\n")
+    made = ddp_mlp("data", "import", "t.csv", "--target", "answer", "--out", "t.h5", cwd=folder)
+    assert made.code == 0, made.err
+    (folder / "t.toml").write_text(CONFIG.format(data="t", epochs=1))
+    assert ddp_mlp("ensemble", "t.toml", "--members", "2", "--out", "t", cwd=folder).code == 0
+    like = ddp_mlp("data", "import", "t.csv", "--like", "t", "--out", "like.h5", cwd=folder)
+    assert like.code == 0, like.err
+    by_table = ddp_mlp("predict", "t", "t.csv", "--out", "t-answers.csv", "--with", "colour", cwd=folder)
+    assert by_table.code == 0, by_table.err
+    with (folder / "t-answers.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert list(found[0]) == ["class", "row", "colour", "p(yes)", "entropy", "disagreement"]
+    assert [float(row["p(yes)"]) for row in found] == outputs(folder, "t", "like.h5", "train")[:, 0].tolist()
+    twice = ddp_mlp("predict", "t", "t.csv", "--out", "twice.csv", "--with", "entropy", cwd=folder)
+    assert (twice.code, len(twice.error_lines)) == (2, 1), "a column of the table has the name of one of the answers"
+    assert "'entropy'" in twice.err
+    assert not (folder / "twice.csv").exists()
 
 
 def test_an_ensemble_grows_and_never_shrinks(folder: Path, tmp_path: Path) -> None:

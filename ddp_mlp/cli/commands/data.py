@@ -124,13 +124,13 @@ def import_(
 
 
 def _schema_of(location: str) -> Schema:
-    """Return the schema of a model or a data set."""
-    from ddp_mlp.checkpoint.model import load_model
+    """Return the schema of a model, an ensemble or a data set."""
+    from ddp_mlp.checkpoint.ensemble import load_trained
     from ddp_mlp.data.dataset.dataset import open_dataset
     from ddp_mlp.errors import DataError
 
     try:
-        return load_model(_path(location)).schema
+        return load_trained(_path(location)).schema
     except DataError:
         if _path(location).is_dir():
             raise

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.checkpoint.model import load_model, refuse_ensemble
 from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError, MissingInputError, printable
@@ -92,9 +92,12 @@ def read_record(path: Path, *, with_model: bool = True) -> Record:
     ------
     MissingInputError
         If there is no run.
+    UsageError
+        If it is an ensemble.
     """
     if not is_directory(path):
         raise MissingInputError(f"{path}: no such directory; name a run directory, such as runs/NAME")
+    refuse_ensemble(path)
     if not holds_record(path):
         raise MissingInputError(f"{path}: no run in this directory (no config.toml); name one, such as runs/NAME")
     remarks: list[str] = []

@@ -71,13 +71,19 @@ async def export(request: Request) -> Response:
     name = request.query_params.get("format", "onnx")
     if name not in _SUFFIXES:
         raise UsageError(f"format: one of {', '.join(_SUFFIXES)}")
-    await in_thread(need, run_dir / "model.h5", job, "model")
+    await in_thread(need_model, run_dir, job)
     children = request.app.state.children
     async with children.file(_SUFFIXES[name]) as out:
         await children.run("export", str(run_dir), "--format", name, "--out", str(out))
         content = await in_thread(out.read_bytes)
     headers = {"Content-Disposition": f'attachment; filename="{job.name}{_SUFFIXES[name]}"'}
     return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def need_model(run_dir: Path, job: Job) -> None:
+    """Raise MissingInputError unless a job has a model, or the list of an ensemble."""
+    if not _is_plain(run_dir / "ensemble.json"):
+        need(run_dir / "model.h5", job, "model")
 
 
 def need(path: Path, job: Job, name: str) -> None:
@@ -101,7 +107,7 @@ async def report(request: Request) -> Response:
 def _mark(job: Job, run_dir: Path) -> str:
     """Return a text that changes with the run."""
     parts = [job.state]
-    for name in ("status.json", "metrics.csv"):
+    for name in ("status.json", "metrics.csv", "ensemble.json"):
         with suppress(OSError):
             parts.append(str((run_dir / name).lstat().st_mtime_ns))
     return "-".join(parts)

@@ -25,7 +25,7 @@ from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.web.answers import as_json, in_thread, job_of, service_of
 from ddp_mlp.service.web.children import CommandError
 from ddp_mlp.service.web.problems import MediaTypeError
-from ddp_mlp.service.web.results import need
+from ddp_mlp.service.web.results import need_model
 
 _SHOWN_ROWS = 100
 _PIECE = 2**20
@@ -63,7 +63,7 @@ async def predict(request: Request) -> Response:
     run_dir = service.settings.directory / job.run_dir
     children = request.app.state.children
     async with _sent(request) as (table, _, _options), children.file(".csv") as out:
-        await in_thread(need, run_dir / "model.h5", job, "model")
+        await in_thread(need_model, run_dir, job)
         await children.run("predict", str(run_dir), str(table), "--out", str(out))
         if "text/csv" in request.headers.get("accept", ""):
             headers = {"Content-Disposition": f'attachment; filename="{job.name}-predictions.csv"'}

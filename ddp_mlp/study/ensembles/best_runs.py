@@ -59,7 +59,7 @@ def best_of(runs: Sequence[Summary], best: int, metric: str | None) -> list[str]
         If there are not so many, or nothing compares them.
     """
     if len(runs) < best:
-        raise UsageError(f"--best {best}: only {len(runs)} runs are done")
+        raise UsageError(f"--best {best}: runs that are done there are {len(runs)}")
     return [summary["name"] for summary in ranked(runs, ranking_metric(runs, metric))[:best]]
 
 
