@@ -92,6 +92,7 @@ class Service:
         check_config(job.config, merged, self.settings)
         queued = self.store.change(
             job_id, (job.state,), state="queued", overrides=merged, resumes=job.attempts > 0, vain=0, passed=0,
+            memory_bytes=0,
             reason="", exit_code=None, ended_utc=None, after=_still(job.after, self.store),
         )  # fmt: skip
         if queued is None:

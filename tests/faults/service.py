@@ -26,6 +26,7 @@ from tests.faults.table import Row
 from tests.inside import clean_environment
 
 _DEADLINE_S = 900.0
+_SLOW_STARTS = Path(__file__).parent / "slow_starts"
 CONFIG = """
 [data]
 train = "spirals.h5"
@@ -145,7 +146,7 @@ def killed_services(kills: int, jobs: int, seed: int) -> Row:
         make_directory(folder)
         epochs, seeds = 60, min(jobs, 3)
         expected = [_solo(folder, epochs, n) for n in range(seeds)]
-        server = Server(folder, "--cores", "2")
+        server = Server(folder, "--cores", "2", PYTHONPATH=f"{_SLOW_STARTS}:{os.environ.get('PYTHONPATH', '')}")
         server.start()
         began = time.monotonic()
         sent = 0

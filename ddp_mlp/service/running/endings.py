@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ddp_mlp.errors import ALL_ERRORS, DdpMlpError, StoppedError, brief, printable
@@ -36,17 +37,17 @@ def after_death(job: Job, standing: Standing, settings: Settings) -> dict[str, A
         return {"state": "stopped", "reason": "its process ended while it was asked to stop", "exit_code": 75}
     if standing.phase is Phase.REVOKED and standing.code is None:  # the server was killed before it could begin
         return {"state": "queued", "reason": ""}
-    step = _step_of(job, settings)
-    vain = 0 if step > job.reached else job.vain + 1
+    written, step = _newest_checkpoint(job, settings)
+    vain = 0 if written > job.reached else job.vain + 1
     if vain > settings.max_restarts:
         return {
             "state": "failed", "exit_code": 70, "vain": vain,
             "reason": f"its process was killed {vain} times without a new checkpoint (last: step {max(step, 0)})",
         }  # fmt: skip
     if standing.phase is Phase.REVOKED:  # its process ended before it could begin
-        return {"state": "queued", "vain": vain, "reached": step, "reason": ""}
+        return {"state": "queued", "vain": vain, "reached": written, "reason": ""}
     reason = "the machine was started anew" if standing.rebooted else "its process was killed"
-    return {**_queued(job, reason), "vain": vain, "reached": step}
+    return {**_queued(job, reason), "vain": vain, "reached": written}
 
 
 def reason_of(job: Job, code: int, settings: Settings) -> str:
@@ -89,10 +90,11 @@ def _queued(job: Job, reason: str) -> dict[str, Any]:
     return {"state": "queued", "restarts": job.restarts + 1, "resumes": True, "reason": f"{reason}; it goes on"}
 
 
-def _step_of(job: Job, settings: Settings) -> int:
-    """Return the step of the newest checkpoint of a job; -1 without one."""
-    newest = -1
+def _newest_checkpoint(job: Job, settings: Settings) -> tuple[int, int]:
+    """Return when the newest checkpoint of a job was written, in nanoseconds, and its step; -1 without one."""
+    newest = (-1, -1)
     for path in (settings.directory / job.run_dir).glob("**/checkpoints/step-*.h5"):
         number = path.stem.removeprefix("step-")
-        newest = max(newest, int(number) if number.isdigit() and len(number) < 19 else -1)
+        with suppress(OSError):
+            newest = max(newest, (path.lstat().st_mtime_ns, int(number) if number.isdigit() else -1))
     return newest

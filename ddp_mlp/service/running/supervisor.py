@@ -129,7 +129,8 @@ class Supervisor:
         self._asked.pop(job.id, None)
         if fields["state"] != "queued":
             fields["ended_utc"] = now_utc()
-        self._store.change(job.id, ACTIVE, **summary, **fields)
+        # From the state that was looked at: a request to stop that came meanwhile is seen with the next look.
+        self._store.change(job.id, (job.state,), **summary, **fields)
 
     def _watch(self, job: Job) -> None:
         if job.id not in self._watches:

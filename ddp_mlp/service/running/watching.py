@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from ddp_mlp.plain_files import open_plain
 from ddp_mlp.service.running.standing import read_status
 
 SPARKS = 60
-#: Bytes of a table that are read at once; the rest comes with the next look.
-_MOST_BYTES = 2**22
+#: Bytes of a table that are read at once, and rows that are told of after a look.
+_MOST_BYTES, _MOST_NEWS = 2**22, 2000
 Row = dict[str, float | None]
 
 
@@ -76,15 +77,17 @@ class Watch:
         path = self.run_dir / "metrics.csv"
         if _size(path) < self.offset:  # cut back to a checkpoint: all of it anew
             self.offset, self.losses, self.columns, self.best = 0, [], [], None
-        lines = self._new_lines(path)
-        if lines and not self.columns:
-            self.columns = lines.pop(0).split(",")
-        rows = [row for row in (row_of(self.columns, line) for line in lines) if row]
-        for row in rows:
-            self._note(row)
-        return rows
+        newest: deque[Row] = deque(maxlen=_MOST_NEWS)
+        while lines := self._new_lines(path):
+            if not self.columns:
+                self.columns = lines.pop(0).split(",")
+            for row in filter(None, (row_of(self.columns, line) for line in lines)):
+                self._note(row)
+                newest.append(row)
+        return list(newest)
 
     def _new_lines(self, path: Path) -> list[str]:
+        """Return whole lines that were not read yet, some at a time."""
         with suppress(OSError), open_plain(path) as file:
             file.seek(self.offset)
             content = file.read(_MOST_BYTES)

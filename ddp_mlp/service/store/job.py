@@ -40,7 +40,7 @@ class Job:
     resumes : bool
         Whether the next start goes on from a checkpoint.
     vain, reached : int
-        Deaths in a row without a new checkpoint, and the step of the newest one.
+        Deaths in a row without a new checkpoint, and when the newest one was written, in nanoseconds.
     passed : int
         Later jobs that have started while it waited.
     progress, latest, best, sparkline
