@@ -9,7 +9,7 @@ from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.study.space import Space, Values, assignments_of, require_grid
 
 #: Draws of one trial before what is left is listed, and before a trial is taken twice.
-_DRAWS, _MOST_DRAWS = 20, 10_000
+_DRAWS, _MOST_DRAWS = 200, 10_000
 #: Combinations that are listed where draws find no new one.
 _MOST_LISTED = 10**6
 
@@ -28,29 +28,36 @@ def grid(space: Space) -> list[dict[str, Any]]:
 
 def random_draws(space: Space, n_trials: int, seed: int) -> list[dict[str, Any]]:
     """Return so many random trials, or all there are where these are fewer; none comes twice."""
-    seen: set[str] = set()
+    seen, known = set[str](), dict[str, dict[str, Any]]()
     size, drawn = space.size(n_trials), list[dict[str, Any]]()
     for trial in range(n_trials if size is None else size):
-        drawn.append(unseen_draw(space, trial, seed, seen))
+        drawn.append(unseen_draw(space, trial, seed, seen, known))
         seen.add(key_of(drawn[-1]))
     return drawn
 
 
-def unseen_draw(space: Space, trial: int, seed: int, seen: set[str]) -> dict[str, Any]:
+def unseen_draw(
+    space: Space, trial: int, seed: int, seen: set[str], known: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Return a random trial that is none of those seen; there must be one.
 
     Parameters
     ----------
     seen : set of str
         The `key_of` those before it.
+    known : dict, optional
+        Gets all combinations by their `key_of` once they are listed, for the next call.
     """
     for attempt in range(_DRAWS):
         drawn = space.draw(trial, seed, attempt)
         if key_of(drawn) not in seen:
             return drawn
-    if space.size(_MOST_LISTED) is not None:
-        left = [values for values in space.combinations() if key_of(values) not in seen]
-        return left[int(stream_key("search", seed, "what is left", trial)) % len(left)]
+    known = {} if known is None else known
+    if not known and space.size(_MOST_LISTED) is not None:
+        known |= {key_of(values): values for values in space.combinations()}
+    if known:
+        left = [key for key in known if key not in seen]
+        return known[left[int(stream_key("search", seed, "what is left", trial)) % len(left)]]
     more = (space.draw(trial, seed, attempt) for attempt in range(_DRAWS, _MOST_DRAWS))
     return next(itertools.filterfalse(lambda values: key_of(values) in seen, more), drawn)
 
