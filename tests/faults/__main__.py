@@ -24,6 +24,7 @@ from tests.faults.ranks import failing_ranks
 from tests.faults.saves import bit_flips, kills, system_calls, truncations
 from tests.faults.service import killed_jobs_of_services, killed_services
 from tests.faults.stops import killed_jobs, stops
+from tests.faults.studies import killed_studies
 from tests.faults.table import Row, as_table
 from tests.faults.values import hostile_values
 
@@ -57,6 +58,8 @@ def rows(name: str, *, is_long: bool, seed: int) -> list[Row]:
         return outliving(100 if is_long else 8, seed)
     if name == "stops":
         return [stops(20 if is_long else 2, seed)]
+    if name == "study":
+        return [killed_studies(200, 20, seed) if is_long else killed_studies(16, 3, seed)]
     if name == "directories":
         return [hostile_directories(500 if is_long else 40, seed)]
     if name == "files":
@@ -84,6 +87,7 @@ NAMES = (
     "ranks",
     "orphans",
     "stops",
+    "study",
     "files",
     "inputs",
     "directories",

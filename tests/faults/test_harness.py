@@ -33,6 +33,7 @@ _MUST = "DDP_MLP_REQUIRE_STRACE"
                 "calls",
                 "disks",
                 "stops",
+                "study",
                 "configurations",
                 "service",
             )
