@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, TypeVar
 
 import msgspec
@@ -22,6 +23,8 @@ Kind = TypeVar("Kind")
 #: Files that are opened so are there at once: links are not followed, and no pipe waits for its other end.
 CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _LONGEST_LINE = 2**20
+#: msgspec looks at a type when it first meets it, and ends the process where two threads do so at once.
+_DECODING = Lock()
 
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -72,7 +75,9 @@ def linked(status: os.stat_result) -> str:
 def read_json(path: Path, kind: type[Kind], most: int = 2**20) -> Kind | None:
     """Return the value in a JSON file of at most so many bytes; None if it is another kind. Raises as `open_plain`."""
     try:
-        return msgspec.json.decode(read_whole(path, most), type=kind)
+        content = read_whole(path, most)
+        with _DECODING:
+            return msgspec.json.decode(content, type=kind)
     except (ValueError, RecursionError):  # no JSON, no UTF-8, another kind, or brackets without end
         return None
 

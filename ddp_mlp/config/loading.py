@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -31,6 +32,9 @@ TABLE_SUFFIXES = (
 )  # fmt: skip
 #: Keys that name files, by section.
 _PATH_KEYS = {"data": ("train", "valid"), "model": ("start",)}
+
+#: msgspec looks at a type when it first meets it, and ends the process where two threads do so at once.
+_CONVERTING = Lock()
 
 
 def load_config(
@@ -138,7 +142,8 @@ def _build(raw: Table, problems: list[str], origin: str) -> Config:
     if problems:
         count = "" if len(problems) == 1 else f"{len(problems)} problems: "
         raise UsageError(f"{origin}: {count}{'; '.join(problems)}")
-    return msgspec.convert(raw, Config)
+    with _CONVERTING:
+        return msgspec.convert(raw, Config)
 
 
 def _read_toml(path: Path) -> Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -399,3 +401,22 @@ def test_a_path_of_the_file_needs_no_directory_that_is_gone(load: Any, tmp_path:
     gone.rmdir()
     assert load(MINIMAL, "train.seed=1").data.train == f"{tmp_path}/train.h5"
     assert "relative to a directory that is gone" in problems(load, MINIMAL, "data.train=t.h5")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from ddp_mlp.config import from_builtins; f = lambda: from_builtins({'data': {'train': 'x.h5'}}, 'c')",
+        "from ddp_mlp.run.files.lock_owner import read_owner; from pathlib import Path; f = lambda: read_owner(Path('o'))",
+    ],
+)
+def test_threads_that_come_first_together_come_through(first: str, tmp_path: Path):
+    (tmp_path / "o").write_text("{}")
+    script = (
+        f"import sys, threading\n{first}\nsys.setswitchinterval(1e-6)\nb = threading.Barrier(8)\n"
+        "threads = [threading.Thread(target=lambda: (b.wait(), f())) for _ in range(8)]\n"
+        "for t in threads: t.start()\nfor t in threads: t.join()\n"
+    )
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")

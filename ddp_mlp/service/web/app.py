@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.service.orders.importing import ImportRequest
+from ddp_mlp.service.orders.submission import Request as Submission
 from ddp_mlp.service.running.slurm import SlurmStarter
 from ddp_mlp.service.running.starting import LocalStarter, Starter
 from ddp_mlp.service.running.supervisor import Supervisor
@@ -24,10 +29,11 @@ from ddp_mlp.service.service import Service
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.store import Store
 from ddp_mlp.service.web import about, comparison, jobs, results, tables
+from ddp_mlp.service.web.bodies import Resume
 from ddp_mlp.service.web.children import Children
 from ddp_mlp.service.web.events import Hub
 from ddp_mlp.service.web.gate import Gate
-from ddp_mlp.service.web.problems import answer_to
+from ddp_mlp.service.web.problems import MediaTypeError, TooLargeError, TooSlowError, answer_to
 
 #: Files that are received at once.
 _UPLOADS = 4
@@ -78,6 +84,7 @@ def make_app(settings: Settings, tell: Callable[[str], None], starter: Starter |
         If the store or the token cannot be used.
     """
     settings.make_folders()
+    _meet_types()
     keys = Keys(token_of(settings.folder / "token"))
     store = Store(settings.folder / "service.db")
     hub = Hub(store)
@@ -103,12 +110,13 @@ def make_app(settings: Settings, tell: Callable[[str], None], starter: Starter |
     return Gate(app, settings, keys)
 
 
+def _meet_types() -> None:
+    """Let msgspec look at the types of bodies while there is one thread: where two do so at once, the process ends."""
+    for kind in (Submission, Resume, ImportRequest):
+        with suppress(msgspec.ValidationError):
+            msgspec.json.decode(b"{}", type=kind)
+
+
 def _handlers() -> dict[Any, Any]:
-    import msgspec
-    from starlette.exceptions import HTTPException
-
-    from ddp_mlp.errors import DdpMlpError
-    from ddp_mlp.service.web.problems import MediaTypeError, TooLargeError, TooSlowError
-
     kinds = (HTTPException, DdpMlpError, LookupError, msgspec.MsgspecError, UnicodeDecodeError, OSError)
     return dict.fromkeys((*kinds, MediaTypeError, TooLargeError, TooSlowError), answer_to)
