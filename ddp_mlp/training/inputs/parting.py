@@ -129,7 +129,7 @@ def _require_all_classes(config: Config, file: DatasetFile, labels: Ids, folds: 
 
 def content_sha256(data: DataConfig, files: list[DatasetFile], splits: list[Split]) -> str:
     """Return the fingerprints of files, and the hash of a column that parts their rows and is no feature, as one."""
-    name = data.group_by or data.time_by
+    name = None if data.all_rows else data.group_by or data.time_by
     parts = row_labels(files[0], splits[0], name).sha256 if name and name != IN_ORDER else ""
     return "+".join(filter(None, [*map(known_fingerprint, files), parts]))
 
@@ -137,7 +137,7 @@ def content_sha256(data: DataConfig, files: list[DatasetFile], splits: list[Spli
 def parting_line(config: Config, file: DatasetFile, splits: list[Split]) -> str:
     """Return a line where a column that parts the rows is learned from too, or is an order of texts."""
     name = config.data.group_by
-    if not name or not row_labels(file, splits[0], name).is_feature:
+    if not name or config.data.all_rows or not row_labels(file, splits[0], name).is_feature:
         return ""
     return (
         f"warning: rows are grouped by {name!r}, which is a feature too: of a group that no row trained on it tells"

@@ -131,6 +131,18 @@ def test_the_best_are_trained_on_all_rows_for_as_long_as_their_best_was(folder):
     assert best.code == 0, best.err
 
 
+def test_groups_do_not_matter_where_all_rows_train(folder):
+    with h5py.File(folder / "r.h5") as file, h5py.File(folder / "g.h5", "w") as grouped:
+        file.copy("train", grouped)
+        file.copy("valid", grouped)
+        grouped["train/site"] = np.arange(60) % 6
+    options = [*RATES, "--trials", "2", "--folds", "2", "--group-by", "site", "--top", "1", "--set", "data.train=g.h5"]
+    result = search(folder, "grouped", *options, config="r.toml").result
+    assert result["top"][0]["status"] == "finished"
+    again = search(folder, "grouped", *options, "--resume", config="r.toml").result
+    assert bits(again) == bits(result)
+
+
 WRONG = [
     (["--try", "optimizer.learning_rat=[0.1]"], 2, "did you mean 'learning_rate'"),
     (["--try", "optimiser.learning_rate=[0.1]"], 2, "unknown section"),
