@@ -104,7 +104,7 @@ def _choose(command: tuple[str, ...]) -> tuple[int, int]:
     type=RESTARTS,
     default=0,
     show_default=True,
-    help="How often a `train` that fails is started again, from its last good checkpoint.",
+    help="How often a `train`, or a study with --out, that fails is started again, from its last good checkpoints.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def launch(

@@ -30,11 +30,25 @@ class Requests(Protocol):
         """Sleep, but no longer than until a request comes; return whether one has come."""
 
 
+#: Commands whose directory holds the runs of many trials.
+_STUDIES = ("search", "cross-validate", "ensemble")
+
+
 @dataclass(frozen=True)
 class TrainCommand:
-    """The command line of a ``train`` whose run directory tells how far it came."""
+    """The command line of a ``train``, or of a study, whose directory tells how far it came."""
 
     arguments: tuple[str, ...]
+
+    @property
+    def is_study(self) -> bool:
+        """Whether it trains many runs."""
+        return self.arguments[0] in _STUDIES
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether another start finds the directory; ``launch`` gives one to each ``train``."""
+        return not self.is_study or any(word.split("=")[0] == "--out" for word in self.arguments)
 
     @property
     def run_directory(self) -> Path:
@@ -52,13 +66,10 @@ class TrainCommand:
         return self.arguments if "--resume" in self.arguments else (*self.arguments, "--resume")
 
     def saved_step(self) -> int:
-        """Return the step of the newest checkpoint, -1 without any that can be seen."""
-        from ddp_mlp.checkpoint.checkpoint import list_checkpoints  # with NumPy and h5py, which a start can do without
-
-        with suppress(DdpMlpError, OSError):  # the ranks will say what is wrong with it
-            newest = list_checkpoints(self.run_directory / "checkpoints")[:1]
-            return int(newest[0].stem.removeprefix("step-")) if newest else -1
-        return -1
+        """Return the step of the newest checkpoint, of a study those of all trials; -1 without any that can be seen."""
+        patterns = ("*/checkpoints", "*/*/checkpoints") if self.is_study else ("checkpoints",)
+        found = [_newest_step(path) for pattern in patterns for path in self.run_directory.glob(pattern)]
+        return sum(step for step in found if step > 0) if any(step >= 0 for step in found) else -1
 
     def is_unfinished(self, since: float) -> bool:
         """Tell whether the run said after `since` that it runs, and nothing after that."""
@@ -68,9 +79,18 @@ class TrainCommand:
         return False
 
 
+def _newest_step(checkpoints: Path) -> int:
+    from ddp_mlp.checkpoint.checkpoint import list_checkpoints  # with NumPy and h5py, which a start can do without
+
+    with suppress(DdpMlpError, OSError):  # the ranks will say what is wrong with it
+        newest = list_checkpoints(checkpoints)[:1]
+        return int(newest[0].stem.removeprefix("step-")) if newest else -1
+    return -1
+
+
 def train_command(arguments: Sequence[str]) -> TrainCommand | None:
-    """Return the ``train`` among the arguments of ``ddp-mlp``, or None for other commands."""
-    return TrainCommand(tuple(arguments)) if arguments[:1] and arguments[0] == "train" else None
+    """Return the ``train``, or the study, among the arguments of ``ddp-mlp``, or None for other commands."""
+    return TrainCommand(tuple(arguments)) if arguments[:1] and arguments[0] in ("train", *_STUDIES) else None
 
 
 def explain(code: int, command: TrainCommand | None, since: float, tell: Tell) -> int:
@@ -86,7 +106,9 @@ def explain(code: int, command: TrainCommand | None, since: float, tell: Tell) -
     is_signal = 128 < code <= 128 + _LAST_SIGNAL
     how = f"killed by signal {code - 128}" if is_signal else f"exit code {code}"
     step = command.saved_step() if command else -1
-    saved = f"; the checkpoint of step {step} is there, go on with --resume" if step >= 0 else ""
+    is_study = command is not None and command.is_study
+    what = f"checkpoints of {step} steps in all are" if is_study else f"the checkpoint of step {step} is"
+    saved = f"; {what} there, go on with --resume" if step >= 0 else ""
     tell(f"error: a rank left or was killed before the job was done ({how}){saved}{suspicion(code)}{shortages()}")
     return 70
 
@@ -114,7 +136,9 @@ def run_with_restarts(
     """
     command = train_command(arguments)
     if max_restarts and not command:
-        raise UsageError(f"--max-restarts is for `train`, which can resume; {arguments[0]} cannot")
+        raise UsageError(f"--max-restarts is for `train` and studies, which can resume; {arguments[0]} cannot")
+    if max_restarts and command and not command.is_placed:
+        raise UsageError(f"--max-restarts needs to know where {arguments[0]} keeps its runs; give it --out")
     if max_restarts and "--overwrite" in arguments:
         raise UsageError("--overwrite does not go with --max-restarts: a restart could take the run that it replaces")
     code = start(arguments)

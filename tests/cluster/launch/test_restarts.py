@@ -92,6 +92,27 @@ def test_a_request_to_stop_ends_it(tmp_path):
     assert len(job.started) == 1
 
 
+@pytest.mark.parametrize("command", ["search", "cross-validate", "ensemble"])
+def test_a_study_goes_on_as_long_as_one_of_its_trials_comes_further(tmp_path, command):
+    trials = [Job(tmp_path / name, [70], [step]) for name, step in (("trial-001", 30), ("trial-002/fold-0", 5))]
+    codes, started = [70, 70, 0], []
+
+    def start(arguments):
+        started.append(tuple(arguments))
+        if trials:
+            trials.pop(0).start(arguments)
+        return codes.pop(0)
+
+    said = []
+    arguments = [command, "c.toml", "--out", str(tmp_path)]
+    assert run_with_restarts(start, arguments, 5, Requests(), said.append) == 0  # type: ignore[arg-type]
+    assert ["--resume" in words for words in started] == [False, True, True]
+    assert "from step 30" in said[0]
+    assert "from step 35" in said[1]
+    with pytest.raises(UsageError, match="give it --out"):
+        run_with_restarts(start, arguments[:2], 5, Requests(), print)  # type: ignore[arg-type]
+
+
 def test_only_training_can_be_restarted():
     with pytest.raises(UsageError, match="--max-restarts is for `train`"):
         run_with_restarts(lambda _: 0, ["evaluate", "m", "d"], 1, Requests(), print)  # type: ignore[arg-type]
