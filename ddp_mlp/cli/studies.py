@@ -169,3 +169,14 @@ def share_out(parallel: int, study: Study, n_trials: int | None, first: Sequence
 
     at_once, threads = choose(parallel, configure.comm, options.threads, n_trials, measure, tell)
     return replace(study, options=replace(options, threads=threads)), at_once
+
+
+def run_shown(study: Study, comm: Communicator, on_result: Callable[[Summaries], None], at_once: int) -> Summaries:
+    """Collective. Run a study while rank 0 shows it; all else as `run_study`."""
+    from ddp_mlp.cli.live_table import make_view
+    from ddp_mlp.study.running import run_study
+
+    if at_once == 1:
+        return run_study(study, comm, tell, on_result)
+    with make_view(comm) as view:
+        return run_study(study, comm, view.tell, on_result, at_once, view.look)

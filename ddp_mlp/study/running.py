@@ -25,6 +25,12 @@ from ddp_mlp.training.inputs.rows_at_hand import RowsAtHand
 
 #: Gets the summaries so far.
 OnResult = Callable[[list[Summary]], None]
+#: Gets the desk.
+Look = Callable[[Desk], None]
+
+
+def _see_nothing(_: Desk) -> None:
+    """Look away."""
 
 
 def run_study(
@@ -33,6 +39,7 @@ def run_study(
     tell: Tell,
     on_result: OnResult,
     at_once: int = 1,
+    look: Look = _see_nothing,
 ) -> list[Summary]:
     """Collective. Run every trial and return the summaries, in the order of their numbers.
 
@@ -46,6 +53,8 @@ def run_study(
         Called on rank 0 with the summaries so far, now and then when a trial is over, and at the end.
     at_once : int
         Trials at once: groups of ranks, or of a process alone, processes.
+    look : callable
+        Called on rank 0 with the desk, often, while several trials run.
     """
     lock = RunLock(study.options.directory, tell)
     try:
@@ -54,7 +63,7 @@ def run_study(
                 _make(study.options.directory)
                 lock.acquire()
         books = Bookkeeper(study.options.directory, on_result)
-        summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once)
+        summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once, look)
         with agreed(comm):
             books.catch_up()  # of rank 0, which alone has heard of results
         return summaries
@@ -70,7 +79,7 @@ def _make(directory: Path) -> None:
 
 
 def _run(
-    study: Study, record: Record, comm: Communicator, tell: Tell, on_result: OnResult, at_once: int
+    study: Study, record: Record, comm: Communicator, tell: Tell, on_result: OnResult, at_once: int, look: Look
 ) -> list[Summary]:
     """Collective. Run every trial, in a directory that is this job's own."""
     if at_once == 1:
@@ -78,10 +87,10 @@ def _run(
     timeout_s = study.configure([]).train.timeout_s
     desk = Desk(study, record.at_once, timeout_s, on_result, tell)
     if isinstance(comm, SingleProcess):
-        run_in_processes(study, desk, at_once)
+        run_in_processes(study, desk, at_once, look)
         summaries, failure = desk.summaries(), desk.failure
     else:
-        summaries, failure = run_in_groups(study, desk, cast(World, comm), at_once)
+        summaries, failure = run_in_groups(study, desk, cast(World, comm), at_once, look)
     if failure:
         raise known_to_all(failure)
     return summaries

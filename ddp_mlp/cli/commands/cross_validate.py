@@ -15,6 +15,7 @@ from ddp_mlp.cli.studies import (
     options_of_runs,
     report_stop,
     rows_options,
+    run_shown,
     share_out,
     study_options,
     with_rows,
@@ -58,7 +59,6 @@ def cross_validate(
         from ddp_mlp.study.choices import fold_assignments
         from ddp_mlp.study.configurations import Configurations
         from ddp_mlp.study.ranking import all_failed
-        from ddp_mlp.study.running import run_study
         from ddp_mlp.study.sampler import Listed
         from ddp_mlp.study.searching.definition import keep_definition
         from ddp_mlp.study.searching.planning import check_data
@@ -72,7 +72,7 @@ def cross_validate(
         keep_definition(options.directory, {"--folds": folds}, comm, resume=resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
         study, at_once = share_out(parallel, study, folds, trials[0], tell)
-        summaries = run_study(study, comm, tell, partial(write_table, options.directory / "trials.csv"), at_once)
+        summaries = run_shown(study, comm, partial(write_table, options.directory / "trials.csv"), at_once)
         is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
         if failure := all_failed(summaries, "fold"):
             raise failure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddp_mlp.cli.options import print_json, print_result, read_config, tell
-from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, share_out, study_options
+from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, run_shown, share_out, study_options
 from ddp_mlp.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ def _train(
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.configurations import Configurations
     from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
-    from ddp_mlp.study.running import run_study
     from ddp_mlp.study.sampler import Listed
     from ddp_mlp.study.study import Study
 
@@ -99,7 +98,7 @@ def _train(
                 begin_list(directory, members, resume=resume)
         study = Study(Listed(trials), configure, options, member_name)
         study, at_once = share_out(parallel, study, members, trials[0], tell)
-        summaries = run_study(study, comm, tell, ListKeeper(directory, members), at_once)
+        summaries = run_shown(study, comm, ListKeeper(directory, members), at_once)
         is_stopped = report_stop(summaries, members, "member", options, comm, as_json=as_json)
         if not is_stopped:
             _finish(directory, summaries, comm, as_json=as_json)

@@ -15,6 +15,7 @@ from ddp_mlp.cli.studies import (
     options_of_runs,
     report_stop,
     rows_options,
+    run_shown,
     share_out,
     study_options,
     with_rows,
@@ -99,7 +100,6 @@ def search(
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.configurations import Configurations
     from ddp_mlp.study.ranking import value_of
-    from ddp_mlp.study.running import run_study
     from ddp_mlp.study.samplers.choosing import Wish
     from ddp_mlp.study.searching.definition import keep_definition
     from ddp_mlp.study.searching.planning import halving_wish, plan_search
@@ -120,7 +120,7 @@ def search(
         )  # fmt: skip
         study, at_once = share_out(parallel, study, plan.n_trials, plan.first, tell)
         tabulate = partial(_tabulate, options.directory, metric)
-        summaries = plan.run(study, comm, tabulate, lambda part, hear: run_study(part, comm, tell, hear, at_once))
+        summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once))
         is_stopped = report_stop(summaries, plan.n_trials, "trial", options, comm, as_json=as_json)
         if not is_stopped:
             is_stopped = _finish_search(summaries, plan.n_trials, study, comm, metric, top or 0, as_json=as_json)

@@ -7,6 +7,7 @@ import selectors
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,8 +38,8 @@ class _Worker:
     is_ready: bool = False
 
 
-def run_in_processes(study: Study, desk: Desk, n_processes: int) -> None:
-    """Run a study to its end in so many processes; the desk then knows what it came to."""
+def run_in_processes(study: Study, desk: Desk, n_processes: int, look: Callable[[Desk], None]) -> None:
+    """Run a study to its end in so many processes; the desk, which `look` often sees, knows what it came to."""
     asked: list[str] = []
     workers: dict[int, _Worker] = {}
     with StopSignals(asked.append), selectors.DefaultSelector() as selector:
@@ -54,6 +55,7 @@ def run_in_processes(study: Study, desk: Desk, n_processes: int) -> None:
                     _end_hung(desk, group, workers)
                 for group, order in desk.orders():
                     workers[group].line.send(order)
+                look(desk)
         finally:
             _end_all(workers)
 

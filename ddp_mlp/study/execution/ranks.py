@@ -7,6 +7,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ddp_mlp.comm import Communicator, SingleProcess
@@ -50,18 +51,22 @@ class _NearLine:
         return None if self.orders.empty() else self.orders.get()
 
 
-def run_in_groups(study: Study, desk: Desk, comm: World, n_groups: int) -> tuple[list[Summary], DdpMlpError | None]:
+def run_in_groups(
+    study: Study, desk: Desk, comm: World, n_groups: int, look: Callable[[Desk], None]
+) -> tuple[list[Summary], DdpMlpError | None]:
     """Collective. Run a study in groups of ranks, and return what it came to, on every rank.
 
     Parameters
     ----------
     desk : Desk
         Of which that of rank 0 is used.
+    look : callable
+        Called with the desk on rank 0, often.
     """
     numbers = [rank * n_groups // comm.world_size for rank in range(comm.world_size)]
     leaders = [numbers.index(group) for group in range(n_groups)]
     post, near = comm.post(), _NearLine()
-    serving = threading.Thread(target=_serve, args=(desk, comm, post, near, leaders), name="desk", daemon=True)
+    serving = threading.Thread(target=_serve, args=(desk, comm, post, near, leaders, look), name="desk", daemon=True)
     if comm.rank == 0:
         serving.start()
     with comm.group(numbers[comm.rank]) as group:
@@ -76,7 +81,9 @@ def run_in_groups(study: Study, desk: Desk, comm: World, n_groups: int) -> tuple
     return summaries, error_from_code(*failed) if failed else None
 
 
-def _serve(desk: Desk, comm: Communicator, post: Post, near: _NearLine, leaders: list[int]) -> None:
+def _serve(
+    desk: Desk, comm: Communicator, post: Post, near: _NearLine, leaders: list[int], look: Callable[[Desk], None]
+) -> None:
     """Carry messages between the desk and the leaders of groups; should that fail, end the job."""
 
     def send(group: int, order: Message) -> None:
@@ -95,6 +102,7 @@ def _serve(desk: Desk, comm: Communicator, post: Post, near: _NearLine, leaders:
                 send(group, order)
             for group in desk.hung():
                 _end_job(desk, group, comm)
+            look(desk)
             time.sleep(_LOOK_EVERY_S)
         for group in range(len(leaders)):
             send(group, {"kind": "end"})

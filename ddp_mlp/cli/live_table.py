@@ -1,0 +1,132 @@
+"""Studies while they run: a live table in a terminal, a line for each trial elsewhere."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from ddp_mlp.cli.options import tell
+from ddp_mlp.cli.terminal import TERMINAL, has_colours, terminal_size
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ddp_mlp.comm import Communicator
+    from ddp_mlp.study.execution.desk import Desk
+
+#: Seconds between two drawings.
+_EVERY_S = 0.25
+#: Trials that are over, the newest, below those that run.
+_MOST_OVER = 8
+
+
+class View(Protocol):
+    """Shows a study."""
+
+    def look(self, desk: Desk) -> None:
+        """Show where the trials stand."""
+
+    def tell(self, line: str) -> None:
+        """Show a line that stays."""
+
+
+def make_view(comm: Communicator) -> AbstractContextManager[View]:
+    """Return the view of a study on this rank, as for `make_progress`."""
+    kind = os.environ.get("DDP_MLP_PROGRESS", "auto")
+    is_known = comm.world_size == 1 or (comm.rank == 0 and TERMINAL in os.environ)
+    size = terminal_size() if is_known else None
+    if kind == "bar" or (kind == "auto" and size is not None):
+        return LiveTable(*(size or (80, 25)))
+    return nullcontext(Lines())
+
+
+class Lines:
+    """Prints a line for each trial that is over."""
+
+    def __init__(self) -> None:
+        self._said: set[int] = set()
+
+    def look(self, desk: Desk) -> None:
+        """Print a line for each trial that has ended since the last look."""
+        if len(self._said) < len(desk.over):
+            for number in [number for number in desk.over if number not in self._said]:
+                self._said.add(number)
+                summary = desk.over[number]
+                tell(f"{summary['name']}: {summary['status']}{_scores(summary)}; {len(self._said)} trials are over")
+
+    def tell(self, line: str) -> None:
+        """Print a line."""
+        tell(line)
+
+
+class LiveTable:
+    """Draws a table of the trials that run, and of the newest that are over, below the lines."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(
+            stderr=True,
+            highlight=False,
+            width=columns,
+            height=lines,
+            force_terminal=TERMINAL in os.environ or None,
+            no_color=not has_colours(is_terminal=True),
+        )
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._most = max(1, lines - 6)
+        self._drawn_at = 0.0
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def look(self, desk: Desk) -> None:
+        """Draw the table anew, unless that was done a moment ago."""
+        if monotonic() - self._drawn_at >= _EVERY_S:
+            self._drawn_at = monotonic()
+            self._live.update(table_of(desk, self._most), refresh=True)
+
+    def tell(self, line: str) -> None:
+        """Print a warning above the table, which shows all else."""
+        if line.startswith(("warning", "error")):
+            self._live.console.print(line, markup=False, soft_wrap=True)
+
+
+def table_of(desk: Desk, most: int) -> Table:
+    """Return the table of a study, of `most` rows."""
+    from rich.table import Table
+
+    table = Table(title=f"{len(desk.running)} trials run, {len(desk.over)} are over", title_justify="left")
+    for name in ("trial", "values", "epoch", "score"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    running = sorted(desk.running.values(), key=lambda task: task.number)
+    for task in running[:most]:
+        epoch = f"{task.progress.get('epoch', 0)}/{task.progress.get('epochs', '?')}"
+        scores = "  ".join(f"{name} {task.progress[name]:.5g}" for name in _LOSSES if name in task.progress)
+        table.add_row(task.name, " ".join(task.trial), epoch, scores)
+    newest = list(desk.over.values())[::-1][: min(_MOST_OVER, max(0, most - len(running)))]
+    for summary in newest:
+        table.add_row(
+            summary["name"], " ".join(summary["values"]), str(summary.get("best_epoch", "")),
+            f"{summary['status']}{_scores(summary)}",
+        )  # fmt: skip
+    return table
+
+
+_LOSSES = ("train_loss", "valid_loss")
+
+
+def _scores(summary: dict[str, Any]) -> str:
+    """Return the scores of the best epoch, as the end of a line."""
+    names = [name for name in summary if name.startswith("best_") and isinstance(summary[name], float)]
+    return "".join(f"  {name.removeprefix('best_')} {summary[name]:.5g}" for name in names)
