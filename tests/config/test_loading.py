@@ -407,7 +407,7 @@ def test_a_path_of_the_file_needs_no_directory_that_is_gone(load: Any, tmp_path:
     "first",
     [
         "from ddp_mlp.config import from_builtins; f = lambda: from_builtins({'data': {'train': 'x.h5'}}, 'c')",
-        "from ddp_mlp.run.files.lock_owner import read_owner; from pathlib import Path; f = lambda: read_owner(Path('o'))",
+        "from ddp_mlp.run.files.lock_owner import read_owner, Path; f = lambda: read_owner(Path('o'))",
     ],
 )
 def test_threads_that_come_first_together_come_through(first: str, tmp_path: Path):
