@@ -194,7 +194,8 @@ def _load_member(directory: Path, listed: Listed) -> Model:
     if (found := answers_sha256(model)) != listed.sha256:
         raise DataError(
             f"{file}: not the model that this ensemble was made with (SHA-256 {found[:12]}..., not "
-            f"{printable(listed.sha256)[:12]}...); restore it, or make the ensemble anew"
+            f"{printable(listed.sha256)[:12]}...); restore it; or if its training went on, run ddp-mlp ensemble "
+            "with --resume, which takes members as they are"
         )
     return model
 

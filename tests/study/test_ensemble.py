@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine import evaluated_rows
-from ddp_mlp.study.ensembles.members import same_members
+from ddp_mlp.study.ensembles.members import ListKeeper, failure_of, same_members
 from tests.runs import ddp_mlp, make_data
 
 CONFIG = '[data]\ntrain = "{data}.h5"\n[model]\nhidden = [6]\n[train]\nepochs = {epochs}\nmicro_batches = 4\n'
@@ -289,17 +289,35 @@ def test_what_cannot_be_an_ensemble_ends_before_anything_is_trained(folder: Path
     assert not list((folder / "nothing").glob("member-*/model.h5"))
 
 
-def test_a_failed_member_leaves_no_ensemble_and_the_others_can_be_one(folder: Path) -> None:
-    (folder / "f.toml").write_text(CONFIG.format(data="two", epochs=2))
-    # The second seed fails: a directory that is none of ours is in its way.
-    out = folder / "failing"
-    (out / "member-2").mkdir(parents=True)
-    (out / "member-2" / "model.h5").mkdir()
-    done = ddp_mlp("ensemble", "f.toml", "--members", K, "--out", out, cwd=folder)
-    assert done.code != 0
-    refused = ddp_mlp("predict", out, "two.h5", "--out", "a.npy", cwd=folder)
-    assert refused.code == 65
-    assert "members are done" in refused.err
+def test_a_failed_member_leaves_no_ensemble_and_the_others_can_be_one(folder: Path, tmp_path: Path) -> None:
+    path = copied(folder, "r", tmp_path)
+    status = json.loads((path / "member-2" / "status.json").read_text())
+    (path / "member-2" / "status.json").write_text(json.dumps(status | {"state": "failed"}))
+    runs = json.loads((folder / "r.json").read_text())["runs"]
+    runs[1] |= {"status": "failed", "exit_code": 79, "reason": "loss is nan at step 3"}
+    keeper = ListKeeper(path, K)
+    for known in (runs[:1], runs[:2], runs):
+        keeper(known)
+    error = failure_of(path, runs)
+    assert error is not None
+    assert error.exit_code == 79
+    assert "1 of 3 members failed" in str(error)
+    assert f"ddp-mlp ensemble {path} --best 2" in str(error)
+    refused = ddp_mlp("predict", path, "two.h5", "--out", "a.npy", cwd=folder)
+    assert (refused.code, len(refused.error_lines)) == (65, 1)
+    assert "member-2 failed (loss is nan at step 3)" in refused.err
+    made = ddp_mlp("ensemble", path, "--best", "2", "--out", tmp_path / "others", "--json", cwd=folder).result
+    assert sorted(made["origins"]) == ["member-1", "member-3"]
+    assert ddp_mlp("evaluate", tmp_path / "others", "two.h5", "--json", cwd=folder).result["n_members"] == 2
+
+
+def test_all_members_that_diverge_are_one_error(folder: Path) -> None:
+    wild = ["--set", "optimizer.name=sgd", "--set", "optimizer.learning_rate=1e30"]
+    done = ddp_mlp("ensemble", "r.toml", "--members", "2", *wild, "--out", "wild", "--parallel", "1", cwd=folder)
+    assert (done.code, len(done.error_lines)) == (79, 1), done.err
+    assert "2 of 2 members failed" in done.err
+    half = ddp_mlp("evaluate", "wild", "two.h5", cwd=folder)
+    assert (half.code, len(half.error_lines)) == (65, 1)
 
 
 def test_the_best_of_a_study_are_copied_and_fit(folder: Path) -> None:
