@@ -70,7 +70,7 @@ def row_labels(file: DatasetFile, split: Split, name: str, *, as_times: bool = F
         One of its.
     name : str
         A column that was kept by ``data import --id``; an array of one value for each row, in the group of the split
-        or where its path leads; or a feature.
+        or where its path leads, ``PATH:FIELD`` of an array of records; or a feature.
     as_times : bool
         Whether texts that are numbers count as these.
 
@@ -80,7 +80,10 @@ def row_labels(file: DatasetFile, split: Split, name: str, *, as_times: bool = F
         If there is none, or rows lack a value.
     """
     if (found := _array(file, split, name)) is not None:
-        return _of_array(found, as_times=as_times)
+        return _of_array(found, None, as_times=as_times)
+    path, _, field = name.rpartition(":")
+    if path and (found := _array(file, split, path)) is not None:
+        return _of_array(found, field, as_times=as_times)
     features = _features(file, name)
     if not features:
         raise DataError(_missing(file, split, name))
@@ -104,8 +107,11 @@ def kept_texts(file: DatasetFile, split: Split, more: Sequence[str] = ()) -> dic
     group = base.follow(f"{split.name}/{BESIDE}") if base else None
     kept = group.names(_MOST_KEPT) if isinstance(group, Group) else []
     found = {name: _array(file, split, name) for name in dict.fromkeys([*kept, *more])}
+    plain = {name: array for name, array in found.items() if array is not None and len(array.shape or ()) == 1}
     return {
-        name: read_texts(array, _MOST_ROWS) for name, array in found.items() if array and len(array.shape or ()) == 1
+        name: read_texts(array, _MOST_ROWS)
+        for name, array in plain.items()
+        if array.type_name == "strings" or not array.accept().fields
     }
 
 
@@ -143,16 +149,15 @@ def _array(file: DatasetFile, split: Split, name: str) -> Found | None:
     return None
 
 
-def _of_array(found: Found, *, as_times: bool) -> RowLabels:
+def _of_array(found: Found, field: str | None, *, as_times: bool) -> RowLabels:
     values: NDArray[Any]
-    if found.type_name == "strings":
+    if found.type_name == "strings" and field is None:
         values = np.char.strip(np.array(read_texts(found, _MOST_ROWS)))
         lacking, ordered = values == "", _are_dates(values.tolist())
         if as_times and not ordered and (numbers := _numbers(values)) is not None:
             values, ordered = numbers, True
     else:
-        array = found.accept()
-        values = np.asarray(array.read(0, array.shape[0])).reshape(-1)
+        values = _stored(found, field)
         lacking, ordered = ~np.isfinite(values.astype(np.float64)), True
     if lacking.any():
         first, n = int(lacking.argmax()), int(lacking.sum())
@@ -162,6 +167,20 @@ def _of_array(found: Found, *, as_times: bool) -> RowLabels:
     digest.update(np.ascontiguousarray(codes, "<i8").tobytes())
     codes = codes.reshape(-1).astype(np.int64)
     return RowLabels(found.where, codes, is_feature=False, is_ordered=ordered, sha256=digest.hexdigest())
+
+
+def _stored(found: Found, field: str | None) -> NDArray[Any]:
+    """Return the numbers of an array, or of a field of its records."""
+    array = found.accept()
+    if field not in (array.fields or (None,)):
+        fields = (
+            f"its fields are {listed(array.fields, _SHOWN)}; name one as PATH:FIELD" if array.fields else "no records"
+        )
+        raise DataError(f"{found.where}: {fields}")
+    values = np.asarray(array.read(0, array.shape[0], field))
+    if values.size != array.shape[0]:
+        raise DataError(f"{found.where}: several numbers in each row; one is needed")
+    return values.reshape(-1)
 
 
 def _are_dates(texts: list[str]) -> bool:

@@ -37,6 +37,7 @@ def folder(tmp_path, rng):
         file["few"] = np.arange(N) % 3
         file["gaps"] = np.where(np.arange(N) == 7, np.nan, 1.0)
         file["short"] = np.arange(5)
+        file["records"] = np.array([(i // 9, i) for i in range(N)], [("site", "i4"), ("n", "f8")])
     (tmp_path / "c.toml").write_text(CONFIG)
     return tmp_path
 
@@ -66,6 +67,8 @@ def test_folds_go_by_class_group_and_time(folder):
         assert max(column(folder, "when")[train]) < min(column(folder, "when")[valid])
         train, valid = parted(folder, *of, "time_by=row")
         assert train.max() < valid.min()
+    train, valid = parted(folder, "folds=5", "fold=0", "group_by=records:site")
+    assert not {*(train // 9)} & {*(valid // 9)}
     train, valid = parted(folder, "time_by=day", "valid_fraction=0.2")
     assert len(valid) == 18
     assert day[train].max() < day[valid].min()
@@ -86,12 +89,19 @@ def test_folds_go_by_class_group_and_time(folder):
         (("folds=2", "fold=0", "group_by=short"), DataError, "no column 'short'"),
         (("folds=2", "fold=0", "group_by=gaps"), DataError, "row 7 has no value, and 1 in all"),
         (("folds=2", "fold=0", "time_by=patient"), DataError, "no times"),
+        (("folds=2", "fold=0", "group_by=records"), DataError, "its fields are site, n; name one as PATH:FIELD"),
+        (("folds=2", "fold=0", "group_by=records:no"), DataError, "its fields are site, n"),
+        (("folds=2", "fold=0", "group_by=patient:no"), DataError, "patient"),
+        (("folds=2", "fold=0", "group_by=far"), DataError, "external links are not allowed"),
+        (("folds=2", "fold=0", "group_by=X"), DataError, "no column 'X'"),
         (("group_by=patient", "time_by=day"), UsageError, "rows are parted by one rule"),
         (("folds=2", "fold=0", "stratify=true", "time_by=day"), UsageError, "rows are parted by one rule"),
         (("group_by=patient", "valid=d.h5"), UsageError, "valid names others that validate"),
     ],
 )
 def test_what_cannot_be_parted_is_refused(folder, assignments, error, reason):
+    with h5py.File(folder / "d.h5", "r+") as file:
+        file["far"] = h5py.ExternalLink("other.h5", "/patient")
     with pytest.raises(error) as caught:
         parted(folder, *assignments)
     assert reason in str(caught.value)
