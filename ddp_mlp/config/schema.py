@@ -30,6 +30,7 @@ from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.catalog.outputs import OUTPUTS
 from ddp_mlp.catalog.schedules import SCHEDULES
+from ddp_mlp.config.struct_fields import fields_of
 
 MOST_MICRO_BATCHES = 2**16  # the plan of a step lists them; more would be of no use to any cluster
 MOST_TRIALS = 10**5  # of a search, and folds of a cross-validation
@@ -227,12 +228,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 def sections() -> dict[str, type[Struct]]:
     """Return the struct of every section, by name, in the order of the file."""
-    return {item.name: item.type for item in msgspec.structs.fields(Config)}
+    return {item.name: item.type for item in fields_of(Config)}
 
 
 def keys(section: type[Struct]) -> dict[str, Any]:
     """Return the type of every key of a section, by name."""
-    return {item.name: item.type for item in msgspec.structs.fields(section)}
+    return {item.name: item.type for item in fields_of(section)}
 
 
 def value_of(raw: dict[str, Any], section: str, key: str) -> Any:
@@ -240,7 +241,7 @@ def value_of(raw: dict[str, Any], section: str, key: str) -> Any:
     given = raw.get(section, {}).get(key)
     if given is not None:
         return given
-    (found,) = (item for item in msgspec.structs.fields(sections()[section]) if item.name == key)
+    (found,) = (item for item in fields_of(sections()[section]) if item.name == key)
     return found.default if found.default_factory is msgspec.NODEFAULT else found.default_factory()
 
 
