@@ -48,7 +48,8 @@ def text(tab: Tab, selector: str) -> str:
 
 def click(tab: Tab, words: str, within: str = "body") -> None:
     """Click a button or a link by its words, once it is there."""
-    found = f"[...document.querySelectorAll('{within} :is(button, a, summary)')].find((e) => e.textContent.trim() === "
+    within = json.dumps(f"{within} :is(button, a, summary)")
+    found = f"[...document.querySelectorAll({within})].find((e) => e.textContent.trim() === "
     tab.until(f"((e) => e?.checkVisibility() && !e.disabled)({found}{json.dumps(words)}))")
     tab.value(f"{found}{json.dumps(words)}).click()")
 
@@ -180,10 +181,11 @@ def test_a_clone_has_other_values_and_keeps_the_text(tab, fake):
     assert tab.value("document.querySelector('[id=\"field-optimizer.learning_rate\"]').ariaInvalid") == "true"
     fill(tab, "[id='field-optimizer.learning_rate']", "0.002")
     tab.until("document.querySelector('.verdict').dataset.kind === 'good'")
+    click(tab, "default", "[class~=field]:has([id='field-train.epochs'])")
     click(tab, "Start the clone")
     tab.until("location.hash === '#/runs/12'")
     sent = bodies(fake, "jobs")[-1]
-    assert sent["overrides"] == {"optimizer.learning_rate": 0.002}
+    assert sent["overrides"] == {"optimizer.learning_rate": 0.002, "train.epochs": 200}, "epochs go back to the default"
     assert sent["config"].startswith("# the digits\n[data]")
     assert (sent["name"], sent["ranks"], sent["kind"]) == ("digits-clone", 2, "train")
 

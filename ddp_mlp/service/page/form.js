@@ -44,7 +44,7 @@ const frame = (key, name, description, input, after = []) => {
 
 const fieldOf = (field, draft) => {
   const widget = widgetOf(field), initial = textOf(field.initial);
-  const set = (text) => { draft.setValue(field.key, read(field, text)); mark(); };
+  const set = (text) => { draft.setValue(field, read(field, text)); mark(); };
   const options = widget === "choice" ? field.choices : ["true", "false"];
   const isList = widget !== "text";
   const input = isList
@@ -56,8 +56,7 @@ const fieldOf = (field, draft) => {
   const { element, fail } = frame(field.key, field.key, field.description, input, [list, back]);
   const mark = () => { back.hidden = !input.value; element.classList.toggle("set", Boolean(input.value)); };
   const update = () => {
-    const text = textOf(draft.valueOf(field.key));
-    const now = isList && text === initial ? "" : text;
+    const text = textOf(draft.valueOf(field.key)), now = text === initial ? "" : text;
     if (document.activeElement !== input && input.value !== now) input.value = now;
     mark();
   };
@@ -67,10 +66,11 @@ const fieldOf = (field, draft) => {
 
 // Files that can be trained on, newest first; another path can be typed.
 const dataField = (field, data, draft) => {
+  const train = field || { key: "data.train" };
   const files = [...data].sort((a, b) => (Date.parse(b.modified_utc) || 0) - (Date.parse(a.modified_utc) || 0));
   const list = h("datalist", { id: "data-files" }, files.map((file) => h("option", { value: file.path }, bytes(file.bytes))));
-  const input = h("input", { type: "text", list: "data-files", autocomplete: "off", spellcheck: "false", required: true, placeholder: files.length ? "type or choose below" : "", oninput: () => { draft.setValue("data.train", input.value.trim() || undefined); mark(); } });
-  const chips = files.slice(0, 8).map((file) => button(file.path, () => { input.value = file.path; draft.setValue("data.train", file.path); mark(); }, { class: "chip", title: `${file.path}, ${bytes(file.bytes)}`, "aria-pressed": "false" }));
+  const input = h("input", { type: "text", list: "data-files", autocomplete: "off", spellcheck: "false", required: true, placeholder: files.length ? "type or choose below" : "", oninput: () => { draft.setValue(train, input.value.trim() || undefined); mark(); } });
+  const chips = files.slice(0, 8).map((file) => button(file.path, () => { input.value = file.path; draft.setValue(train, file.path); mark(); }, { class: "chip", title: `${file.path}, ${bytes(file.bytes)}`, "aria-pressed": "false" }));
   const few = files.length > chips.length ? h("span", { class: "hint" }, `and ${shown(files.length - chips.length)} others: type to find them`) : null;
   const { element, fail } = frame("data.train", "data.train", field?.description || "", input, [list]);
   element.append(files.length ? h("div", { class: "chips" }, chips, few) : h("p", { class: "hint" }, "There is no data set below the directory of this service yet: ", h("a", { href: "#/data" }, "upload a table"), "."));

@@ -23,9 +23,11 @@ export const newView = (from, query) => {
   const readText = () => {
     try { draft.base = flat(parse(draft.text)); draft.unread = ""; } catch (error) { draft.unread = error.message; }
   };
-  const setValue = (name, value) => {
+  // A key that the text sets goes back to its default by that value, or by "none" where it has none.
+  const setValue = (field, value) => {
+    const name = field.key, back = field.isNullable || field.initial === undefined ? "none" : field.initial;
     if (value === undefined ? draft.base[name] === undefined : isSame(value, draft.base[name])) delete draft.changes[name];
-    else draft.changes[name] = value === undefined ? "none" : value;
+    else draft.changes[name] = value === undefined && !draft.isMade ? back : value ?? "none";
     foldIn();
     changed();
   };
@@ -41,6 +43,7 @@ export const newView = (from, query) => {
   // -- checking --
   const verdict = h("div", { class: "verdict", role: "status" });
   const judged = (kind, text) => { if (verdict.dataset.kind !== kind || verdict.textContent !== text) { verdict.dataset.kind = kind; verdict.textContent = text; } };
+  const meaning = (found) => found.understood ? `This can run:\n${found.understood.replaceAll("; ", "\n")}` : "This can run.";
   const showErrors = (errors) => { form.showErrors(errors); editor.showErrors(errors); wishes.showErrors(errors); };
   const changed = () => { clearTimeout(checking); checking = setTimeout(check, CHECK_AFTER_MS); editor.update(); };
   const check = async () => {
@@ -50,7 +53,7 @@ export const newView = (from, query) => {
       const found = await post("check", body());
       if (isClosed || asked !== JSON.stringify(body())) return;
       showErrors([]);
-      judged("good", typeof found.understood === "string" && found.understood ? found.understood : "This can run.");
+      judged("good", meaning(found));
     } catch (error) {
       if (isClosed || asked !== JSON.stringify(body())) return;
       if (error instanceof Refused && [400, 422].includes(error.status)) refused(error); else judged("bad", error.message);
@@ -58,7 +61,7 @@ export const newView = (from, query) => {
   };
   const refused = (error) => {
     showErrors(error.errors);
-    judged("bad", error.errors.length > 1 ? `${count(error.errors.length, "key")} to mend` : error.detail);
+    judged("bad", error.errors.length > 1 ? `${count(error.errors.length, "key")} to mend: ${error.errors.map((one) => one.key).join(", ")}` : error.detail);
   };
   const send = async () => {
     if (isSending) return;
@@ -92,7 +95,7 @@ export const newView = (from, query) => {
       setText(title, `Clone ${job.name}`);
     } else if (query.get("data")) { draft.base["data.train"] = query.get("data"); foldIn(); }
     readText();
-    form = configurationForm(groupsOf(schema), data, { valueOf, setValue, isChanged: (name) => name in draft.changes, unread: () => draft.unread });
+    form = configurationForm(groupsOf(schema), data, { valueOf, setValue, unread: () => draft.unread });
     editor = textEditor({
       text: () => draft.text, changes: () => draft.changes, drop: (name) => { delete draft.changes[name]; changed(); },
       setText: (text) => { draft.text = text; draft.isMade = false; readText(); changed(); },

@@ -107,6 +107,7 @@ const importance = (found) => found.length ? bars("What the answers depend on: t
 const EXPORTS = [["onnx", "ONNX", "runs everywhere, normalisation inside"], ["safetensors", "safetensors", "for PyTorch, without pickle"], ["npz", "NPZ", "arrays of NumPy"],
   ["c", "C", "one file, no library"], ["sklearn", "scikit-learn", "an estimator, as skops"]];
 const FILES = [["model.h5", "the model"], ["config.toml", "the configuration as resolved"], ["metrics.csv", "every epoch"], ["log.txt", "the log"]];
+const OF_STUDIES = [["trials.csv", "settings and scores of each"]];
 
 export const modelPart = ({ id, job }) => {
   const element = h("div", {}, skeleton());
@@ -114,16 +115,21 @@ export const modelPart = ({ id, job }) => {
     const now = job();
     if (!now || element.dataset.state === now.state) return;
     element.dataset.state = now.state;
+    const files = (list) => h("section", {}, h("h2", {}, "Files of the run"), h("ul", { class: "downloads" }, list.map(([name, text]) => item(`api/v1/jobs/${id}/files/${name}`, name, text))));
     const item = (href, name, text) => h("li", {}, link(name, href, { class: "button", download: "" }), h("span", { class: "hint" }, text));
     if (!now.best && now.state !== "finished") {
       element.replaceChildren(empty("No model yet", isOver(now) ? "The run ended before its first epoch did." : "The model of the best epoch is here as soon as one has ended."));
       delete element.dataset.state;
       return;
     }
+    if (["search", "cross-validate"].includes(now.kind)) {
+      element.replaceChildren(empty("A model for each trial", "The log names the best one, and the report compares them."), files(OF_STUDIES));
+      return;
+    }
     element.replaceChildren(...[
       h("section", {}, h("h2", {}, "Answer a table"), predictForm(id)),
       h("section", {}, h("h2", {}, "Take the model along"), h("p", { class: "hint" }, "Each gives the answers of the run, of raw features."), h("ul", { class: "downloads" }, EXPORTS.map(([format, name, text]) => item(`api/v1/jobs/${id}/export?format=${format}`, name, text)))),
-      h("section", {}, h("h2", {}, "Files of the run"), h("ul", { class: "downloads" }, FILES.map(([name, text]) => item(`api/v1/jobs/${id}/files/${name}`, name, text)))),
+      ...(now.kind === "train" ? [files(FILES)] : [files(OF_STUDIES)]),
     ]);
   };
   return { element, mount: update, update };

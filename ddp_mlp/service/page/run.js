@@ -88,7 +88,11 @@ export const runView = (id, tab = "curves") => {
   };
 };
 
+const STUDIES = { search: "A search of many runs", "cross-validate": "A run for each fold", ensemble: "A run for each member" };
+
 const noCurves = (job) => !job ? skeleton()
+  : STUDIES[job.kind] && job.started_utc ? empty(STUDIES[job.kind], isOver(job) ? "Their scores and curves stand beside each other in the report." : "They are under way; the log tells of each, and the report of those that are done.",
+    link("Report", `api/v1/jobs/${job.id}/report`, { class: "button primary", target: "_blank", rel: "noopener" }), link("Log", `#/runs/${job.id}/log`, { class: "button" }))
   : job.state === "queued" ? empty("It waits", `${job.waits_for ? `This run waits for ${job.waits_for}.` : "This run waits for its turn."} It starts by itself.`)
   : isOver(job) ? empty("No curves", "It ended before its first epoch did; the log says more.", link("Log", `#/runs/${job.id}/log`, { class: "button" }))
   : empty("The first epoch is under way", "Curves begin when it ends; kernels are compiled first where this machine has none yet.");
@@ -123,6 +127,7 @@ const headOf = (id, jobOf) => {
     actions.stop.disabled = job.state === "stopping";
     setText(actions.stop, job.state === "queued" ? "Take out of the queue" : job.state === "stopping" ? "Stopping…" : "Stop");
     actions.resume.hidden = !["stopped", "failed"].includes(job.state);
+    actions.report.hidden = !job.started_utc;
     actions.remove.disabled = isActive(job);
     setAttr(actions.remove, "title", isActive(job) ? "Stop it first" : null);
     if (focused?.hidden && element.contains(focused)) (actions.resume.hidden ? actions.stop.hidden ? actions.clone : actions.stop : actions.resume).focus();
