@@ -85,11 +85,12 @@ class Tab:
             self._note(self._next())
 
     def visit(self, url: str, *, width: int = 1400, height: int = 900, scheme: str = "light") -> None:
-        """Load a page of a server from its beginning, at a width, in light or dark, and wait until it is ready."""
+        """Load a page of a server, at a width, in light or dark, wait until it is ready, and forget earlier pages."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.call("Page.navigate", url="about:blank")
         self.until("location.href === 'about:blank' && document.readyState === 'complete'")
+        self.requests.clear(), self.messages.clear()
         self.call("Page.navigate", url=url)
         self.until("location.href !== 'about:blank' && document.documentElement?.dataset.ready === 'yes'")
 

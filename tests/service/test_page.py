@@ -95,7 +95,6 @@ def test_every_view_is_drawn_without_a_foreign_request_or_a_word(tab, fake):
     axe, faults = axe_script(), {}
     for name, route in VIEWS.items():
         for width, scheme in ((1400, "light"), (390, "dark")):
-            tab.requests.clear(), tab.messages.clear()
             tab.visit(fake.url + route, width=width, scheme=scheme)
             settled(tab)
             assert tab.value("document.documentElement.dataset.theme") == scheme
@@ -313,7 +312,6 @@ def test_a_server_for_reading_shows_nothing_to_press(tab):
 def test_a_thousand_runs_are_found_by_a_word(tab):
     jobs = [made_job(i, f"run-{i}", "finished", done=i % 29 + 1) for i in range(1, 1001)]
     with fake_service(jobs) as fake:
-        tab.messages.clear()
         tab.visit(fake.url)
         tab.until("document.querySelector('.filters .count').textContent === '1000'")
         assert tab.value("document.querySelectorAll('.runs tbody tr').length") <= 200

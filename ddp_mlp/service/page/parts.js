@@ -9,8 +9,8 @@ const KINDS = [["compute_s", "compute"], ["communicate_s", "communicate"], ["dat
 const MOST_RANKS = 32;
 
 // Shows what `load` gives, by `draw`; says why where it gives nothing.
-const loaded = (load, draw) => {
-  const element = h("div", {}, skeleton());
+const loaded = (load, draw, waiting) => {
+  const element = h("div", {}, skeleton(waiting));
   let isClosed = false, found = null;
   const redraw = () => { if (found && !isClosed) element.replaceChildren(...[draw(found)].flat()); };
   const show = async () => {
@@ -98,7 +98,7 @@ export const dataPart = ({ id }) => loaded(() => get(`jobs/${id}/health`), (foun
   return [h("p", { class: "lead" }, `${count(features.length, "feature")}, ${remarkable ? `${shown(remarkable)} with a remark` : "none constant, missing or drifting"}.`),
     found.reason ? h("p", { class: "hint" }, found.reason) : null, importance(found.importance || []),
     table(columns, rows, { caption: "Features, as they are in the rows that train; drift is 0 for none to 1 for all", numeric: (i) => i > 0 && i < columns.length - 1 })].filter(Boolean);
-});
+}, "Looking at the rows; this takes a few seconds…");
 
 // How much the loss rises where a feature is shuffled.
 const importance = (found) => found.length ? bars("What the answers depend on: the rise of the loss where a feature is shuffled",
@@ -106,6 +106,7 @@ const importance = (found) => found.length ? bars("What the answers depend on: t
 
 const EXPORTS = [["onnx", "ONNX", "runs everywhere, normalisation inside"], ["safetensors", "safetensors", "for PyTorch, without pickle"], ["npz", "NPZ", "arrays of NumPy"],
   ["c", "C", "one file, no library"], ["sklearn", "scikit-learn", "an estimator, as skops"]];
+const exportsOf = (job) => job.kind === "ensemble" ? EXPORTS.slice(0, 1) : EXPORTS;
 const FILES = [["model.h5", "the model"], ["config.toml", "the configuration as resolved"], ["metrics.csv", "every epoch"], ["log.txt", "the log"]];
 const OF_STUDIES = [["trials.csv", "settings and scores of each"]];
 
@@ -128,7 +129,7 @@ export const modelPart = ({ id, job }) => {
     }
     element.replaceChildren(...[
       h("section", {}, h("h2", {}, "Answer a table"), predictForm(id)),
-      h("section", {}, h("h2", {}, "Take the model along"), h("p", { class: "hint" }, "Each gives the answers of the run, of raw features."), h("ul", { class: "downloads" }, EXPORTS.map(([format, name, text]) => item(`api/v1/jobs/${id}/export?format=${format}`, name, text)))),
+      h("section", {}, h("h2", {}, "Take the model along"), h("p", { class: "hint" }, "Each gives the answers of the run, of raw features."), h("ul", { class: "downloads" }, exportsOf(now).map(([format, name, text]) => item(`api/v1/jobs/${id}/export?format=${format}`, name, text)))),
       ...(now.kind === "train" ? [files(FILES)] : [files(OF_STUDIES)]),
     ]);
   };

@@ -38,7 +38,9 @@ export const runView = (id, tab = "curves") => {
     place.replaceChildren(open.element);
     open.mount?.();
     [...tabs.children].forEach((one) => setAttr(one, "aria-current", one.dataset.part === made ? "true" : null));
+    showTab();
   };
+  const showTab = () => { tabs.scrollLeft = tabs.querySelector("[aria-current]").offsetLeft - tabs.offsetLeft - 40; };
   const show = (next) => {
     const before = job;
     job = next;
@@ -76,6 +78,7 @@ export const runView = (id, tab = "curves") => {
   ];
   const clock = setInterval(() => { if (job && isActive(job)) head.update(job); }, 1000);
   showPart(tab);
+  requestAnimationFrame(() => showTab());
   if (job) head.update(job);
   const load = () => reload().catch((error) => { if (store.session) missing(error); });
   if (store.session) load(); else stops.push(listen("session", () => { if (waiting) load(); }));
@@ -110,6 +113,7 @@ const headOf = (id, jobOf) => {
     return [key, h("dt", {}), h("dd", {}, value, small), value, small];
   });
   const tiles = Object.fromEntries(values.map(([key, dt, , value, small]) => [key, (name, text, more = "") => { setText(dt, name); setText(value, text); setText(small, more); }]));
+  const ofOneRun = values.filter(([key]) => ["best", "train", "valid", "speed"].includes(key));
   const element = h("header", { class: "runhead" },
     h("div", { class: "head" }, h("div", { class: "title" }, title, h("span", { class: "id" }, `#${id}`), state), h("div", { class: "actions" }, Object.values(actions))),
     bad, h("div", { class: "going" }, bar, percent, line), h("dl", { class: "tiles" }, values.map(([key, dt, dd]) => h("div", { "data-tile": key }, dt, dd))));
@@ -131,6 +135,7 @@ const headOf = (id, jobOf) => {
     actions.remove.disabled = isActive(job);
     setAttr(actions.remove, "title", isActive(job) ? "Stop it first" : null);
     if (focused?.hidden && element.contains(focused)) (actions.resume.hidden ? actions.stop.hidden ? actions.clone : actions.stop : actions.resume).focus();
+    ofOneRun.forEach(([, dt]) => { dt.parentElement.hidden = Boolean(STUDIES[job.kind]) && !job.best; });
     tiles.best("Best", job.best ? shown(job.best.value) : "–", job.best ? `${label(job.best.metric)}, epoch ${shown(job.best.epoch)}` : "no epoch has ended");
     tiles.train("Training loss", shown(latest.train_loss), "last epoch");
     tiles.valid("Validation loss", shown(latest.valid_loss), isNumber(latest.train_loss) && !isNumber(latest.valid_loss) ? "no rows validate" : "last epoch");
