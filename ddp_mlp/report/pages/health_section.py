@@ -23,9 +23,9 @@ def health_section(schema: Schema, samples: Sequence[Sample]) -> Markup:
     rows = ", ".join(f"{shown(sample.n_rows)} {sample.name}" for sample in samples)
     looked = ", ".join(shown(len(sample.features)) for sample in samples)
     text = f"{rows} rows, of which {looked} were looked at: {_summary(found)}."
-    parts = [element("h2", "Data"), element("p", text), _features(found, [s.name for s in samples[1:]])]
     targets = _targets(schema, samples) if samples[0].targets.shape[1] else []
-    return element("section", *parts, *targets)
+    tables = element("div", _features(found, [s.name for s in samples[1:]]), *targets, class_="tables")
+    return element("section", element("h2", "Data"), element("p", text), tables)
 
 
 def _summary(found: Sequence[FeatureHealth]) -> str:

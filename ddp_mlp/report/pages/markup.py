@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
     text: str
     order: float | None = None
-    shade: int = 0
+    shade: int | None = None
 
 
 def escaped(value: object) -> Markup:
@@ -66,7 +66,7 @@ def _cell(value: object, *, is_name: bool) -> Markup:
     cell = value if isinstance(value, Cell) else Cell(value if isinstance(value, str) else shown(value), _order(value))
     attributes: dict[str, object] = {"scope": "row"} if is_name else {}
     if cell.order is not None:
-        shade = f" h{cell.shade}" if cell.shade else ""
+        shade = "" if cell.shade is None else f" h{cell.shade}"
         attributes |= {"data_order": repr(cell.order)} | ({} if is_name else {"class_": f"number{shade}"})
     return element("th" if is_name else "td", cell.text, **attributes)
 

@@ -14,8 +14,11 @@ from ddp_mlp.report.records.record import Record
 _NAMES = {f"{kind}_s": kind for kind in KINDS}
 #: Ranks that are drawn; of more, those that compute longest.
 _MOST_RANKS = 32
-#: A straggler computes so many times as long as the median, while the others wait for such a part of their time.
-_LONGER, _WAITING = 1.1, 0.05
+#: A straggler computes so many times as long as the median, while the others wait for such a part of their time, and
+#: waits itself for no more than such a part of what the others do.
+_LONGER, _WAITING, _OWN_WAIT = 1.1, 0.05, 0.5
+#: Where ranks that work evenly wait for more than this part of their time, it is for cores.
+_SHARED = 0.5
 #: Seconds after which there were looks enough to say so.
 _ENOUGH_S = 2.0
 _WIDTH, _LEFT, _ROW = 420, 44, 18
@@ -64,7 +67,8 @@ def straggling(times: list[dict[str, float]]) -> str:
     computing = [one["compute_s"] for one in times]
     middle, whole = median(computing), sum(sum(one.values()) for one in times)
     waiting = sum(one["wait_s"] for one in times) / whole if whole else 0.0
-    slow = [rank for rank, seconds in enumerate(computing) if seconds > _LONGER * middle]
+    least = _OWN_WAIT * max(one["wait_s"] for one in times)
+    slow = [r for r, one in enumerate(times) if one["compute_s"] > _LONGER * middle and one["wait_s"] <= least]
     if slow and waiting > _WAITING:
         names = ", ".join(map(str, slow[:8])) + (", ..." if len(slow) > 8 else "")
         longer, one = max(computing) / (middle or 1.0), len(slow) == 1
@@ -72,7 +76,11 @@ def straggling(times: list[dict[str, float]]) -> str:
             f"{'Rank' if one else 'Ranks'} {names} computed up to {longer:.2g} times as long as the median of "
             f"{shown(middle)} s, and others waited for {'it' if one else 'them'}: {100 * waiting:.0f} % of all time."
         )
-    return f"No rank kept the others waiting: they computed for {shown(min(computing))} to {shown(max(computing))} s."
+    even = f"No rank kept the others waiting: they computed for {shown(min(computing))} to {shown(max(computing))} s."
+    if waiting > _SHARED:
+        part = f"{100 * waiting:.0f} % of all time"
+        return f"{even} All of them waited, for {part}: other programs may have used their cores."
+    return even
 
 
 def _figure(times: dict[int, dict[str, float]]) -> Markup:

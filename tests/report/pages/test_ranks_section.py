@@ -20,6 +20,9 @@ def test_the_rank_that_others_wait_for_is_named():
     slow = rank_times({"ranks": ranks([10.0, 10.0, 15.0, 10.0], [5.0, 5.0, 0.0, 5.0])})
     assert straggling(slow).startswith("Rank 2 computed up to 1.5 times as long as the median of 10 s")
     assert straggling(rank_times({"ranks": ranks([10.0, 10.1], [0.1, 0.0])})).startswith("No rank kept")
+    busy = straggling(rank_times({"ranks": ranks([1.3, 1.1], [7.2, 7.4])}))  # beside programs that take the cores
+    assert busy.startswith("No rank kept")
+    assert "All of them waited, for 86 % of all time" in busy
     for short in (0.0, 1.9):
         assert "too short" in straggling(rank_times({"ranks": ranks([0.0, short], [short, 0.0])}))
     assert "waited for it: 100 %" in straggling(rank_times({"ranks": ranks([0.0, 0.0, 0.001], [9.0, 9.0, 0.0])}))
