@@ -75,9 +75,20 @@ async def export(request: Request) -> Response:
     children = request.app.state.children
     async with children.file(_SUFFIXES[name]) as out:
         await children.run("export", str(run_dir), "--format", name, "--out", str(out))
-        content = await in_thread(out.read_bytes)
-    headers = {"Content-Disposition": f'attachment; filename="{job.name}{_SUFFIXES[name]}"'}
-    return Response(content, media_type="application/octet-stream", headers=headers)
+        headers = {"Content-Disposition": f'attachment; filename="{job.name}{_SUFFIXES[name]}"'}
+        return await sent_on(out, "application/octet-stream", headers)
+
+
+async def sent_on(path: Path, kind: str, headers: dict[str, str]) -> Response:
+    """Return a file as an answer, a piece at a time; its name may be gone by then."""
+    opened = await in_thread(lambda: path.open("rb"))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with opened:
+            while piece := await in_thread(opened.read, _PIECE):
+                yield piece
+
+    return StreamingResponse(pieces(), media_type=kind, headers=headers)
 
 
 def need_model(run_dir: Path, job: Job) -> None:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -57,6 +58,8 @@ def serve(settings: Settings, tell: Callable[[str], None], *, show_link: Callabl
     """
     settings.make_folders()
     with _alone(settings), _listening(settings) as listening:
+        _clear_uploads(settings)
+        tempfile.tempdir = str(settings.uploads)  # where parts of forms wait
         port = listening.getsockname()[1]
         scheme = "https" if settings.certificate else "http"
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -77,6 +80,13 @@ def serve(settings: Settings, tell: Callable[[str], None], *, show_link: Callabl
         finally:
             with suppress(OSError):
                 remove(file)
+
+
+def _clear_uploads(settings: Settings) -> None:
+    """Remove files that were sent to a server that was killed."""
+    for path in settings.uploads.iterdir():
+        with suppress(OSError):
+            remove(path)
 
 
 async def _until_asked(server: uvicorn.Server, listening: socket.socket) -> None:

@@ -25,7 +25,7 @@ from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.web.answers import as_json, in_thread, job_of, service_of
 from ddp_mlp.service.web.children import CommandError
 from ddp_mlp.service.web.problems import MediaTypeError
-from ddp_mlp.service.web.results import need_model
+from ddp_mlp.service.web.results import need_model, sent_on
 
 _SHOWN_ROWS = 100
 _PIECE = 2**20
@@ -67,8 +67,7 @@ async def predict(request: Request) -> Response:
         await children.run("predict", str(run_dir), str(table), "--out", str(out))
         if "text/csv" in request.headers.get("accept", ""):
             headers = {"Content-Disposition": f'attachment; filename="{job.name}-predictions.csv"'}
-            content = await in_thread(out.read_bytes)
-            return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+            return await sent_on(out, "text/csv; charset=utf-8", headers)
         return as_json(await in_thread(_first_rows, out))
 
 
