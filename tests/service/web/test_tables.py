@@ -66,7 +66,8 @@ def _train(service, job) -> None:
      ({"file": ("a.csv", CSV)}, {"options": "{"}, 400), ({"file": ("a.csv", CSV)}, {"options": '{"out": "/x"}'}, 422),
 
      ({"file": ("a.csv", CSV)}, {"options": '{"like": "/x"}'}, 422),
-     ({"file": ("a.h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 900)}, {}, 422), ({"file": ("a.csv.gz", b"\x1f\x8bxx")}, {}, 422),
+     ({"file": ("a.h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 900)}, {}, 422),
+     ({"file": ("a.csv.gz", b"\x1f\x8bxx")}, {}, 422),
 
      ({"file": ("a.csv", CSV)}, {"options": '{"target": ["--out=/x"]}'}, 422)],
 )  # fmt: skip
