@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from ddp_mlp.errors import UsageError
-from ddp_mlp.service.orders.submission import Request, check_config, check_request, new_job, write_config
+from ddp_mlp.service.orders.configuration import check_config
+from ddp_mlp.service.orders.submission import Request, check_request, new_job, write_config
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.job import ACTIVE, LIVE, Job
 from ddp_mlp.service.store.store import Store

@@ -10,7 +10,7 @@ from ddp_mlp.config import parse_value
 from ddp_mlp.config.loading import MOST_BYTES
 from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.errors import UsageError, literal
-from ddp_mlp.service.orders.submission import PATH_KEYS
+from ddp_mlp.service.orders.configuration import PATH_KEYS
 from ddp_mlp.small_files import read_small
 
 #: Exit code of a job that was stopped before it had one.

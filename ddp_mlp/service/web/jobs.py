@@ -16,7 +16,8 @@ from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import UsageError
 from ddp_mlp.plain_files import read_whole
 from ddp_mlp.service.orders.commands import command_text
-from ddp_mlp.service.orders.submission import RefusedError, check_request
+from ddp_mlp.service.orders.configuration import RefusedError
+from ddp_mlp.service.orders.submission import check_request
 from ddp_mlp.service.running.endings import tail_of_output
 from ddp_mlp.service.running.local import output_of
 from ddp_mlp.service.running.watching import rows_since

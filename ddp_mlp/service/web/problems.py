@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, OutputError, UsageError, brief, printable
-from ddp_mlp.service.orders.submission import RefusedError
+from ddp_mlp.service.orders.configuration import RefusedError
 from ddp_mlp.service.service import ConflictError
 from ddp_mlp.service.web.children import CommandError
 from ddp_mlp.unforeseen import plain_error

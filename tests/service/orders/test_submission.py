@@ -8,8 +8,8 @@ import pytest
 
 from ddp_mlp.errors import UsageError
 from ddp_mlp.service.orders.arguments import checked_arguments
+from ddp_mlp.service.orders.configuration import RefusedError, check_config, confined_location
 from ddp_mlp.service.orders.importing import ImportRequest, import_arguments
-from ddp_mlp.service.orders.submission import RefusedError, check_config, confined_location
 from ddp_mlp.service.settings import Settings
 
 

@@ -120,7 +120,7 @@ def test_nasty_values_in_every_place(service: Served):
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(max_size=300))
 def test_any_text_is_a_configuration_or_told_to_be_none(text: str):
-    from ddp_mlp.service.orders.submission import RefusedError, check_config
+    from ddp_mlp.service.orders.configuration import RefusedError, check_config
     from ddp_mlp.service.settings import Settings
 
     with pytest.raises(RefusedError):
