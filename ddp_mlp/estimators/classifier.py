@@ -117,7 +117,14 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
             As of `fit`.
         classes : array-like of shape (C,), optional
             All that there will ever be; needed the first time.
+
+        Raises
+        ------
+        ValueError
+            If nothing tells the classes: those of the first rows may not be all.
         """
+        if classes is None and not hasattr(self, "classes_"):
+            raise ValueError("classes must be passed on the first call to partial_fit")
         return self._fit(X, y, sample_weight, incremental=True, classes=classes)
 
     def predict(self, X: Any) -> NDArray[Any]:

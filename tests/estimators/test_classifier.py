@@ -95,7 +95,7 @@ def test_steps_go_on_where_they_ended() -> None:
     assert net.t_ == 150
     again = pickle.loads(pickle.dumps(net)).partial_fit(X, y)  # noqa: S301
     assert all((a == b).all() for a, b in zip(again.coefs_, net.partial_fit(X, y).coefs_, strict=True))
-    cold = clone(net).partial_fit(X, y)  # the first weights again
+    cold = clone(net).partial_fit(X, y, classes=np.unique(y))  # the first weights again
     assert cold.loss_curve_[0] > net.loss_curve_[-1]
     with pytest.raises(AttributeError, match="partial_fit"):
         MLPClassifier(solver="lbfgs").partial_fit  # noqa: B018
@@ -197,6 +197,8 @@ def test_misuse_is_named() -> None:
         MLPClassifier(early_stopping=True).partial_fit(X, y, classes=np.unique(y))
     with pytest.raises(ValueError, match="asked for"):
         fitted(warm_start=True).set_params(hidden_layer_sizes=(9,)).fit(X, y)
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        MLPClassifier().partial_fit(X, y)
     with pytest.raises(ValueError, match="not all are among those known"):
         fitted().partial_fit(X, np.full(len(X), "four"))
     with pytest.raises(ddp_mlp.NonFiniteError) as diverged:
