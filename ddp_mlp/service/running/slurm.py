@@ -84,6 +84,31 @@ class SlurmStarter:
             return Standing(Phase.UNCLAIMED)
         if number in self._jobs():
             return Standing(Phase.RUNNING)
+        return self._not_live(job, number)
+
+    def revoke(self, job: Job) -> bool:
+        """Take a start back that no job of Slurm has claimed."""
+        return revoke(self._settings.job_folder(job.id), job.token)
+
+    def ask_to_stop(self, job: Job, _standing: Standing) -> None:
+        """Ask a job to save and leave; one that waits leaves Slurm's queue."""
+        number = self._number(job)
+        state = self._jobs(believed_s=0.0).get(number, ("", ""))[0]
+        if state == "PENDING":
+            controller.cancel(number)
+        elif number:
+            controller.stop(number)
+
+    def epochs_of(self, job: Job) -> int | None:
+        """Return how many epochs a job is to run."""
+        return epochs_of(job, self._settings)
+
+    def memory_of(self, _job: Job) -> int:
+        """Return the least: Slurm shares out the memory of its nodes."""
+        return 1
+
+    def _not_live(self, job: Job, number: str) -> Standing:
+        """Return how a start stands that is not in the queue of Slurm, by what that and the run know of it."""
         fields = controller.show(number)
         state = fields.get("JobState", "")
         if state in (
@@ -107,27 +132,6 @@ class SlurmStarter:
         if found and int(found[1]):
             return Standing(Phase.ENDED, code=int(found[1]))
         return Standing(Phase.DIED, code=told)
-
-    def revoke(self, job: Job) -> bool:
-        """Take a start back that no job of Slurm has claimed."""
-        return revoke(self._settings.job_folder(job.id), job.token)
-
-    def ask_to_stop(self, job: Job, _standing: Standing) -> None:
-        """Ask a job to save and leave; one that waits leaves Slurm's queue."""
-        number = self._number(job)
-        state = self._jobs(believed_s=0.0).get(number, ("", ""))[0]
-        if state == "PENDING":
-            controller.cancel(number)
-        elif number:
-            controller.stop(number)
-
-    def epochs_of(self, job: Job) -> int | None:
-        """Return how many epochs a job is to run."""
-        return epochs_of(job, self._settings)
-
-    def memory_of(self, _job: Job) -> int:
-        """Return the least: Slurm shares out the memory of its nodes."""
-        return 1
 
     def _batch_job(self, job: Job) -> BatchJob:
         folder = self._settings.job_folder(job.id)
