@@ -128,5 +128,14 @@ def make_arena(
 
 
 def run_phase(arena: Arena, thread: int, phase: int, step: int, n_steps: int) -> None:
-    """Run a phase of `n_steps` steps as a thread of this rank, see `core.kernels.step.phases.work`."""
+    """Run a phase of some steps as a thread of this rank, see `core.kernels.step.phases.work`.
+
+    Parameters
+    ----------
+    arena : Arena
+    thread, phase : int
+        Which thread of the rank, and which part of a step.
+    step, n_steps : int
+        The first step, and how many there are.
+    """
     phases.work(arena.table, arena.parameters, thread, phase, step, n_steps)
