@@ -39,7 +39,7 @@ class Held:
         self.server.start()
         self.submit()
         until(lambda: os.path.lexists(self.gate / "reached"))
-        return int(os.readlink(self.gate / "reached"))
+        return int(str((self.gate / "reached").readlink()))
 
     def submit(self) -> None:
         self.server.client.ask("POST", "/api/v1/jobs", {"config": CONFIG.format(epochs=2, seed=0), "name": "job"})
@@ -83,7 +83,7 @@ def held(tmp_path: Path, data: bytes, where: str) -> Iterator[Held]:
         (gate / "open").touch()
         server.kill()
         if os.path.lexists(gate / "reached"):
-            pid = int(os.readlink(gate / "reached"))
+            pid = int(str((gate / "reached").readlink()))
             until(lambda: is_gone(pid))
 
 

@@ -7,6 +7,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 _JOB = "ddp_mlp.service.running.job_process"
@@ -27,12 +28,12 @@ def _is_reached(event: str, arguments: tuple[Any, ...]) -> bool:
 
 def _hold(event: str, arguments: tuple[Any, ...]) -> None:
     if event in ("subprocess.Popen", "os.link", "os.rename", "import") and _is_reached(event, arguments):
-        gate = os.environ["DDP_MLP_TEST_GATE"]
+        gate = Path(os.environ["DDP_MLP_TEST_GATE"])
         try:
-            os.symlink(str(os.getpid()), f"{gate}/reached")
+            (gate / "reached").symlink_to(str(os.getpid()))
         except FileExistsError:  # an earlier start is the one
             return
-        while not os.path.exists(f"{gate}/open"):
+        while not (gate / "open").exists():
             time.sleep(0.02)
 
 
