@@ -17,6 +17,7 @@ from ddp_mlp.plain_files import read_whole
 from ddp_mlp.service.orders.arguments import checked_arguments
 from ddp_mlp.service.orders.commands import config_of
 from ddp_mlp.service.orders.configuration import Checked, RefusedError, check_config
+from ddp_mlp.service.orders.studies import check_search
 from ddp_mlp.service.security.places import name_of
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.job import KINDS, Job
@@ -64,8 +65,9 @@ def check_request(request: Request, settings: Settings, store: Store) -> Checked
         problems.append(("kind", "a service with --slurm submits train, without further options"))
     known = store.states_of(request.after)
     problems += [("after", f"there is no job {number}") for number in request.after if number not in known]
+    options: dict[str, list[str]] = {}
     try:
-        checked_arguments(request.kind, request.arguments)
+        options = checked_arguments(request.kind, request.arguments)
     except UsageError as error:
         problems.append(("arguments", str(error)))
     try:
@@ -74,6 +76,11 @@ def check_request(request: Request, settings: Settings, store: Store) -> Checked
         raise RefusedError(
             "; ".join([*(f"{k}: {m}" for k, m in problems), str(error)]), [*problems, *error.problems]
         ) from None
+    if request.kind == "search" and not problems:
+        try:
+            check_search(options, checked.table)
+        except UsageError as error:
+            problems.append(("arguments", str(error)))
     if problems:
         raise RefusedError("; ".join(f"{key}: {message}" for key, message in problems), problems)
     return checked

@@ -134,8 +134,11 @@ def _keep_newest(page: Path) -> None:
 async def health(request: Request) -> Response:
     """Return the health of the data of a run that is over, and which features matter to its model."""
     _, job, run_dir = await _job(request)
-    if job.state in LIVE:
-        return as_json({"features": [], "importance": [], "reason": "the run is not over yet"})
+    reason = "the run is not over yet" if job.state in LIVE else ""
+    if job.kind != "train":  # its directory holds runs, and is none
+        reason = "this job has several runs, of which its report tells; what the data are like is shown for single runs"
+    if reason:
+        return as_json({"features": [], "importance": [], "reason": reason})
     out, _ = await request.app.state.children.run(str(run_dir), module="ddp_mlp.service.running.health")
     return Response(out, media_type="application/json")
 

@@ -10,6 +10,7 @@ from ddp_mlp.errors import UsageError
 from ddp_mlp.service.orders.arguments import checked_arguments
 from ddp_mlp.service.orders.configuration import RefusedError, check_config, confined_location
 from ddp_mlp.service.orders.importing import ImportRequest, import_arguments
+from ddp_mlp.service.orders.studies import check_search
 from ddp_mlp.service.settings import Settings
 
 
@@ -93,7 +94,8 @@ def test_what_is_written_is_what_was_checked(settings: Settings):
      ("search", ["x.toml"]),
      ("search", ["--halving=1"]), ("ensemble", ["--members", "--out"]), ("train", ["--max-time", "1h; rm"]),
      ("cross-validate", ["--folds=5 --out=x"]), ("nonsense", ["--folds", "3"]),
-     ("search", ["--try", "data.valid=['/etc/x']"])],
+     ("search", ["--try", "data.valid=['/etc/x']"]), ("ensemble", []), ("ensemble", ["--members", "1"]),
+     ("search", ["--trials", "0"]), ("search", ["--sampler", "best"]), ("cross-validate", ["--folds", "1"])],
 )  # fmt: skip
 def test_options_that_are_not_listed_are_refused(kind: str, arguments: list[str]):
     with pytest.raises(UsageError):
@@ -105,6 +107,32 @@ def test_listed_options_pass():
     checked_arguments("search", ["--try=data.augment.noise=0..1 linear", "--random", "5", "--metric", "r2"])
     checked_arguments("ensemble", ["--members", "5"])
     checked_arguments("train", [])
+    found = checked_arguments("search", ["--try=a.b=[1]", "--halving", "--try", "a.c=[2]", "--group-by", "who"])
+    assert found == {"--try": ["a.b=[1]", "a.c=[2]"], "--halving": [], "--group-by": ["who"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [([], "--try"), (["--try=optimizer.rate=[1]"], "rate"), (["--try=nonsense.rate=[1]"], "nonsense"),
+     (["--try=train.epochs=[3, 0]"], "epochs"), (["--try=train.epochs=-1..5", "--trials=3"], "epochs"),
+     (["--try=data.targets=['a']"], "different things"), (["--try=train.epochs=[3, 3]"], "twice"),
+     (["--try=model.dropout=[0, 0.5]", "--trials=3", "--sampler=grid"], "leave out"),
+     (["--try=model.dropout=0..0.5", "--sampler=tpe"], "--trials"),
+     (["--try=train.epochs=[1]", "--eta=4"], "--halving"),
+     (["--try=train.epochs=[1] if model.dropout=0"], "not tried"),
+     (["--try=optimizer.momentum=[0.9]", "--try=optimizer.name=[momentum, adam]"], "momentum")],
+)  # fmt: skip
+def test_a_search_that_cannot_begin_is_refused(arguments: list[str], word: str):
+    table = {"data": {"train": "x.h5"}, "model": {"hidden": [8]}}
+    with pytest.raises(UsageError, match=word):
+        check_search(checked_arguments("search", arguments), table)
+    assert table == {"data": {"train": "x.h5"}, "model": {"hidden": [8]}}
+
+
+def test_a_search_that_can_begin_passes():
+    arguments = ["--try=optimizer.momentum=[0.9] if optimizer.name=momentum", "--try=optimizer.name=[momentum, adam]",
+                 "--try=model.hidden=[[4], [8]]", "--try=train.epochs=1..5", "--trials", "4"]  # fmt: skip
+    check_search(checked_arguments("search", arguments), {"data": {"train": "x.h5"}})
 
 
 def test_options_of_an_import_cannot_become_others():
