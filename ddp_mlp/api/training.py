@@ -31,7 +31,7 @@ class Training:
     def __init__(self, start: Generator[Report, None, Result]) -> None:
         self._reports = start
         self._result: Result | None = None
-        self._was_ended = False
+        self._has_begun = self._was_ended = False
 
     def __iter__(self) -> Iterator[Report]:
         return self
@@ -40,7 +40,8 @@ class Training:
         if self._was_ended:
             with as_python_errors():
                 raise UsageError("this training was ended when another one began; begin it again, or take its result")
-        self._take_over()
+        if not self._has_begun:
+            self._take_over()
         try:
             report = next(self._reports)
             _close_at_exit(self)
@@ -51,8 +52,9 @@ class Training:
 
     def _take_over(self) -> None:
         """Collective. End another training of these ranks that was left without being closed."""
+        self._has_begun = True
         other = _UNDER_WAY.get("ranks", lambda: None)()
-        if other is not self and is_rank():
+        if is_rank():
             _UNDER_WAY["ranks"] = weakref.ref(self)
             if other is not None and other._result is None:
                 other._was_ended = True

@@ -55,16 +55,18 @@ def place_of(environment: Mapping[str, str]) -> Place | None:
     >>> place_of({"PMI_RANK": "3"}), place_of({"PMI_SIZE": "1", "PMI_RANK": "0"})
     (None, None)
     """
-    found = [place for names, answers in _LAUNCHERS if (place := _place(environment, names, answers(environment)))]
+    found = [place for names, answers in _LAUNCHERS if (place := _place(environment, names, answers))]
     chosen = next((place for place in found if place.is_answered), found[0] if found else None)
     return chosen if chosen and chosen.world_size > 1 else None
 
 
-def _place(environment: Mapping[str, str], names: tuple[str, ...], answer: bool | None) -> Place | None:
+def _place(
+    environment: Mapping[str, str], names: tuple[str, ...], answers: Callable[[Mapping[str, str]], bool | None]
+) -> Place | None:
     size, rank = (_number(environment.get(name, "")) for name in names[:2])
     if not size or (rank or 0) >= size:
         return None
-    return Place(rank or 0, size, tuple(name for name in names if name in environment), answer)
+    return Place(rank or 0, size, tuple(name for name in names if name in environment), answers(environment))
 
 
 def _number(text: str) -> int | None:

@@ -84,7 +84,9 @@ def study(folder: Path) -> Path:
     """Copy the study, with two trials only, which are enough to see it work."""
     shutil.copytree(EXAMPLES / "slurm-study", folder / "study")
     script = folder / "study" / "study.sbatch"
-    script.write_text(script.read_text().replace("--random 8", "--random 2"))
+    whole = script.read_text()
+    assert "--trials 8" in whole
+    script.write_text(whole.replace("--trials 8", "--trials 2"))
     return script
 
 
