@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from types import TracebackType
@@ -13,6 +14,7 @@ from ddp_mlp.cli.terminal import TERMINAL, has_colours, terminal_size
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from ddp_mlp.comm import Communicator
     from ddp_mlp.study.execution.desk import Desk
@@ -48,6 +50,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._said: set[int] = set()
+        self._n_over = 0
 
     def look(self, desk: Desk) -> None:
         """Print a line for each trial that has ended since the last look."""
@@ -55,7 +58,8 @@ class Lines:
             for number in [number for number in desk.over if number not in self._said]:
                 self._said.add(number)
                 summary = desk.over[number]
-                tell(f"{summary['name']}: {summary['status']}{_scores(summary)}; {len(self._said)} trials are over")
+                self._n_over += summary["status"] != "stopped"
+                tell(f"{summary['name']}: {summary['status']}{_scores(summary)}; {self._n_over} over")
 
     def tell(self, line: str) -> None:
         """Print a line."""
@@ -106,21 +110,36 @@ def table_of(desk: Desk, most: int) -> Table:
     """Return the table of a study, of `most` rows."""
     from rich.table import Table
 
-    table = Table(title=f"{len(desk.running)} trials run, {len(desk.over)} are over", title_justify="left")
+    table = Table(title=f"trials: {len(desk.running)} running, {len(desk.over)} over", title_justify="left")
     for name in ("trial", "values", "epoch", "score"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
+        table.add_column(name, no_wrap=name in ("trial", "epoch"))  # which are whole in a narrow terminal too
     running = sorted(desk.running.values(), key=lambda task: task.number)
     for task in running[:most]:
         epoch = f"{task.progress.get('epoch', 0)}/{task.progress.get('epochs', '?')}"
         scores = "  ".join(f"{name} {task.progress[name]:.5g}" for name in _LOSSES if name in task.progress)
-        table.add_row(task.name, " ".join(task.trial), epoch, scores)
+        table.add_row(task.name, _cut(_values(task.trial)), epoch, _cut(scores))
     newest = list(desk.over.values())[::-1][: min(_MOST_OVER, max(0, most - len(running)))]
     for summary in newest:
         table.add_row(
-            summary["name"], " ".join(summary["values"]), str(summary.get("best_epoch", "")),
-            f"{summary['status']}{_scores(summary)}",
+            summary["name"], _cut(_values(summary["values"])), str(summary.get("best_epoch", "")),
+            _cut(f"{summary['status']}{_scores(summary)}"),
         )  # fmt: skip
     return table
+
+
+def _values(trial: Sequence[str]) -> str:
+    """Return what a trial sets, without sections, and with numbers of five digits."""
+    from ddp_mlp.study.table import short_value
+
+    pairs = [assignment.split("=", 1) for assignment in trial]
+    return " ".join(f"{key.rpartition('.')[2]}={short_value(value)}" for key, value in pairs)
+
+
+def _cut(text: str) -> Text:
+    """Return a text that ends with an ellipsis where its line does."""
+    from rich.text import Text
+
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 _LOSSES = ("train_loss", "valid_loss")

@@ -54,6 +54,7 @@ class Run:
         self._directory, self._lock = place_of_run(options.directory if options.keeps_files else None, tell)
         self._hardware: dict[str, str] = {}
         self._writer: RunWriter | None = None
+        self._began_files = False
         self.stop = StopRequest()
         self._imprint: Imprint | None = None
         self._state: TrainState | None = None
@@ -136,7 +137,7 @@ class Run:
             yield from self._train(problem, state, micro_batches, listen)
         except DdpMlpError as failure:
             reason, code = str(failure), failure.exit_code
-            self._on_root(lambda: self._directory.note_failure(code, reason, within_s=60))
+            self._on_root(lambda: self._note_failure(code, reason, within_s=60))
             raise
         except Exception as failure:  # of this rank alone
             self._note_unforeseen(failure)
@@ -170,11 +171,15 @@ class Run:
             if self._options.keeps_files:
                 failure.add_note(f"traceback in {self._directory.path / 'log.txt'}")
         error = plain_error(failure)
-        self._directory.note_failure(error.exit_code, str(error), within_s=1)
+        self._note_failure(error.exit_code, str(error), within_s=1)
 
     def _note_timeout(self, reason: str) -> None:
         """Let the status tell of a collective that timed out; on whichever rank can."""
-        self._directory.note_failure(CollectiveTimeoutError.exit_code, reason, within_s=1)
+        self._note_failure(CollectiveTimeoutError.exit_code, reason, within_s=1)
+
+    def _note_failure(self, exit_code: int, reason: str, within_s: float) -> None:
+        """Let the status tell how this start failed; that of a run which was over before, and is as it was, stays."""
+        self._directory.note_failure(exit_code, reason, within_s, unless_over=not self._began_files)
 
     def _write_status(self, state: str, **fields: Any) -> None:
         """Say how the run ended, and which checkpoint is there."""
@@ -213,6 +218,7 @@ class Run:
 
     def _begin_files(self, imprint: Imprint, state: TrainState, checkpoint: Checkpoint | None) -> None:
         """Collective. Bring the run directory to the state that the run goes on from, then say so."""
+        self._began_files = True
         with agreed(self._comm):
             if self._comm.rank == 0 and isinstance(self._directory, RunDirectory):
                 if self._options.overwrite and self._directory.holds_run():

@@ -105,10 +105,9 @@ def _refuse_two_meanings(text: str, key: str, values: list[Any]) -> None:
     if kind is None or not values or objection(values, kind) or not all(objection(value, kind) for value in values):
         return
     each = json.dumps([[value] for value in values], default=str)
-    raise UsageError(
-        f"--try {literal(text)}: {key} takes lists; write {key}={each} for {len(values)} values of one item each, "
-        f"or {key}={json.dumps([values], default=str)} for one value"
-    )
+    several = f"{key}={each} for {len(values)} values of one item each, or " if len(values) > 1 else ""
+    one = json.dumps([values], default=str)
+    raise UsageError(f"--try {literal(text)}: {key} takes lists; write {several}{key}={one} for one value")
 
 
 def _kind(key: str) -> Any:

@@ -46,7 +46,7 @@ def text_table(summaries: Sequence[Summary], metric: str) -> list[str]:
             cells[0] = summary["status"]
         if "pruned_after" in summary:
             cells[0] += f" after {summary['pruned_after']}"
-        rows.append([summary["name"], *(_short(summary["parameters"].get(key, "")) for key in tried), *cells])
+        rows.append([summary["name"], *(short_value(summary["parameters"].get(key, "")) for key in tried), *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -59,7 +59,8 @@ def _number(summary: Summary, name: str) -> str:
     return f"{value:.5g}" + (f" +- {error:.2g}" if error is not None else "")
 
 
-def _short(text: str) -> str:
+def short_value(text: str) -> str:
+    """Return a value in TOML as a person reads it: a number of five digits, a word without quotes."""
     bare = _bare({"": text})[""]
     try:
         return f"{float(bare):.5g}"

@@ -45,6 +45,12 @@ def test_each_fold_is_a_run_and_the_spread_is_over_them(folder):
         "cross-validate", "c.toml", "--folds", "3", "--out", "folds", "--resume", "--json", cwd=folder
     ).result
     assert [r["weights_sha256"] for r in again["runs"]] == [r["weights_sha256"] for r in done["runs"]]
+    status = folder / "folds/fold-0/status.json"
+    before = status.read_bytes()
+    other = ["--set", "optimizer.learning_rate=0.3"]
+    refused = ddp_mlp("cross-validate", "c.toml", "--folds", "3", *other, "--out", "folds", "--resume", cwd=folder)
+    assert refused.code == 78, refused.err
+    assert status.read_bytes() == before  # a start that is refused takes no result away
 
 
 @pytest.mark.mpi

@@ -22,12 +22,14 @@ from ddp_mlp.checkpoint.model import is_ensemble
 from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, write_whole
 from ddp_mlp.errors import OutputError, UsageError, printable
-from ddp_mlp.plain_files import leads_to_a_stranger, open_own
+from ddp_mlp.plain_files import leads_to_a_stranger, open_own, read_json
 from ddp_mlp.run.files.event_file import remove_events
 
 #: Files of a run beside its checkpoints: those that are replaced as a whole, and those that grow.
 _REPLACED = ("config.toml", "status.json", "model.h5")
 _GROWING = ("log.txt", "metrics.csv", "hashes.csv")
+#: States of a run that came to its end.
+_OVER = ("finished", "early-stopped", "target-reached")
 #: A page about the run, which others write, and which is of no other run.
 REPORT = "report.html"
 #: Names of files under way to their own, of probes of the lock, and of those that earlier versions wrote.
@@ -172,20 +174,29 @@ class RunDirectory:
         }
         write_whole(self.path / "status.json", (json.dumps(status, indent=1) + "\n").encode(), self.check)
 
-    def note_failure(self, exit_code: int, reason: str, within_s: float) -> None:
+    def note_failure(self, exit_code: int, reason: str, within_s: float, *, unless_over: bool = False) -> None:
         """Let the status tell how a run failed. It never raises, since the failure is what counts.
 
-        It waits no longer than `within_s`: a file system that is dead may be why the run failed.
+        It waits no longer than `within_s`: a file system that is dead may be why the run failed. With `unless_over`
+        the result of a run that came to its end stays: a start was refused that has changed nothing of it.
         """
 
         def write() -> None:
             with suppress(Exception):
+                if unless_over and self._is_over():
+                    return
                 self.write_status("failed", exit_code=exit_code, reason=reason)
 
         with suppress(RuntimeError):  # where there may be no more threads
             writing = Thread(target=write, daemon=True)
             writing.start()
             writing.join(within_s)
+
+    def _is_over(self) -> bool:
+        """Tell whether the status says that the run came to its end."""
+        with suppress(OSError):
+            return (read_json(self.path / "status.json", dict[str, Any]) or {}).get("state") in _OVER
+        return False
 
     def log(self, line: str) -> None:
         """Append a line with the time to ``log.txt``."""

@@ -51,7 +51,7 @@ class NoDirectory:
     def write_status(self, state: str, **fields: Any) -> None:
         """Return at once."""
 
-    def note_failure(self, exit_code: int, reason: str, within_s: float) -> None:
+    def note_failure(self, exit_code: int, reason: str, within_s: float, *, unless_over: bool = False) -> None:
         """Return at once."""
 
     def log(self, line: str) -> None:

@@ -164,6 +164,8 @@ def _require_halving(wish: Wish) -> None:
 def check_data(configs: Sequence[Config], metric: str | None, comm: Communicator, tell: Tell) -> None:
     """Collective. Open the data of each configuration that has others, and see who would validate.
 
+    Where these are not the same rows for all, a warning is told.
+
     Raises
     ------
     MissingInputError, DataError, UsageError
@@ -171,6 +173,7 @@ def check_data(configs: Sequence[Config], metric: str | None, comm: Communicator
     """
     different = {msgspec.json.encode(config.data): config for config in configs}
     ready_kernels(configs[0].train.dtype, comm, tell)  # they draw who validates
+    validating = set()
     with agreed(comm):
         for config in different.values():
             with ExitStack() as stack:
@@ -178,10 +181,16 @@ def check_data(configs: Sequence[Config], metric: str | None, comm: Communicator
                 if metric is not None:
                     require_metric(metric, "regression" if config.data.autoencode else files[0].schema.task)
                 _, valid = who_validates(config, files[0], splits)
+                validating.add((files[-1].path, files[-1].selection, valid.tobytes()))
                 if metric not in (None, "loss") and not valid.size:
                     raise UsageError(f"--metric {metric} is of rows that validate, and none do; rank by loss")
                 if metric == "roc_auc":
                     _require_both_classes(config, files[0], splits)
+    if comm.rank == 0 and len(validating) > 1:
+        tell(
+            "warning: what is tried under [data] has other rows validate in some trials than in others, so that scores"
+            " differ by these rows too, and the best may be the one of the easiest rows"
+        )
 
 
 def _require_both_classes(config: Config, file: DatasetFile, splits: list[Split]) -> None:

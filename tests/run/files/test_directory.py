@@ -270,6 +270,20 @@ def test_old_checkpoints_of_a_lost_directory_stay(directory: RunDirectory) -> No
     assert [path.name for path in list_checkpoints(directory.checkpoints)] == ["step-00000002.h5", "step-00000001.h5"]
 
 
+def test_a_start_that_failed_early_leaves_the_result_of_a_run_that_is_over(directory: RunDirectory) -> None:
+    for state, stays in [("finished", 1), ("early-stopped", 1), ("target-reached", 1), ("stopped", 0), ("running", 0)]:
+        directory.write_status(state)
+        directory.note_failure(78, "does not fit", within_s=10, unless_over=True)
+        status = json.loads((directory.path / "status.json").read_text())
+        assert status["state"] == (state if stays else "failed")
+    directory.write_status("finished")
+    directory.note_failure(79, "not finite", within_s=10)
+    assert json.loads((directory.path / "status.json").read_text())["state"] == "failed"
+    (directory.path / "status.json").unlink()
+    directory.note_failure(78, "does not fit", within_s=10, unless_over=True)
+    assert json.loads((directory.path / "status.json").read_text())["exit_code"] == 78
+
+
 def test_a_note_of_a_failure_waits_for_no_dead_file_system(
     directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

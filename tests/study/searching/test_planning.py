@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import h5py
 import numpy as np
 import pytest
 
+from ddp_mlp.comm import SingleProcess
+from ddp_mlp.study.configurations import Configurations
+from ddp_mlp.study.samplers.choosing import Wish
+from ddp_mlp.study.searching.planning import plan_search
 from tests.runs import ddp_mlp
 
 CONFIG = (
@@ -186,6 +191,19 @@ def test_mistakes_end_a_search_before_it_begins(folder, options, code, words):
     assert len(done.error_lines) == 1
     assert words in done.error_lines[0]
     assert not (folder / "wrong").exists()
+
+
+def test_it_is_said_where_trials_are_not_validated_by_the_same_rows(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    said = {"data.split_seed=[0, 1]": True, "data.valid_fraction=0.1..0.3": True, 'data.train=["d.h5", "e.h5"]': True}
+    said |= {"data.normalize=[none, standard]": False, "optimizer.learning_rate=[0.1, 0.2]": False}
+    shutil.copy(folder / "d.h5", folder / "e.h5")
+    for key, is_said in said.items():
+        for folds in (0, 2) if "fraction" not in key else (0,):
+            told, alone = [], SingleProcess()
+            wish = Wish((key,), None, 2 if ".." in key else None, 0, None)
+            plan_search(wish, None, Configurations(folder / "c.toml", (), alone), folds, alone, told.append)
+            assert any("other rows validate" in line for line in told) == is_said, (key, folds)
 
 
 def test_another_search_does_not_go_on_in_a_directory(folder):
