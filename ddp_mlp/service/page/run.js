@@ -55,7 +55,7 @@ export const runView = (id, tab = "curves") => {
   const reload = async () => {
     detail = await get(`jobs/${id}`);
     if (isClosed) return;
-    const found = await get(`jobs/${id}/metrics`);
+    const found = await get(`jobs/${id}/metrics?thin=true`);
     if (isClosed) return;
     metrics = settled(found);
     (waiting || []).filter((row) => !(row.epoch <= metrics.rows.at(-1)?.[metrics.columns.indexOf("epoch")])).forEach((row) => mergeRow(metrics, row));

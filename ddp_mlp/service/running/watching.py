@@ -129,19 +129,6 @@ def sparkline(losses: list[float]) -> list[float]:
     return [float(f"{losses[(i + 1) * n // SPARKS - 1]:.5g}") for i in range(SPARKS)]
 
 
-def rows_since(path: Path, since: int) -> tuple[list[str], list[list[float | None]]]:
-    """Return the columns of a table of epochs, and its rows after an epoch."""
-    columns: list[str] = []
-    rows: list[list[float | None]] = []
-    with suppress(OSError), open_plain(path) as file:
-        columns = file.readline(2**20).decode("latin-1").strip().split(",")
-        for line in file:
-            row = row_of(columns, line.decode("latin-1").strip())
-            if row and (row.get("epoch") or 0) > since:
-                rows.append(list(row.values()))
-    return columns, rows
-
-
 def _number(text: str) -> float | None:
     try:
         value = float(text)

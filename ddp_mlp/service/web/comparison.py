@@ -12,7 +12,7 @@ from ddp_mlp.errors import UsageError
 from ddp_mlp.plain_files import read_whole
 from ddp_mlp.report.records.differences import differing
 from ddp_mlp.service.orders.commands import config_of
-from ddp_mlp.service.running.watching import rows_since
+from ddp_mlp.service.running.epoch_rows import rows_of_all
 from ddp_mlp.service.service import Service
 from ddp_mlp.service.store.job import Job, public
 from ddp_mlp.service.web.answers import as_json, in_thread, service_of
@@ -55,7 +55,5 @@ def _config(service: Service, job: Job) -> dict[str, Any]:
 
 
 def _metrics(service: Service, job: Job) -> dict[str, Any]:
-    columns, rows = rows_since(service.settings.directory / job.run_dir / "metrics.csv", 0)
-    if len(rows) > _MOST_ROWS:
-        rows = [rows[(i + 1) * len(rows) // _MOST_ROWS - 1] for i in range(_MOST_ROWS)]
+    columns, rows = rows_of_all(service.settings.directory / job.run_dir / "metrics.csv", _MOST_ROWS)
     return {"columns": columns, "rows": rows}

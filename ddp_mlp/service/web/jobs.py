@@ -19,8 +19,8 @@ from ddp_mlp.service.orders.commands import command_text
 from ddp_mlp.service.orders.configuration import RefusedError
 from ddp_mlp.service.orders.submission import check_request
 from ddp_mlp.service.running.endings import tail_of_output
+from ddp_mlp.service.running.epoch_rows import MOST_ROWS, rows_of_all, rows_since
 from ddp_mlp.service.running.local import output_of
-from ddp_mlp.service.running.watching import rows_since
 from ddp_mlp.service.service import Service, decoded
 from ddp_mlp.service.store.job import LIVE, STATES, Job, public
 from ddp_mlp.service.web.answers import as_json, in_thread, job_of, json_body, number_of, service_of
@@ -125,12 +125,18 @@ async def remove(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Return the rows of the epochs after one."""
+    """Return rows of epochs: the first after one, or those that stand for all."""
     service = service_of(request)
     job = await in_thread(service.store.get, job_of(request))
     path = service.settings.directory / job.run_dir / "metrics.csv"
-    columns, rows = await in_thread(rows_since, path, number_of(request, "since", 0))
-    return as_json({"columns": columns, "rows": rows})
+    limit, thin = number_of(request, "limit", MOST_ROWS, most=MOST_ROWS), request.query_params.get("thin", "false")
+    if thin not in ("true", "false"):
+        raise UsageError("thin: true or false")
+    if thin == "true":
+        columns, rows = await in_thread(rows_of_all, path, limit)
+        return as_json({"columns": columns, "rows": rows, "more": False})
+    columns, rows, more = await in_thread(rows_since, path, number_of(request, "since", 0), limit)
+    return as_json({"columns": columns, "rows": rows, "more": more})
 
 
 async def log(request: Request) -> Response:

@@ -9,6 +9,7 @@ import msgspec
 
 from ddp_mlp.service.orders.importing import ImportRequest
 from ddp_mlp.service.orders.submission import Request
+from ddp_mlp.service.running.epoch_rows import MOST_ROWS
 from ddp_mlp.service.store.job import INTERNAL, STATES, Job
 from ddp_mlp.service.store.store import SORTS
 from ddp_mlp.service.web.bodies import Resume
@@ -94,6 +95,10 @@ def _job() -> dict[str, Any]:
     name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
     formats = {"type": "string", "enum": ["onnx", "safetensors", "npz", "c", "sklearn"]}
     log = [_query("follow", {"type": "integer", "enum": [0, 1]}), _query("offset", number)]
+    rows = [
+        _query("limit", {"type": "integer", "minimum": 0, "maximum": MOST_ROWS}),
+        _query("thin", flag, "Rows evenly spread over all epochs, instead of the first ones"),
+    ]
     plain = {"kind": "text/plain"}
     answers = _operation("Answers of the model for a table", body=_form(_TABLE))
     files = _query("files", flag)
@@ -105,7 +110,7 @@ def _job() -> dict[str, Any]:
         f"{job}/stop": {"post": _of("Ask a job to stop", status="202", gives="Job")},
         f"{job}/resume": {"post": _of("Let a job go on", status="202", gives="Job", takes="Resume")},
         f"{job}/log": {"get": _of("What a job has printed", parameters=log, **plain)},
-        f"{job}/metrics": {"get": _of("Rows of epochs", parameters=[_query("since", number)])},
+        f"{job}/metrics": {"get": _of("Rows of epochs", parameters=[_query("since", number), *rows])},
         f"{job}/report": {"get": _of("The page about a run", kind="text/html")},
         f"{job}/files/{{name}}": {"get": _of("A file of a run", kind="*/*", parameters=[name])},
         f"{job}/export": {

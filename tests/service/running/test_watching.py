@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ddp_mlp.service.running import watching
-from ddp_mlp.service.running.watching import SPARKS, Watch, row_of, rows_since, sparkline
+from ddp_mlp.service.running.watching import SPARKS, Watch, row_of, sparkline
 
 HEADER = "epoch,step,train_loss,valid_loss\n"
 
@@ -45,7 +45,6 @@ def test_what_is_no_row_is_passed_over(tmp_path: Path):
     assert row_of(columns, "1,2,nan,inf") == {"epoch": 1, "step": 2, "train_loss": None, "valid_loss": None}
     (tmp_path / "metrics.csv").symlink_to("/etc/passwd")
     assert Watch(tmp_path).look() in (None, [])
-    assert rows_since(tmp_path / "metrics.csv", 0) == ([], [])
 
 
 def test_a_diverged_run_is_shown_up_to_there(tmp_path: Path):
