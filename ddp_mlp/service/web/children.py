@@ -18,6 +18,8 @@ from ddp_mlp.service.running.local import job_environment
 
 #: Commands at once, seconds for each, and bytes of their output that are kept.
 _AT_ONCE, _LONGEST_S, _MOST_BYTES = 2, 600.0, 2**22
+#: Nice value of commands beside training: a tenth of the share of a job where every core is wanted.
+_NICE = 10
 
 _STATUS = {66: 404, 73: 409, 74: 507}
 
@@ -44,8 +46,15 @@ class Children:
     folder: Path
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
-    async def run(self, *arguments: str, module: str = "ddp_mlp", longest_s: float = _LONGEST_S) -> tuple[str, str]:
+    async def run(
+        self, *arguments: str, module: str = "ddp_mlp", longest_s: float = _LONGEST_S, gives_way: bool = True
+    ) -> tuple[str, str]:
         """Run ``python -m MODULE ARGUMENTS`` and return its output and what it told.
+
+        Parameters
+        ----------
+        gives_way : bool
+            Whether jobs go first where there are too few cores.
 
         Raises
         ------
@@ -58,6 +67,8 @@ class Children:
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )  # fmt: skip
+            if gives_way:
+                _let_give_way(process.pid)
             try:
                 async with asyncio.timeout(longest_s):
                     assert process.stdout is not None and process.stderr is not None  # noqa: PT018, S101
@@ -82,6 +93,14 @@ class Children:
         finally:
             with suppress(FileNotFoundError):
                 remove(path)
+
+
+def _let_give_way(pid: int) -> None:
+    """Lower the priority of a process that leads a session, and of the session: Linux may share time between these."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))
 
 
 async def _text(stream: asyncio.StreamReader) -> str:

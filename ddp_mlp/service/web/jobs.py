@@ -95,7 +95,7 @@ async def _understood(request: Request, table: dict[str, Any]) -> str:
     children = request.app.state.children
     async with children.file(".toml") as path:
         await in_thread(write_whole, path, tomli_w.dumps(table).encode())
-        shown, told = await children.run("config", "show", str(path), "--json", longest_s=_LOOK_S)
+        shown, told = await children.run("config", "show", str(path), "--json", longest_s=_LOOK_S, gives_way=False)
     guessed = {key: one["guessed"] for key, one in msgspec.json.decode(shown).items() if "guessed" in one}
     for line in told.splitlines():
         if line.startswith("warning: "):
