@@ -15,7 +15,7 @@ from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.errors import literal
 from ddp_mlp.run.pausing import PAUSED, is_paused
-from ddp_mlp.training.epoch_stats import final_row, status_of
+from ddp_mlp.training.epoch_stats import final_row, status_of, takes_last
 from ddp_mlp.training.problem import Problem
 
 #: Steps that a line lists one by one.
@@ -95,6 +95,8 @@ def ending_text(progress: Progress, config: Config) -> str:
     loss = "training" if name == "train_loss" else "validation"
     if not best:
         return f"warning: {never_finite_text(loss, progress.epoch)}"
+    if takes_last(config):
+        return ""
     if progress.best_epoch == progress.epoch:
         if status != "finished" or progress.epoch < 2:
             return ""

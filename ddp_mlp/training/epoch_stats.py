@@ -62,17 +62,29 @@ def norm_columns(progress: Progress, names: Sequence[str]) -> dict[str, float]:
     return columns
 
 
-def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig) -> bool:
+def takes_last(config: Config) -> bool:
+    """Tell whether the model is that of the last epoch: where all rows train for epochs that were chosen before.
+
+    No row is left there to say which epoch is the best, and the training loss is lowest for what overfits most.
+    """
+    return config.data.all_rows and not patience_of(config)
+
+
+def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig, *, newest: bool = False) -> bool:
     """Remember the best epoch and steer the plateau schedule; tell whether this epoch is the best.
 
     Parameters
     ----------
     watched : float
         Validation loss of the epoch that ends, or its training loss without validation.
+    newest : bool
+        Whether the newest epoch is the best whatever its loss.
     """
     improved = watched < progress.best_loss
+    if improved or newest:
+        progress.best_epoch = progress.epoch + 1
     if improved:
-        progress.best_loss, progress.best_epoch = watched, progress.epoch + 1
+        progress.best_loss = watched
         progress.plateau_wait = 0
     else:
         progress.plateau_wait += 1
@@ -80,7 +92,7 @@ def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig
     if plateau and (factor := plateau.factor(schedule, progress.plateau_wait)) < 1:
         progress.plateau_factor *= factor
         progress.plateau_wait = 0
-    return improved
+    return improved or newest
 
 
 def status_of(progress: Progress, config: Config) -> str:

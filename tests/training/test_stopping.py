@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from ddp_mlp.checkpoint.state import Progress
 from ddp_mlp.config import Config, ScheduleConfig
 from ddp_mlp.core.layout import digest
 from ddp_mlp.errors import CheckpointError
-from ddp_mlp.training.epoch_stats import final_row, note_validation, status_of
+from ddp_mlp.training.epoch_stats import final_row, note_validation, status_of, takes_last
 from tests.runs import prepare
 from tests.runs import train_here as train
 
@@ -208,3 +209,22 @@ def test_plateaus_shrink_the_rate_after_the_patience() -> None:
         progress.epoch += 1
     assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
     assert (progress.best_loss, progress.best_epoch) == (1.0, 7)
+
+
+def test_the_newest_epoch_may_be_the_model_and_leaves_the_plateaus_as_they_are() -> None:
+    schedule, losses = ScheduleConfig("plateau", patience=1, factor=0.5, min_rate=0.0), (3.0, 2.0, 2.5, 2.4, 1.0, 1.5)
+    lowest, newest = Progress(), Progress()
+    for loss in losses:
+        note_validation(lowest, loss, schedule)
+        assert note_validation(newest, loss, schedule, newest=True)
+        lowest.epoch, newest.epoch = lowest.epoch + 1, newest.epoch + 1
+        assert (newest.plateau_factor, newest.best_loss) == (lowest.plateau_factor, lowest.best_loss)
+    assert (lowest.best_epoch, newest.best_epoch) == (5, 6)
+
+
+def test_a_number_of_epochs_on_all_rows_ends_with_the_last_of_them() -> None:
+    rules = {"all_rows": True}, {"all_rows": False}
+    for data, patience, expected in [(rules[0], 0, True), (rules[0], 3, False), (rules[1], 0, False)]:
+        config = config_of(epochs=5, early_stopping_patience=patience)
+        config = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, **data))
+        assert takes_last(config) is expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
@@ -134,6 +135,18 @@ def test_the_best_are_trained_on_all_rows_for_as_long_as_their_best_was(folder):
     assert more["top"] != result["top"], "better ones take their place"
     best = ddp_mlp("ensemble", "top", "--best", "2", "--out", "both", cwd=folder)
     assert best.code == 0, best.err
+
+
+def test_a_model_of_all_rows_is_that_of_its_last_epoch_though_another_had_a_lower_loss(folder):
+    rate = "optimizer.learning_rate=0.8"
+    sets = ["--set", "data.all_rows=true", "--set", "train.epochs=20", "--set", rate]
+    run = ddp_mlp("train", "r.toml", *sets, "--set", "train.early_stopping_patience=0", "--out", "last", "--json",
+                  cwd=folder)  # fmt: skip
+    with (folder / "last/metrics.csv").open() as file:
+        losses = [float(row["train_loss"]) for row in csv.DictReader(file)]
+    assert min(losses) < losses[-1], "or this tests nothing"
+    assert (run.result["best_epoch"], run.result["model_sha256"]) == (20, run.result["weights_sha256"])
+    assert "more [train] epochs" not in run.err
 
 
 def test_groups_do_not_matter_where_all_rows_train(folder):
