@@ -174,6 +174,8 @@ def _require_whole(directory: Path, listed: Sequence[Listed]) -> None:
     if first.status == "failed":
         why = f"{first.name} failed ({printable(first.reason)[:200]})"
         how = f"make one of those that are done with ddp-mlp ensemble {directory} --best {done} --out OTHER"
+        if done < 2:
+            how = "too few are done for another: change the configuration, and train with another --out"
     elif first.origin:
         why, how = (
             f"{first.name} is no whole copy of {printable(first.origin)[:200]}",

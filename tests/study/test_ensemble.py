@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from ddp_mlp.checkpoint.ensemble import Listed, load_ensemble, write_list
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine import evaluated_rows
+from ddp_mlp.errors import DataError
 from ddp_mlp.study.ensembles.members import ListKeeper, failure_of, same_members
 from tests.runs import ddp_mlp, make_data
 
@@ -421,3 +423,12 @@ def test_rows_come_from_the_file_once_for_all_members_and_in_pieces_to_the_same_
         assert answers is None or (found == answers).all()
         answers = found
         assert ddp_mlp("evaluate", "r", "two.h5", "--split", "train", "--json", cwd=folder).out == measured
+
+
+def test_an_ensemble_of_which_all_but_one_failed_advises_none_of_fewer_than_two(tmp_path):
+    for n_done in (0, 1, 2):
+        done = [Listed(f"member-{i + 1}", "finished", "0" * 64) for i in range(n_done)]
+        write_list(tmp_path, [*done, *(Listed(f"member-{i + 1}", "failed", reason="nan") for i in range(n_done, 3))])
+        with pytest.raises(DataError, match="nan") as caught:
+            load_ensemble(tmp_path)
+        assert ("--best" in str(caught.value)) == (n_done == 2)
