@@ -21,6 +21,7 @@ from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.table_lines import read_table
 from ddp_mlp.run.pausing import PAUSED
 from ddp_mlp.study.ranking import HIGHER_IS_BETTER
+from ddp_mlp.study.results import RESULTS, write_results
 from ddp_mlp.study.sampler import Assignment, Listed
 from ddp_mlp.study.study import Study, Summary
 
@@ -139,7 +140,11 @@ def run_halved(
         for number in set(over) - set(alive):
             if over[number]["status"] == PAUSED:
                 over[number] = {**over[number], "status": PRUNED, "pruned_after": rung}
-    return [over[number] for number in sorted(over)]
+    summaries = [over[number] for number in sorted(over)]
+    with agreed(comm):
+        if comm.rank == 0:
+            write_results(study.options.directory / RESULTS, summaries)  # parts have written their own trials alone
+    return summaries
 
 
 def _names(names: list[str]) -> Callable[[int], str]:

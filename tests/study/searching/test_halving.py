@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+import h5py
 import pytest
 
 from ddp_mlp.errors import UsageError
@@ -76,6 +77,9 @@ def test_what_goes_on_has_the_bits_of_its_solo_run_and_what_does_not_those_of_on
     with (folder / "h" / "trials.csv").open() as file:
         table = [(row["name"], row["status"]) for row in csv.DictReader(file)]
     assert table == [(trial["name"], trial["status"]) for trial in done.result["trials"]], "the last word is on disk"
+    with h5py.File(folder / "h" / "study.h5") as file:
+        table = list(zip(file["name"].asstr(), file["status"].asstr(), strict=True))
+    assert table == [(name, trials[name]["status"]) for name in sorted(trials)], "of every trial, those that ended too"
     later = ddp_mlp("train", "h/trial-001/config.toml", "--resume", "--out", "h/trial-001", "--json", cwd=folder).result
     assert later["weights_sha256"] == solo(folder, "solo-1", trials["trial-001"]).result["weights_sha256"]
 
