@@ -14,6 +14,8 @@ import msgspec
 from ddp_mlp.errors import UsageError
 from ddp_mlp.service.orders.configuration import check_config
 from ddp_mlp.service.orders.submission import Request, check_request, new_job, write_config
+from ddp_mlp.service.running.claims import read_claim, revoke
+from ddp_mlp.service.running.local import end_at_once
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.job import ACTIVE, LIVE, Job
 from ddp_mlp.service.store.store import Store
@@ -57,24 +59,36 @@ class Service:
             self.wake()
         return job, is_new
 
-    def stop(self, job_id: int) -> Job:
-        """Ask a job to stop: one that waits stops at once, one that runs saves first.
+    def stop(self, job_id: int, *, force: bool = False) -> Job:
+        """Ask a job to stop: one that waits stops at once, one that runs saves first; with `force` it is killed.
 
         Raises
         ------
         LookupError, ConflictError
             If there is none, or it is over.
+        UsageError
+            If it is to be killed, and runs on other machines.
         """
         job = self.store.get(job_id)
+        if force and self.settings.slurm:
+            raise UsageError("a job of Slurm is ended at once by scancel; without force it saves first")
         stopped = self.store.change(
             job_id, ("queued",), state="stopped", reason="stopped while it waited", waits_for="", ended_utc=now_utc()
         ) or self.store.change(job_id, ("running",), state="stopping")
+        if force:
+            self._end_at_once(self.store.get(job_id))
         self.wake()
         if stopped:
             return stopped
         if job.state == "stopping":
             return job
         raise ConflictError(f"job {job_id} is {job.state}; only one that waits or runs can be stopped")
+
+    def _end_at_once(self, job: Job) -> None:
+        """Kill the process of a job that was asked to stop; one that has not begun cannot begin any more."""
+        folder = self.settings.job_folder(job.id)
+        if job.state == "stopping" and not revoke(folder, job.token) and (claim := read_claim(folder, job.token)):
+            end_at_once(claim)
 
     def resume(self, job_id: int, overrides: Mapping[str, Any]) -> Job:
         """Put a job that is over into the queue, to go on from its newest checkpoint.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +16,8 @@ import httpx2 as httpx
 import pytest
 
 from ddp_mlp.errors import DdpMlpError
-from tests.faults.service import CONFIG, Server, make_directory
+from ddp_mlp.service.running.claims import life_of
+from tests.faults.service import CONFIG, Server, _processes_of_jobs, make_directory
 from tests.inside import clean_environment
 
 RATES = ["--try", "optimizer.learning_rate=[0.1, 0.01]"]
@@ -128,3 +131,25 @@ def test_what_cannot_be_searched_is_found_before_anything_starts(server: Server)
         refused = command(server, "submit", "short.toml", "--kind", "search", "--", *arguments)
         assert refused.returncode == 2
     assert len(server.jobs()) == jobs
+
+
+def test_a_job_that_hangs_is_ended_by_force_and_resumed(server: Server):
+    config = CONFIG.format(epochs=10**5, seed=0)
+    number = server.client.ask("POST", "/api/v1/jobs", {"config": config, "ranks": 2})["id"]
+    deadline = time.monotonic() + 60
+    while not (job := server.client.ask("GET", f"/api/v1/jobs/{number}"))["progress"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    hanging = _processes_of_jobs(server.directory)[0]
+    os.kill(hanging, signal.SIGSTOP)
+    assert command(server, "jobs", "stop", str(number)).returncode == 0
+    assert server.client.ask("GET", f"/api/v1/jobs/{number}")["state"] == "stopping"
+    assert command(server, "jobs", "stop", str(number), "--force").returncode == 0
+    assert until(server, number, "stopped")["exit_code"] == 75
+    assert (life_of(hanging) or "Z")[0] in "ZX"
+    server.client.ask("POST", f"/api/v1/jobs/{number}/resume")
+    until(server, number, "running")
+    server.client.ask("POST", f"/api/v1/jobs/{number}/stop", {"force": True})  # also while it starts
+    assert until(server, number, "stopped")["restarts"] == 0
+    with pytest.raises(DdpMlpError, match="only one that waits or runs"):
+        server.client.ask("POST", f"/api/v1/jobs/{number}/stop", {"force": True})

@@ -179,10 +179,14 @@ def logs(number: int, follow: bool, server: str | None) -> None:
         click.echo(piece, nl=False)
 
 
-@_job_command("stop")
-def stop(number: int, server: str | None, as_json: bool) -> None:
+@jobs.command()
+@click.argument("number", type=click.IntRange(1), metavar="ID")
+@click.option("--force", is_flag=True, help="Kill it: what it computed since its last checkpoint is lost.")
+@server_option
+@json_option
+def stop(number: int, force: bool, server: str | None, as_json: bool) -> None:
     """Ask a job to save its state and leave; resume lets it go on."""
-    _told(_client(server).ask("POST", f"/api/v1/jobs/{number}/stop"), as_json=as_json)
+    _told(_client(server).ask("POST", f"/api/v1/jobs/{number}/stop", {"force": force}), as_json=as_json)
 
 
 @jobs.command()

@@ -14,7 +14,7 @@ from ddp_mlp.comm.launcher import without_rank
 from ddp_mlp.config.schema import sections
 from ddp_mlp.plain_files import open_own
 from ddp_mlp.service.orders.commands import arguments_of
-from ddp_mlp.service.running.claims import Claim, life_of
+from ddp_mlp.service.running.claims import Claim, boot_id, life_of
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.job import Job
 
@@ -59,11 +59,20 @@ def output_of(folder: Path) -> Path:
 
 def ask_to_stop(claim: Claim) -> None:
     """Ask the process of a claim to save and leave; nothing happens if it has ended, or its id is another's now."""
+    _send(claim, signal.SIGUSR1)
+
+
+def end_at_once(claim: Claim) -> None:
+    """Kill the process of a claim, with which its ranks end; nothing is saved."""
+    _send(claim, signal.SIGKILL)
+
+
+def _send(claim: Claim, number: signal.Signals) -> None:
     with suppress(OSError):
         descriptor = os.pidfd_open(claim.pid)
         try:
             life = life_of(claim.pid)
-            if life and life[1] == claim.started:
-                signal.pidfd_send_signal(descriptor, signal.SIGUSR1)
+            if life and life[1] == claim.started and claim.boot == boot_id():
+                signal.pidfd_send_signal(descriptor, number)
         finally:
             os.close(descriptor)

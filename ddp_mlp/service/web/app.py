@@ -29,7 +29,7 @@ from ddp_mlp.service.service import Service
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.store import Store
 from ddp_mlp.service.web import about, comparison, jobs, results, tables
-from ddp_mlp.service.web.bodies import Resume
+from ddp_mlp.service.web.bodies import Resume, Stop
 from ddp_mlp.service.web.children import Children
 from ddp_mlp.service.web.events import Hub
 from ddp_mlp.service.web.gate import Gate
@@ -112,7 +112,7 @@ def make_app(settings: Settings, tell: Callable[[str], None], starter: Starter |
 
 def _meet_types() -> None:
     """Let msgspec look at the types of bodies while there is one thread: where two do so at once, the process ends."""
-    for kind in (Submission, Resume, ImportRequest):
+    for kind in (Submission, Resume, Stop, ImportRequest):
         with suppress(msgspec.ValidationError):
             msgspec.json.decode(b"{}", type=kind)
 

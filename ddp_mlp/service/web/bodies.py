@@ -7,6 +7,12 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 
+class Stop(Struct, forbid_unknown_fields=True):
+    """The body of a request to stop."""
+
+    force: bool = False
+
+
 class Resume(Struct, forbid_unknown_fields=True):
     """The body of a request to go on."""
 

@@ -24,7 +24,7 @@ from ddp_mlp.service.running.local import output_of
 from ddp_mlp.service.service import Service, decoded
 from ddp_mlp.service.store.job import LIVE, STATES, Job, public
 from ddp_mlp.service.web.answers import as_json, in_thread, job_of, json_body, number_of, service_of
-from ddp_mlp.service.web.bodies import Resume
+from ddp_mlp.service.web.bodies import Resume, Stop
 
 _MOST_CONFIG_BYTES = 2**20
 #: Bytes of a log that are sent before it is followed, and at a time.
@@ -104,8 +104,11 @@ async def _understood(request: Request, table: dict[str, Any]) -> str:
 
 
 async def stop(request: Request) -> Response:
-    """Ask a job to stop."""
-    return as_json(public(await in_thread(service_of(request).stop, job_of(request))), 202)
+    """Ask a job to stop, or end it at once."""
+    body = await json_body(request)
+    asked = msgspec.json.decode(body, type=Stop) if body.strip() else Stop()
+    job = await in_thread(lambda: service_of(request).stop(job_of(request), force=asked.force))
+    return as_json(public(job), 202)
 
 
 async def resume(request: Request) -> Response:

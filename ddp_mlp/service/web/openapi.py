@@ -12,7 +12,7 @@ from ddp_mlp.service.orders.submission import Request
 from ddp_mlp.service.running.epoch_rows import MOST_ROWS
 from ddp_mlp.service.store.job import INTERNAL, STATES, Job
 from ddp_mlp.service.store.store import SORTS
-from ddp_mlp.service.web.bodies import Resume
+from ddp_mlp.service.web.bodies import Resume, Stop
 
 _REF = "#/components/schemas/"
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
@@ -44,7 +44,7 @@ _PROBLEM = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    _, schemas = msgspec.json.schema_components((Request, Resume, ImportRequest, Job), ref_template=_REF + "{name}")
+    _, schemas = msgspec.json.schema_components((Request, Resume, Stop, ImportRequest, Job), ref_template=_REF + "{name}")
     for name in INTERNAL:
         schemas["Job"]["properties"].pop(name)
     schemas["Job"]["required"] = [name for name in schemas["Job"]["required"] if name not in INTERNAL]
@@ -107,7 +107,7 @@ def _job() -> dict[str, Any]:
             "get": _of("Show a job", gives="Job"),
             "delete": _of("Forget a job that is over", status="204", parameters=[files]),
         },
-        f"{job}/stop": {"post": _of("Ask a job to stop", status="202", gives="Job")},
+        f"{job}/stop": {"post": _of("Ask a job to stop, or end it at once", status="202", gives="Job", takes="Stop")},
         f"{job}/resume": {"post": _of("Let a job go on", status="202", gives="Job", takes="Resume")},
         f"{job}/log": {"get": _of("What a job has printed", parameters=log, **plain)},
         f"{job}/metrics": {"get": _of("Rows of epochs", parameters=[_query("since", number), *rows])},
