@@ -137,7 +137,7 @@ def test_a_job_that_hangs_is_ended_by_force_and_resumed(server: Server):
     config = CONFIG.format(epochs=10**5, seed=0)
     number = server.client.ask("POST", "/api/v1/jobs", {"config": config, "ranks": 2})["id"]
     deadline = time.monotonic() + 60
-    while not (job := server.client.ask("GET", f"/api/v1/jobs/{number}"))["progress"]:
+    while not server.client.ask("GET", f"/api/v1/jobs/{number}")["progress"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     hanging = _processes_of_jobs(server.directory)[0]

@@ -44,7 +44,8 @@ _PROBLEM = {
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document."""
-    _, schemas = msgspec.json.schema_components((Request, Resume, Stop, ImportRequest, Job), ref_template=_REF + "{name}")
+    kinds = (Request, Resume, Stop, ImportRequest, Job)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF + "{name}")
     for name in INTERNAL:
         schemas["Job"]["properties"].pop(name)
     schemas["Job"]["required"] = [name for name in schemas["Job"]["required"] if name not in INTERNAL]
