@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ddp_mlp.api.loading import load_model
     from ddp_mlp.api.model import Model
     from ddp_mlp.api.result import Result
-    from ddp_mlp.api.training import Training, train, training
+    from ddp_mlp.api.training import train, training
+    from ddp_mlp.api.under_way import Training
     from ddp_mlp.errors import (
         CheckpointError,
         CollectiveTimeoutError,
@@ -89,7 +90,7 @@ _PLACES = {
     "MLPRegressor": "ddp_mlp.estimators.regressor",
     "Report": "ddp_mlp.training.report",
     "Result": "ddp_mlp.api.result",
-    "Training": "ddp_mlp.api.training",
+    "Training": "ddp_mlp.api.under_way",
     "train": "ddp_mlp.api.training",
 }
 

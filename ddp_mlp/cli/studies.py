@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from ddp_mlp.errors import listed, literal
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
     from ddp_mlp.run.options import RunOptions
+    from ddp_mlp.study.execution.pool import Processes
     from ddp_mlp.study.study import Study
     from ddp_mlp.study.trials import Tell
 
@@ -171,12 +173,46 @@ def share_out(parallel: int, study: Study, n_trials: int | None, first: Sequence
     return replace(study, options=replace(options, threads=threads)), at_once
 
 
-def run_shown(study: Study, comm: Communicator, on_result: Callable[[Summaries], None], at_once: int) -> Summaries:
-    """Collective. Run a study while rank 0 shows it; all else as `run_study`."""
+@contextmanager
+def workers(
+    config: Path, overrides: Sequence[str], parallel: int, threads: int
+) -> Iterator[tuple[Communicator, Processes]]:
+    """Collective. Yield the ranks, and for a process alone the processes of trials at once, which start meanwhile.
+
+    Parameters
+    ----------
+    config, overrides
+        The configuration that all trials share.
+    parallel, threads : int
+        As the command line has them.
+    """
+    from ddp_mlp.comm import SingleProcess, connect
+    from ddp_mlp.run.signals import stop_signals_held
+    from ddp_mlp.study.execution.pool import Processes
+
+    with stop_signals_held(), connect() as comm:
+        at_once = (parallel or threads) if isinstance(comm, SingleProcess) else 1
+        with Processes(config, overrides, at_once if at_once > 1 else 0) as processes:
+            yield comm, processes
+
+
+def run_shown(
+    study: Study,
+    comm: Communicator,
+    on_result: Callable[[Summaries], None],
+    at_once: int,
+    processes: Processes,
+) -> Summaries:
+    """Collective. Run a study while rank 0 shows it; all else as `run_study`.
+
+    Parameters
+    ----------
+    study, comm, on_result, at_once, processes
+    """
     from ddp_mlp.cli.live_table import make_view
     from ddp_mlp.study.running import run_study
 
     if at_once == 1:
         return run_study(study, comm, tell, on_result)
     with make_view(comm) as view:
-        return run_study(study, comm, view.tell, on_result, at_once, view.look)
+        return run_study(study, comm, view.tell, on_result, at_once, view.look, processes)

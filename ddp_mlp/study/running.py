@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from ddp_mlp.comm.groups import World
 from ddp_mlp.errors import OutputError
 from ddp_mlp.run.files.lock import RunLock
 from ddp_mlp.study.execution.desk import Desk
+from ddp_mlp.study.execution.pool import Processes
 from ddp_mlp.study.execution.processes import run_in_processes
 from ddp_mlp.study.execution.ranks import run_in_groups
 from ddp_mlp.study.execution.record import Record, begun
@@ -40,6 +42,7 @@ def run_study(
     on_result: OnResult,
     at_once: int = 1,
     look: Look = _see_nothing,
+    processes: Processes | None = None,
 ) -> list[Summary]:
     """Collective. Run every trial and return the summaries, in the order of their numbers.
 
@@ -55,6 +58,8 @@ def run_study(
         Trials at once: groups of ranks, or of a process alone, processes.
     look : callable
         Called on rank 0 with the desk, often, while several trials run.
+    processes : Processes or None
+        As many as trials at once, for a process alone; None to start them here.
     """
     lock = RunLock(study.options.directory, tell)
     try:
@@ -63,7 +68,7 @@ def run_study(
                 _make(study.options.directory)
                 lock.acquire()
         books = Bookkeeper(study.options.directory, on_result)
-        summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once, look)
+        summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once, look, processes)
         with agreed(comm):
             books.catch_up()  # of rank 0, which alone has heard of results
         return summaries
@@ -79,15 +84,31 @@ def _make(directory: Path) -> None:
 
 
 def _run(
-    study: Study, record: Record, comm: Communicator, tell: Tell, on_result: OnResult, at_once: int, look: Look
+    study: Study,
+    record: Record,
+    comm: Communicator,
+    tell: Tell,
+    on_result: OnResult,
+    at_once: int,
+    look: Look,
+    processes: Processes | None,
 ) -> list[Summary]:
-    """Collective. Run every trial, in a directory that is this job's own."""
+    """Collective. Run every trial, in a directory that is this job's own; the parameters are those of `run_study`.
+
+    Parameters
+    ----------
+    study, record, comm, tell, on_result, at_once, look, processes
+    """
     if at_once == 1:
         return _one_by_one(study, record, comm, tell, on_result)
     timeout_s = study.configure([]).train.timeout_s
     desk = Desk(study, record.at_once, timeout_s, on_result, tell)
     if isinstance(comm, SingleProcess):
-        run_in_processes(study, desk, at_once, look)
+        with ExitStack() as stack:
+            own = processes or stack.enter_context(
+                Processes(study.configure.config, study.configure.overrides, at_once)
+            )
+            run_in_processes(study, desk, own, look)
         summaries, failure = desk.summaries(), desk.failure
     else:
         summaries, failure = run_in_groups(study, desk, cast(World, comm), at_once, look)

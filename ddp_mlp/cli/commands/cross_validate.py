@@ -19,6 +19,7 @@ from ddp_mlp.cli.studies import (
     share_out,
     study_options,
     with_rows,
+    workers,
 )
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
@@ -50,12 +51,9 @@ def cross_validate(
     share of every fold, unless --group-by or --by-time give another rule. By time, fold K trains on the first K + 1 of
     FOLDS + 1 parts and validates on the next. The answers for all rows that validated are in oof.h5 and oof.csv.
     """
-    from ddp_mlp.comm import connect
-    from ddp_mlp.run.signals import stop_signals_held
-
     overrides = with_rows(config, overrides, group_by, by_time, is_folded=True)
     read_config(config, overrides)
-    with stop_signals_held(), connect() as comm:
+    with workers(config, overrides, parallel, threads) as (comm, processes):
         from ddp_mlp.study.choices import fold_assignments
         from ddp_mlp.study.configurations import Configurations
         from ddp_mlp.study.ranking import all_failed
@@ -72,7 +70,7 @@ def cross_validate(
         keep_definition(options.directory, {"--folds": folds}, comm, resume=resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
         study, at_once = share_out(parallel, study, folds, trials[0], tell)
-        summaries = run_shown(study, comm, partial(write_table, options.directory / "trials.csv"), at_once)
+        summaries = run_shown(study, comm, partial(write_table, options.directory / "trials.csv"), at_once, processes)
         is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
         if failure := all_failed(summaries, "fold"):
             raise failure

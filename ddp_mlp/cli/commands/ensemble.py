@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddp_mlp.cli.options import print_json, print_result, read_config, tell
-from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, run_shown, share_out, study_options
+from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, run_shown, share_out, study_options, workers
 from ddp_mlp.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -76,15 +76,14 @@ def _train(
     as_json: bool,
 ) -> None:
     """Collective. Train the members of an ensemble, and keep the list of them."""
-    from ddp_mlp.comm import agreed, connect
-    from ddp_mlp.run.signals import stop_signals_held
+    from ddp_mlp.comm import agreed
     from ddp_mlp.study.configurations import Configurations
     from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
     from ddp_mlp.study.sampler import Listed
     from ddp_mlp.study.study import Study
 
     read_config(config, overrides)
-    with stop_signals_held(), connect() as comm:
+    with workers(config, overrides, parallel, threads) as (comm, processes):
         configure = Configurations(config, overrides, comm)
         base = configure([])
         with agreed(comm):
@@ -98,7 +97,7 @@ def _train(
                 begin_list(directory, members, resume=resume)
         study = Study(Listed(trials), configure, options, member_name)
         study, at_once = share_out(parallel, study, members, trials[0], tell)
-        summaries = run_shown(study, comm, ListKeeper(directory, members), at_once)
+        summaries = run_shown(study, comm, ListKeeper(directory, members), at_once, processes)
         is_stopped = report_stop(summaries, members, "member", options, comm, as_json=as_json)
         if not is_stopped:
             _finish(directory, summaries, comm, as_json=as_json)

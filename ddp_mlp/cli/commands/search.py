@@ -19,6 +19,7 @@ from ddp_mlp.cli.studies import (
     share_out,
     study_options,
     with_rows,
+    workers,
 )
 from ddp_mlp.config import MOST_TRIALS
 from ddp_mlp.errors import StoppedError
@@ -96,8 +97,6 @@ def search(
     ddp-mlp search c.toml --try 'optimizer.name=[adam, momentum]' --try optimizer.learning_rate=1e-4..1 \\
         --try 'optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum' --sampler tpe --trials 50
     """  # noqa: D301 - click's sign for lines that stay as they are
-    from ddp_mlp.comm import connect
-    from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.configurations import Configurations
     from ddp_mlp.study.ranking import value_of
     from ddp_mlp.study.samplers.choosing import Wish
@@ -107,7 +106,7 @@ def search(
 
     overrides = with_rows(config, overrides, group_by, by_time, is_folded=folds is not None)
     read_config(config, overrides)
-    with stop_signals_held(), connect() as comm:
+    with workers(config, overrides, parallel, threads) as (comm, processes):
         configure = Configurations(config, overrides, comm)
         wish = Wish(choices, sampler, n_random, seed, metric)
         rule = halving_wish(eta, min_epochs, halving=halving)
@@ -120,7 +119,7 @@ def search(
         )  # fmt: skip
         study, at_once = share_out(parallel, study, plan.n_trials, plan.first, tell)
         tabulate = partial(_tabulate, options.directory, metric)
-        summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once))
+        summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once, processes))
         is_stopped = report_stop(summaries, plan.n_trials, "trial", options, comm, as_json=as_json)
         if not is_stopped:
             is_stopped = _finish_search(summaries, plan.n_trials, study, comm, metric, top or 0, as_json=as_json)

@@ -11,12 +11,11 @@ from time import monotonic
 from typing import Any
 
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, error_from_code
+from ddp_mlp.study.execution.socket_line import Message
 from ddp_mlp.study.sampler import Assignment
 from ddp_mlp.study.study import Study, Summary, headed, unfinished
 from ddp_mlp.study.trials import Tell
 
-#: A message between the desk and a group.
-Message = dict[str, Any]
 #: Starts of one trial that end without a word and without a new epoch, before it counts as failed.
 MOST_DEATHS = 2
 

@@ -15,15 +15,14 @@ from ddp_mlp.study.execution.socket_line import SocketLine
 
 
 def main() -> None:
-    """Run trials until the other end of the socket says that there are no more."""
+    """Run the trials of one study after the other, until the other end of the socket says that there are no more."""
     line = SocketLine(socket.socket(fileno=int(sys.argv[1])))
     with stop_signals_held():
         given = line.wait()
         if given is None:
             return
-        config, overrides = Path(given["config"]), tuple(given["overrides"])
         try:
-            pin(load_config(config, overrides).train.isa)  # before LLVM and NumPy are loaded
+            pin(load_config(Path(given["config"]), given["overrides"]).train.isa)  # before LLVM and NumPy are loaded
         except DdpMlpError as error:
             line.send({"kind": "failed", "code": error.exit_code, "reason": str(error)})
             return
@@ -34,10 +33,10 @@ def main() -> None:
         from ddp_mlp.study.study import Study
 
         comm = SingleProcess()
-        options = RunOptions(Path(given["directory"]), **given["options"])
-        configure = Configurations(config, overrides, comm)
-        study = Study(Listed([]), configure, options, str, given["folds"], metric=given["metric"])
-        work(study, comm, line)
+        while (given := line.wait()) and given["kind"] == "study":
+            options = RunOptions(Path(given["directory"]), **given["options"])
+            configure = Configurations(Path(given["config"]), tuple(given["overrides"]), comm)
+            work(Study(Listed([]), configure, options, str, given["folds"], metric=given["metric"]), comm, line)
 
 
 if __name__ == "__main__":

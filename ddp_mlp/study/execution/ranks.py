@@ -14,7 +14,8 @@ from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.comm.groups import Post, World
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, error_from_code
 from ddp_mlp.run.files.directory import RunDirectory
-from ddp_mlp.study.execution.desk import Desk, Message
+from ddp_mlp.study.execution.desk import Desk
+from ddp_mlp.study.execution.socket_line import Message
 from ddp_mlp.study.execution.worker import Line, work
 from ddp_mlp.study.study import Study, Summary
 from ddp_mlp.unforeseen import traceback_of

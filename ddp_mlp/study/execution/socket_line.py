@@ -6,9 +6,10 @@ import json
 import select
 import socket
 from contextlib import suppress
+from typing import Any
 
-from ddp_mlp.study.execution.desk import Message
-
+#: A message between the desk and a group.
+Message = dict[str, Any]
 _AT_ONCE = 2**16
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ddp_mlp.comm import Communicator, is_agreed
 from ddp_mlp.errors import DdpMlpError
 from ddp_mlp.run.signals import StopRequest, pending_stop
-from ddp_mlp.study.execution.desk import Message
+from ddp_mlp.study.execution.socket_line import Message
 from ddp_mlp.study.study import Study
 from ddp_mlp.study.trials import run_trial
 from ddp_mlp.training.inputs.rows_at_hand import RowsAtHand
