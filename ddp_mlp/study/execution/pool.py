@@ -68,7 +68,7 @@ class Processes:
                 worker.process.wait()
 
     def begin(self, study: Study) -> None:
-        """Let them run trials of a study, each until it hears that there are no more; one that has ended is replaced."""
+        """Let them run trials of a study, each until it hears that there are no more; one that has gone is replaced."""
         self._has_begun = True
         for group in range(self._n):
             if group not in self.workers:
