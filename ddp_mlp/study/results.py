@@ -62,8 +62,14 @@ def _is_number(value: object) -> bool:
 class Bookkeeper:
     """Has files about all trials written, now and then and at the end."""
 
-    def __init__(self, directory: Path, on_result: Callable[[list[Summary]], None]) -> None:
-        self._directory, self._on_result = directory, on_result
+    def __init__(
+        self,
+        directory: Path,
+        on_result: Callable[[list[Summary]], None],
+        whole: Callable[[list[Summary]], list[Summary]] = list,
+    ) -> None:
+        """`whole` adds to the summaries of a part of a study those of its other trials."""
+        self._directory, self._on_result, self._whole = directory, on_result, whole
         self._newest: list[Summary] = []
         self._is_behind = False
         self._at = -_EVERY_S
@@ -84,6 +90,7 @@ class Bookkeeper:
         """Write the newest results, unless they are written; raises as a call does."""
         if self._is_behind:
             self._is_behind = False
-            self._on_result(self._newest)
-            write_results(self._directory / RESULTS, self._newest)
+            summaries = self._whole(self._newest)
+            self._on_result(summaries)
+            write_results(self._directory / RESULTS, summaries)
             self._at = monotonic()

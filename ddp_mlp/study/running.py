@@ -67,7 +67,7 @@ def run_study(
             if comm.rank == 0:
                 _make(study.options.directory)
                 lock.acquire()
-        books = Bookkeeper(study.options.directory, on_result)
+        books = Bookkeeper(study.options.directory, on_result, study.whole)
         summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once, look, processes)
         with agreed(comm):
             books.catch_up()  # of rank 0, which alone has heard of results

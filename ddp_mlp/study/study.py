@@ -18,6 +18,10 @@ def _nothing(_: Summary) -> float | None:
     return None
 
 
+def _as_they_are(summaries: list[Summary]) -> list[Summary]:
+    return summaries
+
+
 @dataclass(frozen=True)
 class Study:
     """A study: its trials, and the place of their runs.
@@ -40,6 +44,8 @@ class Study:
         Measured at the end of each trial, where no epoch reports it.
     stored : Stored
         Finds results of runs that are over.
+    whole : callable
+        Returns the summaries of all trials that the directory is about from those of this study, which may be a part.
     """
 
     sampler: Sampler
@@ -50,6 +56,7 @@ class Study:
     value: Callable[[Summary], float | None] = _nothing
     metric: str | None = None
     stored: Stored = field(default_factory=Stored)
+    whole: Callable[[list[Summary]], list[Summary]] = _as_they_are
 
 
 def headed(name: str, trial: Sequence[Assignment], summary: Summary) -> Summary:

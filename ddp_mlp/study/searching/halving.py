@@ -122,17 +122,17 @@ def run_halved(
     for stage, rung in enumerate([*rule.rungs, None]):
         going = [number for number in alive if over.get(number, {"status": PAUSED})["status"] == PAUSED]
         options = replace(study.options, until_epoch=rung, resume=study.options.resume or stage > 0)
-        part = replace(
-            study, sampler=Listed([trials[number] for number in going]), options=options,
-            name=_names([study.name(number) for number in going]),
-        )  # fmt: skip
         before = dict(over)
 
-        def tell_all(found: list[Summary], before: dict[int, Summary] = before, going: list[int] = going) -> None:
+        def whole(found: list[Summary], before: dict[int, Summary] = before, going: list[int] = going) -> list[Summary]:
             so_far = before | dict(zip(going, found, strict=False))
-            on_result([so_far[number] for number in sorted(so_far)])
+            return [so_far[number] for number in sorted(so_far)]
 
-        found = run(part, tell_all) if going else []
+        part = replace(
+            study, sampler=Listed([trials[number] for number in going]), options=options, whole=whole,
+            name=_names([study.name(number) for number in going]),
+        )  # fmt: skip
+        found = run(part, on_result) if going else []
         over |= dict(zip(going, found, strict=False))
         if rung is None or len(found) < len(going) or any(summary["status"] == "stopped" for summary in found):
             break
@@ -143,7 +143,7 @@ def run_halved(
     summaries = [over[number] for number in sorted(over)]
     with agreed(comm):
         if comm.rank == 0:
-            write_results(study.options.directory / RESULTS, summaries)  # parts have written their own trials alone
+            write_results(study.options.directory / RESULTS, summaries)  # after the last comparison
     return summaries
 
 
