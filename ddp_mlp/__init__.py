@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ddp_mlp.api.ensemble import Ensemble
     from ddp_mlp.api.foreign import from_sklearn, from_torch, import_model
     from ddp_mlp.api.loading import load_model
+    from ddp_mlp.api.loop import Training
     from ddp_mlp.api.model import Model
     from ddp_mlp.api.result import Result
     from ddp_mlp.api.training import train, training
-    from ddp_mlp.api.under_way import Training
     from ddp_mlp.errors import (
         CheckpointError,
         CollectiveTimeoutError,
@@ -90,7 +90,7 @@ _PLACES = {
     "MLPRegressor": "ddp_mlp.estimators.regressor",
     "Report": "ddp_mlp.training.report",
     "Result": "ddp_mlp.api.result",
-    "Training": "ddp_mlp.api.under_way",
+    "Training": "ddp_mlp.api.loop",
     "train": "ddp_mlp.api.training",
 }
 

@@ -33,7 +33,6 @@ def main() -> None:
     grid = {
         "learning_rate_init": GRID["optimizer.learning_rate"],
         "batch_size": GRID["train.global_batch_size"],
-        "activation": GRID["model.activation"],
         "random_state": GRID["train.seed"],
     }
     warnings.simplefilter("ignore", ConvergenceWarning)

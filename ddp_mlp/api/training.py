@@ -9,10 +9,9 @@ from typing import Any
 
 from ddp_mlp.api.config import Config
 from ddp_mlp.api.failures import as_python_errors
-from ddp_mlp.api.loop import reports_of
+from ddp_mlp.api.loop import Training, reports_of
 from ddp_mlp.api.problem import config_of, problem_of, starting_from, threads_of
 from ddp_mlp.api.result import Result
-from ddp_mlp.api.under_way import Training
 from ddp_mlp.errors import UsageError
 from ddp_mlp.run.options import RunOptions
 from ddp_mlp.run.signals import stop_signals_wait

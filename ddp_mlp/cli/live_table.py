@@ -128,7 +128,7 @@ def table_of(desk: Desk, most: int) -> Table:
 
 
 def _values(trial: Sequence[str]) -> str:
-    """Return what a trial sets, without sections, and with numbers of five digits."""
+    """Return the assignments of a trial without sections, and with numbers of five digits."""
     from ddp_mlp.study.table import short_value
 
     pairs = [assignment.split("=", 1) for assignment in trial]

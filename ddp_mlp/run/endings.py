@@ -46,7 +46,7 @@ def _first_end(history: Iterable[Cells], config: Config) -> tuple[int, str]:
             if int(row["epoch"]) != then.epoch + 1:
                 break
             then.last_row = {"train_loss": float(row["train_loss"])}
-            note_validation(then, float(row["valid_loss"] or row["train_loss"]), config.schedule)
+            note_validation(then, float(row["valid_loss"] or row["train_loss"]), config)
             then.epoch += 1
             if status := status_of(then, config):
                 return then.epoch, status

@@ -54,7 +54,6 @@ class Run:
         self._directory, self._lock = place_of_run(options.directory if options.keeps_files else None, tell)
         self._hardware: dict[str, str] = {}
         self._writer: RunWriter | None = None
-        self._began_files = False
         self.stop = StopRequest()
         self._imprint: Imprint | None = None
         self._state: TrainState | None = None
@@ -179,12 +178,11 @@ class Run:
 
     def _note_failure(self, exit_code: int, reason: str, within_s: float) -> None:
         """Let the status tell how this start failed; that of a run which was over before, and is as it was, stays."""
-        self._directory.note_failure(exit_code, reason, within_s, unless_over=not self._began_files)
+        self._directory.note_failure(exit_code, reason, within_s, unless_over=self._imprint is None)
 
     def _write_status(self, state: str, **fields: Any) -> None:
         """Say how the run ended, and which checkpoint is there."""
-        writer = self._writer
-        told = {"checkpoint": writer.last_good, "ranks": writer.ranks} if writer else {}
+        told = {"checkpoint": self._writer.last_good, "ranks": self._writer.ranks} if self._writer else {}
         self._directory.write_status(state, **fields, **{name: value for name, value in told.items() if value})
 
     def _on_root(self, write: Callable[[], object]) -> None:
@@ -218,7 +216,6 @@ class Run:
 
     def _begin_files(self, imprint: Imprint, state: TrainState, checkpoint: Checkpoint | None) -> None:
         """Collective. Bring the run directory to the state that the run goes on from, then say so."""
-        self._began_files = True
         with agreed(self._comm):
             if self._comm.rank == 0 and isinstance(self._directory, RunDirectory):
                 if self._options.overwrite and self._directory.holds_run():

@@ -12,7 +12,7 @@ from typing import Any
 from ddp_mlp.catalog.schedules import SCHEDULES
 from ddp_mlp.checkpoint.history import cells_of, extended
 from ddp_mlp.checkpoint.state import Progress
-from ddp_mlp.config import Config, ScheduleConfig
+from ddp_mlp.config import Config
 from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.engine.engine import StepReport
 
@@ -70,17 +70,17 @@ def takes_last(config: Config) -> bool:
     return config.data.all_rows and not patience_of(config)
 
 
-def note_validation(progress: Progress, watched: float, schedule: ScheduleConfig, *, newest: bool = False) -> bool:
+def note_validation(progress: Progress, watched: float, config: Config) -> bool:
     """Remember the best epoch and steer the plateau schedule; tell whether this epoch is the best.
 
     Parameters
     ----------
     watched : float
         Validation loss of the epoch that ends, or its training loss without validation.
-    newest : bool
-        Whether the newest epoch is the best whatever its loss.
+    config : Config
+        Which says how plateaus count, and whether the newest epoch is the best whatever its loss.
     """
-    improved = watched < progress.best_loss
+    schedule, newest, improved = config.schedule, takes_last(config), watched < progress.best_loss
     if improved or newest:
         progress.best_epoch = progress.epoch + 1
     if improved:

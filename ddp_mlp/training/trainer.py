@@ -25,15 +25,7 @@ from ddp_mlp.engine.evaluation import Evaluator
 from ddp_mlp.engine.optimizer_shards import sharding_of
 from ddp_mlp.errors import DdpMlpError, NonFiniteError
 from ddp_mlp.training.divergence import likeliest_cure
-from ddp_mlp.training.epoch_stats import (
-    account,
-    account_skipped,
-    close_epoch,
-    norm_columns,
-    note_validation,
-    status_of,
-    takes_last,
-)
+from ddp_mlp.training.epoch_stats import account, account_skipped, close_epoch, norm_columns, note_validation, status_of
 from ddp_mlp.training.line_search import search
 from ddp_mlp.training.problem import Problem
 from ddp_mlp.training.report import Report
@@ -234,7 +226,7 @@ class Trainer:
             "wall_s": perf_counter() - started,
         }
         watched = row["valid_loss"] if self._problem.valid_ids.size else row["train_loss"]
-        improved = note_validation(progress, watched, self._config.schedule, newest=takes_last(self._config))
+        improved = note_validation(progress, watched, self._config)
         if improved and self._comm.local_rank == 0:
             self._state.best = self._engine.parameters.copy()
         close_epoch(progress, row, improved=improved)

@@ -200,11 +200,14 @@ def test_rules_decide_from_the_finished_epochs_alone() -> None:
     assert final_row(Progress(), config_of()) == {}
 
 
+HALVED = ScheduleConfig("plateau", patience=1, factor=0.5, min_rate=0.0)
+
+
 def test_plateaus_shrink_the_rate_after_the_patience() -> None:
-    schedule = ScheduleConfig("plateau", patience=1, factor=0.5, min_rate=0.0)
+    config = msgspec.structs.replace(config_of(), schedule=HALVED)
     progress, factors = Progress(), []
     for loss in (3.0, 2.0, 2.0, 2.5, 2.4, 2.3, 1.0, float("nan")):
-        note_validation(progress, loss, schedule)
+        note_validation(progress, loss, config)
         factors.append(progress.plateau_factor)
         progress.epoch += 1
     assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
@@ -212,11 +215,12 @@ def test_plateaus_shrink_the_rate_after_the_patience() -> None:
 
 
 def test_the_newest_epoch_may_be_the_model_and_leaves_the_plateaus_as_they_are() -> None:
-    schedule, losses = ScheduleConfig("plateau", patience=1, factor=0.5, min_rate=0.0), (3.0, 2.0, 2.5, 2.4, 1.0, 1.5)
+    config = msgspec.structs.replace(config_of(early_stopping_patience=0), schedule=HALVED)
+    of_all = msgspec.structs.replace(config, data=msgspec.structs.replace(config.data, all_rows=True))
     lowest, newest = Progress(), Progress()
-    for loss in losses:
-        note_validation(lowest, loss, schedule)
-        assert note_validation(newest, loss, schedule, newest=True)
+    for loss in (3.0, 2.0, 2.5, 2.4, 1.0, 1.5):
+        note_validation(lowest, loss, config)
+        assert note_validation(newest, loss, of_all)
         lowest.epoch, newest.epoch = lowest.epoch + 1, newest.epoch + 1
         assert (newest.plateau_factor, newest.best_loss) == (lowest.plateau_factor, lowest.best_loss)
     assert (lowest.best_epoch, newest.best_epoch) == (5, 6)

@@ -1,4 +1,4 @@
-"""Searches of requests: what they try is checked as a search itself does, before anything starts."""
+"""Searches of requests: their trials are checked as a search itself does, before anything starts."""
 
 from __future__ import annotations
 
