@@ -51,20 +51,7 @@ def check_request(request: Request, settings: Settings, store: Store) -> Checked
     RefusedError
         If anything in it is impossible.
     """
-    problems: list[tuple[str, str]] = []
-    if request.kind not in KINDS:
-        problems.append(("kind", f"one of {', '.join(KINDS)}"))
-    if request.name and not request.name.isprintable():
-        problems.append(("name", "has characters that cannot be printed"))
-    cores = request.ranks * request.threads
-    if cores > settings.cores and not settings.slurm:
-        problems.append(
-            ("ranks", f"{cores} cores (ranks x threads) are more than the {settings.cores} of this service")
-        )
-    if settings.slurm and (request.kind != "train" or request.arguments):
-        problems.append(("kind", "a service with --slurm submits train, without further options"))
-    known = store.states_of(request.after)
-    problems += [("after", f"there is no job {number}") for number in request.after if number not in known]
+    problems = _impossible(request, settings, store)
     options: dict[str, list[str]] = {}
     try:
         options = checked_arguments(request.kind, request.arguments)
@@ -84,6 +71,24 @@ def check_request(request: Request, settings: Settings, store: Store) -> Checked
     if problems:
         raise RefusedError("; ".join(f"{key}: {message}" for key, message in problems), problems)
     return checked
+
+
+def _impossible(request: Request, settings: Settings, store: Store) -> list[tuple[str, str]]:
+    """Return the keys of a request, beside its configuration and arguments, that this service cannot follow."""
+    problems: list[tuple[str, str]] = []
+    if request.kind not in KINDS:
+        problems.append(("kind", f"one of {', '.join(KINDS)}"))
+    if request.name and not request.name.isprintable():
+        problems.append(("name", "has characters that cannot be printed"))
+    cores = request.ranks * request.threads
+    if cores > settings.cores and not settings.slurm:
+        problems.append(
+            ("ranks", f"{cores} cores (ranks x threads) are more than the {settings.cores} of this service")
+        )
+    if settings.slurm and (request.kind != "train" or request.arguments):
+        problems.append(("kind", "a service with --slurm submits train, without further options"))
+    known = store.states_of(request.after)
+    return [*problems, *(("after", f"there is no job {number}") for number in request.after if number not in known)]
 
 
 def new_job(request: Request, checked: Checked, settings: Settings, store: Store) -> Job:
