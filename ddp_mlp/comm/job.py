@@ -7,15 +7,9 @@ import os
 import signal
 import time
 
-import mpi4py
-
+from ddp_mlp.comm.lazy_mpi import MPI
 from ddp_mlp.comm.rank_status import RankStatus
 from ddp_mlp.comm.watchdog import Watchdog
-
-mpi4py.rc.initialize = False  # `MpiJob` does it, under its watchdog
-mpi4py.rc.finalize = False  # `end` does it, in order; after a failure nobody may wait in it
-
-from mpi4py import MPI  # noqa: E402
 
 #: Launchers that are told to end a job may drop what its ranks have just said.
 _LAST_WORDS_S = 0.2

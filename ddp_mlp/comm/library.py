@@ -72,10 +72,7 @@ def loaded_library() -> MpiLibrary:
 
 def _describe() -> MpiLibrary:
     """Load the library here, without initialising it."""
-    import mpi4py
-
-    mpi4py.rc.initialize = mpi4py.rc.finalize = False
-    from mpi4py import MPI
+    from ddp_mlp.comm.lazy_mpi import MPI
 
     version = MPI.Get_library_version().splitlines()[0].strip("\0 ")
     mapped: set[str] = set()

@@ -8,11 +8,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from ddp_mlp.comm.agreement import agreed
 from ddp_mlp.comm.job import MpiJob
+from ddp_mlp.comm.lazy_mpi import MPI
 from ddp_mlp.comm.leaving import THE_END, awaited_in
 from ddp_mlp.comm.leftovers import unlink_shared_memory
 from ddp_mlp.comm.post import MpiPost

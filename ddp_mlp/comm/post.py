@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from mpi4py import MPI
+
+from ddp_mlp.comm.lazy_mpi import MPI
 
 _TAG = 7
 

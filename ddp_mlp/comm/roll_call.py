@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from mpi4py import MPI
+
+from ddp_mlp.comm.lazy_mpi import MPI
 
 _WHO, _ANSWER, _STACK = 1, 2, 3
 _BYTES = 256
