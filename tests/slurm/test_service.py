@@ -57,7 +57,7 @@ def is_over(job: dict[str, Any]) -> bool:
 
 
 def test_jobs_of_a_cluster_are_stopped_resumed_and_preempted(cluster, server):
-    epochs = 3000
+    epochs = 40_000  # some ten seconds, so that it is still there when it is preempted
     (server.directory / "solo.toml").write_text(CONFIG.format(epochs=epochs, seed=0))
     solo = ddp_mlp("train", "solo.toml", "--out", "solo", "--json", cwd=server.directory).result
 

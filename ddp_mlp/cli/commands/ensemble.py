@@ -77,13 +77,14 @@ def _train(
 ) -> None:
     """Collective. Train the members of an ensemble, and keep the list of them."""
     from ddp_mlp.comm import agreed
-    from ddp_mlp.study.configurations import Configurations
-    from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
-    from ddp_mlp.study.sampler import Listed
-    from ddp_mlp.study.study import Study
 
     read_config(config, overrides)
     with workers(config, overrides, parallel, threads) as (comm, processes):
+        from ddp_mlp.study.configurations import Configurations
+        from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
+        from ddp_mlp.study.sampler import Listed
+        from ddp_mlp.study.study import Study
+
         configure = Configurations(config, overrides, comm)
         base = configure([])
         with agreed(comm):

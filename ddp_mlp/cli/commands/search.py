@@ -97,16 +97,17 @@ def search(
     ddp-mlp search c.toml --try 'optimizer.name=[adam, momentum]' --try optimizer.learning_rate=1e-4..1 \\
         --try 'optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum' --sampler tpe --trials 50
     """  # noqa: D301 - click's sign for lines that stay as they are
-    from ddp_mlp.study.configurations import Configurations
-    from ddp_mlp.study.ranking import value_of
-    from ddp_mlp.study.samplers.choosing import Wish
-    from ddp_mlp.study.searching.definition import keep_definition
-    from ddp_mlp.study.searching.planning import halving_wish, plan_search
-    from ddp_mlp.study.study import Study
-
     overrides = with_rows(config, overrides, group_by, by_time, is_folded=folds is not None)
     read_config(config, overrides)
     with workers(config, overrides, parallel, threads) as (comm, processes):
+        # After MPI has started: the client of PMI2 in MPICH 5.0 sends what an earlier use has left in memory.
+        from ddp_mlp.study.configurations import Configurations
+        from ddp_mlp.study.ranking import value_of
+        from ddp_mlp.study.samplers.choosing import Wish
+        from ddp_mlp.study.searching.definition import keep_definition
+        from ddp_mlp.study.searching.planning import halving_wish, plan_search
+        from ddp_mlp.study.study import Study
+
         configure = Configurations(config, overrides, comm)
         wish = Wish(choices, sampler, n_random, seed, metric)
         rule = halving_wish(eta, min_epochs, halving=halving)
