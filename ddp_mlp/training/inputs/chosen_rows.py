@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +53,10 @@ def choose_rows(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDA
     held_out = name == "valid" and "train" in file.splits and (cuts or name not in file.splits)
     if name not in file.splits and not held_out:
         raise UsageError(f"{rows.data} has no split {name!r}; it has {', '.join(file.splits)}")
-    trained = held_out or (name == "train" and bool(model.fingerprint))
-    trained = trained and (_trained_on(model, file) or _trained_on_when_asked_so(model, file))
-    if held_out and not trained:
+    validating = None
+    if held_out or (name == "train" and bool(model.fingerprint)):
+        validating = _validating(model, file)
+    if held_out and validating is None:
         if name not in file.splits:
             raise UsageError(
                 f"{rows.data} has no split 'valid', and is not the file that the model was trained on; it has"
@@ -65,9 +67,8 @@ def choose_rows(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDA
     if model.normalization.fill is not None:
         split = split.allowing_missing()
     everything = np.arange(split.n_samples, dtype=np.int64)
-    if not trained:
+    if validating is None:
         return split, everything, []
-    validating = _validating(model, file)
     if not held_out:
         return split, everything, [_trained_note(rows.data, split.n_samples, len(validating))]
     if not len(validating):
@@ -76,13 +77,27 @@ def choose_rows(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDA
     return split, validating, [f"{rows.data}: the {len(validating)} rows of the train split that validated{own}"]
 
 
-def _validating(model: Model, file: DatasetFile) -> NDArray[np.int64]:
-    """Return the rows of the train split of the file that a model was trained on which did not train, but validated."""
-    if model.config.data.valid is not None:
-        return np.zeros(0, np.int64)
-    with _opened_as_in_training(model, file) as again:
-        ids = who_validates(model.config, again, own_splits(again, model.config.data))[1]
+def _validating(model: Model, file: DatasetFile) -> NDArray[np.int64] | None:
+    """Return the rows of the train split that validated; None for a file that the model was not trained on."""
+    with ExitStack() as stack:
+        known = _as_trained(model, file, stack)
+        if known is None:
+            return None
+        if model.config.data.valid is not None:
+            return np.zeros(0, np.int64)
+        ids = who_validates(model.config, known, own_splits(known, model.config.data))[1]
     return ids[ids < file.splits["train"].n_samples]
+
+
+def _as_trained(model: Model, file: DatasetFile, stack: ExitStack) -> DatasetFile | None:
+    """Return the file as it trained a model, under the names that it has now, or opened anew; None if it did not."""
+    if _trained_on(model, file):
+        return file
+    with suppress(DdpMlpError):  # of another file, targets, weights and names as in training may be anything
+        again = stack.enter_context(_opened_as_in_training(model, file))
+        if _hashed_of(again) != _hashed_of(file) and _trained_on(model, again):
+            return again
+    return None
 
 
 def _trained_note(data: str, n_rows: int, n_validating: int) -> str:
@@ -107,15 +122,6 @@ def _hashed_of(file: DatasetFile) -> tuple[object, ...]:
     splits = tuple((name, split.has_targets, split.has_weights) for name, split in file.splits.items())
     names = file.selection[1:3]  # of features and targets
     return file.schema.task, file.schema.n_outputs, names, splits
-
-
-def _trained_on_when_asked_so(model: Model, file: DatasetFile) -> bool:
-    """Tell whether a model was trained on a file, opened as its training did: with targets, weights and all names."""
-    try:
-        with _opened_as_in_training(model, file) as again:
-            return _hashed_of(again) != _hashed_of(file) and _trained_on(model, again)
-    except DdpMlpError:  # of another file, these may be anything
-        return False
 
 
 def _opened_as_in_training(model: Model, file: DatasetFile) -> DatasetFile:

@@ -54,3 +54,21 @@ def test_rows_of_which_none_validated_are_not_said_to_have(tmp_path: Path) -> No
         said = apply(tmp_path / name, path, split="train")[2]
         assert any(f"warning: {path}: all of these 120 rows trained the model" in line for line in said)
     assert np.isfinite(apply(tmp_path / "file", beside)[0]["loss"])
+
+
+@pytest.mark.parametrize("keys", [{}, {"weights": "w"}, {"folds": 3, "fold": 1, "stratify": True}])
+def test_rows_that_trained_are_known_under_other_names_too(tmp_path: Path, keys: dict[str, Any]) -> None:
+    path = write(tmp_path / "d.h5", X=X, y=Y, w=np.ones(len(X)))
+    train(configured(path, **{"weights": "none"} | keys), tmp_path / "run")
+    other = write(tmp_path / "other.h5", left=X, right=Y)
+    under, beside = {"features": "left", "targets": "right"}, "weights" in keys
+    measured, answers, said = apply(tmp_path / "run", other, **under)
+    assert measured == apply(tmp_path / "run", path)[0]
+    assert any("of these 120 rows trained the model" in line for line in said) is not beside, (
+        "weights are known by name"
+    )
+    if not beside:
+        assert np.array_equal(
+            apply(tmp_path / "run", other, split="valid", **under)[1], apply(tmp_path / "run", path, split="valid")[1]
+        )
+    assert len(answers) == 120
