@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ddp_mlp.cli.options import tell
-from ddp_mlp.cli.terminal import TERMINAL, has_colours, terminal_size
+from ddp_mlp.cli.terminal import make_console, size_to_draw_in
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,12 +37,8 @@ class View(Protocol):
 
 def make_view(comm: Communicator) -> AbstractContextManager[View]:
     """Return the view of a study on this rank, as for `make_progress`."""
-    kind = os.environ.get("DDP_MLP_PROGRESS", "auto")
-    is_known = comm.world_size == 1 or (comm.rank == 0 and TERMINAL in os.environ)
-    size = terminal_size() if is_known else None
-    if kind == "bar" or (kind == "auto" and size is not None):
-        return LiveTable(*(size or (80, 25)))
-    return nullcontext(Lines())
+    size = size_to_draw_in(os.environ.get("DDP_MLP_PROGRESS", "auto"), comm.rank, comm.world_size)
+    return LiveTable(*size) if size else nullcontext(Lines())
 
 
 class Lines:
@@ -70,18 +66,9 @@ class LiveTable:
     """Draws a table of the trials that run, and of the newest that are over, below the lines."""
 
     def __init__(self, columns: int, lines: int) -> None:
-        from rich.console import Console
         from rich.live import Live
 
-        console = Console(
-            stderr=True,
-            highlight=False,
-            width=columns,
-            height=lines,
-            force_terminal=TERMINAL in os.environ or None,
-            no_color=not has_colours(is_terminal=True),
-        )
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live = Live(console=make_console(columns, lines), auto_refresh=False, transient=True)
         self._most = max(1, lines - 6)
         self._drawn_at = 0.0
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from ddp_mlp.cli.options import tell
-from ddp_mlp.cli.terminal import TERMINAL, has_colours, terminal_size
+from ddp_mlp.cli.terminal import make_console, size_to_draw_in
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
@@ -33,18 +32,11 @@ class Shown(Protocol):
 
 
 def make_progress(kind: str, comm: Communicator) -> AbstractContextManager[Shown]:
-    """Return the display of the progress of a run on this rank.
-
-    Under a launcher standard error is often a pipe that claims to be a terminal, or the
-    other way round, so that ``auto`` draws a bar in a single process, and where ``launch`` tells of its terminal.
-    """
+    """Return the display of the progress of a run on this rank."""
     if kind == "none":
         return nullcontext(Silent())
-    is_known = comm.world_size == 1 or (comm.rank == 0 and TERMINAL in os.environ)
-    size = terminal_size() if is_known else None
-    if kind == "bar" or (kind == "auto" and size is not None):
-        return Bar(*(size or (80, 25)))
-    return nullcontext(Plain())
+    size = size_to_draw_in(kind, comm.rank, comm.world_size)
+    return Bar(*size) if size else nullcontext(Plain())
 
 
 def _epoch_line(row: dict[str, Any], epochs: int) -> str:
@@ -111,7 +103,6 @@ class Bar:
     """Draws a bar with rate and remaining time under the lines of the epochs."""
 
     def __init__(self, columns: int, lines: int) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         self._progress = Progress(
@@ -120,15 +111,7 @@ class Bar:
             TaskProgressColumn("{task.percentage:.0f} %"),
             TextColumn("{task.fields[steps]}"),
             TimeRemainingColumn(),
-            # The size is not found by rich, which believes any COLUMNS.
-            console=Console(
-                stderr=True,
-                highlight=False,
-                width=columns,
-                height=lines,
-                force_terminal=TERMINAL in os.environ or None,
-                no_color=not has_colours(is_terminal=True),
-            ),
+            console=make_console(columns, lines),
             transient=True,
         )
         self._task = self._progress.add_task("training", total=None, steps="")

@@ -10,6 +10,10 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Variable with the size of a terminal that is behind standard error though that is a pipe: COLUMNSxLINES.
 TERMINAL = "DDP_MLP_TERMINAL"
@@ -45,3 +49,33 @@ def coloured(line: str, environment: Mapping[str, str] = os.environ) -> str:
         return line
     word, blank, rest = line.partition(" ")
     return f"{colour}{word}{_PLAIN}{blank}{rest}"
+
+
+def size_to_draw_in(kind: str, rank: int, world_size: int) -> tuple[int, int] | None:
+    """Return columns and lines to draw in on a rank; None for plain lines.
+
+    Under a launcher standard error is often a pipe that claims to be a terminal, or the other way round, so that
+    ``auto`` draws in a single process, and where ``launch`` tells of its terminal.
+
+    Parameters
+    ----------
+    kind : str
+        "bar" to draw in any case, "auto" where there is a terminal.
+    """
+    is_known = world_size == 1 or (rank == 0 and TERMINAL in os.environ)
+    size = terminal_size() if is_known else None
+    return (size or (80, 25)) if kind == "bar" else size if kind == "auto" else None
+
+
+def make_console(columns: int, lines: int) -> Console:
+    """Return a console of rich on standard error; rich itself would believe any COLUMNS."""
+    from rich.console import Console
+
+    return Console(
+        stderr=True,
+        highlight=False,
+        width=columns,
+        height=lines,
+        force_terminal=TERMINAL in os.environ or None,
+        no_color=not has_colours(is_terminal=True),
+    )

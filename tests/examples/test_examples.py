@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runs import Finished, run
-from tests.slurm.cluster import running_cluster, what_is_missing
+from tests.slurm.cluster import require_slurm, running_cluster
 from tests.tiers import THOROUGH
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -112,9 +112,7 @@ def test_a_study_that_was_stopped_goes_back_into_the_queue(tmp_path):
 @pytest.mark.slurm
 @pytest.mark.mpi
 def test_a_study_is_a_job_of_slurm(tmp_path):
-    if missing := what_is_missing():
-        assert "DDP_MLP_REQUIRE_SLURM" not in os.environ, f"Slurm is required here: {missing}"
-        pytest.skip(missing)
+    require_slurm()
     script = study(tmp_path)
     with running_cluster(tmp_path / "cluster") as cluster:
         cluster.environment["PATH"] = SEARCHED

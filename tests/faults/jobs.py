@@ -234,3 +234,28 @@ def run_with_fault(folder: Path, fault: str, *arguments: str, **options: Any) ->
     """Run a `job` to its end."""
     with job(folder, fault, *arguments, **options) as started:
         return started.end()
+
+
+def start_program(folder: Path, ranks: int, *arguments: str) -> subprocess.Popen[str]:
+    """Start ``ddp-mlp ARGUMENTS`` in a session of its own, under `launch` on several ranks."""
+    launch = ["launch", "-n", str(ranks)] if ranks > 1 else []
+    return subprocess.Popen(
+        [sys.executable, "-m", "ddp_mlp", *launch, *arguments],
+        cwd=folder,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def finish_program(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for the end of a program, no longer than `DEADLINE_S`, and kill what it has left."""
+    try:
+        out, err = process.communicate(timeout=DEADLINE_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, out, err

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.faults.jobs import DEADLINE_S, clean_environment, make_folder
+from tests.faults.jobs import DEADLINE_S, finish_program, make_folder, start_program
 from tests.faults.table import Row
 
 _EPOCHS = 400
@@ -25,30 +24,11 @@ _EPOCHS = 400
 def _start(folder: Path, name: str, ranks: int, *options: str) -> subprocess.Popen[str]:
     """Start a run of a few seconds; later starts go on with it."""
     train = ["train", "c.toml", "--set", f"train.epochs={_EPOCHS}", "--out", name, "--json", *options]
-    launch = ["launch", "-n", str(ranks)] if ranks > 1 else []
-    return subprocess.Popen(
-        [sys.executable, "-m", "ddp_mlp", *launch, *train],
-        cwd=folder,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-
-
-def _finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    try:
-        out, err = process.communicate(timeout=DEADLINE_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    return process.returncode, out, err
+    return start_program(folder, ranks, *train)
 
 
 def _result(process: subprocess.Popen[str]) -> dict[str, Any]:
-    code, out, err = _finish(process)
+    code, out, err = finish_program(process)
     if code != 0:
         raise RuntimeError(f"exit code {code}: {err[-800:]}")
     found: dict[str, Any] = json.loads(out)
@@ -85,7 +65,7 @@ def stops(n: int, seed: int = 0) -> Row:
             time.sleep(rng.uniform(0, 0.5 * long_s))
             asked = time.monotonic()
             process.send_signal(rng.choice((signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)))
-            code, _, err = _finish(process)
+            code, _, err = finish_program(process)
             row.seconds.append(time.monotonic() - asked)
             row.trials += 1
             row.check(good=code in (0, 75), otherwise=f"{ranks} ranks: exit code {code}: {err[-500:]}")
@@ -104,7 +84,7 @@ def killed_jobs(n: int, seed: int = 0) -> Row:
             time.sleep(rng.uniform(0, 0.7 * long_s))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            code, out, err = _finish(process)
+            code, out, err = finish_program(process)
             row.trials += 1
             row.check(good=code in (-9, 0), otherwise=f"exit code {code}: {err[-500:]}")
             if code == 0:  # faster than the kill: the next one begins anew

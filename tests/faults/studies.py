@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.faults.jobs import DEADLINE_S, clean_environment
+from tests.faults.jobs import DEADLINE_S, finish_program, start_program
 from tests.faults.table import Row
 
 _EPOCHS = 4
@@ -32,27 +32,8 @@ early_stopping_patience = 0
 def _start(folder: Path, name: str, n_trials: int, ranks: int) -> subprocess.Popen[str]:
     """Start a study on so many ranks, or in two processes of its own; later starts go on with it."""
     tries = ["--try", f"train.seed={list(range(n_trials))}"]
-    launch = ["launch", "-n", str(ranks)] if ranks > 1 else []
     search = ["search", "c.toml", *tries, "--parallel", "2", "--out", name, "--resume", "--json"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "ddp_mlp", *launch, *search],
-        cwd=folder,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-
-
-def _finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    try:
-        out, err = process.communicate(timeout=DEADLINE_S)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    return process.returncode, out, err
+    return start_program(folder, ranks, *search)
 
 
 def _below(process: subprocess.Popen[str]) -> list[int]:
@@ -121,7 +102,7 @@ def killed_studies(n_trials: int, n_kills: int, seed: int = 0) -> Row:
         make = [sys.executable, "-m", "ddp_mlp", "data", "make", "moons", "--samples", "60", "--out", "moons.h5"]
         subprocess.run(make, cwd=folder, check=True, capture_output=True)
         (folder / "c.toml").write_text(_CONFIG)
-        code, out, err = _finish(_start(folder, "whole", n_trials, 1))
+        code, out, err = finish_program(_start(folder, "whole", n_trials, 1))
         row.check(good=code == 0, otherwise=f"undisturbed: exit code {code}: {err[-500:]}")
         expected = {trial["name"]: trial["weights_sha256"] for trial in json.loads(out)["trials"]}
         row.check(good=len(expected) == n_trials, otherwise=f"{len(expected)} trials undisturbed")
@@ -132,12 +113,12 @@ def killed_studies(n_trials: int, n_kills: int, seed: int = 0) -> Row:
             _await_more(folder / "study", rng.randint(0, n_trials // n_kills), process)
             time.sleep(rng.uniform(0, 0.3))
             struck[_strike(process, folder / "study", rng)] += 1
-            code, out, err = _finish(process)
+            code, out, err = finish_program(process)
             row.trials += 1
             row.check(good=code in (-9, 0, 70, 137), otherwise=f"exit code {code}: {err[-500:]}")
         row.note += f"; {struck['process']} times a process, {struck['job']} times the job"
         row.note += f", {_done(folder / 'study')} of {n_trials} trials done before the last start"
-        code, out, err = _finish(_start(folder, "study", n_trials, 1))
+        code, out, err = finish_program(_start(folder, "study", n_trials, 1))
         row.check(good=code == 0, otherwise=f"in the end: exit code {code}: {err[-500:]}")
         if code == 0:
             wrong = _faults_of(folder / "study", json.loads(out), expected)

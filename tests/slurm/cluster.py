@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from ddp_mlp.cluster.slurm.controller import parse_job
 from tests.runs import Finished, run
 
@@ -24,6 +26,13 @@ def what_is_missing() -> str:
     programs = ("slurmctld", "slurmd", "sbatch", "srun", "scontrol", "munged")
     missing = [name for name in programs if not shutil.which(name, path=path)]
     return f"{', '.join(missing)} not installed (Debian: slurm-wlm, munge)" if missing else ""
+
+
+def require_slurm() -> None:
+    """Skip a test where no cluster can be brought up; where it may not be skipped, fail."""
+    if missing := what_is_missing():
+        assert "DDP_MLP_REQUIRE_SLURM" not in os.environ, f"Slurm is required here: {missing}"
+        pytest.skip(missing)
 
 
 @contextmanager

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 
 import pytest
 
 from tests.runs import ddp_mlp, make_long_run, write_long_config
-from tests.slurm.cluster import Submitted, running_cluster, what_is_missing
+from tests.slurm.cluster import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 
 TWO_NODES = ("--nodes", "2", "--time", "10")
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    if missing := what_is_missing():
-        assert "DDP_MLP_REQUIRE_SLURM" not in os.environ, f"Slurm is required here: {missing}"
-        pytest.skip(missing)
-    with running_cluster(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

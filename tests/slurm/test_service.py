@@ -10,18 +10,8 @@ import pytest
 
 from tests.faults.service import CONFIG, Server, make_directory
 from tests.runs import ddp_mlp
-from tests.slurm.cluster import running_cluster, what_is_missing
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    if missing := what_is_missing():
-        assert "DDP_MLP_REQUIRE_SLURM" not in os.environ, f"Slurm is required here: {missing}"
-        pytest.skip(missing)
-    with running_cluster(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 
 import pytest
 
 from tests.runs import ddp_mlp, make_long_run
-from tests.slurm.cluster import running_cluster, what_is_missing
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 
@@ -28,15 +26,6 @@ srun -K1 --mpi=pmi2 {python} -m ddp_mlp search c.toml --try 'train.seed=[1, 2, 3
 if [ "$code" = 75 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit "$code"
 """
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    if missing := what_is_missing():
-        assert "DDP_MLP_REQUIRE_SLURM" not in os.environ, f"Slurm is required here: {missing}"
-        pytest.skip(missing)
-    with running_cluster(tmp_path_factory.mktemp("slurm") / "cluster") as cluster:
-        yield cluster
 
 
 def test_a_study_over_both_nodes_is_preempted_and_goes_on(cluster, tmp_path):

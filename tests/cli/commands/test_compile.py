@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep caches in directories of the test, and compile nothing."""
     monkeypatch.setenv("DDP_MLP_CACHE_DIR", str(tmp_path / "site"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nodes"))  # what serves nodes without homes
 
     def made(dtype: str, heard: Callable[[], None]) -> bytes:
         heard()
