@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +48,41 @@ class AtOnce(ParamType[int]):
         return int(text)
 
 
-def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the configuration, and the options that every command of studies takes."""
+@dataclass(frozen=True)
+class Asked:
+    """The options that every command of studies has.
+
+    Attributes
+    ----------
+    config : Path
+    overrides : tuple of str
+        Assignments of the command line, on top of the configuration.
+    out : Path or None
+        Directory of all trials, if it is named.
+    resume : bool
+    threads : int
+        Of each rank.
+    parallel : int
+        Trials at once; `AUTO` to find out.
+    as_json : bool
+    """
+
+    config: Path
+    overrides: tuple[str, ...]
+    out: Path | None
+    resume: bool
+    threads: int
+    parallel: int
+    as_json: bool
+
+
+def study_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the configuration and the options that every command of studies takes, which it gets as ``asked``."""
+
+    @wraps(command)
+    def gathered(**given: Any) -> None:
+        command(asked=Asked(**{field.name: given.pop(field.name) for field in fields(Asked)}), **given)
+
     for option in (
         json_option,
         click.option("--parallel", type=AtOnce(), default="auto", show_default=True,
@@ -60,8 +94,8 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key."),
         click.argument("config", type=click.Path(path_type=Path)),
     ):  # fmt: skip
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,16 +108,12 @@ def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def with_rows(
-    config: Path, overrides: tuple[str, ...], group_by: str | None, by_time: str | None, *, is_folded: bool
-) -> tuple[str, ...]:
-    """Return assignments with the rule by which rows are parted: folds by class where nothing else is said.
+def with_rows(asked: Asked, group_by: str | None, by_time: str | None, *, is_folded: bool) -> Asked:
+    """Return what is asked with the rule by which rows are parted: folds by class where nothing else is said.
 
     Parameters
     ----------
-    config : Path
-    overrides : tuple of str
-        Assignments of the command line.
+    asked : Asked
     group_by, by_time : str or None
         Columns that the command line names.
     is_folded : bool
@@ -92,20 +122,17 @@ def with_rows(
     from ddp_mlp.config.loading import layers
 
     named = {"data.group_by": group_by, "data.time_by": by_time}
-    overrides = (*overrides, *(f"{key}={json.dumps(text)}" for key, text in named.items() if text is not None))
+    overrides = (*asked.overrides, *(f"{key}={json.dumps(text)}" for key, text in named.items() if text is not None))
     keys = ("stratify", "group_by", "time_by")
-    said = [table.get("data", {}) for _, table in layers(config, overrides, os.environ, [])]
+    said = [table.get("data", {}) for _, table in layers(asked.config, overrides, os.environ, [])]
     is_said = any(isinstance(table, dict) and table.get(key, "none") != "none" for table in said for key in keys)
-    return overrides if is_said or not is_folded else ("data.stratify=true", *overrides)
+    return replace(asked, overrides=overrides if is_said or not is_folded else ("data.stratify=true", *overrides))
 
 
-def options_of_runs(name: str, out: Path | None, threads: int, comm: Communicator, *, resume: bool) -> RunOptions:
-    """Collective. Return where the runs of a study go; a study that begins needs a place of its own.
+def options_of_runs(name: str, asked: Asked, comm: Communicator) -> RunOptions:
+    """Collective. Return where the runs of a study go, below ``runs`` by `name` where nothing is asked.
 
-    Parameters
-    ----------
-    name : str
-        Directory below ``runs`` where `out` is not given.
+    A study that begins needs a place of its own.
     """
     from ddp_mlp.comm import agreed
     from ddp_mlp.run.files.naming import newest, next_free
@@ -116,11 +143,14 @@ def options_of_runs(name: str, out: Path | None, threads: int, comm: Communicato
     with agreed(comm):
         if comm.rank == 0:
             base = Path("runs") / name
-            chosen = str(out or (newest(base, holds_runs, holds_runs) if resume else next_free(base, holds_runs)))
-            if out and not resume:
-                refuse_other_runs(out)
+            own = (
+                partial(newest, base, holds_runs, holds_runs) if asked.resume else partial(next_free, base, holds_runs)
+            )
+            chosen = str(asked.out or own())
+            if asked.out and not asked.resume:
+                refuse_other_runs(asked.out)
             tell(f"directory of the runs: {chosen}")
-    return RunOptions(Path(comm.share_text(chosen)[0]), resume=resume, threads=threads)
+    return RunOptions(Path(comm.share_text(chosen)[0]), resume=asked.resume, threads=asked.threads)
 
 
 def report_stop(
@@ -174,25 +204,19 @@ def share_out(parallel: int, study: Study, n_trials: int | None, first: Sequence
 
 
 @contextmanager
-def workers(
-    config: Path, overrides: Sequence[str], parallel: int, threads: int
-) -> Iterator[tuple[Communicator, Processes]]:
+def workers(asked: Asked) -> Iterator[tuple[Communicator, Processes]]:
     """Collective. Yield the ranks, and for a process alone the processes of trials at once, which start meanwhile.
 
-    Parameters
-    ----------
-    config, overrides
-        The configuration that all trials share.
-    parallel, threads : int
-        As the command line has them.
+    Whoever plans a study is to be imported inside: the client of PMI2 in MPICH 5.0, which joins the ranks, sends what
+    an earlier use has left in memory.
     """
     from ddp_mlp.comm import SingleProcess, connect
     from ddp_mlp.run.signals import stop_signals_held
     from ddp_mlp.study.execution.pool import Processes
 
     with stop_signals_held(), connect() as comm:
-        at_once = (parallel or threads) if isinstance(comm, SingleProcess) else 1
-        with Processes(config, overrides, at_once if at_once > 1 else 0) as processes:
+        at_once = (asked.parallel or asked.threads) if isinstance(comm, SingleProcess) else 1
+        with Processes(asked.config, asked.overrides, at_once if at_once > 1 else 0) as processes:
             yield comm, processes
 
 

@@ -11,6 +11,7 @@ import click
 
 from ddp_mlp.cli.options import print_json, read_config, tell
 from ddp_mlp.cli.studies import (
+    Asked,
     Summaries,
     options_of_runs,
     report_stop,
@@ -37,13 +38,7 @@ def cross_validate(
     folds: int,
     group_by: str | None,
     by_time: str | None,
-    config: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    resume: bool,
-    threads: int,
-    parallel: int,
-    as_json: bool,
+    asked: Asked,
 ) -> None:
     """Train CONFIG once for each fold, validate on that fold, and report mean, spread and standard error.
 
@@ -51,9 +46,9 @@ def cross_validate(
     share of every fold, unless --group-by or --by-time give another rule. By time, fold K trains on the first K + 1 of
     FOLDS + 1 parts and validates on the next. The answers for all rows that validated are in oof.h5 and oof.csv.
     """
-    overrides = with_rows(config, overrides, group_by, by_time, is_folded=True)
-    read_config(config, overrides)
-    with workers(config, overrides, parallel, threads) as (comm, processes):
+    asked = with_rows(asked, group_by, by_time, is_folded=True)
+    read_config(asked.config, asked.overrides)
+    with workers(asked) as (comm, processes):
         from ddp_mlp.study.choices import fold_assignments
         from ddp_mlp.study.configurations import Configurations
         from ddp_mlp.study.ranking import all_failed
@@ -63,19 +58,19 @@ def cross_validate(
         from ddp_mlp.study.study import Study
         from ddp_mlp.study.table import write_table
 
-        configure, trials = Configurations(config, overrides, comm), fold_assignments(folds)
+        configure, trials = Configurations(asked.config, asked.overrides, comm), fold_assignments(folds)
         configs = [configure(trial) for trial in trials]
         check_data(configs[:1], None, comm, tell)
-        options = options_of_runs(f"{config.stem}-folds", out, threads, comm, resume=resume)
-        keep_definition(options.directory, {"--folds": folds}, comm, resume=resume)
+        options = options_of_runs(f"{asked.config.stem}-folds", asked, comm)
+        keep_definition(options.directory, {"--folds": folds}, comm, resume=asked.resume)
         study = Study(Listed(trials), configure, options, "fold-{}".format)
-        study, at_once = share_out(parallel, study, folds, trials[0], tell)
+        study, at_once = share_out(asked.parallel, study, folds, trials[0], tell)
         summaries = run_shown(study, comm, partial(write_table, options.directory / "trials.csv"), at_once, processes)
-        is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=as_json)
+        is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=asked.as_json)
         if failure := all_failed(summaries, "fold"):
             raise failure
         if not is_stopped:
-            _finish(folds, summaries, options.directory, configs[0].data, comm, as_json=as_json)
+            _finish(folds, summaries, options.directory, configs[0].data, comm, as_json=asked.as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ddp_mlp.cli.options import print_json, print_result, read_config, tell
-from ddp_mlp.cli.studies import Summaries, options_of_runs, report_stop, run_shown, share_out, study_options, workers
+from ddp_mlp.cli.studies import (
+    Asked,
+    Summaries,
+    options_of_runs,
+    report_stop,
+    run_shown,
+    share_out,
+    study_options,
+    workers,
+)
 from ddp_mlp.errors import StoppedError, UsageError
 
 if TYPE_CHECKING:
@@ -34,13 +43,7 @@ def ensemble(
     members: int | None,
     best: int | None,
     metric: str | None,
-    config: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    resume: bool,
-    threads: int,
-    parallel: int,
-    as_json: bool,
+    asked: Asked,
 ) -> None:
     """Train CONFIG with several seeds; evaluate, predict and export take the directory: mean and spread.
 
@@ -53,55 +56,47 @@ def ensemble(
     ddp-mlp evaluate runs/c-ensemble data.h5 --split test
     """  # noqa: D301 - click's sign for lines that stay as they are
     if best is not None:
-        if members or overrides or resume:
+        if members or asked.overrides or asked.resume:
             raise UsageError("--best takes runs as they are; --members, --set and --resume train, so leave them out")
-        _take_best(config, best, metric, out, threads, as_json=as_json)
+        _take_best(asked, best, metric)
         return
     if members is None or metric:
         raise UsageError("give --members K with a configuration, or --best K [--metric M] with a directory of runs")
-    if config.is_dir():
-        raise UsageError(f"{config} is a directory; give a configuration, or --best K to take the best of its runs")
-    _train(config, overrides, members, out, threads, parallel, resume=resume, as_json=as_json)
+    if asked.config.is_dir():
+        raise UsageError(
+            f"{asked.config} is a directory; give a configuration, or --best K to take the best of its runs"
+        )
+    _train(asked, members)
 
 
-def _train(
-    config: Path,
-    overrides: tuple[str, ...],
-    members: int,
-    out: Path | None,
-    threads: int,
-    parallel: int,
-    *,
-    resume: bool,
-    as_json: bool,
-) -> None:
+def _train(asked: Asked, members: int) -> None:
     """Collective. Train the members of an ensemble, and keep the list of them."""
     from ddp_mlp.comm import agreed
 
-    read_config(config, overrides)
-    with workers(config, overrides, parallel, threads) as (comm, processes):
+    read_config(asked.config, asked.overrides)
+    with workers(asked) as (comm, processes):
         from ddp_mlp.study.configurations import Configurations
         from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
         from ddp_mlp.study.sampler import Listed
         from ddp_mlp.study.study import Study
 
-        configure = Configurations(config, overrides, comm)
+        configure = Configurations(asked.config, asked.overrides, comm)
         base = configure([])
         with agreed(comm):
             trials = seeds_of(base, members)
         for trial in trials:
             configure(trial)
-        options = options_of_runs(f"{config.stem}-ensemble", out, threads, comm, resume=resume)
+        options = options_of_runs(f"{asked.config.stem}-ensemble", asked, comm)
         directory = options.directory
         with agreed(comm):
             if comm.rank == 0:
-                begin_list(directory, members, resume=resume)
+                begin_list(directory, members, resume=asked.resume)
         study = Study(Listed(trials), configure, options, member_name)
-        study, at_once = share_out(parallel, study, members, trials[0], tell)
+        study, at_once = share_out(asked.parallel, study, members, trials[0], tell)
         summaries = run_shown(study, comm, ListKeeper(directory, members), at_once, processes)
-        is_stopped = report_stop(summaries, members, "member", options, comm, as_json=as_json)
+        is_stopped = report_stop(summaries, members, "member", options, comm, as_json=asked.as_json)
         if not is_stopped:
-            _finish(directory, summaries, comm, as_json=as_json)
+            _finish(directory, summaries, comm, as_json=asked.as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 
@@ -134,7 +129,7 @@ def _finish(directory: Path, summaries: Summaries, comm: Communicator, *, as_jso
     click.echo(f"ensemble: {directory}")
 
 
-def _take_best(runs: Path, best: int, metric: str | None, out: Path | None, threads: int, *, as_json: bool) -> None:
+def _take_best(asked: Asked, best: int, metric: str | None) -> None:
     """Collective. Make an ensemble of the best runs in a directory."""
     import json
 
@@ -142,6 +137,7 @@ def _take_best(runs: Path, best: int, metric: str | None, out: Path | None, thre
     from ddp_mlp.errors import MissingInputError
     from ddp_mlp.study.ensembles.best_runs import best_of, copy_runs, runs_in
 
+    runs = asked.config
     with connect() as comm:
         told = "[]"
         with agreed(comm):
@@ -149,11 +145,11 @@ def _take_best(runs: Path, best: int, metric: str | None, out: Path | None, thre
                 raise MissingInputError(f"{runs}: no such directory; name that of a search, such as runs/c-search")
             told = json.dumps(runs_in(runs)) if comm.rank == 0 else told
         names = best_of(json.loads(comm.share_text(told)[0]), best, metric)
-        options = options_of_runs(f"{runs.resolve().name}-best", out, threads, comm, resume=False)
+        options = options_of_runs(f"{runs.resolve().name}-best", asked, comm)
         with agreed(comm):
             if comm.rank == 0:
                 copy_runs(runs, names, options.directory)
-        if comm.rank == 0 and as_json:
+        if comm.rank == 0 and asked.as_json:
             print_json({"status": "finished", "members": best, "run_dir": str(options.directory), "origins": names})
         elif comm.rank == 0:
             click.echo(f"ensemble: {options.directory}, of {', '.join(names)}")

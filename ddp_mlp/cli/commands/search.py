@@ -11,6 +11,7 @@ import click
 
 from ddp_mlp.cli.options import SEED, print_json, read_config, tell
 from ddp_mlp.cli.studies import (
+    Asked,
     Summaries,
     options_of_runs,
     report_stop,
@@ -80,13 +81,7 @@ def search(
     min_epochs: int | None,
     top: int | None,
     seed: int,
-    config: Path,
-    overrides: tuple[str, ...],
-    out: Path | None,
-    resume: bool,
-    threads: int,
-    parallel: int,
-    as_json: bool,
+    asked: Asked,
 ) -> None:
     """Train CONFIG with every combination of values and rank them by validation, each at its best epoch.
 
@@ -97,10 +92,9 @@ def search(
     ddp-mlp search c.toml --try 'optimizer.name=[adam, momentum]' --try optimizer.learning_rate=1e-4..1 \\
         --try 'optimizer.momentum=[0.9, 0.99] if optimizer.name=momentum' --sampler tpe --trials 50
     """  # noqa: D301 - click's sign for lines that stay as they are
-    overrides = with_rows(config, overrides, group_by, by_time, is_folded=folds is not None)
-    read_config(config, overrides)
-    with workers(config, overrides, parallel, threads) as (comm, processes):
-        # After MPI has started: the client of PMI2 in MPICH 5.0 sends what an earlier use has left in memory.
+    asked = with_rows(asked, group_by, by_time, is_folded=folds is not None)
+    read_config(asked.config, asked.overrides)
+    with workers(asked) as (comm, processes):
         from ddp_mlp.study.configurations import Configurations
         from ddp_mlp.study.ranking import value_of
         from ddp_mlp.study.samplers.choosing import Wish
@@ -108,22 +102,22 @@ def search(
         from ddp_mlp.study.searching.planning import halving_wish, plan_search
         from ddp_mlp.study.study import Study
 
-        configure = Configurations(config, overrides, comm)
+        configure = Configurations(asked.config, asked.overrides, comm)
         wish = Wish(choices, sampler, n_random, seed, metric)
         rule = halving_wish(eta, min_epochs, halving=halving)
         plan = plan_search(wish, rule, configure, folds or 0, comm, tell)
-        options = options_of_runs(f"{config.stem}-search", out, threads, comm, resume=resume)
-        keep_definition(options.directory, plan.definition, comm, resume=resume)
+        options = options_of_runs(f"{asked.config.stem}-search", asked, comm)
+        keep_definition(options.directory, plan.definition, comm, resume=asked.resume)
         study = Study(
             plan.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
             partial(value_of, asked=metric), metric,
         )  # fmt: skip
-        study, at_once = share_out(parallel, study, plan.n_trials, plan.first, tell)
+        study, at_once = share_out(asked.parallel, study, plan.n_trials, plan.first, tell)
         tabulate = partial(_tabulate, options.directory, metric)
         summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once, processes))
-        is_stopped = report_stop(summaries, plan.n_trials, "trial", options, comm, as_json=as_json)
+        is_stopped = report_stop(summaries, plan.n_trials, "trial", options, comm, as_json=asked.as_json)
         if not is_stopped:
-            is_stopped = _finish_search(summaries, plan.n_trials, study, comm, metric, top or 0, as_json=as_json)
+            is_stopped = _finish_search(summaries, plan.n_trials, study, comm, metric, top or 0, as_json=asked.as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 
