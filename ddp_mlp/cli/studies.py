@@ -109,7 +109,7 @@ def rows_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_rows(asked: Asked, group_by: str | None, by_time: str | None, *, is_folded: bool) -> Asked:
-    """Return what is asked with the rule by which rows are parted: folds by class where nothing else is said.
+    """Return the options with the rule by which rows are parted: folds by class where nothing else is said.
 
     Parameters
     ----------
