@@ -18,8 +18,8 @@ from time import monotonic, process_time, sleep, thread_time
 from benchmarks.machine import Watch, description
 from benchmarks.reporting import markdown, save
 from benchmarks.saving import make_rows
-from ddp_mlp.comm.rank_status import RankStatus
-from ddp_mlp.comm.rank_times import RankTimes
+from ddp_mlp.comm.liveness.rank_status import RankStatus
+from ddp_mlp.comm.liveness.rank_times import RankTimes
 
 #: Without a report; as the command writes it; and by a process that takes what the machine gives it.
 KINDS = ("none", "ddp-mlp report", "the same, giving way to nobody")

@@ -25,7 +25,7 @@ def main() -> None:
 
 def _ready() -> Callable[[], None]:
     """Prepare this process, and return the command line, whose imports take time."""
-    from ddp_mlp.comm.lifeline import end_with_launcher
+    from ddp_mlp.comm.liveness.lifeline import end_with_launcher
 
     end_with_launcher()  # first, since all that follows takes time
     with contextlib.suppress(OSError):  # where standard error is closed

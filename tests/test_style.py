@@ -17,7 +17,6 @@ MOST_MODULES, MOST_LINES, MOST_STATEMENT_LINES, FEW_PARAMETERS = 15, 250, 30, 4
 #: Rooms with more modules, and why.
 LARGE_ROOMS = {
     "cli/commands": "one for each command",
-    "comm": "small ones, each of one duty of ranks; a floor more would hide the door to MPI",
 }
 #: Modules with more lines, and why.
 LONG_MODULES: dict[str, str] = {}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.comm.rank_status import RankStatus
+from ddp_mlp.comm.liveness.rank_status import RankStatus
 
 Parts = Sequence[np.ndarray]
 #: Gives so many bytes, zeroed or not.

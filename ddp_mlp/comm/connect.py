@@ -11,10 +11,10 @@ from functools import partial
 
 from ddp_mlp.comm.agreement import agreed, is_agreed
 from ddp_mlp.comm.launcher import Place, place_of, ranks_per_node
-from ddp_mlp.comm.lifeline import end_with_launcher
+from ddp_mlp.comm.liveness.lifeline import end_with_launcher
+from ddp_mlp.comm.liveness.watchdog import DEFAULT_TIMEOUT_S, within
 from ddp_mlp.comm.protocol import Communicator
 from ddp_mlp.comm.single import SingleProcess
-from ddp_mlp.comm.watchdog import DEFAULT_TIMEOUT_S, within
 from ddp_mlp.errors import DdpMlpError, LaunchError, StoppedError, UsageError, printable
 from ddp_mlp.unforeseen import plain_error, shows_tracebacks, traceback_of
 
@@ -34,7 +34,7 @@ def _join(environment: Mapping[str, str]) -> Communicator:
             f"answers: they are left over from another program; {_alone(place)}"
         )
     try:
-        from ddp_mlp.comm.mpi import join
+        from ddp_mlp.comm.mpi.communicator import join
     except (ImportError, RuntimeError) as error:  # mpi4py raises RuntimeError where no library is found
         reason = str(error).splitlines()[0]
         raise LaunchError(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # so that the command line starts without NumPy
     import numpy as np
     from numpy.typing import NDArray
 
-    from ddp_mlp.comm.rank_status import RankStatus
+    from ddp_mlp.comm.liveness.rank_status import RankStatus
 
     Bytes = NDArray[np.uint8]
 

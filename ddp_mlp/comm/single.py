@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ddp_mlp.comm.rank_status import RankStatus
+from ddp_mlp.comm.liveness.rank_status import RankStatus
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ddp_mlp.comm.rank_times import KINDS
+from ddp_mlp.comm.liveness.rank_times import KINDS
 from ddp_mlp.errors import printable
 from ddp_mlp.report.findings.answers import AnswerSheet
 from ddp_mlp.report.findings.importance import Importance

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, agreed, is_agreed
-from ddp_mlp.comm.rank_times import KINDS, RankTimes
+from ddp_mlp.comm.liveness.rank_times import KINDS, RankTimes
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.run.files.writer import RunWriter

@@ -34,7 +34,7 @@ class Snapshot:
     ends_epoch : bool
         Whether an epoch ends here, of which `progress` holds the row.
     rank_times : ndarray of float64, shape (ranks, kinds), or None
-        Seconds of each rank since the start, see `ddp_mlp.comm.rank_times`.
+        Seconds of each rank since the start, see `ddp_mlp.comm.liveness.rank_times`.
     """
 
     parameters: Floats

@@ -15,7 +15,7 @@ from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.comm.agreement import is_agreed
-from ddp_mlp.comm.watchdog import Watchdog
+from ddp_mlp.comm.liveness.watchdog import Watchdog
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.engine import compilation
 from ddp_mlp.engine.compilation import ready_kernels

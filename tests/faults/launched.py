@@ -26,7 +26,7 @@ from tests.faults.cases import Case, Layout, case_from, random_case
 from tests.inside import clean_environment
 
 if TYPE_CHECKING:
-    from ddp_mlp.comm.mpi import MpiCommunicator
+    from ddp_mlp.comm.mpi.communicator import MpiCommunicator
     from tests.faults.configurations import Found
 
 #: Ranks, and ranks of a node.

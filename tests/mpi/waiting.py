@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ddp_mlp.comm.job as job_of_ranks
-import ddp_mlp.comm.mpi as communicator
+import ddp_mlp.comm.mpi.communicator as communicator
+import ddp_mlp.comm.mpi.job as job_of_ranks
 import ddp_mlp.run.run  # so that no job waits for it  # noqa: F401
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.engine.compilation import ready_kernels

@@ -13,7 +13,7 @@ from ddp_mlp.cluster.launch.launch import launch_environment
 from ddp_mlp.cluster.launch.launchers import find_launcher, identify, launcher_on_path
 from ddp_mlp.comm import connect
 from ddp_mlp.comm.launcher import expected_world_size
-from ddp_mlp.comm.library import loaded_library
+from ddp_mlp.comm.mpi.library import loaded_library
 from ddp_mlp.errors import LaunchError
 
 _INSTALL = 'pip install "ddp-mlp[mpich]", or load your cluster\'s MPI module'

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, WARNING, Diagnosis, ask
 from ddp_mlp.cluster.slurm.starters import fitting_type, mpi_types
-from ddp_mlp.comm.library import loaded_library
+from ddp_mlp.comm.mpi.library import loaded_library
 from ddp_mlp.errors import LaunchError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddp_mlp.comm.library import MpiLibrary, loaded_library
+from ddp_mlp.comm.mpi.library import MpiLibrary, loaded_library
 from ddp_mlp.errors import LaunchError
 
 #: What `mpiexec --version` says, by vendor.

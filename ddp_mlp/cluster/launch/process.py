@@ -24,7 +24,7 @@ from ddp_mlp.cluster.launch.processes import (
     marked,
     ranks_hear,
 )
-from ddp_mlp.comm.lifeline import bound_to_this_process
+from ddp_mlp.comm.liveness.lifeline import bound_to_this_process
 from ddp_mlp.errors import LaunchError
 
 #: Codes of jobs that print a result: done, a comparison that failed, stopped on request.

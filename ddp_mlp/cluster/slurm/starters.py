@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ddp_mlp.cluster.launch.launch import launch_environment
 from ddp_mlp.cluster.launch.launchers import find_launcher
-from ddp_mlp.comm.library import MpiLibrary, loaded_library
+from ddp_mlp.comm.mpi.library import MpiLibrary, loaded_library
 from ddp_mlp.errors import UsageError
 
 

@@ -6,7 +6,7 @@ import math
 from statistics import median
 from typing import Any
 
-from ddp_mlp.comm.rank_times import KINDS
+from ddp_mlp.comm.liveness.rank_times import KINDS
 from ddp_mlp.report.pages.markup import Markup, element, shown, table
 from ddp_mlp.report.records.record import Record
 

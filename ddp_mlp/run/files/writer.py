@@ -15,7 +15,7 @@ from typing import Any
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, prune_checkpoints, save_checkpoint
 from ddp_mlp.checkpoint.history import Cells, cells_of
 from ddp_mlp.checkpoint.state import Progress, TrainState
-from ddp_mlp.comm.rank_times import KINDS
+from ddp_mlp.comm.liveness.rank_times import KINDS
 from ddp_mlp.config import as_toml
 from ddp_mlp.errors import DdpMlpError, StorageError
 from ddp_mlp.run.files.directory import RunDirectory

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ddp_mlp.comm.launcher import without_rank
-from ddp_mlp.comm.lifeline import bound_to_this_process
+from ddp_mlp.comm.liveness.lifeline import bound_to_this_process
 from ddp_mlp.study.execution.socket_line import Message, SocketLine
 
 if TYPE_CHECKING:

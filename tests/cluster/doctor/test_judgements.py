@@ -9,7 +9,7 @@ from ddp_mlp.cluster.doctor import slurm as doctor_of_slurm
 from ddp_mlp.cluster.doctor.machine import cpu_quota, judge_cores, judge_shared_memory
 from ddp_mlp.cluster.doctor.slurm import judge_types
 from ddp_mlp.cluster.doctor.storage import judge_cache, judge_run_directory
-from ddp_mlp.comm.library import MpiLibrary
+from ddp_mlp.comm.mpi.library import MpiLibrary
 
 GIB = 2**30
 

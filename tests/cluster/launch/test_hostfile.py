@@ -11,7 +11,7 @@ from ddp_mlp.cluster.launch import launch as launching
 from ddp_mlp.cluster.launch.hostfile import Host, parse_hosts, ranks_on, still_there
 from ddp_mlp.cluster.launch.launch import launch_command
 from ddp_mlp.cluster.launch.launchers import Launcher
-from ddp_mlp.comm.library import loaded_library
+from ddp_mlp.comm.mpi.library import loaded_library
 from ddp_mlp.errors import UsageError
 from tests.runs import ddp_mlp, make_data
 

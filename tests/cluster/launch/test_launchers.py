@@ -6,7 +6,7 @@ import pytest
 
 from ddp_mlp.cluster.launch import launchers
 from ddp_mlp.cluster.launch.launchers import Launcher, find_launcher
-from ddp_mlp.comm.library import MpiLibrary, loaded_library
+from ddp_mlp.comm.mpi.library import MpiLibrary, loaded_library
 from ddp_mlp.errors import LaunchError
 
 

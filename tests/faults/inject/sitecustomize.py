@@ -62,7 +62,7 @@ def _act(action: str) -> None:
 def _arm(place: str, action: str) -> None:
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from ddp_mlp.comm.rank_status import RankStatus
+    from ddp_mlp.comm.liveness.rank_status import RankStatus
 
     rank_status: Any = RankStatus  # its methods are replaced
     at, at_step = rank_status.at, rank_status.at_step

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from ddp_mlp.comm.rank_status import ENTERED, LEFT, RankStatus
-from ddp_mlp.comm.rank_times import KINDS, RankTimes, doing
+from ddp_mlp.comm.liveness.rank_status import ENTERED, LEFT, RankStatus
+from ddp_mlp.comm.liveness.rank_times import KINDS, RankTimes, doing
 from tests.runs import MOONS, ddp_mlp, prepare
 
 

@@ -14,12 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from ddp_mlp.comm.lifeline import Lifeline, bound_to_this_process, end_with_launcher, has_hung_up, launcher_socket
+from ddp_mlp.comm.liveness.lifeline import (
+    Lifeline,
+    bound_to_this_process,
+    end_with_launcher,
+    has_hung_up,
+    launcher_socket,
+)
 
 #: Waits for the end of what it starts, whose process and all below write their numbers to a file.
 _CHAIN = """
 import ctypes, os, subprocess, sys, time
-from ddp_mlp.comm import lifeline
+from ddp_mlp.comm.liveness import lifeline
 numbers, what, *below = sys.argv[1:]
 if what == "hydra_pmi_proxy":
     ctypes.CDLL(None).prctl(15, what.encode())

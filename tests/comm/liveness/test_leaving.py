@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ddp_mlp.comm import leaving
-from ddp_mlp.comm.leaving import THE_END, awaited_in
+from ddp_mlp.comm.liveness import leaving
+from ddp_mlp.comm.liveness.leaving import THE_END, awaited_in
 
 Answers = dict[int, str] | None
 

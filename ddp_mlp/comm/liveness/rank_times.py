@@ -12,7 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from ddp_mlp.comm.rank_status import RankStatus
+from ddp_mlp.comm.liveness.rank_status import RankStatus
 
 #: Kinds of time, in the order of `RankTimes.seconds`.
 KINDS = ("compute", "communicate", "data", "wait", "other")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-
-from ddp_mlp.comm.lazy_mpi import MPI
+from mpi4py import MPI
 
 _TAG = 7
 

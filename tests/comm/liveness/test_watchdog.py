@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from ddp_mlp.comm.rank_status import RankStatus
-from ddp_mlp.comm.watchdog import Watchdog
+from ddp_mlp.comm.liveness.rank_status import RankStatus
+from ddp_mlp.comm.liveness.watchdog import Watchdog
 
 
 class Answers:

@@ -8,17 +8,17 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 
 from ddp_mlp.comm.agreement import agreed
-from ddp_mlp.comm.job import MpiJob
-from ddp_mlp.comm.lazy_mpi import MPI
-from ddp_mlp.comm.leaving import THE_END, awaited_in
 from ddp_mlp.comm.leftovers import unlink_shared_memory
-from ddp_mlp.comm.post import MpiPost
-from ddp_mlp.comm.roll_call import MpiRollCall
+from ddp_mlp.comm.liveness.leaving import THE_END, awaited_in
+from ddp_mlp.comm.mpi.job import MpiJob
+from ddp_mlp.comm.mpi.post import MpiPost
+from ddp_mlp.comm.mpi.roll_call import MpiRollCall
+from ddp_mlp.comm.mpi.transfer import MpiTransfer
 from ddp_mlp.comm.shared_memory import check_room
-from ddp_mlp.comm.transfer import MpiTransfer
 
 if TYPE_CHECKING:
     from ddp_mlp.comm.protocol import Bytes, Communicator, Transfer

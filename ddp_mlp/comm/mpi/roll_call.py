@@ -8,8 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-
-from ddp_mlp.comm.lazy_mpi import MPI
+from mpi4py import MPI
 
 _WHO, _ANSWER, _STACK = 1, 2, 3
 _BYTES = 256

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from ddp_mlp.comm.lifeline import Lifeline
-from ddp_mlp.comm.rank_status import RankStatus
+from ddp_mlp.comm.liveness.lifeline import Lifeline
+from ddp_mlp.comm.liveness.rank_status import RankStatus
 from ddp_mlp.errors import CollectiveTimeoutError
 
 #: Seconds that a collective may wait where nobody says otherwise.

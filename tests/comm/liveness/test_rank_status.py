@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.comm.rank_status import AT_STEP, ENTERED, LEFT, RankStatus
+from ddp_mlp.comm.liveness.rank_status import AT_STEP, ENTERED, LEFT, RankStatus
 
 
 def test_the_place_is_a_phrase_or_a_step():

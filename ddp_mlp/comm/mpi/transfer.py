@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 from numpy.typing import NDArray
 
-from ddp_mlp.comm.lazy_mpi import MPI
-from ddp_mlp.comm.rank_status import RankStatus
+from ddp_mlp.comm.liveness.rank_status import RankStatus
 
 Parts = Sequence[NDArray[Any]]
 

@@ -56,7 +56,7 @@ def loaded_library() -> MpiLibrary:
     """
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "ddp_mlp.comm.library"], env=outside_any_job(os.environ),
+            [sys.executable, "-m", "ddp_mlp.comm.mpi.library"], env=outside_any_job(os.environ),
             capture_output=True, text=True, errors="replace", check=False, timeout=_PATIENCE_S,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -72,7 +72,7 @@ def loaded_library() -> MpiLibrary:
 
 def _describe() -> MpiLibrary:
     """Load the library here, without initialising it."""
-    from ddp_mlp.comm.lazy_mpi import MPI
+    from mpi4py import MPI
 
     version = MPI.Get_library_version().splitlines()[0].strip("\0 ")
     mapped: set[str] = set()

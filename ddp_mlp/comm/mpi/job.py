@@ -7,9 +7,10 @@ import os
 import signal
 import time
 
-from ddp_mlp.comm.lazy_mpi import MPI
-from ddp_mlp.comm.rank_status import RankStatus
-from ddp_mlp.comm.watchdog import Watchdog
+from mpi4py import MPI
+
+from ddp_mlp.comm.liveness.rank_status import RankStatus
+from ddp_mlp.comm.liveness.watchdog import Watchdog
 
 #: Launchers that are told to end a job may drop what its ranks have just said.
 _LAST_WORDS_S = 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from ddp_mlp.comm.library import loaded_library
+from ddp_mlp.comm.mpi.library import loaded_library
 
 
 def test_what_libraries_print_is_no_part_of_the_answer(monkeypatch):
