@@ -100,8 +100,7 @@ WRITERS = {
     "service/security/tokens.py",  # likewise, and private whatever the umask says
     "comm/node_memory.py",  # memory, in the place of it
     "service/service.py",  # whole directories of jobs that are removed
-    "report/giving_way.py",  # of the kernel, about this process
-    "service/web/children.py",  # likewise, about a process of this one
+    "report/giving_way.py",  # of the kernel, about a process
     "data/sources/matlab/child.py",  # in a folder of its parent's, for the parent alone
 }
 CHANGING = {"write_text", "write_bytes", "unlink", "symlink_to", "hardlink_to", "touch", "rmtree", "mkstemp"}

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _LEAST_PRIORITY = 19
-_HAS_GROUPS, _OWN_GROUP = Path("/proc/sys/kernel/sched_autogroup_enabled"), Path("/proc/self/autogroup")
+_HAS_GROUPS = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
 
 def give_way() -> None:
@@ -26,11 +26,16 @@ def give_way() -> None:
     """
     if _needs_session():
         _enter_session()
-        with suppress(OSError):
-            _OWN_GROUP.write_text(str(_LEAST_PRIORITY))
+        lower_session(os.getpid(), _LEAST_PRIORITY)
     os.nice(_LEAST_PRIORITY)
     with suppress(OSError, AttributeError):  # not on every system
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def lower_session(leader: int, nice: int) -> None:
+    """Lower the priority of the session that a process leads, where Linux shares time between these."""
+    with suppress(OSError):
+        Path(f"/proc/{leader}/autogroup").write_text(str(nice))
 
 
 def _needs_session() -> bool:

@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.run.files.lives import life_of
 from ddp_mlp.service.address import read_address
 from ddp_mlp.service.client.client import Client
 from ddp_mlp.service.client.finding import find_server
-from ddp_mlp.service.running.claims import life_of
 from ddp_mlp.service.settings import FOLDER
 from tests.faults.table import Row
 from tests.inside import clean_environment

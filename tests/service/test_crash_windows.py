@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ddp_mlp.service.running.claims import life_of
+from ddp_mlp.run.files.lives import life_of
 from tests.faults.service import CONFIG, Server, make_directory
 
 _HOOKS = Path(__file__).parent / "held_starts"

@@ -16,7 +16,7 @@ import httpx2 as httpx
 import pytest
 
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.service.running.claims import life_of
+from ddp_mlp.run.files.lives import life_of
 from tests.faults.service import CONFIG, Server, _processes_of_jobs, make_directory
 from tests.inside import clean_environment
 

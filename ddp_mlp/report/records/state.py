@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ddp_mlp.plain_files import read_json
-from ddp_mlp.run.files.lock_owner import read_owner, start_of
+from ddp_mlp.run.files.lives import start_of
+from ddp_mlp.run.files.lock_owner import read_owner
 
 
 def holds_record(path: Path) -> bool:

@@ -26,7 +26,8 @@ from pathlib import Path
 from ddp_mlp.comm import Communicator
 from ddp_mlp.errors import DdpMlpError, OutputError, StorageError
 from ddp_mlp.plain_files import NotPlainError, open_own, open_plain, read_json
-from ddp_mlp.run.files.lock_owner import Owner, read_owner, start_of, this_process
+from ddp_mlp.run.files.lives import start_of
+from ddp_mlp.run.files.lock_owner import Owner, read_owner, this_process
 
 #: Seconds between signs of life, and without one until an owner on another node counts as dead.
 BEAT_S = 5.0

@@ -13,6 +13,7 @@ from pathlib import Path
 from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.errors import printable
 from ddp_mlp.plain_files import read_json
+from ddp_mlp.run.files.lives import boot_id, start_of
 
 #: Characters of an owner in a message; a lock file may hold anything.
 _LONGEST = 200
@@ -55,26 +56,11 @@ def this_process() -> Owner:
         job=slurm_job_id(os.environ),
         restarts=os.environ.get("SLURM_RESTART_COUNT", ""),
         host=socket.gethostname(),
-        boot=_boot_id(),
+        boot=boot_id(),
         pid=os.getpid(),
         started=start_of(os.getpid()) or 0,
         since_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _boot_id() -> str:
-    with suppress(OSError):  # some containers do not show it
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return ""
-
-
-def start_of(pid: int) -> int | None:
-    """Return when a process of this machine started, in ticks since boot; None if there is none."""
-    try:
-        # The second field is the name, in parentheses, and may hold anything, spaces too.
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def read_owner(path: Path) -> Owner | None:

@@ -19,8 +19,7 @@ import msgspec
 
 from ddp_mlp.durable import remove, sync_directory, write_whole
 from ddp_mlp.plain_files import read_json
-
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+from ddp_mlp.run.files.lives import boot_id, life_of, start_of
 
 
 @dataclass(frozen=True)
@@ -46,22 +45,6 @@ class Claim:
         return self.pid == 0
 
 
-def boot_id() -> str:
-    """Return the id of this start of the machine's kernel; empty where a container does not show it."""
-    with suppress(OSError):
-        return _BOOT.read_text().strip()
-    return ""
-
-
-def life_of(pid: int) -> tuple[str, int] | None:
-    """Return the state of a process of this machine and when it started; None if there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return fields[0], int(fields[19])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def is_alive(claim: Claim) -> bool:
     """Tell whether the process of a claim is one of this machine, and has not ended."""
     life = life_of(claim.pid)
@@ -71,8 +54,7 @@ def is_alive(claim: Claim) -> bool:
 
 def take(folder: Path, token: str) -> bool:
     """Claim a start for this process; return whether it was to be had."""
-    life = life_of(os.getpid())
-    return put(folder, token, Claim(os.getpid(), life[1] if life else 0, boot_id(), socket.gethostname()))
+    return put(folder, token, Claim(os.getpid(), start_of(os.getpid()) or 0, boot_id(), socket.gethostname()))
 
 
 def revoke(folder: Path, token: str) -> bool:

@@ -13,8 +13,9 @@ from pathlib import Path
 from ddp_mlp.comm.launcher import without_rank
 from ddp_mlp.config.schema import sections
 from ddp_mlp.plain_files import open_own
+from ddp_mlp.run.files.lives import boot_id, life_of
 from ddp_mlp.service.orders.commands import arguments_of
-from ddp_mlp.service.running.claims import Claim, boot_id, life_of
+from ddp_mlp.service.running.claims import Claim
 from ddp_mlp.service.settings import Settings
 from ddp_mlp.service.store.job import Job
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ddp_mlp.plain_files import read_json
+from ddp_mlp.run.files.lives import boot_id, life_of
 from ddp_mlp.run.files.lock_owner import read_owner
-from ddp_mlp.service.running.claims import Claim, boot_id, claim_file, is_alive, life_of, read_claim, read_end
+from ddp_mlp.service.running.claims import Claim, claim_file, is_alive, read_claim, read_end
 
 #: Words of ``status.json`` for runs that have come to their end.
 _FINISHED = ("finished", "early-stopped", "target-reached")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ddp_mlp.durable import remove
 from ddp_mlp.errors import DdpMlpError, printable
+from ddp_mlp.report.giving_way import lower_session
 from ddp_mlp.service.running.local import job_environment
 
 #: Commands at once, seconds for each, and bytes of their output that are kept.
@@ -96,11 +97,10 @@ class Children:
 
 
 def _let_give_way(pid: int) -> None:
-    """Lower the priority of a process that leads a session, and of the session: Linux may share time between these."""
+    """Lower the priority of a process that leads a session, and of the session."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, _NICE)
-    with suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(_NICE))
+    lower_session(pid, _NICE)
 
 
 async def _text(stream: asyncio.StreamReader) -> str:
