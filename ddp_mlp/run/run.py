@@ -109,7 +109,7 @@ class Run:
         """Make the run directory this job's own."""
         self._directory.create()
         self._lock.acquire()
-        self._directory.prepare()
+        self._directory.prepare(self._lock.last_owner_may_wake)
         if not self._options.resume and not self._options.overwrite:
             self._directory.check_unused()
 

@@ -44,7 +44,7 @@ def take_over(started: Job) -> tuple[RunLock, dict[str, tuple[int, int, int, byt
     lock = RunLock(started.run, print)
     lock.acquire()
     directory = RunDirectory(started.run, lock.check)
-    directory.prepare()
+    directory.prepare(lock.last_owner_may_wake)
     directory.write_status("running", step=123)
     return lock, tree(started.run)
 

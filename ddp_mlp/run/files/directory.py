@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Any
 from ddp_mlp.checkpoint.checkpoint import is_checkpoint_name, list_checkpoints
 from ddp_mlp.checkpoint.model import is_ensemble
 from ddp_mlp.comm.launcher import slurm_job_id
-from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, write_whole
+from ddp_mlp.durable import Check, append_lines, refuse_at, remove, unchecked, under_way, write_whole, writing_errors
 from ddp_mlp.errors import OutputError, UsageError, printable
 from ddp_mlp.plain_files import leads_to_a_stranger, open_own, read_json
 from ddp_mlp.run.files.event_file import remove_events
@@ -90,8 +91,11 @@ class RunDirectory:
         except OSError as error:
             raise OutputError(f"cannot write to the run directory {self.path}: {error.strerror}") from None
 
-    def prepare(self) -> None:
+    def prepare(self, last_owner_may_wake: bool = False) -> None:
         """See that a run can be written here, and remove what killed jobs have left; for who holds the lock.
+
+        What grows goes into new files if the last owner may wake up: halfway through a change to them, it changes the
+        old ones. The files under way that it would rename are removed in any case.
 
         Raises
         ------
@@ -100,6 +104,8 @@ class RunDirectory:
             writes; or another user's directory is in the place of the checkpoints.
         UsageError
             If it is the directory of an ensemble.
+        StorageError
+            If what grows cannot be copied.
         """
         if is_ensemble(self.path):
             raise UsageError(f"{self.path} is an ensemble, so no run can be there; choose another --out")
@@ -110,6 +116,15 @@ class RunDirectory:
             refuse_at(path)
         for name in _GROWING:
             refuse_at(self.path / name, grows=True)
+        if last_owner_may_wake:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Put the files that grow into new ones."""
+        for path in (self.path / name for name in _GROWING):
+            if path.exists():
+                with writing_errors(path), under_way(path, self.check) as copy:
+                    shutil.copy(path, copy)
 
     def _make_checkpoints(self) -> None:
         """Make the directory of the checkpoints; one of the same user may be in its place, behind a link."""

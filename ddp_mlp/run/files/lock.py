@@ -41,9 +41,16 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.
 
 
 class RunLock:
-    """The right to write into a run directory, from `acquire` to `release`."""
+    """The right to write into a run directory, from `acquire` to `release`.
+
+    Attributes
+    ----------
+    last_owner_may_wake : bool
+        Whether the last owner is only taken for dead, since it was silent for long, and may wake up.
+    """
 
     def __init__(self, directory: Path, tell: Callable[[str], None]) -> None:
+        self.last_owner_may_wake = False
         self._path = directory / ".lock"
         self._tell = tell
         self._own = this_process()
@@ -167,6 +174,7 @@ class RunLock:
             time.sleep(BEAT_S / 5)
             if self._touched() != last:
                 return True
+        self.last_owner_may_wake = True
         return False
 
     def _touched(self) -> float:

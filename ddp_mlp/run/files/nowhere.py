@@ -14,6 +14,8 @@ from ddp_mlp.run.files.lock import RunLock
 class NoLock:
     """The lock of a directory that nobody else can want."""
 
+    last_owner_may_wake = False
+
     def acquire(self) -> None:
         """Return at once."""
 
@@ -39,7 +41,7 @@ class NoDirectory:
     def create(self) -> None:
         """Return at once."""
 
-    def prepare(self) -> None:
+    def prepare(self, last_owner_may_wake: bool = False) -> None:
         """Return at once."""
 
     def check_unused(self) -> None:

@@ -9,8 +9,10 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -256,7 +258,33 @@ def test_whoever_has_lost_a_directory_changes_nothing_in_it(directory: RunDirect
             write(directory)
     with pytest.raises(OutputError, match="taken over"):
         loser._remove_leftovers()
+    with pytest.raises(OutputError, match="taken over"):
+        loser._renew()
     assert leftover.exists()
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_whoever_sleeps_right_behind_a_check_changes_nothing_when_it_wakes(directory: RunDirectory, name: str) -> None:
+    """Another job takes the directory over at each check in turn, which the sleeper has just passed."""
+    for behind in itertools.count(1):
+        for write in WRITES.values():
+            write(directory)
+        checks = itertools.count(1)
+        taken: list[dict[str, tuple[object, ...]]] = []
+
+        def sleep(behind: int = behind, checks: Iterator[int] = checks, taken: list[Any] = taken) -> None:
+            if taken:
+                raise OutputError("taken over")
+            if next(checks) == behind:
+                directory.prepare(last_owner_may_wake=True)
+                taken.append(tree(directory.path))
+
+        with suppress(OutputError, StorageError):
+            WRITES[name](RunDirectory(directory.path, sleep))
+        if not taken:
+            break
+        assert tree(directory.path) == taken[0], f"behind check {behind}"
+    assert behind > 2
 
 
 def test_old_checkpoints_of_a_lost_directory_stay(directory: RunDirectory) -> None:

@@ -113,6 +113,7 @@ def test_killed_owners_leave_it_to_the_next(tmp_path: Path, holder: subprocess.P
     assert len(told) == 1
     assert f"took over the run directory: its last owner is gone ({holder.pid}" not in told[0]
     assert f"pid {holder.pid}" in told[0]
+    assert not lock.last_owner_may_wake
     lock.release()
 
 
@@ -146,6 +147,7 @@ def test_a_silent_owner_on_another_node_is_gone(tmp_path: Path, age_s: float) ->
     assert waited == (age_s == 0), "no waiting for who has been silent for long"
     assert told[-1].startswith("took over the run directory: its last owner is gone (job 7 on n1, pid 42")
     lock.check()
+    assert lock.last_owner_may_wake
     lock.release()
 
 
