@@ -19,6 +19,7 @@ from ddp_mlp.errors import listed, literal
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
+    from ddp_mlp.durable import Check
     from ddp_mlp.run.options import RunOptions
     from ddp_mlp.study.execution.pool import Processes
     from ddp_mlp.study.study import Study
@@ -129,15 +130,16 @@ def with_rows(asked: Asked, group_by: str | None, by_time: str | None, *, is_fol
     return replace(asked, overrides=overrides if is_said or not is_folded else ("data.stratify=true", *overrides))
 
 
-def options_of_runs(name: str, asked: Asked, comm: Communicator) -> RunOptions:
-    """Collective. Return where the runs of a study go, below ``runs`` by `name` where nothing is asked.
+@contextmanager
+def place_of_runs(name: str, asked: Asked, comm: Communicator) -> Iterator[tuple[RunOptions, Check]]:
+    """Collective. Yield where the runs of a study go, below ``runs`` by `name` where nothing is asked, and hold it.
 
-    A study that begins needs a place of its own.
+    A study that begins needs a place of its own. With it comes the check before a change to one of its files.
     """
     from ddp_mlp.comm import agreed
     from ddp_mlp.run.files.naming import newest, next_free
     from ddp_mlp.run.options import RunOptions
-    from ddp_mlp.study.trials import holds_runs, refuse_other_runs
+    from ddp_mlp.study.place import held, holds_runs, refuse_other_runs
 
     chosen = ""
     with agreed(comm):
@@ -150,7 +152,9 @@ def options_of_runs(name: str, asked: Asked, comm: Communicator) -> RunOptions:
             if asked.out and not asked.resume:
                 refuse_other_runs(asked.out)
             tell(f"directory of the runs: {chosen}")
-    return RunOptions(Path(comm.share_text(chosen)[0]), resume=asked.resume, threads=asked.threads)
+    options = RunOptions(Path(comm.share_text(chosen)[0]), resume=asked.resume, threads=asked.threads)
+    with held(options.directory, comm, tell, resume=asked.resume) as check:
+        yield options, check
 
 
 def report_stop(

@@ -15,7 +15,7 @@ import numpy as np
 
 from ddp_mlp.checkpoint.sealed_hdf5 import make_image
 from ddp_mlp.data.hdf5.guard import load_h5py
-from ddp_mlp.durable import write_whole
+from ddp_mlp.durable import Check, unchecked, write_whole
 from ddp_mlp.study.study import Summary
 
 RESULTS = "study.h5"
@@ -67,9 +67,10 @@ class Bookkeeper:
         directory: Path,
         on_result: Callable[[list[Summary]], None],
         whole: Callable[[list[Summary]], list[Summary]] = list,
+        check: Check = unchecked,
     ) -> None:
-        """`whole` adds to the summaries of a part of a study those of its other trials."""
-        self._directory, self._on_result, self._whole = directory, on_result, whole
+        """`whole` adds to the summaries of a part of a study those of its other trials; `check` is asked first."""
+        self._directory, self._on_result, self._whole, self._check = directory, on_result, whole, check
         self._newest: list[Summary] = []
         self._is_behind = False
         self._at = -_EVERY_S
@@ -90,6 +91,7 @@ class Bookkeeper:
         """Write the newest results, unless they are written; raises as a call does."""
         if self._is_behind:
             self._is_behind = False
+            self._check()
             summaries = self._whole(self._newest)
             self._on_result(summaries)
             write_results(self._directory / RESULTS, summaries)

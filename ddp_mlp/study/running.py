@@ -7,13 +7,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 from typing import cast
 
 from ddp_mlp.comm import Communicator, SingleProcess, agreed, known_to_all
 from ddp_mlp.comm.groups import World
-from ddp_mlp.errors import OutputError
-from ddp_mlp.run.files.lock import RunLock
 from ddp_mlp.study.execution.desk import Desk
 from ddp_mlp.study.execution.pool import Processes
 from ddp_mlp.study.execution.processes import run_in_processes
@@ -44,7 +41,7 @@ def run_study(
     look: Look = _see_nothing,
     processes: Processes | None = None,
 ) -> list[Summary]:
-    """Collective. Run every trial and return the summaries, in the order of their numbers.
+    """Collective. Run every trial and return the summaries, in the order of their numbers; for who holds the directory.
 
     A trial that fails by itself is reported as failed, with the reason, and the others go on. Where the study is
     stopped, those that ran have the status ``stopped``. With ``study.options.resume``, trials that are finished give
@@ -61,26 +58,11 @@ def run_study(
     processes : Processes or None
         As many as trials at once, for a process alone; None to start them here.
     """
-    lock = RunLock(study.options.directory, tell)
-    try:
-        with agreed(comm):
-            if comm.rank == 0:
-                _make(study.options.directory)
-                lock.acquire()
-        books = Bookkeeper(study.options.directory, on_result, study.whole)
-        summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once, look, processes)
-        with agreed(comm):
-            books.catch_up()  # of rank 0, which alone has heard of results
-        return summaries
-    finally:
-        lock.release()
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to the directory of the runs {directory}: {error.strerror}") from None
+    books = Bookkeeper(study.options.directory, on_result, study.whole, study.check)
+    summaries = _run(*begun(study, comm, at_once), comm, tell, books, at_once, look, processes)
+    with agreed(comm):
+        books.catch_up()  # of rank 0, which alone has heard of results
+    return summaries
 
 
 def _run(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ddp_mlp.durable import Check, unchecked
 from ddp_mlp.run.options import RunOptions
 from ddp_mlp.study.configurations import Configurations
 from ddp_mlp.study.sampler import Assignment, Sampler
@@ -46,6 +47,8 @@ class Study:
         Finds results of runs that are over.
     whole : callable
         Returns the summaries of all trials that the directory is about from those of this study, which may be a part.
+    check : callable
+        Raises where the directory is no longer this job's own; called on rank 0 before its files change.
     """
 
     sampler: Sampler
@@ -57,6 +60,7 @@ class Study:
     metric: str | None = None
     stored: Stored = field(default_factory=Stored)
     whole: Callable[[list[Summary]], list[Summary]] = _as_they_are
+    check: Check = unchecked
 
 
 def headed(name: str, trial: Sequence[Assignment], summary: Summary) -> Summary:

@@ -37,17 +37,6 @@ def _unwatched(_: StopRequest) -> Listener:
     return lambda report: None  # noqa: ARG005
 
 
-def refuse_other_runs(directory: Path) -> None:
-    """Raise UsageError if the directory of a study that begins holds runs already."""
-    if holds_runs(directory):
-        raise UsageError(f"{directory} already holds runs; go on with --resume, or choose another --out")
-
-
-def holds_runs(directory: Path) -> bool:
-    """Tell whether runs of a study have begun in a directory."""
-    return any(RunDirectory(path).holds_run() for path in [*directory.glob("*-*"), *directory.glob("*-*/fold-*")])
-
-
 def run_trial(study: Study, name: str, trial: Sequence[Assignment], tell: Tell, watch: Watch = _unwatched) -> Summary:
     """Collective. Run a trial in a directory of its name, or once for each fold below it; return its summary.
 

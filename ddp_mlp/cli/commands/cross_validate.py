@@ -13,7 +13,7 @@ from ddp_mlp.cli.options import print_json, read_config, tell
 from ddp_mlp.cli.studies import (
     Asked,
     Summaries,
-    options_of_runs,
+    place_of_runs,
     report_stop,
     rows_options,
     run_shown,
@@ -61,16 +61,18 @@ def cross_validate(
         configure, trials = Configurations(asked.config, asked.overrides, comm), fold_assignments(folds)
         configs = [configure(trial) for trial in trials]
         check_data(configs[:1], None, comm, tell)
-        options = options_of_runs(f"{asked.config.stem}-folds", asked, comm)
-        keep_definition(options.directory, {"--folds": folds}, comm, resume=asked.resume)
-        study = Study(Listed(trials), configure, options, "fold-{}".format)
-        study, at_once = share_out(asked.parallel, study, folds, trials[0], tell)
-        summaries = run_shown(study, comm, partial(write_table, options.directory / "trials.csv"), at_once, processes)
-        is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=asked.as_json)
-        if failure := all_failed(summaries, "fold"):
-            raise failure
-        if not is_stopped:
-            _finish(folds, summaries, options.directory, configs[0].data, comm, as_json=asked.as_json)
+        with place_of_runs(f"{asked.config.stem}-folds", asked, comm) as (options, check):
+            keep_definition(options.directory, {"--folds": folds}, comm, resume=asked.resume)
+            study = Study(Listed(trials), configure, options, "fold-{}".format, check=check)
+            study, at_once = share_out(asked.parallel, study, folds, trials[0], tell)
+            summaries = run_shown(
+                study, comm, partial(write_table, options.directory / "trials.csv"), at_once, processes
+            )
+            is_stopped = report_stop(summaries, folds, "fold", options, comm, as_json=asked.as_json)
+            if failure := all_failed(summaries, "fold"):
+                raise failure
+            if not is_stopped:
+                _finish(folds, summaries, options.directory, configs[0].data, comm, as_json=asked.as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 

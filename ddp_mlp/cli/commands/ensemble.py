@@ -12,7 +12,7 @@ from ddp_mlp.cli.options import print_json, print_result, read_config, tell
 from ddp_mlp.cli.studies import (
     Asked,
     Summaries,
-    options_of_runs,
+    place_of_runs,
     report_stop,
     run_shown,
     share_out,
@@ -86,17 +86,17 @@ def _train(asked: Asked, members: int) -> None:
             trials = seeds_of(base, members)
         for trial in trials:
             configure(trial)
-        options = options_of_runs(f"{asked.config.stem}-ensemble", asked, comm)
-        directory = options.directory
-        with agreed(comm):
-            if comm.rank == 0:
-                begin_list(directory, members, resume=asked.resume)
-        study = Study(Listed(trials), configure, options, member_name)
-        study, at_once = share_out(asked.parallel, study, members, trials[0], tell)
-        summaries = run_shown(study, comm, ListKeeper(directory, members), at_once, processes)
-        is_stopped = report_stop(summaries, members, "member", options, comm, as_json=asked.as_json)
-        if not is_stopped:
-            _finish(directory, summaries, comm, as_json=asked.as_json)
+        with place_of_runs(f"{asked.config.stem}-ensemble", asked, comm) as (options, check):
+            directory = options.directory
+            with agreed(comm):
+                if comm.rank == 0:
+                    begin_list(directory, members, resume=asked.resume)
+            study = Study(Listed(trials), configure, options, member_name, check=check)
+            study, at_once = share_out(asked.parallel, study, members, trials[0], tell)
+            summaries = run_shown(study, comm, ListKeeper(directory, members), at_once, processes)
+            is_stopped = report_stop(summaries, members, "member", options, comm, as_json=asked.as_json)
+            if not is_stopped:
+                _finish(directory, summaries, comm, as_json=asked.as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 
@@ -145,11 +145,11 @@ def _take_best(asked: Asked, best: int, metric: str | None) -> None:
                 raise MissingInputError(f"{runs}: no such directory; name that of a search, such as runs/c-search")
             told = json.dumps(runs_in(runs)) if comm.rank == 0 else told
         names = best_of(json.loads(comm.share_text(told)[0]), best, metric)
-        options = options_of_runs(f"{runs.resolve().name}-best", asked, comm)
-        with agreed(comm):
-            if comm.rank == 0:
-                copy_runs(runs, names, options.directory)
-        if comm.rank == 0 and asked.as_json:
-            print_json({"status": "finished", "members": best, "run_dir": str(options.directory), "origins": names})
-        elif comm.rank == 0:
-            click.echo(f"ensemble: {options.directory}, of {', '.join(names)}")
+        with place_of_runs(f"{runs.resolve().name}-best", asked, comm) as (options, _):
+            with agreed(comm):
+                if comm.rank == 0:
+                    copy_runs(runs, names, options.directory)
+            if comm.rank == 0 and asked.as_json:
+                print_json({"status": "finished", "members": best, "run_dir": str(options.directory), "origins": names})
+            elif comm.rank == 0:
+                click.echo(f"ensemble: {options.directory}, of {', '.join(names)}")

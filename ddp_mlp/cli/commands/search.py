@@ -13,7 +13,7 @@ from ddp_mlp.cli.options import SEED, print_json, read_config, tell
 from ddp_mlp.cli.studies import (
     Asked,
     Summaries,
-    options_of_runs,
+    place_of_runs,
     report_stop,
     rows_options,
     run_shown,
@@ -27,7 +27,9 @@ from ddp_mlp.errors import StoppedError
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
+    from ddp_mlp.study.execution.pool import Processes
     from ddp_mlp.study.samplers.choosing import Kind
+    from ddp_mlp.study.searching.planning import Plan
     from ddp_mlp.study.study import Study
 
 
@@ -106,20 +108,25 @@ def search(
         wish = Wish(choices, sampler, n_random, seed, metric)
         rule = halving_wish(eta, min_epochs, halving=halving)
         plan = plan_search(wish, rule, configure, folds or 0, comm, tell)
-        options = options_of_runs(f"{asked.config.stem}-search", asked, comm)
-        keep_definition(options.directory, plan.definition, comm, resume=asked.resume)
-        study = Study(
-            plan.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
-            partial(value_of, asked=metric), metric,
-        )  # fmt: skip
-        study, at_once = share_out(asked.parallel, study, plan.n_trials, plan.first, tell)
-        tabulate = partial(_tabulate, options.directory, metric)
-        summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once, processes))
-        is_stopped = report_stop(summaries, plan.n_trials, "trial", options, comm, as_json=asked.as_json)
-        if not is_stopped:
-            is_stopped = _finish_search(summaries, plan.n_trials, study, comm, metric, top or 0, as_json=asked.as_json)
+        with place_of_runs(f"{asked.config.stem}-search", asked, comm) as (options, check):
+            keep_definition(options.directory, plan.definition, comm, resume=asked.resume)
+            study = Study(
+                plan.sampler, configure, options, lambda number: f"trial-{number + 1:03d}", folds or 0,
+                partial(value_of, asked=metric), metric, check=check,
+            )  # fmt: skip
+            is_stopped = _run(plan, study, comm, processes, asked, top or 0)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
+
+
+def _run(plan: Plan, study: Study, comm: Communicator, processes: Processes, asked: Asked, top: int) -> bool:
+    """Collective. Run a search and print what it came to; return whether it was stopped."""
+    study, at_once = share_out(asked.parallel, study, plan.n_trials, plan.first, tell)
+    tabulate = partial(_tabulate, study.options.directory, plan.metric)
+    summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once, processes))
+    if report_stop(summaries, plan.n_trials, "trial", study.options, comm, as_json=asked.as_json):
+        return True
+    return _finish_search(summaries, plan.n_trials, study, comm, plan.metric, top, as_json=asked.as_json)
 
 
 def _tabulate(directory: Path, metric: str | None, summaries: Summaries) -> None:
@@ -143,7 +150,7 @@ def _finish_search(
     """
     from ddp_mlp.comm import agreed
     from ddp_mlp.study.ranking import all_failed, ranked, ranking_metric
-    from ddp_mlp.study.searching.top import train_top
+    from ddp_mlp.study.searching.top import drop_outdated, train_top
 
     if failure := all_failed(summaries, "trial"):
         raise failure
@@ -153,6 +160,8 @@ def _finish_search(
             _tabulate(study.options.directory, asked, summaries)
             metric = ranking_metric(summaries, asked)
             order = ranked(summaries, metric)
+    if study.options.resume:
+        drop_outdated(study, order, comm, tell)
     best = train_top(study, order, top, comm, tell) if top else []
     if report_stop(best, top, "run", study.options, comm, as_json=as_json):
         return True

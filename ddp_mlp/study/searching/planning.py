@@ -22,6 +22,7 @@ from ddp_mlp.study.measuring import OF_EPOCHS, require_metric
 from ddp_mlp.study.sampler import Assignment, Sampler
 from ddp_mlp.study.samplers.choosing import Wish, choose_sampler, require_one_unit
 from ddp_mlp.study.searching.halving import Halving, RunAll, halving_of, run_halved
+from ddp_mlp.study.searching.units import Unit, require_an_order, unit_of
 from ddp_mlp.study.study import Study, Summary
 from ddp_mlp.study.trials import Tell
 from ddp_mlp.training.inputs.data_files import open_splits
@@ -130,7 +131,8 @@ def plan_search(
             _require_halving(wish)
             epochs = [config.train.epochs for config in configs]
             rule = halving_of(chosen.n_trials, epochs, halving.eta, halving.min_epochs)
-    check_data(configs, wish.metric, comm, tell)
+    compared = "--halving" if rule else "--sampler tpe" if wish.chosen_kind == "tpe" else ""
+    check_data(configs, wish.metric, comm, tell, compared)
     if comm.rank == 0:
         if wish.n_trials is not None and chosen.n_trials < wish.n_trials:
             n = chosen.n_trials
@@ -161,31 +163,46 @@ def _require_halving(wish: Wish) -> None:
     require_one_unit(wish.space(), wish.metric, "--halving")
 
 
-def check_data(configs: Sequence[Config], metric: str | None, comm: Communicator, tell: Tell) -> None:
+def check_data(
+    configs: Sequence[Config], metric: str | None, comm: Communicator, tell: Tell, compared: str = ""
+) -> None:
     """Collective. Open the data of each configuration that has others, and see who would validate.
 
     Where these are not the same rows for all, a warning is told.
 
+    Parameters
+    ----------
+    configs, metric, comm, tell
+    compared : str
+        Option by which trials are compared on the way, if any.
+
     Raises
     ------
     MissingInputError, DataError, UsageError
-        As a run would end with; and for a metric that the task has not.
+        As a run would end with; for a metric that the task has not, and where trials would have no order.
     """
-    different = {msgspec.json.encode(config.data): config for config in configs}
+    different: dict[bytes, list[Config]] = {}
+    for config in configs:
+        different.setdefault(msgspec.json.encode(config.data), []).append(config)
     ready_kernels(configs[0].train.dtype, comm, tell)  # they draw who validates
-    validating = set()
+    validating, units = set(), set[Unit]()
     with agreed(comm):
-        for config in different.values():
+        for alike in different.values():
+            config = alike[0]
             with ExitStack() as stack:
                 files, splits = open_splits(config.data, stack)
                 if metric is not None:
                     require_metric(metric, "regression" if config.data.autoencode else files[0].schema.task)
                 _, valid = who_validates(config, files[0], splits)
-                validating.add((files[-1].path, files[-1].selection, valid.tobytes()))
+                rows = (files[-1].path, files[-1].selection[:2], splits[-1].name, valid.tobytes())
+                validating.add(rows)
+                found = (unit_of(each, files[0].schema, rows, validates=valid.size > 0) for each in alike)
+                units |= {unit for unit in found if unit}
                 if metric not in (None, "loss") and not valid.size:
                     raise UsageError(f"--metric {metric} is of rows that validate, and none do; rank by loss")
                 if metric == "roc_auc":
                     _require_both_classes(config, files[0], splits)
+        require_an_order(units, metric, compared, validates=all(rows[-1] for rows in validating))
     if comm.rank == 0 and len(validating) > 1:
         tell(
             "warning: what is tried under [data] has other rows validate in some trials than in others, so that scores"

@@ -135,11 +135,17 @@ def content_sha256(data: DataConfig, files: list[DatasetFile], splits: list[Spli
 
 
 def parting_line(config: Config, file: DatasetFile, splits: list[Split]) -> str:
-    """Return a line where a column that parts the rows is learned from too, or is an order of texts."""
-    name = config.data.group_by
-    if not name or config.data.all_rows or not row_labels(file, splits[0], name).is_feature:
+    """Return a line where a column that parts the rows is learned from too; empty where none is."""
+    data = config.data
+    name = data.group_by or data.time_by
+    if not name or name == IN_ORDER or data.all_rows or not row_labels(file, splits[0], name).is_feature:
         return ""
+    if data.group_by:
+        return (
+            f"warning: rows are grouped by {name!r}, which is a feature too: of a group that no row trained on it tells"
+            " nothing; data import --id keeps it for grouping alone"
+        )
     return (
-        f"warning: rows are grouped by {name!r}, which is a feature too: of a group that no row trained on it tells"
-        " nothing; data import --id keeps it for grouping alone"
+        f"warning: rows are parted by time at {name!r}, which is a feature too: of rows that validate, and of all that"
+        " come later, it is beyond what was trained on; data import --id keeps it for the order alone"
     )

@@ -6,15 +6,19 @@ import csv
 import json
 import shutil
 import sys
+from functools import partial
 
 import h5py
 import numpy as np
 import pytest
 
 from ddp_mlp.comm import SingleProcess
+from ddp_mlp.errors import UsageError
 from ddp_mlp.study.configurations import Configurations
+from ddp_mlp.study.place import held
 from ddp_mlp.study.samplers.choosing import Wish
 from ddp_mlp.study.searching.planning import plan_search
+from ddp_mlp.training.problem import ignore
 from tests.runs import ddp_mlp
 
 CONFIG = (
@@ -130,9 +134,13 @@ def test_the_best_are_trained_on_all_rows_for_as_long_as_their_best_was(folder):
     assert "all of these 60 rows trained the model" in answers.err
     asked = ddp_mlp("evaluate", "top/top-1", "r.h5", "--split", "valid", cwd=folder)
     assert "trained the model" in asked.err, "rows that it was trained on are not taken for others"
-    more = search(folder, "top", *RATES, "--trials", "9", "--top", "2", "--resume", config="r.toml").result
-    assert [run["of"] for run in more["top"]] == [trial["name"] for trial in more["trials"][:2]]
-    assert more["top"] != result["top"], "better ones take their place"
+    again = search(folder, "top", *RATES, "--trials", "9", "--top", "1", "--resume", config="r.toml")
+    more = again.result
+    assert [run["of"] for run in more["top"]] == [trial["name"] for trial in more["trials"][:1]]
+    assert more["top"] != result["top"][:1], "better ones take their place"
+    assert more["trials"][1]["name"] != result["top"][1]["of"], "or the next line tests nothing"
+    assert not (folder / "top" / "top-2").exists()
+    assert "top-2 of an earlier start is removed" in again.err
     best = ddp_mlp("ensemble", "top", "--best", "2", "--out", "both", cwd=folder)
     assert best.code == 0, best.err
 
@@ -210,6 +218,7 @@ def test_it_is_said_where_trials_are_not_validated_by_the_same_rows(folder, monk
     monkeypatch.chdir(folder)
     said = {"data.split_seed=[0, 1]": True, "data.valid_fraction=0.1..0.3": True, 'data.train=["d.h5", "e.h5"]': True}
     said |= {"data.normalize=[none, standard]": False, "optimizer.learning_rate=[0.1, 0.2]": False}
+    said |= {"data.weights=[none, auto]": False}
     shutil.copy(folder / "d.h5", folder / "e.h5")
     for key, is_said in said.items():
         for folds in (0, 2) if "fraction" not in key else (0,):
@@ -217,6 +226,33 @@ def test_it_is_said_where_trials_are_not_validated_by_the_same_rows(folder, monk
             wish = Wish((key,), None, 2 if ".." in key else None, 0, None)
             plan_search(wish, None, Configurations(folder / "c.toml", (), alone), folds, alone, told.append)
             assert any("other rows validate" in line for line in told) == is_said, (key, folds)
+
+
+NO_ORDER = [
+    ("c.toml", "data.valid_fraction=[0, 0.2]", Wish),
+    ("c.toml", "data.all_rows=[true, false]", Wish),
+    ("c.toml", "loss.name=[mse, hinge]", partial(Wish, metric="loss")),
+    ("c.toml", "model.output=[sigmoid, linear]", partial(Wish, kind="tpe", n_trials=2)),
+    ("v.toml", "data.split_seed=[0, 1]", partial(Wish, metric="loss")),
+]
+
+
+@pytest.mark.parametrize(("config", "tried", "wish"), NO_ORDER, ids=[tried for _, tried, _ in NO_ORDER])
+def test_trials_that_would_have_no_order_are_refused_before_one_is_trained(folder, config, tried, wish):
+    with h5py.File(folder / "r.h5") as whole, h5py.File(folder / "v.h5", "w") as file:
+        whole.copy("train", file)
+    (folder / "v.toml").write_text(CONFIG.replace("d.h5", "v.h5"))
+    configure = Configurations(folder / config, (), SingleProcess())
+    with pytest.raises(UsageError, match="measured differently"):
+        plan_search(wish((tried,)), None, configure, 0, SingleProcess(), ignore)
+
+
+def test_a_directory_is_held_before_anything_is_written_into_it(folder):
+    with held(folder / "held", SingleProcess(), ignore, resume=False):
+        other = search(folder, "held", *RATES, "--trials", "2")
+        assert (other.code, len(other.error_lines)) == (73, 1)
+        assert "in use by" in other.error_lines[0]
+        assert [path.name for path in (folder / "held").iterdir()] == [".lock"]
 
 
 def test_another_search_does_not_go_on_in_a_directory(folder):

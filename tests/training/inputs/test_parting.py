@@ -15,7 +15,7 @@ from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.dataset.row_labels import row_labels
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.training.inputs.data_files import open_splits
-from ddp_mlp.training.inputs.parting import who_validates
+from ddp_mlp.training.inputs.parting import parting_line, who_validates
 from tests.runs import ddp_mlp
 
 CONFIG = (
@@ -138,6 +138,14 @@ def test_a_table_keeps_a_column_that_is_no_feature(folder):
             row_labels(file, file.splits["train"], "pateint")
     told = ddp_mlp("train", "c.toml", "--set", "data.train=t.h5", "--set", "data.group_by=site", cwd=folder)
     assert "warning: rows are grouped by 'site', which is a feature too" in told.err
+    said = {"group_by=site": "grouped by 'site'", "time_by=site": "parted by time at 'site'", "time_by=row": ""}
+    said |= {"group_by=patient": "", "time_by=year": ""}
+    for assignment, words in said.items():
+        config = load_config(folder / "c.toml", [f"data.train={folder / 't.h5'}", f"data.{assignment}"], {})
+        with ExitStack() as stack:
+            files, splits = open_splits(config.data, stack)
+            line = parting_line(config, files[0], splits)
+        assert (words in line and "which is a feature too" in line) if words else not line
 
 
 RULES = ("data.stratify=true", "data.group_by=patient", "data.time_by=day", "data.stratify=false")
