@@ -49,6 +49,11 @@ def parse_choice(text: str) -> SearchSpace:
         )
     if key in _STUDIED:
         raise UsageError(f"--try {literal(text)}: {key} is for the study to choose, see --folds; leave it out")
+    if key == "train.isa":
+        raise UsageError(
+            f"--try {literal(text)}: code of one process is for one CPU type, and all trials share it; search for each"
+            " with --set"
+        )
     if "." in key and ".." in value and not value.startswith("["):
         choice = _range(key, value)
     else:

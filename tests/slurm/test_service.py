@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import Any
@@ -70,6 +71,21 @@ def test_jobs_of_a_cluster_are_stopped_resumed_and_preempted(cluster, server):
     assert done["state"] == "finished", done
     status = (server.directory / done["run_dir"] / "status.json").read_text()
     assert solo["weights_sha256"] in status
+
+
+def test_a_search_over_both_nodes_is_stopped_and_resumed(cluster, server):
+    tried = ["--try", "train.seed=[1, 2, 3]", "--parallel", "2"]
+    number = submitted(server, 3000, ranks=2, kind="search", arguments=tried, name="studied")
+    first = server.directory / "runs/studied/trial-001/metrics.csv"
+    until(server, number, lambda _: first.exists() and len(first.read_text().splitlines()) > 3)
+    server.client.ask("POST", f"/api/v1/jobs/{number}/stop")
+    stopped = until(server, number, is_over)
+    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 75), stopped
+    server.client.ask("POST", f"/api/v1/jobs/{number}/resume")
+    done = until(server, number, is_over)
+    assert (done["state"], done["exit_code"]) == ("finished", 0), done
+    told = [json.loads(path.read_text()) for path in (server.directory / "runs/studied").glob("trial-*/status.json")]
+    assert [(each["state"], each["epochs"]) for each in told] == [("finished", 3000)] * 3
 
 
 def test_a_job_that_waits_in_the_queue_of_slurm_is_taken_out_of_it(cluster, server):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +27,7 @@ from ddp_mlp.errors import StoppedError
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
     from ddp_mlp.config import DataConfig
+    from ddp_mlp.study.study import Study
 
 
 @click.command("cross-validate")
@@ -72,23 +72,26 @@ def cross_validate(
             if failure := all_failed(summaries, "fold"):
                 raise failure
             if not is_stopped:
-                _finish(folds, summaries, options.directory, configs[0].data, comm, as_json=asked.as_json)
+                _finish(folds, summaries, study, configs[0].data, comm, as_json=asked.as_json)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 
 
 def _finish(
-    folds: int, summaries: Summaries, directory: Path, data: DataConfig, comm: Communicator, *, as_json: bool
+    folds: int, summaries: Summaries, study: Study, data: DataConfig, comm: Communicator, *, as_json: bool
 ) -> None:
     """Collective. Write the answers for rows that validated, and print the scores."""
+    from ddp_mlp.study.execution.record import note_end
     from ddp_mlp.study.out_of_fold import NAMES, write_out_of_fold
     from ddp_mlp.study.ranking import spread
 
+    directory = study.options.directory
     n_rows = write_out_of_fold(directory, data, summaries, comm)
     if comm.rank == 0:
         names = " and ".join(NAMES)
         tell(f"{directory}: {names}, answers for {n_rows} rows, each by a model that was not trained on it")
         _print_spread(folds, summaries, spread(summaries), as_json=as_json)
+    note_end(study, comm)
 
 
 def _print_spread(folds: int, summaries: Summaries, metrics: dict[str, dict[str, float]], *, as_json: bool) -> None:

@@ -77,6 +77,7 @@ def _train(asked: Asked, members: int) -> None:
     with workers(asked) as (comm, processes):
         from ddp_mlp.study.configurations import Configurations
         from ddp_mlp.study.ensembles.members import ListKeeper, begin_list, member_name, seeds_of
+        from ddp_mlp.study.execution.record import note_end
         from ddp_mlp.study.sampler import Listed
         from ddp_mlp.study.study import Study
 
@@ -97,6 +98,7 @@ def _train(asked: Asked, members: int) -> None:
             is_stopped = report_stop(summaries, members, "member", options, comm, as_json=asked.as_json)
             if not is_stopped:
                 _finish(directory, summaries, comm, as_json=asked.as_json)
+                note_end(study, comm)
     if is_stopped:
         sys.exit(StoppedError.exit_code)
 

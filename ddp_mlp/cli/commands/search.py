@@ -121,12 +121,17 @@ def search(
 
 def _run(plan: Plan, study: Study, comm: Communicator, processes: Processes, asked: Asked, top: int) -> bool:
     """Collective. Run a search and print what it came to; return whether it was stopped."""
+    from ddp_mlp.study.execution.record import note_end
+
     study, at_once = share_out(asked.parallel, study, plan.n_trials, plan.first, tell)
     tabulate = partial(_tabulate, study.options.directory, plan.metric)
     summaries = plan.run(study, comm, tabulate, lambda part, hear: run_shown(part, comm, hear, at_once, processes))
     if report_stop(summaries, plan.n_trials, "trial", study.options, comm, as_json=asked.as_json):
         return True
-    return _finish_search(summaries, plan.n_trials, study, comm, plan.metric, top, as_json=asked.as_json)
+    if _finish_search(summaries, plan.n_trials, study, comm, plan.metric, top, as_json=asked.as_json):
+        return True
+    note_end(study, comm)
+    return False
 
 
 def _tabulate(directory: Path, metric: str | None, summaries: Summaries) -> None:

@@ -33,6 +33,8 @@ class BatchJob:
         Limit as Slurm writes it: minutes, H:M:S, D-H ...
     notice_s : int or None
         Seconds before the limit at which ranks are asked to stop; None chooses.
+    command, arguments : str and tuple of str
+        What runs: ``train``, or a study, with its own options.
     sbatch : tuple of str
         Further ``KEY=VALUE`` for sbatch.
     before : tuple of str
@@ -53,6 +55,8 @@ class BatchJob:
     account: str = ""
     notice_s: int | None = None
     max_restarts: int = 100
+    command: str = "train"
+    arguments: tuple[str, ...] = ()
     sbatch: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
 

@@ -56,6 +56,22 @@ def read_status(run_directory: Path) -> dict[str, object]:
     return {}
 
 
+def ended_in(directory: Path, job_id: str) -> bool:
+    """Tell whether the study of a directory has come to its end in a job."""
+    with suppress(OSError):
+        told = read_json(directory / "study.json", dict[str, object]) or {}
+        return bool(job_id) and told.get("ended_in") == job_id
+    return False
+
+
+def steps_in(directory: Path) -> int:
+    """Return the step of a run, or of a study the steps of all its runs."""
+    if status := read_status(directory):
+        return step_of(status)
+    within = [*directory.glob("*/status.json"), *directory.glob("*/fold-*/status.json")]
+    return sum(step_of(read_status(path.parent)) for path in within)
+
+
 def job_of(status: dict[str, object]) -> str:
     """Return the Slurm job that ``status.json`` tells; empty outside Slurm."""
     job = status.get("slurm_job_id")

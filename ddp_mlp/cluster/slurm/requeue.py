@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ddp_mlp import errors
 from ddp_mlp.cluster.slurm import controller
-from ddp_mlp.cluster.slurm.record import Record, job_of, read_record, read_status, step_of, write_record
+from ddp_mlp.cluster.slurm.record import Record, ended_in, job_of, read_record, read_status, steps_in, write_record
 from ddp_mlp.comm.launcher import slurm_job_id
 
 #: Stops at the same step after which a job is not started again.
@@ -64,7 +64,7 @@ def why_not(ending: Ending, max_restarts: int) -> str:
 def end_own_job(run_directory: Path, code: int, *, asked: bool, restarts: int, max_restarts: int) -> tuple[int, str]:
     """Put the job of this shell back into the queue if it was stopped before its end.
 
-    Whether the run has come to its end, its own ``status.json`` tells: launchers whose
+    Whether the run has come to its end, its own ``status.json`` tells, of a study its ``study.json``: launchers whose
     daemons were killed may end with code 0, and others fail after all ranks are done.
 
     Parameters
@@ -83,11 +83,13 @@ def end_own_job(run_directory: Path, code: int, *, asked: bool, restarts: int, m
     state = str(status.get("state", ""))
     if state not in _UNFINISHED and job_of(status) == job_id:
         return 0, f"job {job_id}: the run is {state}"
+    if ended_in(run_directory, job_id):
+        return 0, f"job {job_id}: the study is over"
     job = controller.show(job_id) if job_id else {}
     preempted = job.get("PreemptTime", "None") != "None"
     record = read_record(run_directory)
     earlier = record.requeued_at_steps if record.job_id == job_id and restarts else ()
-    steps = (*earlier, step_of(status))
+    steps = (*earlier, steps_in(run_directory))
     # Taken from its nodes early, it is not to blame for making no progress.
     ending = Ending(code, asked or preempted, restarts, () if preempted else steps)
     reason = why_not(ending, max_restarts) or _decided_already(job)

@@ -97,8 +97,9 @@ def _command(job: BatchJob) -> str:
     words = " ".join('"$SLURM_NTASKS"' if word == "$SLURM_NTASKS" else quote(word) for word in job.starter.words)
     overrides = [f"--set {quote(pair)}" for pair in job.overrides]
     overrides += ['--set "train.seed=$seed"'] if job.seeds else []
-    train = " ".join(['train "$config" --out "$run_dir" --resume', *overrides])
-    return f"{words} \\\n  {quote(job.python)} -m ddp_mlp \\\n  {train} </dev/null &\n"
+    own = [quote(argument) for argument in job.arguments]
+    command = " ".join([quote(job.command), '"$config"', *own, '--out "$run_dir" --resume', *overrides])
+    return f"{words} \\\n  {quote(job.python)} -m ddp_mlp \\\n  {command} </dev/null &\n"
 
 
 def _requeue(job: BatchJob) -> str:

@@ -85,8 +85,6 @@ def _impossible(request: Request, settings: Settings, store: Store) -> list[tupl
         problems.append(
             ("ranks", f"{cores} cores (ranks x threads) are more than the {settings.cores} of this service")
         )
-    if settings.slurm and (request.kind != "train" or request.arguments):
-        problems.append(("kind", "a service with --slurm submits train, without further options"))
     known = store.states_of(request.after)
     return [*problems, *(("after", f"there is no job {number}") for number in request.after if number not in known)]
 

@@ -15,7 +15,7 @@ import msgspec
 
 from ddp_mlp.cluster.slurm import controller
 from ddp_mlp.cluster.slurm.job import BatchJob, check_job
-from ddp_mlp.cluster.slurm.record import Record, job_of, write_record
+from ddp_mlp.cluster.slurm.record import Record, ended_in, job_of, write_record
 from ddp_mlp.cluster.slurm.script import script_text
 from ddp_mlp.cluster.slurm.starters import choose_starter
 from ddp_mlp.config.schema import sections
@@ -124,6 +124,7 @@ class SlurmStarter:
             return Standing(Phase.RUNNING)
         status = read_status(self._settings.directory / job.run_dir)
         told = code_of_status(status) if job_of(status) == number else None
+        told = 0 if ended_in(self._settings.directory / job.run_dir, number) else told
         if told == 0:
             return Standing(Phase.ENDED, code=0)
         if state in _CANCELLED:
@@ -140,6 +141,7 @@ class SlurmStarter:
         batch = BatchJob(
             (str(config_of(job, self._settings)),), str(self._settings.directory / job.run_dir),
             choose_starter("auto", None), sys.executable, ntasks_per_node=job.ranks, cpus_per_task=job.threads,
+            command=job.kind, arguments=tuple(job.arguments),
             sbatch=(*self._settings.slurm_options, f"output={output_of(folder)}", f"job-name={_name(job)}",
                     f"chdir={self._settings.directory}"),
             before=(f"unset {own_keys}", f"{shlex.join(claim)} || exit 0"),

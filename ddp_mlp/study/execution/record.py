@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ddp_mlp.comm import Communicator, agreed, known_to_all
+from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.core.sharding import default_micro_batches
 from ddp_mlp.durable import write_whole
 from ddp_mlp.errors import UsageError
@@ -27,10 +29,13 @@ class Record:
         Trials at once, which a sampler that sees results reckons with for ever.
     micro_batches : int
         Those of a trial whose configuration says "auto".
+    ended_in : str
+        The job of Slurm in which it has come to its end, "-" outside Slurm; empty while it goes on.
     """
 
     at_once: int
     micro_batches: int
+    ended_in: str = ""
 
 
 def begun(study: Study, comm: Communicator, at_once: int) -> tuple[Study, Record]:
@@ -73,7 +78,21 @@ def _kept(path: Path, own: Record, *, resume: bool) -> Record:
         with suppress(OSError):
             found = read_json(path, Record)
             if found and found.at_once > 0 and found.micro_batches > 0:
-                return found
+                own = replace(found, ended_in="")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (json.dumps(asdict(own)) + "\n").encode())
+    _write(path, own)
     return own
+
+
+def note_end(study: Study, comm: Communicator) -> None:
+    """Collective. Let the record tell that the study has come to its end; for who holds its directory."""
+    with agreed(comm):
+        if comm.rank == 0:
+            study.check()
+            path = study.options.directory / RECORD
+            if record := read_json(path, Record):
+                _write(path, replace(record, ended_in=slurm_job_id(os.environ) or "-"))
+
+
+def _write(path: Path, record: Record) -> None:
+    write_whole(path, (json.dumps(asdict(record)) + "\n").encode())

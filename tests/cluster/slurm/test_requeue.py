@@ -85,6 +85,21 @@ def test_a_finished_run_is_not_requeued_whatever_its_launcher_says(slurm, code):
     assert not (folder / "asked").exists()
 
 
+def test_a_study_is_over_when_it_says_so_and_goes_on_by_the_steps_of_its_runs(slurm):
+    folder = slurm()
+    study = folder / "study"
+    for run, steps in (("trial-001", 30), ("trial-002/fold-0", 9), ("trial-002/fold-1", 3)):
+        (study / run).mkdir(parents=True)
+        (study / run / "status.json").write_text(json.dumps({"state": "stopped", "steps": steps, "slurm_job_id": "7"}))
+    for ended_in in ("", "-", "6"):
+        (study / "study.json").write_text(json.dumps({"at_once": 1, "micro_batches": 8, "ended_in": ended_in}))
+        code, line = end_own_job(study, 0, asked=False, restarts=0, max_restarts=9)
+        assert (code, "not requeued" in line) == (70, True)
+        assert end_own_job(study, 75, asked=True, restarts=0, max_restarts=9) == (75, "job 7 is requeued at step 42")
+    (study / "study.json").write_text(json.dumps({"at_once": 1, "micro_batches": 8, "ended_in": "7"}))
+    assert end_own_job(study, 137, asked=True, restarts=0, max_restarts=9) == (0, "job 7: the study is over")
+
+
 def test_a_launcher_without_complaint_does_not_make_a_run_finished(slurm):
     code, line = end(slurm() / "run", 0, state="running")
     assert (code, "not requeued" in line) == (70, True)

@@ -39,6 +39,12 @@ def test_the_text_is_that_of_the_template(name):
     assert script_text(JOBS[name]) == (TEMPLATES / f"{name}.sbatch").read_text()
 
 
+def test_a_study_is_started_with_its_options_as_they_are():
+    job = replace(ONE, command="search", arguments=("--try", "optimizer.name=['adam', sgd]", "--trials", "3"))
+    words = """search "$config" --try 'optimizer.name=['"'"'adam'"'"', sgd]' --trials 3 --out "$run_dir" --resume"""
+    assert f"-m ddp_mlp \\\n  {words} </dev/null &\n" in script_text(job)
+
+
 def test_every_template_is_made():
     assert {path.stem for path in TEMPLATES.glob("*.sbatch")} == {*JOBS}
 

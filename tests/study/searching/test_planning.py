@@ -179,6 +179,7 @@ WRONG = [
     (["--try", "optimizer.name=1..2", "--trials", "2"], 2, "[optimizer] name = 1"),
     (["--try", "model.dropout=0.5..0.1", "--trials", "2"], 2, "LOW < HIGH"),
     (["--try", "model.dropout=0.5..0.5", "--trials", "2"], 2, "LOW < HIGH"),
+    (["--try", "train.isa=[native, haswell]"], 2, "search for each with --set"),
     (["--try", "model.dropout=[]"], 2, "give KEY=[VALUE, ...]"),
     (["--try", "optimizer.name=[adam, sgd]", "--try", "optimizer.momentum=[0.9] if optimizer.name=sgd"], 2, "momentum"),
     (["--try", "optimizer.momentum=[0.9] if optimizer.name=momentum"], 2, "optimizer.name is not tried"),
