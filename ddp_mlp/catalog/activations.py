@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from ddp_mlp.catalog.arithmetic import exp, like, logistic
+from ddp_mlp.catalog.arithmetic import exp, expm1, like, logistic, tanh
 from ddp_mlp.catalog.keys import Entry, Key, NonNegativeFloat, PositiveFloat, Settings
 
 
@@ -70,7 +70,7 @@ def _sigmoid_derivative(h, p):
 
 
 def _tanh(a, p):
-    return math.tanh(a)
+    return tanh(a)
 
 
 def _tanh_derivative(h, p):
@@ -121,7 +121,7 @@ def _softplus(a, p):
 
 def _softplus_derivative(h, p):
     """``sigmoid(a) = 1 - exp(-h)``."""
-    return -math.expm1(-h)
+    return -expm1(-h)
 
 
 def _step(a, p):

@@ -32,6 +32,16 @@ def exp(x: Any) -> Any:
     return type(x)(math.exp(x))
 
 
+def expm1(x: Any) -> Any:
+    """Return ``exp(x) - 1`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.hyperbolic`."""
+    return type(x)(math.expm1(x))
+
+
+def tanh(x: Any) -> Any:
+    """Return ``tanh(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.hyperbolic`."""
+    return type(x)(math.tanh(x))
+
+
 @helper
 def logistic(a: Any) -> Any:
     """Return ``1 / (1 + exp(-a))`` without overflow for any finite `a`."""

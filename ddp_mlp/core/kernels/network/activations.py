@@ -7,7 +7,7 @@ from typing import Any
 
 from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
-from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, inlined, jit
 from ddp_mlp.core.kernels.vector_ops import add_columns
 
 #: Value and derivative by code; activations of the same functions share it.
@@ -16,7 +16,7 @@ ACTIVATION_CODES = {name: _FUNCTIONS.index((entry.value, entry.derivative)) for 
 
 
 def _forward_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
-    value = of_entry(function)
+    value = of_entry(function, in_loops)
 
     def activate(chosen, values, bias, p):
         if chosen == code:
@@ -32,7 +32,7 @@ def _forward_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
 
 
 def _backward_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
-    derivative = of_entry(function)
+    derivative = of_entry(function, in_loops)
 
     def descend(chosen, delta, h, p):
         if chosen == code:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numba.extending import overload, register_jitable
 
 from ddp_mlp.catalog import arithmetic
 from ddp_mlp.core.kernels.numba_ext.exponential import exponential_of
+from ddp_mlp.core.kernels.numba_ext.hyperbolic import expm1_of, tanh_of
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 
 overload(arithmetic.exp)(exponential_of)
+overload(arithmetic.expm1, jit_options={"forceinline": True})(expm1_of)
+overload(arithmetic.tanh, jit_options={"forceinline": True})(tanh_of)
 
 
-def of_entry(kernel: Any) -> Any:
-    """Compile a kernel of an entry, and the helpers that it calls."""
+def of_entry(kernel: Any, compile_: Callable[[Any], Any] = jit) -> Any:
+    """Compile a kernel of an entry, and the helpers that it calls; one of numbers as `in_loops` does."""
     while arithmetic.HELPERS:
         register_jitable(nogil=True, error_model="numpy")(arithmetic.HELPERS.pop())
-    return jit(kernel)
+    return compile_(kernel)

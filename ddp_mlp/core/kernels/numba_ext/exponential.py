@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+
+from ddp_mlp.core.kernels.numba_ext.float_bits import as_float, as_integer
 
 
 class _Format(NamedTuple):
@@ -42,28 +42,6 @@ _DOUBLE = _Format(
 )  # fmt: skip
 
 
-@intrinsic
-def _as_integer(typing_context, x):
-    """Convert a float that holds a whole number to an integer of the same width."""
-    integer = types.int32 if x == types.float32 else types.int64
-
-    def codegen(context, builder, signature, arguments):
-        return builder.fptosi(arguments[0], ir.IntType(integer.bitwidth))
-
-    return integer(x), codegen
-
-
-@intrinsic
-def _as_float(typing_context, bits):
-    """Reinterpret the bits of an integer as a float of the same width."""
-    real, kind = (types.float32, ir.FloatType()) if bits == types.int32 else (types.float64, ir.DoubleType())
-
-    def codegen(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], kind)
-
-    return real(bits), codegen
-
-
 def exponential_of(x):
     """Return the exponential for a type of floats, as `overload` of Numba wants it."""
     return _make(_SINGLE if x == types.float32 else _DOUBLE)
@@ -81,12 +59,12 @@ def _make(f: _Format) -> Any:
         clamped = min(max(x, real(lowest)), real(highest))
         n = (clamped * real(log2_e) + real(to_integer)) - real(to_integer)
         r = (clamped - n * real(ln2_short)) - n * real(ln2_rest)
-        k = _as_integer(n)
+        k = as_integer(n)
         # 2^n in two factors, so that both are normal numbers for every n that can occur.
         half = integer(k >> integer(1))
         rest = integer(k - half)
-        scale = _as_float(integer((half + integer(bias)) << integer(shift)))
-        scale_rest = _as_float(integer((rest + integer(bias)) << integer(shift)))
+        scale = as_float(integer((half + integer(bias)) << integer(shift)))
+        scale_rest = as_float(integer((rest + integer(bias)) << integer(shift)))
         y = polynomial(r) * scale * scale_rest
         return y if x == x else x
 

@@ -32,6 +32,11 @@ def inlined(function: Any, name: str = "") -> Any:
     return njit(nogil=True, error_model="numpy", inline="always")(_named(function, name))
 
 
+def in_loops(function: Any, name: str = "") -> Any:
+    """Compile a function of numbers as part of the loops that call it, which use vectors only then."""
+    return njit(nogil=True, error_model="numpy", forceinline=True)(_named(function, name))
+
+
 def _named(function: Any, name: str) -> Any:
     if name:
         function.__name__ = function.__qualname__ = name

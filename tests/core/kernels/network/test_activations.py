@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numba import njit
 
 from ddp_mlp.catalog import arithmetic
 from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES
 from ddp_mlp.core.kernels.network.layers import ACTIVATION
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
+from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops
 from tests import reference
 from tests.building import ACTIVATION_PARAMS, engine_of, network_of, resident_of
 
@@ -32,6 +34,8 @@ def setting(name: str, like: np.floating) -> np.floating:
     return type(like)(ACTIVATION_PARAMS.get(name, 0.0))
 
 
+#: Their loops call the C library for each value, or have nothing to compute.
+WITHOUT_VECTORS = {"arctan", "softplus", "identity", "maxout"}
 FAR = [-1e4, -800.0, -89.0, -1e-4, 0.0, 1e-4, 89.0, 800.0, 1e4]
 
 
@@ -95,6 +99,23 @@ def test_kernels_stay_in_single_precision(name: str) -> None:
         results = [str(overload.signature.return_type) for overload in kernel.overloads.values()]
         arguments = [str(overload.signature.args[0]) for overload in kernel.overloads.values()]
         assert dict(zip(arguments, results, strict=True))["float32"] == "float32"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", sorted(set(BY_NAME) - WITHOUT_VECTORS))
+def test_loops_use_vectors(name: str, dtype: type) -> None:
+    value, derivative = (
+        of_entry(function, in_loops) for function in (ACTIVATIONS[name].value, ACTIVATIONS[name].derivative)
+    )
+
+    @njit(error_model="numpy")
+    def compute(values, p):
+        for i in range(values.shape[0]):
+            values[i] = value(values[i], p) * derivative(values[i], p)
+
+    compute(np.ones(4, dtype), dtype(0.5))
+    (code,) = compute.inspect_llvm().values()
+    assert f" x {'float' if dtype == np.float32 else 'double'}>" in code
 
 
 def test_codes_are_places() -> None:
