@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import IO
 
 import ddp_mlp
-from ddp_mlp.core.kernels.machine_code import UNITS, compile_kernels
+from ddp_mlp.core.kernels.machine_code import TOGETHER, compile_kernels
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
 from ddp_mlp.core.kernels.unit_compiler import CODE, PART
 
 #: Functions that are compiled in all, about: what progress is measured against.
-N_FUNCTIONS = 290
+N_FUNCTIONS = 200
 
 
 def compile_apart(dtype: str, heard: Callable[[], None]) -> bytes:
@@ -31,7 +31,7 @@ def compile_apart(dtype: str, heard: Callable[[], None]) -> bytes:
         Called, from any thread, after each of about `N_FUNCTIONS` functions.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    units = UNITS if cores > 1 else (sum(UNITS, ()),)
+    units = TOGETHER if cores > 1 else (sum(TOGETHER, ()),)
     parts = _from_processes(dtype, units, heard)
     return b"".join(parts) if all(parts) else compile_kernels(dtype)
 

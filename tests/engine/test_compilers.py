@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from ddp_mlp.core.kernels import machine_code
-from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, UNITS
+from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, TOGETHER, UNITS
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
 from ddp_mlp.core.kernels.unit_compiler import CODE, PART
 from ddp_mlp.engine import compilers
@@ -19,17 +19,20 @@ from ddp_mlp.engine.compilers import compile_apart
 
 
 def test_units_hold_every_kernel_once() -> None:
-    assert sorted(sum(UNITS, ())) == sorted(kernel.__name__ for kernel in ENTRY_POINTS)
+    held = [kernel for unit in UNITS.values() for kernel in (*unit.kernels, *unit.shared)]
+    assert len(held) == len(set(held))
+    assert set(ENTRY_POINTS) <= set(held)
+    assert sorted(sum(TOGETHER, ())) == sorted(UNITS)
 
 
 def test_a_process_compiles_and_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the smallest kernel alone, twice, as units that are joined; functions are numbered by the process."""
-    monkeypatch.setattr(compilers, "UNITS", (("shuffle",), ("shuffle",)))
+    """Of the smallest unit alone, twice, joined; functions are numbered by the process."""
+    monkeypatch.setattr(compilers, "TOGETHER", (("order",), ("order",)))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
     heard: list[int] = []
     code = compile_apart("float32", lambda: heard.append(1))
     assert 4 <= len(heard) <= 40
-    assert [name for name, _ in machine_code._parts(code)] == ["shuffle", "shuffle"]
+    assert [[kernel[0] for kernel in program.kernels] for program in machine_code._programs(code)] == [["shuffle"]] * 2
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, *lines: bytes) -> list[tuple[str, ...]]:
@@ -89,11 +92,11 @@ def test_there_are_as_many_processes_as_have_a_core(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(cores)), raising=False)
     compile_apart("float64", lambda: None)
     assert len(asked) == n_processes
-    assert sorted(sum(asked, ())) == sorted(kernel.__name__ for kernel in ENTRY_POINTS)
+    assert sorted(sum(asked, ())) == sorted(UNITS)
 
 
 def test_a_compiler_ends_with_the_process_that_started_it() -> None:
-    compiler = compilers._start("float32", ("work",))
+    compiler = compilers._start("float32", ("step",))
     assert compiler.stdin is not None
     assert compiler.stdout is not None
     assert compiler.stdout.readline().rstrip() == PART

@@ -49,7 +49,15 @@ Floats1 = Annotated[NDArray[np.floating], Memory("", 1)]
 Floats2 = Annotated[NDArray[np.floating], Memory("", 2)]
 Floats3 = Annotated[NDArray[np.floating], Memory("", 3)]
 
-_SCALARS = {int: types.int64, float: types.float64, np.uint64: types.uint64}
+Float = Annotated[np.floating, Memory("", 0)]
+
+_SCALARS = {
+    int: types.int64,
+    float: types.float64,
+    bool: types.boolean,
+    np.uint64: types.uint64,
+    type(None): types.none,
+}
 
 
 def signature(function: Callable[..., Any], dtype: str) -> tuple[types.Type, ...]:
@@ -57,6 +65,11 @@ def signature(function: Callable[..., Any], dtype: str) -> tuple[types.Type, ...
     hints = get_type_hints(function, include_extras=True)
     hints.pop("return", None)
     return tuple(_type_of(hint, dtype) for hint in hints.values())
+
+
+def result(function: Callable[..., Any]) -> types.Type:
+    """Return Numba's type of what a function returns, from its annotation."""
+    return _SCALARS[get_type_hints(function)["return"]]
 
 
 def _type_of(hint: Any, dtype: str) -> types.Type:
@@ -68,10 +81,11 @@ def _type_of(hint: Any, dtype: str) -> types.Type:
     return types.NamedTuple([_type_of(field, dtype) for field in fields], hint)
 
 
-def memory_type(hint: Any, dtype: str) -> types.Array:
-    """Return Numba's type of an array from its annotation, for training in `dtype`."""
+def memory_type(hint: Any, dtype: str) -> types.Type:
+    """Return Numba's type of an array, or of a value in no dimension, from its annotation, for training in `dtype`."""
     memory = get_args(hint)[1]
-    return types.Array(from_dtype(np.dtype(memory.dtype or dtype)), memory.ndim, memory.layout)
+    kind = from_dtype(np.dtype(memory.dtype or dtype))
+    return types.Array(kind, memory.ndim, memory.layout) if memory.ndim else kind
 
 
 def check_memory(arrays: Any, dtype: str) -> None:

@@ -8,26 +8,46 @@ middle of a run, and written into a cache that was complete.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from numba.core import config, serialize
-from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
 
-from ddp_mlp.core.kernels.arrays import signature
+from ddp_mlp.core.kernels.arrays import result, signature
 from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
-from ddp_mlp.core.kernels.numba_ext.whole_program import compile_whole
+from ddp_mlp.core.kernels.gemm.gemm import multiply
+from ddp_mlp.core.kernels.network.activations import times_derivative
+from ddp_mlp.core.kernels.network.gradient_sums import weight_gradient
+from ddp_mlp.core.kernels.network.losses import loss_and_delta
+from ddp_mlp.core.kernels.network.passes import forward, gather
+from ddp_mlp.core.kernels.numba_ext.whole_program import Program, Shared, compile_program, load_program
 from ddp_mlp.core.kernels.random import shuffle
 from ddp_mlp.core.kernels.step.phases import work
 from ddp_mlp.errors import UsageError
 
-ENTRY_POINTS = (work, evaluate_blocks, predict_blocks, shuffle)
 
-#: Which of them are compiled together where two processes can, so that both take about as long.
-UNITS = (("work",), ("evaluate_blocks", "predict_blocks", "shuffle"))
+class Unit(NamedTuple):
+    """Kernels that are compiled to one program."""
 
-#: Bytes of the length of each kernel's code.
+    kernels: tuple[Any, ...]  # that Python calls
+    shared: tuple[Any, ...]  # that other units call by name
+
+
+#: A unit calls those before it.
+UNITS = {
+    "layers": Unit(
+        (evaluate_blocks, predict_blocks),
+        (multiply, gather, forward, loss_and_delta, times_derivative, weight_gradient),
+    ),
+    "order": Unit((shuffle,), ()),
+    "step": Unit((work,), ()),
+}
+#: Which of them are compiled one after the other where two processes can, so that both take about as long.
+TOGETHER = (("layers", "order"), ("step",))
+ENTRY_POINTS = tuple(kernel for unit in UNITS.values() for kernel in unit.kernels)
+
+#: Bytes of the length of each unit's code.
 _LENGTH = 8
 
 
@@ -42,30 +62,38 @@ def are_ready(dtype: str) -> bool:
     return all(signature(kernel.py_func, dtype) in kernel.overloads for kernel in ENTRY_POINTS)
 
 
-def compile_kernels(dtype: str, names: Collection[str] = ()) -> bytes:
-    """Compile all kernels for training in `dtype`, or those of some `names`; code of several calls can be joined.
+def compile_kernels(dtype: str, names: Collection[str] = tuple(UNITS)) -> bytes:
+    """Compile all kernels for training in `dtype`, or the units `names`; code of all, joined in their order, is whole.
 
     Returns
     -------
     bytes
         Machine code for `load_kernels`.
     """
+    shared = {name: [_shared(kernel, dtype) for kernel in unit.shared] for name, unit in UNITS.items()}
+    everything = [function for functions in shared.values() for function in functions]
     code = b""
-    for kernel in ENTRY_POINTS:
-        if not names or kernel.__name__ in names:
-            compiled = compile_whole(kernel.py_func, signature(kernel.py_func, dtype))
-            part = bytes(serialize.dumps((kernel.__name__, compiled)))
-            code += len(part).to_bytes(_LENGTH, "little") + part
+    for name in (name for name in UNITS if name in names):
+        kernels = [(kernel, signature(kernel.py_func, dtype)) for kernel in UNITS[name].kernels]
+        program = compile_program(f"{name}.{dtype}", kernels, shared[name], everything)
+        part = bytes(serialize.dumps(tuple(program)))
+        code += len(part).to_bytes(_LENGTH, "little") + part
     return code
 
 
-def _parts(code: bytes) -> Iterator[tuple[str, Any]]:
-    """Yield the name of each kernel and what it was compiled to."""
+def _shared(kernel: Any, dtype: str) -> Shared:
+    function = kernel.py_func
+    symbol = f"{function.__module__}.{function.__qualname__}.{dtype}"
+    return Shared(kernel, signature(function, dtype), result(function), symbol)
+
+
+def _programs(code: bytes) -> Iterator[Program]:
+    """Yield the programs, in the order of the units."""
     at = 0
     while at < len(code):
         start = at + _LENGTH
         at = start + int.from_bytes(code[at:start], "little")
-        yield serialize.loads(code[start:at])  # Numba's own form: sealed, and from a directory of this user
+        yield Program(*serialize.loads(code[start:at]))  # Numba's own form: sealed, and from a directory of this user
 
 
 def load_kernels(dtype: str, code: bytes) -> None:
@@ -74,13 +102,14 @@ def load_kernels(dtype: str, code: bytes) -> None:
     What is there already stays. Threads take turns, with those that compile too: LLVM knows modules of one at a time.
     """
     with global_compiler_lock:
-        _load(dtype, code)
+        if not are_ready(dtype):
+            _load(code)
 
 
-def _load(dtype: str, code: bytes) -> None:
+def _load(code: bytes) -> None:
     rtsys.initialize(work.targetctx)  # all else of Numba is for compiling, and takes long to load
     kernels = {kernel.__name__: kernel for kernel in ENTRY_POINTS}
-    for name, compiled in _parts(code):
-        kernel = kernels[name]
-        if signature(kernel.py_func, dtype) not in kernel.overloads:
-            kernel.add_overload(CompileResult._rebuild(kernel.targetctx, *compiled))
+    for program in _programs(code):
+        for name, compiled in load_program(work.targetctx, program):
+            if compiled.signature.args not in kernels[name].overloads:
+                kernels[name].add_overload(compiled)

@@ -1,4 +1,4 @@
-"""``python -m ddp_mlp.core.kernels.unit_compiler DTYPE KERNEL...``: a process that compiles some kernels for another.
+"""``python -m ddp_mlp.core.kernels.unit_compiler DTYPE UNIT...``: a process that compiles some kernels for another.
 
 It prints a line for each function that is compiled, so that the other can tell how far it is; then what it was
 compiled for, the name of the file that code is kept in, and the machine code. It ends with the process that started it.
@@ -6,6 +6,7 @@ compiled for, the name of the file that code is kept in, and the machine code. I
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import BinaryIO
 from numba.core import event
 from numba.core.bytecode import FunctionIdentity
 
-from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, compile_kernels
+from ddp_mlp.core.kernels.machine_code import UNITS, compile_kernels
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
 
 #: How lines begin that are meant for the other process, whatever else is printed.
@@ -47,23 +48,24 @@ def _leave_with_the_other() -> None:
     os._exit(1)
 
 
-def _number_from(dtype: str, kernel: str) -> None:
+def _number_from(dtype: str, unit: str) -> None:
     """Let Numba number functions as no other process does whose code is loaded beside: numbers are part of their names.
 
     Code is linked by names, and two functions of one name would be taken for each other.
     """
-    place = [entry.__name__ for entry in ENTRY_POINTS].index(kernel) * 2 + (dtype == "float64")
+    place = list(UNITS).index(unit) * 2 + (dtype == "float64")
     FunctionIdentity._unique_ids = itertools.count(_FUNCTIONS * (1 + place))
 
 
-def main(dtype: str, *kernels: str) -> None:
-    """Compile `kernels` for training in `dtype`, and print their machine code."""
+def main(dtype: str, *units: str) -> None:
+    """Compile `units` for training in `dtype`, and print their machine code."""
+    gc.disable()  # garbage is a small part of what compiling needs, and looking for it a tenth of its time
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the other process too
     threading.Thread(target=_leave_with_the_other, daemon=True).start()
     out = sys.stdout.buffer
-    _number_from(dtype, kernels[0])
+    _number_from(dtype, units[0])
     with event.install_listener("numba:compile", _Parts(out)):
-        code = compile_kernels(dtype, kernels)
+        code = compile_kernels(dtype, units)
     out.write(CODE + f" {file_name(dtype)} {len(code)}\n".encode() + code)
     out.flush()
 

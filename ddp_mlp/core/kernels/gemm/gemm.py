@@ -93,7 +93,7 @@ class Matrix(NamedTuple):
 
 
 @jit
-def multiply(a, b, transposed, c, m, n, k, adds):
+def multiply(a: Matrix, b: Matrix, transposed: bool, c: Matrix, m: int, n: int, k: int, adds: bool) -> None:
     """Compute ``C = A B`` or, where it `adds`, ``C = C + A B``.
 
     Parameters

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.core.kernels.arrays import Float, Floats1
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, inlined, jit
 from ddp_mlp.core.kernels.vector_ops import add_columns
@@ -76,7 +77,7 @@ def bias_activate(chosen, values, bias, p):
 
 
 @jit
-def times_derivative(chosen, delta, h, total, p):
+def times_derivative(chosen: int, delta: Floats1, h: Floats1, total: Floats1, p: Float) -> None:
     """Multiply deltas (B * O,) by ``g'(a)`` in place, and add their column sums to `total` (O,)."""
     size = _ROWS * total.shape[0]
     for start in range(0, delta.shape[0], size):

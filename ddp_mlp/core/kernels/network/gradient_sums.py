@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ddp_mlp.core.kernels.arrays import Floats2, Integers1
+from ddp_mlp.core.kernels.arrays import Floats2, Integers1, Integers2
 from ddp_mlp.core.kernels.gemm.gemm import Matrix, multiply
 from ddp_mlp.core.kernels.network.layers import (
     BIAS,
@@ -27,6 +27,7 @@ from ddp_mlp.core.kernels.network.layers import (
     TRANSPOSED,
     WEIGHT,
     WIDTH,
+    WorkSpace,
 )
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER
@@ -57,7 +58,16 @@ def bias_gradient(columns, bias, sums):
 
 
 @jit
-def weight_gradient(layers, k, space, row_ranges, first, count, sums, start):
+def weight_gradient(
+    layers: Integers2,
+    k: int,
+    space: WorkSpace,
+    row_ranges: Integers2,
+    first: int,
+    count: int,
+    sums: Sums,
+    start: int,
+) -> None:
     """Write `count` rows of a weight, from `first` on, from column `start` of the partials on.
 
     A shared weight comes in two parts, so it allows no merges.
@@ -74,7 +84,7 @@ def weight_gradient(layers, k, space, row_ranges, first, count, sums, start):
         work, begin = space.workers[row_ranges[i, WORKER]], row_ranges[i, FROM]
         x, y = Matrix(work, a + begin * m + first, 1, m), Matrix(work, b + begin * n, n, 1)
         out = Matrix(sums.partials[row - adds], start, n, 1)
-        multiply(x, y, False, out, count, n, row_ranges[i, TO] - begin, adds or shared)
+        multiply(x, y, False, out, count, n, row_ranges[i, TO] - begin, merges > 0 or shared)
         merge(sums.partials, row - 1, merges - 1, start, start + count * n)
         row += 1 - merges
 

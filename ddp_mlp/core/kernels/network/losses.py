@@ -7,6 +7,7 @@ from typing import Any
 
 from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.catalog.outputs import OUTPUTS
+from ddp_mlp.core.kernels.arrays import Floats1, Floats2, Integers1
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
 
@@ -17,7 +18,9 @@ OUTPUT_CODES = {name: code for code, name in enumerate(OUTPUTS)}
 def _differentiate_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
     differentiate = of_entry(function)
 
-    def loss_and_delta(chosen, logits, n_columns, targets, rows, weights, p):
+    def loss_and_delta(
+        chosen: int, logits: Floats1, n_columns: int, targets: Floats2, rows: Integers1, weights: Floats1, p: float
+    ) -> float:
         if chosen == code:
             return differentiate(logits, n_columns, targets, rows, weights, p)
         return otherwise(chosen, logits, n_columns, targets, rows, weights, p)

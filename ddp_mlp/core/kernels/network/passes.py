@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ddp_mlp.catalog.arithmetic import like
-from ddp_mlp.core.kernels.arrays import Bytes2, Floats1, Floats2
+from ddp_mlp.core.kernels.arrays import Bytes2, Floats1, Floats2, Integers1
 from ddp_mlp.core.kernels.gemm.gemm import Matrix, multiply
 from ddp_mlp.core.kernels.network.activations import bias_activate, times_derivative
 from ddp_mlp.core.kernels.network.dropout import drop, drop_delta
@@ -30,6 +30,7 @@ from ddp_mlp.core.kernels.network.layers import (
     TRANSPOSED,
     WEIGHT,
     WIDTH,
+    Model,
 )
 from ddp_mlp.core.kernels.network.maxout import give_to_winner, take_largest
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, is_large, jit, prefetch, row_as
@@ -56,7 +57,7 @@ class Rows(NamedTuple):
 
 
 @jit
-def gather(rows, order, start, stop, work):
+def gather(rows: Rows, order: Integers1, start: int, stop: int, work: Floats1) -> None:
     """Copy rows ``order[start:stop]`` into `work`, normalised, as (B, I)."""
     n_in = rows.offset.shape[0]
     for r in range(stop - start):
@@ -74,7 +75,9 @@ def gather(rows, order, start, stop, work):
 
 
 @jit
-def forward(model, work, capacity, n_rows, key, order, start):
+def forward(
+    model: Model, work: Floats1, capacity: int, n_rows: int, key: np.uint64, order: Integers1, start: int
+) -> None:
     """Fill the activations of every layer; the last one holds the logits.
 
     Where a dropout rate is not 0, `key` (uint64) and the samples ``order[start + r]`` decide

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic, lower_builtin, overload, type_callable
 
 from ddp_mlp.catalog.arithmetic import like
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
@@ -20,15 +20,19 @@ def jit(function: Any, name: str = "") -> Any:
     A closure needs a `name` of its own: symbols of cached code are matched by name and
     types, so two closures of one name could be taken for each other.
     """
-    return njit(nogil=True, error_model="numpy")(_named(function, name))
+    dispatcher = njit(nogil=True, error_model="numpy")(_named(function, name))
+    typed = dispatcher.get_call_template
+
+    def get_call_template(arguments: Any, keywords: Any) -> Any:
+        """Take a constant for any value of its type: Numba compiles a function again for each."""
+        return typed([types.unliteral(kind) for kind in arguments], keywords)
+
+    dispatcher.get_call_template = get_call_template
+    return dispatcher
 
 
 def inlined(function: Any, name: str = "") -> Any:
-    """Compile a kernel as part of each function that calls it.
-
-    For links of a chain, and for what takes the whole arena: every level of calls optimises
-    all below it once more, and handing on an arena costs more to compile than the rest.
-    """
+    """Compile a kernel as part of each function that calls it, as links of a chain: so they cost less than as functions."""
     return njit(nogil=True, error_model="numpy", inline="always")(_named(function, name))
 
 
@@ -53,14 +57,19 @@ def entry_point(function: Any) -> Any:
     return dispatcher
 
 
-@overload(like, inline="always")
-def _like(value, constant):
-    kind = value if isinstance(value, types.Float) else value.dtype
+@type_callable(like)
+def _like(_typing_context):
+    # Typed and lowered in one go: as Python, of which there are hundreds of calls, it costs a second.
+    def kind(value, constant):
+        result = value if isinstance(value, types.Float) else value.dtype
+        return result(value, types.unliteral(constant))
 
-    def convert(value, constant):
-        return kind(constant)
+    return kind
 
-    return convert
+
+@lower_builtin(like, types.Any, types.Any)
+def _converted(context, builder, signature, arguments):
+    return context.cast(builder, arguments[1], signature.args[1], signature.return_type)
 
 
 def is_large(values: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import overload
+from numba.extending import lower_builtin, type_callable
 
 from ddp_mlp.core.kernels.numba_ext.hardware import code_target
 
@@ -35,10 +35,14 @@ def lanes_of(kind: Any) -> int:
     return VECTOR_BYTES * 8 // int(kind.bitwidth)
 
 
-@overload(lanes, inline="always")
-def _lanes(values):
-    count = lanes_of(values.dtype)
-    return lambda values: count
+@type_callable(lanes)
+def _lanes(_typing_context):
+    return lambda values: types.int64(values)
+
+
+@lower_builtin(lanes, types.Any)
+def _number_of_lanes(_context, _builder, signature, _arguments):
+    return INDEX(lanes_of(signature.args[0].dtype))
 
 
 class Vectors:

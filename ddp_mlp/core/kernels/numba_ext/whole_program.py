@@ -1,23 +1,45 @@
-"""Compiling a kernel and all that it calls as one program, which LLVM optimises once.
+"""Compiling some kernels and all that they call as one program, which LLVM optimises once.
 
 Numba makes a program of every function by itself: with all that it calls linked in, optimised,
 turned into machine code, and with wrappers for Python around it. Of a kernel that calls two
 hundred others, most code is so optimised again at each level, and run at none but the last.
+
+Programs call each other's functions by name, so they can be compiled by several processes at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import llvmlite.binding as llvm
-from numba.core import ir
+from numba.core import ir, typing
 from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import compile_result
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.funcdesc import ExternalFunctionDescriptor
 
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+
+
+class Shared(NamedTuple):
+    """A function that one program holds, and others call."""
+
+    kernel: Any
+    arguments: tuple[Any, ...]
+    result: Any
+    symbol: str
+
+
+class Program(NamedTuple):
+    """The machine code of some kernels, in a form that can be kept."""
+
+    library: tuple[Any, ...]
+    environments: tuple[Any, ...]
+    kernels: tuple[tuple[Any, ...], ...]  # name, descriptor, environment and signature of each that Python calls
 
 
 class _Part(JITCodeLibrary):
@@ -34,7 +56,7 @@ class _Part(JITCodeLibrary):
     def _get_module_for_linking(self) -> Any:
         """Return the module with everything below it, for a caller that is compiled by Numba alone."""
         module = _inner(self._final_module)
-        for part in _called_by(self):
+        for part in _called_by([self]):
             module.link_in(_inner(part._final_module), preserve=True)
         return module
 
@@ -48,8 +70,8 @@ def _inner(module: Any) -> Any:
     return copy
 
 
-def _called_by(library: Any) -> list[Any]:
-    """Return all libraries below one, callers first: LLVM links in nothing that is not called yet."""
+def _called_by(parts: Sequence[Any]) -> list[Any]:
+    """Return all libraries below some, callers first: LLVM links in nothing that is not called yet."""
     found: dict[Any, None] = {}
 
     def visit(above: Any) -> None:
@@ -58,7 +80,8 @@ def _called_by(library: Any) -> list[Any]:
                 visit(below)
             found.setdefault(below)
 
-    visit(library)
+    for library in parts:
+        visit(library)
     return list(reversed(found))
 
 
@@ -86,29 +109,101 @@ def _no_executable(*_: Any) -> Any:
     return object().__reduce__
 
 
-def compile_whole(function: Callable[..., Any], types: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Compile a kernel for the types of its arguments, and return it in Numba's form for keeping it."""
+@contextmanager
+def _by_name(context: Any, shared: Sequence[Shared]) -> Iterator[None]:
+    """Have kernels call shared functions by name, instead of compiling them."""
+    declared = []
+    for function in shared:
+        way = _no_executable()
+        call = typing.signature(function.result, *function.arguments)
+        overload = SimpleNamespace(entry_point=way, signature=call, objectmode=False)
+        declared.append((function.kernel, function.arguments, function.kernel.overloads.get(function.arguments)))
+        descriptor = ExternalFunctionDescriptor(function.symbol, function.result, function.arguments)
+        context.insert_user_function(way, descriptor)
+        function.kernel.overloads[function.arguments] = overload
+    try:
+        yield
+    finally:
+        for kernel, arguments, before in declared:
+            del kernel.overloads[arguments]
+            if before is not None:
+                kernel.overloads[arguments] = before
+
+
+def compile_program(
+    name: str, kernels: Sequence[tuple[Any, tuple[Any, ...]]], own: Sequence[Shared], shared: Sequence[Shared]
+) -> Program:
+    """Compile a program.
+
+    Parameters
+    ----------
+    kernels : sequence of (dispatcher, tuple of types)
+        Those that Python calls, and the types of their arguments.
+    own, shared : sequence of Shared
+        Functions of this program that others call, and those of all programs.
+    """
     with global_compiler_lock:
-        dispatcher = jit(function)
-        context = dispatcher.targetctx
+        context = kernels[0][0].targetctx
         context.refresh()
-        with _in_parts(context):
-            dispatcher.compile(types)
-        return _whole(context, dispatcher.overloads[types])
+        with _in_parts(context), _by_name(context, shared):
+            for_python = [_compiled(kernel, arguments) for kernel, arguments in kernels]
+            for_others = [(function.symbol, _compiled(function.kernel, function.arguments)) for function in own]
+        return _whole(context, name, for_python, for_others)
 
 
-def _whole(context: Any, compiled: Any) -> tuple[Any, ...]:
-    """Link a kernel, its wrapper and everything that it calls; optimise that, and make machine code of it."""
-    part = compiled.library
-    whole = context.codegen().create_library(part.name)
-    whole.enable_object_caching()
-    whole._final_module.link_in(part._final_module, preserve=True)
-    with context.push_code_library(whole):
-        context.create_cpython_wrapper(whole, compiled.fndesc, compiled.environment, compiled.call_helper, True)
-    for library in dict.fromkeys([*whole._linking_libraries, *_called_by(part)]):
-        module = _inner(library._final_module) if isinstance(library, _Part) else library._get_module_for_linking()
-        whole._final_module.link_in(module, preserve=True)
-    whole._linking_libraries.clear()
-    whole.finalize()
-    reduced: tuple[Any, ...] = compiled._replace(library=whole)._reduce()
-    return reduced
+def _compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+    dispatcher = jit(kernel.py_func)  # another one: that of a shared function has it called by name
+    dispatcher.compile(arguments)
+    return dispatcher.overloads[arguments]
+
+
+def _whole(context: Any, name: str, for_python: Sequence[Any], for_others: Sequence[tuple[str, Any]]) -> Program:
+    """Link kernels, their wrappers and everything that they call; optimise that, and make machine code of it."""
+    codegen = context.codegen()
+    whole = codegen.create_library(name)
+    for compiled in for_python:
+        whole._final_module.link_in(compiled.library._final_module, preserve=True)
+        with context.push_code_library(whole):
+            context.create_cpython_wrapper(whole, compiled.fndesc, compiled.environment, compiled.call_helper, True)
+    for symbol, compiled in for_others:
+        module = compiled.library._final_module.clone()
+        module.get_function(compiled.fndesc.llvm_func_name).name = symbol
+        whole._final_module.link_in(module)
+    parts = [compiled.library for compiled in (*for_python, *(compiled for _, compiled in for_others))]
+    for library in dict.fromkeys([*whole._linking_libraries, *_called_by(parts)]):
+        if library not in parts:
+            module = _inner(library._final_module) if isinstance(library, _Part) else library._get_module_for_linking()
+            whole._final_module.link_in(module, preserve=True)
+    whole._optimize_final_module()
+    whole._final_module.verify()
+    code = codegen._tm.emit_object(whole._final_module)
+    found = (compiled.fndesc.llvm_cpython_wrapper_name for compiled in for_python)
+    kept = [_kept(compiled) for compiled in for_python]
+    environments = compile_result(library=whole, fndesc=None)._find_referenced_environments()
+    return Program((name, "object", (code, _module_with(found))), tuple(environments), tuple(kept))
+
+
+def _kept(compiled: Any) -> tuple[Any, ...]:
+    descriptor = compiled.fndesc
+    descriptor.typemap = descriptor.calltypes = None
+    return descriptor.qualname.rpartition(".")[2], descriptor, compiled.environment, compiled.signature
+
+
+def _module_with(symbols: Iterator[str]) -> bytes:
+    """Return a module that defines nothing but `symbols`: Numba looks there for what is in machine code."""
+    text = "\n".join(f'define void @"{symbol}"() {{ ret void }}' for symbol in symbols)
+    code: bytes = llvm.parse_assembly(text).as_bitcode()
+    return code
+
+
+def load_program(context: Any, program: Program) -> Iterator[tuple[str, Any]]:
+    """Load the machine code of a program, and yield the name of each kernel with its overload for a dispatcher."""
+    library = context.codegen().unserialize_library(program.library)
+    for environment in program.environments:
+        library.codegen.set_env(environment.env_name, environment)
+    for name, descriptor, environment, call in program.kernels:
+        entry = context.get_executable(library, descriptor, environment)
+        yield name, compile_result(
+            target_context=context, typing_context=context.typing_context, library=library, environment=environment,
+            entry_point=entry, fndesc=descriptor, signature=call, objectmode=False,
+        )  # fmt: skip
