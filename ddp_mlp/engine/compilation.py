@@ -58,7 +58,7 @@ def ready_kernels(
     code = read_code(dtype) or b""
     if any(comm.share_text("" if code else "cold")):
         if comm.rank == 0:
-            tell("compiling kernels, first run only (about 15 s)")
+            tell("compiling kernels, first run only (about 10 s)")
         compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
         _await(comm, compiling, asked_by, watch if comm.rank == 0 else lambda _share: None)
         code = _from_first_rank(comm, compiling.code() if compiling else code)

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic, lower_builtin, overload, type_callable
 
 from ddp_mlp.catalog.arithmetic import like
@@ -21,6 +21,8 @@ def jit(function: Any, name: str = "") -> Any:
     types, so two closures of one name could be taken for each other.
     """
     dispatcher = njit(nogil=True, error_model="numpy")(_named(function, name))
+    if config.DISABLE_JIT:  # which is refused where kernels are needed
+        return dispatcher
     typed = dispatcher.get_call_template
 
     def get_call_template(arguments: Any, keywords: Any) -> Any:
@@ -32,7 +34,7 @@ def jit(function: Any, name: str = "") -> Any:
 
 
 def inlined(function: Any, name: str = "") -> Any:
-    """Compile a kernel as part of each function that calls it, as links of a chain: so they cost less than as functions."""
+    """Compile a kernel as part of each function that calls it, as links of a chain: these cost more as functions."""
     return njit(nogil=True, error_model="numpy", inline="always")(_named(function, name))
 
 
