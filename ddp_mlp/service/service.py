@@ -13,6 +13,7 @@ import msgspec
 
 from ddp_mlp.errors import UsageError
 from ddp_mlp.service.orders.configuration import check_config
+from ddp_mlp.service.orders.going_on import require_the_same_run
 from ddp_mlp.service.orders.submission import Request, check_request, new_job, write_config
 from ddp_mlp.service.running.claims import read_claim, revoke
 from ddp_mlp.service.running.local import end_at_once
@@ -98,13 +99,14 @@ class Service:
         LookupError, ConflictError
             If there is none, or it waits or runs.
         RefusedError
-            If a value is impossible.
+            If a value is impossible, or one that what was computed does not go on with.
         """
         job = self.store.get(job_id)
         if job.state in LIVE:
             raise ConflictError(f"job {job_id} is {job.state}; stop it first, or submit another one")
         merged = {**job.overrides, **overrides}
-        check_config(job.config, merged, self.settings)
+        checked = check_config(job.config, merged, self.settings)
+        require_the_same_run(self.settings.directory / job.run_dir, overrides, checked.config)
         queued = self.store.change(
             job_id, (job.state,), state="queued", overrides=merged, resumes=job.attempts > 0, vain=0, passed=0,
             memory_bytes=0,

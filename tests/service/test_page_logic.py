@@ -42,6 +42,9 @@ CASES = {
     "toml.lineOf('[data]\\ntrain = 1', 'data.valid')": 1,
     "toml.lineOf('data.train = 1', 'data.train')": 1,
     "toml.lineOf('', 'data.train')": None,
+    "[['data.train'], ['train.seed', 'loss.name'], ['data.normalize', 'model.hidden', 'data.augment.noise'], []]"
+    ".map((keys) => logic.unlike(keys.map((key) => ({key}))))": ["data.train", "loss.name", "", ""],
+    "[{id: 7, kind: 'train'}, {id: 8, kind: 'search'}].map(logic.tag)": ["#7", "#8 · search"],
     f"['[[x]]', 'a', 'a = ', 'a = 1 2', '__proto__ = 1', 'a = [1', 'a = \"', 'a.b = 1\\na = 2\\na.b = 3'].map({_READ})":
         ["Error"] * 8,
     f"['auto', '1e-3', '.5', '', 'fast'].map((text) => schema.valueOf({_LEARNT}, text) ?? null)":

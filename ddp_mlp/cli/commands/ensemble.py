@@ -85,13 +85,13 @@ def _train(asked: Asked, members: int) -> None:
         base = configure([])
         with agreed(comm):
             trials = seeds_of(base, members)
-        for trial in trials:
-            configure(trial)
+        configs = [configure(trial) for trial in trials]
+        earlier = configure(trials[0], with_earlier_defaults=True)
         with place_of_runs(f"{asked.config.stem}-ensemble", asked, comm) as (options, check):
             directory = options.directory
             with agreed(comm):
                 if comm.rank == 0:
-                    begin_list(directory, members, resume=asked.resume)
+                    begin_list(directory, members, configs[0], earlier, resume=asked.resume)
             study = Study(Listed(trials), configure, options, member_name, check=check)
             study, at_once = share_out(asked.parallel, study, members, trials[0], tell)
             summaries = run_shown(study, comm, ListKeeper(directory, members), at_once, processes)

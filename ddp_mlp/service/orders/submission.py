@@ -92,11 +92,11 @@ def _impossible(request: Request, settings: Settings, store: Store) -> list[tupl
 def new_job(request: Request, checked: Checked, settings: Settings, store: Store) -> Job:
     """Return the job of a request, with a run directory that no other one has."""
     default = checked.config.data.train.partition(":")[0].rpartition("/")[2].rpartition(".")[0]
-    name = name_of(request.name or default, "run")
+    name = request.name.strip() or name_of(default, "run")
     return Job(
         id=0, name=name, kind=request.kind, state="queued", ranks=request.ranks, threads=request.threads,
         priority=request.priority, after=sorted(set(request.after)), created_utc=now_utc(),
-        run_dir=_free(name, settings, store), config=request.config, overrides=request.overrides,
+        run_dir=_free(name_of(name, "run"), settings, store), config=request.config, overrides=request.overrides,
         arguments=request.arguments,
     )  # fmt: skip
 

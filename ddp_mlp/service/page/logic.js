@@ -2,6 +2,7 @@
 
 export const STATES = ["running", "queued", "stopping", "stopped", "finished", "failed"];
 export const isOver = (job) => ["stopped", "finished", "failed"].includes(job.state);
+export const tag = (job) => job.kind && job.kind !== "train" ? `#${job.id} · ${job.kind}` : `#${job.id}`;
 export const isActive = (job) => ["running", "stopping"].includes(job.state);
 
 const LABELS = {
@@ -9,6 +10,11 @@ const LABELS = {
   valid_r2: "validation R²", learning_rate: "learning rate", grad_norm: "gradient norm", samples_per_s: "samples per second",
 };
 export const label = (name) => LABELS[name] || name.replace(/^valid_/, "validation ").replaceAll("_", " ");
+
+// Keys that decide which rows are asked, and in what a score is measured: runs that differ in one have no order.
+const ASKED = /^(data\.(train|valid|valid_fraction|all_rows|folds|fold|stratify|group_by|time_by|split_seed|targets|weights|task|missing|normalize_targets|autoencode)|loss\.name|model\.output|job\.kind)$/;
+// The first key in which runs differ that keeps their scores from being compared, "" for none.
+export const unlike = (differs) => differs.find(({ key }) => ASKED.test(key))?.key || "";
 
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 

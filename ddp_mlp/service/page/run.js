@@ -4,7 +4,7 @@ import { Refused, get } from "./api.js";
 import { removeJobs, resume, stop } from "./actions.js";
 import { curves, marksOf } from "./curves.js";
 import { badge, button, empty, h, link, say, setAttr, setBadge, setText, skeleton, trouble } from "./dom.js";
-import { count, duration, isActive, isNumber, isOver, label, mergeRow, part, settled, shown, situation, took } from "./logic.js";
+import { count, duration, isActive, isNumber, isOver, label, mergeRow, part, settled, shown, situation, tag, took } from "./logic.js";
 import { listen, store } from "./store.js";
 import { configurationPart, dataPart, modelPart, ranksPart } from "./parts.js";
 import { logPart } from "./log.js";
@@ -101,7 +101,7 @@ const noCurves = (job) => !job ? skeleton()
   : empty("The first epoch is under way", "Curves begin when it ends; kernels are compiled first where this machine has none yet.");
 
 const headOf = (id, jobOf) => {
-  const title = h("h1", { tabindex: "-1" }, `Run ${id}`), state = badge("queued"), line = h("p", { class: "situation" }), bad = h("p", { class: "trouble", hidden: true });
+  const title = h("h1", { tabindex: "-1" }, `Run ${id}`), state = badge("queued"), tagged = h("span", { class: "id" }, `#${id}`), line = h("p", { class: "situation" }), bad = h("p", { class: "trouble", hidden: true });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Progress" }), percent = h("span", { class: "percent" });
   const actions = {
     stop: button("Stop", () => stop(jobOf()), { class: "writes" }), resume: button("Resume", () => resume(jobOf()), { class: "primary writes" }),
@@ -115,11 +115,12 @@ const headOf = (id, jobOf) => {
   const tiles = Object.fromEntries(values.map(([key, dt, , value, small]) => [key, (name, text, more = "") => { setText(dt, name); setText(value, text); setText(small, more); }]));
   const ofOneRun = values.filter(([key]) => ["best", "train", "valid", "speed"].includes(key));
   const element = h("header", { class: "runhead" },
-    h("div", { class: "head" }, h("div", { class: "title" }, title, h("span", { class: "id" }, `#${id}`), state), h("div", { class: "actions" }, Object.values(actions))),
+    h("div", { class: "head" }, h("div", { class: "title" }, title, tagged, state), h("div", { class: "actions" }, Object.values(actions))),
     bad, h("div", { class: "going" }, bar, percent, line), h("dl", { class: "tiles" }, values.map(([key, dt, dd]) => h("div", { "data-tile": key }, dt, dd))));
   const update = (job) => {
     const focused = document.activeElement, { latest = {}, progress } = job, p = progress || {};
     setText(title, job.name);
+    setText(tagged, tag(job));
     setBadge(state, job.state);
     setText(line, job.state === "failed" ? (p.epoch ? `after ${count(p.epoch, "epoch")}` : "before its first epoch ended") : situation(job));
     bad.hidden = job.state !== "failed";

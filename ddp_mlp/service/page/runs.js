@@ -2,7 +2,7 @@
 
 import { removeJobs, stop } from "./actions.js";
 import { badge, button, empty, h, link, s, say, setAttr, setBadge, setText, skeleton } from "./dom.js";
-import { ago, counts, isActive, isOver, label, matches, part, shown, situation, sorted, sparkPath } from "./logic.js";
+import { ago, counts, isActive, isOver, label, matches, part, shown, situation, sorted, sparkPath, tag } from "./logic.js";
 import { listen, seek, store } from "./store.js";
 
 const STEP = 100, WIDTH = 132, HEIGHT = 30, MOST_COMPARED = 10;
@@ -127,7 +127,7 @@ export const runsView = (query) => {
 // One row, which changes in place.
 const rowOf = (job, onmark) => {
   const box = h("input", { type: "checkbox", "aria-label": `Mark ${job.name}, run ${job.id}`, checked: marked.has(job.id), onchange: () => onmark(box.checked) });
-  const name = link("", `#/runs/${job.id}`, { class: "name" }), id = h("span", { class: "id" }, `#${job.id}`), line = h("p", { class: "situation" });
+  const name = link("", `#/runs/${job.id}`, { class: "name" }), id = h("span", { class: "id" }, tag(job)), line = h("p", { class: "situation" });
   const state = badge(job.state), bar = h("progress", { max: 1, "aria-label": `Progress of run ${job.id}` }), percent = h("span", { class: "percent" });
   const curve = s("path", {}), spark = s("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, curve);
   const best = h("span", { class: "value" }), metric = h("span", { class: "metric" }), speed = h("span", {}), created = h("time", {});

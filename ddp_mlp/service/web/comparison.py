@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
 from typing import Any
 
+from msgspec import MsgspecError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ddp_mlp.config import as_toml, from_builtins
 from ddp_mlp.config.toml import parse_toml
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import DdpMlpError, UsageError
 from ddp_mlp.plain_files import read_whole
 from ddp_mlp.report.records.differences import differing
 from ddp_mlp.service.orders.commands import config_of
@@ -36,7 +40,7 @@ async def compare(request: Request) -> Response:
 
 def _compare(service: Service, ids: list[int]) -> dict[str, Any]:
     jobs = [service.store.get(number) for number in ids]
-    found = differing([_config(service, job) for job in jobs])
+    found = differing([{**_config(service, job), "job": _asked(job)} for job in jobs])
     return {
         "jobs": [public(job) for job in jobs],
         "differs": [{"key": key, "values": values} for key, values in found.items()],
@@ -45,13 +49,17 @@ def _compare(service: Service, ids: list[int]) -> dict[str, Any]:
 
 
 def _config(service: Service, job: Job) -> dict[str, Any]:
-    """Return the configuration of a job, resolved where its run has begun."""
+    """Return the resolved configuration of a job; that of its own run where it has begun."""
     for path in (service.settings.directory / job.run_dir / "config.toml", config_of(job, service.settings)):
-        try:
-            return parse_toml(read_whole(path, _MOST_CONFIG_BYTES).decode())
-        except (OSError, ValueError):
-            continue
+        with suppress(OSError, ValueError, DdpMlpError, MsgspecError):
+            table = parse_toml(read_whole(path, _MOST_CONFIG_BYTES).decode())
+            return parse_toml(as_toml(from_builtins(table, "config")))
     return {}
+
+
+def _asked(job: Job) -> dict[str, str]:
+    """Return the kind of a job and its own options."""
+    return {"kind": job.kind, "arguments": shlex.join(job.arguments)}
 
 
 def _metrics(service: Service, job: Job) -> dict[str, Any]:

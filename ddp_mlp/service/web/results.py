@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from ddp_mlp.durable import remove
 from ddp_mlp.errors import MissingInputError, UsageError
 from ddp_mlp.plain_files import open_plain
+from ddp_mlp.service.orders.commands import file_name
 from ddp_mlp.service.running.standing import read_status
 from ddp_mlp.service.service import Service
 from ddp_mlp.service.store.job import LIVE, Job
@@ -48,7 +49,7 @@ async def file(request: Request) -> Response:
     path = run_dir / name
     if not await in_thread(_is_plain, path):
         raise LookupError(f"job {job.id} has no {name} yet")
-    headers = {"Content-Disposition": f'attachment; filename="{job.name}-{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(job)}-{name}"'}
     return StreamingResponse(_pieces(path), media_type=_FILES[name], headers=headers)
 
 
@@ -75,7 +76,7 @@ async def export(request: Request) -> Response:
     children = request.app.state.children
     async with children.file(_SUFFIXES[name]) as out:
         await children.run("export", str(run_dir), "--format", name, "--out", str(out))
-        headers = {"Content-Disposition": f'attachment; filename="{job.name}{_SUFFIXES[name]}"'}
+        headers = {"Content-Disposition": f'attachment; filename="{file_name(job)}{_SUFFIXES[name]}"'}
         return await sent_on(out, "application/octet-stream", headers)
 
 

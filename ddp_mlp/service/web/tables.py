@@ -19,6 +19,7 @@ from starlette.responses import Response
 from ddp_mlp.config.loading import HDF5_SUFFIXES
 from ddp_mlp.errors import OutputError, UsageError, printable
 from ddp_mlp.plain_files import open_own
+from ddp_mlp.service.orders.commands import file_name
 from ddp_mlp.service.orders.importing import ImportRequest, import_arguments, suffix_of
 from ddp_mlp.service.security.places import name_of
 from ddp_mlp.service.settings import Settings
@@ -66,7 +67,7 @@ async def predict(request: Request) -> Response:
         await in_thread(need_model, run_dir, job)
         await children.run("predict", str(run_dir), str(table), "--out", str(out))
         if "text/csv" in request.headers.get("accept", ""):
-            headers = {"Content-Disposition": f'attachment; filename="{job.name}-predictions.csv"'}
+            headers = {"Content-Disposition": f'attachment; filename="{file_name(job)}-predictions.csv"'}
             return await sent_on(out, "text/csv; charset=utf-8", headers)
         return as_json(await in_thread(_first_rows, out))
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ddp_mlp.catalog.losses import LOSSES
+from ddp_mlp.checkpoint.checkpoint import newest_good
 from ddp_mlp.checkpoint.ensemble import Listed, answers_sha256, misfit, read_list, scores_text, write_list
 from ddp_mlp.checkpoint.model import Model, ensemble_list, load_model
+from ddp_mlp.checkpoint.resuming import check_resumable, resumed_config
 from ddp_mlp.config import Config
 from ddp_mlp.durable import writing_errors
 from ddp_mlp.errors import DdpMlpError, UsageError, error_from_code
@@ -40,13 +42,20 @@ def seeds_of(config: Config, members: int) -> list[list[Assignment]]:
     return [[f"train.seed={config.train.seed + number}"] for number in range(members)]
 
 
-def begin_list(directory: Path, members: int, *, resume: bool) -> None:
+def begin_list(directory: Path, members: int, first: Config, earlier: Config, *, resume: bool) -> None:
     """Write the list of an ensemble whose members are to be trained, or look at that of one that goes on.
+
+    Parameters
+    ----------
+    first, earlier : Config
+        Of the first member, and what an earlier version would have taken it for.
 
     Raises
     ------
     UsageError
         If the directory is a run, or holds more members, or those of another kind.
+    CheckpointError
+        If the members that are there do not go on with that configuration; the list stays as it is.
     DataError
         If its list is none.
     OutputError, StorageError
@@ -63,6 +72,8 @@ def begin_list(directory: Path, members: int, *, resume: bool) -> None:
         )
     if copies := [each.name for each in known if each.origin]:
         raise UsageError(f"{directory}: {copies[0]} is a copy of another run, which is not trained here; choose --out")
+    if known and (checkpoint := newest_good(RunDirectory(directory / known[0].name).checkpoints)[0]):
+        check_resumable(checkpoint, resumed_config(checkpoint, first, earlier)[0])
     make_directory(directory)
     write_list(directory, [*known, *(Listed(member_name(number)) for number in range(len(known), members))])
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ddp_mlp.config import as_toml, from_builtins
+from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.service.running.claims import Claim
 from ddp_mlp.service.running.standing import Phase, Standing
 from tests.service.served import CONFIG, served
@@ -22,7 +24,7 @@ def service(tmp_path: Path):
 
 def test_a_job_runs_and_ends(service):
     job = service.submit(name="my run", ranks=2)
-    assert (job["name"], job["state"], job["run_dir"]) == ("my-run", "queued", "runs/my-run")
+    assert (job["name"], job["state"], job["run_dir"]) == ("my run", "queued", "runs/my-run")
     service.until(job["id"], "running")
     waiting = service.submit(name="my run")
     assert waiting["run_dir"] == "runs/my-run-2"
@@ -173,6 +175,39 @@ def test_what_differs_is_compared(service):
     found = service.client.get("/api/v1/compare?ids=1,2").json()
     assert found["differs"] == [{"key": "optimizer.learning_rate", "values": [0.1, 0.2]}]
     assert found["metrics"].keys() == {"1", "2"}
+    run = service.settings.directory / service.client.get("/api/v1/jobs/1").json()["run_dir"]
+    run.mkdir(parents=True)
+    (run / "config.toml").write_text(service.client.get("/api/v1/jobs/1").json()["resolved"] or "")
+    service.submit(kind="search", arguments=["--try", "train.seed=[1, 2]"], overrides={"optimizer.learning_rate": 0.2})
+    found = service.client.get("/api/v1/compare?ids=1,3").json()
+    assert [each["key"] for each in found["differs"]] == ["optimizer.learning_rate", "job.kind", "job.arguments"]
+
+
+def test_a_job_does_not_wait_for_its_turn_to_be_told_that_it_cannot_go_on(service):
+    for kind, below in (("train", ""), ("search", "trial-001/")):
+        more = {"arguments": ["--try", "train.seed=[1, 2]"]} if kind == "search" else {}
+        job = service.submit(kind=kind, **more)
+        service.client.post(f"/api/v1/jobs/{job['id']}/stop")
+        service.until(job["id"], "stopped")
+        run = service.settings.directory / job["run_dir"] / below
+
+        def resume(key, value, number=job["id"]):
+            return service.client.post(f"/api/v1/jobs/{number}/resume", json={"overrides": {key: value}})
+
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "checkpoints/step-00000001.h5").touch()
+        (run / "config.toml").write_text(as_toml(from_builtins(parse_toml(CONFIG), "config")))
+        for key, value in (("model.hidden", [3]), ("data.augment.noise", 0.1), ("optimizer.learning_rate", 0.5)):
+            refused = resume(key, value)
+            assert refused.status_code == 422, refused.text
+            assert refused.json()["errors"][0]["key"] in key
+        assert resume("train.epochs", 99).status_code == 202
+
+
+def test_a_name_stays_as_it_was_written_and_files_have_one_that_is_safe(service):
+    job = service.submit(name="Größe 名前 <b>/x")
+    assert (job["name"], job["run_dir"]) == ("Größe 名前 <b>/x", "runs/x")
+    assert service.client.get(f"/api/v1/jobs/{job['id']}").json()["command"].split()[2].endswith("/x.toml")
 
 
 def test_the_schema_of_the_form_is_that_of_the_configuration(service):
