@@ -54,7 +54,7 @@ def _tiles(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, m, k, columns,
 
 
 @inlined
-def _panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode, ahead):
+def multiply_panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode, ahead):
     """Multiply all rows of A by a panel of B, at most two vectors wide; tiles of A are `a_tile` apart.
 
     The next panel of B, `ahead` elements behind this one, is asked for on the way.
@@ -130,7 +130,7 @@ def multiply(a: Matrix, b: Matrix, transposed: bool, c: Matrix, m: int, n: int, 
                 ahead = distance(b.values, source + width * b_row, panel, 0) if transposed else 0
             else:
                 from_, from_start, from_row, ahead = b.values, source, b_row, width
-            _panel(
+            multiply_panel(
                 values, at, a_row, a_step, a_tile, from_, from_start, from_row,
                 c.values, to, c.row, m, size, columns, mode, ahead,
             )  # fmt: skip

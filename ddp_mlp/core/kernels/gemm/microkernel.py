@@ -12,11 +12,13 @@ ACM TOMS 34 (2008), section 4, without its packing where matrices are small.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from numba import types
 from numba.extending import intrinsic
 
+from ddp_mlp.core.kernels.numba_ext.bfloat16 import begin_flushing, end_flushing, multiply_add_pairs
 from ddp_mlp.core.kernels.numba_ext.intrinsics import fetch
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, N_REGISTERS, element, vectors_of
 
@@ -31,6 +33,8 @@ TILE_ROWS = 8 if N_REGISTERS == 32 else 6
 def _tile(n_rows: int, n_vectors: int) -> Any:
     """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one full or less.
 
+    Where the factors are words, they are pairs in bfloat16, and so many are `k` and the steps.
+
     The loop is bound by its multiply-adds. So each step has room to ask for a line that other
     tiles will read, `ahead` elements behind the row of B; it may lie anywhere.
     """
@@ -38,7 +42,8 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
     @intrinsic
     def tile(typing_context, a, a_start, a_row, a_step, b, b_start, b_step, c, c_start, c_row, k, columns, mode, ahead):
         def codegen(context, builder, signature, arguments):
-            v = vectors_of(builder, signature.args[0])
+            v, of_pairs = vectors_of(builder, signature.args[7]), signature.args[0].dtype == types.uint32
+            multiply_add = partial(multiply_add_pairs, v) if of_pairs else v.multiply_add
             a_first, b_first, c_first = (element(context, builder, signature, arguments, at) for at in (0, 4, 7))
             _, _, a_row, a_step, _, _, b_step, _, _, c_row, k, columns, mode, ahead = arguments
             last = v.mask(builder.sub(columns, INDEX((n_vectors - 1) * v.n_lanes)))
@@ -48,6 +53,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
             def place(r, j):
                 return builder.gep(c_first, [builder.add(builder.mul(c_row, INDEX(r)), INDEX(j * v.n_lanes))])
 
+            flushed_before = begin_flushing(builder) if of_pairs else None
             entry, resume, head, body, end = (
                 builder.block,
                 *(builder.append_basic_block(name) for name in ("resume", "head", "body", "end")),
@@ -65,8 +71,9 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
             builder.position_at_end(body)
             fetch(builder, builder.gep(b_at, [ahead]))
             row_of_b = [v.load(builder.gep(b_at, [INDEX(j * v.n_lanes)]), masks[j]) for j in range(n_vectors)]
-            factors = [v.spread(builder.load(builder.gep(a_at, [builder.mul(a_row, INDEX(r))]))) for r in range(n_rows)]
-            grown = [v.multiply_add(factors[r], row_of_b[j], total) for (r, j), total in zip(cells, sums, strict=True)]
+            places = [builder.gep(a_at, [builder.mul(a_row, INDEX(r))]) for r in range(n_rows)]
+            factors = [v.spread(builder.bitcast(builder.load(place), v.kind.element)) for place in places]
+            grown = [multiply_add(factors[r], row_of_b[j], total) for (r, j), total in zip(cells, sums, strict=True)]
             following = (builder.add(step, INDEX(1)), builder.gep(a_at, [a_step]), builder.gep(b_at, [b_step]))
             builder.branch(head)
 
@@ -78,6 +85,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
                     phi.add_incoming(value, block)
 
             builder.position_at_end(end)
+            end_flushing(builder, flushed_before)
             with builder.if_else(builder.icmp_signed("==", mode, INDEX(ADD))) as (adds, writes):
                 with adds:
                     for (r, j), total in zip(cells, sums, strict=True):

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line
-from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, lanes, lanes_of, vectors_of
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, Vectors, element, lanes, lanes_of, vectors_of
 from ddp_mlp.core.kernels.vector_ops import copy
 
 #: Rows that are asked for before they are copied. Few, for those too fall on few lines.
@@ -44,26 +44,34 @@ def _move(n_values: Callable[[int], int]) -> Any:
     return move
 
 
+def transposed_vectors(v: Vectors, rows: list[Any]) -> list[Any]:
+    """Return the transpose of rows, a power of two of vectors, as as many vectors.
+
+    Interleaving the first half of the rows with the second, log2(rows) times, puts the
+    values of a column side by side.
+    """
+    n, kind = v.n_lanes, ir.VectorType(ir.IntType(32), v.n_lanes)
+    halves = [ir.Constant(kind, [start + i // 2 + n * (i % 2) for i in range(n)]) for start in (0, n // 2)]
+    for _ in range(len(rows).bit_length() - 1):
+        pairs = list(zip(rows[: len(rows) // 2], rows[len(rows) // 2 :], strict=True))
+        rows = [v.builder.shuffle_vector(x, y, half) for x, y in pairs for half in halves]
+    return rows
+
+
 def _transpose(n_rows: Callable[[int], int]) -> Any:
     """Make a kernel that transposes ``n_rows(lanes)`` rows, each one vector.
 
-    Interleaving the first half of the rows with the second, log2(rows) times, puts the
-    values of a column side by side. Result i is written at ``target_start + i target_row``.
+    Result i is written at ``target_start + i target_row``.
     """
 
     @intrinsic
     def transpose(typing_context, source, source_start, source_row, target, target_start, target_row):
         def codegen(context, builder, signature, arguments):
             v = vectors_of(builder, signature.args[0])
-            n, count = v.n_lanes, n_rows(v.n_lanes)
+            count = n_rows(v.n_lanes)
             first, to = (element(context, builder, signature, arguments, at) for at in (0, 3))
             rows = [v.load(builder.gep(first, [builder.mul(arguments[2], INDEX(r))])) for r in range(count)]
-            kind = ir.VectorType(ir.IntType(32), n)
-            halves = [ir.Constant(kind, [start + i // 2 + n * (i % 2) for i in range(n)]) for start in (0, n // 2)]
-            for _ in range(count.bit_length() - 1):
-                pairs = list(zip(rows[: count // 2], rows[count // 2 :], strict=True))
-                rows = [builder.shuffle_vector(x, y, half) for x, y in pairs for half in halves]
-            for r, row in enumerate(rows):
+            for r, row in enumerate(transposed_vectors(v, rows)):
                 v.store(row, builder.gep(to, [builder.mul(arguments[5], INDEX(r))]))
             return context.get_dummy_value()
 

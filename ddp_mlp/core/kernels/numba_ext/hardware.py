@@ -19,6 +19,11 @@ def code_target() -> tuple[str, str]:
     return name, llvm.get_host_cpu_features().flatten() if features is None else features
 
 
+def multiplies_bfloat16() -> bool:
+    """Tell whether the CPU that is compiled for has the instructions for bfloat16 of AVX-512."""
+    return "+avx512bf16" in code_target()[1].split(",")
+
+
 def describe_hardware() -> dict[str, str]:
     """Return the facts about the hardware that bits depend on: LLVM's CPU, and a hash of its features."""
     name, features = code_target()
