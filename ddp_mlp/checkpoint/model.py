@@ -223,7 +223,7 @@ def load_model(location: Path, *, follow: bool = True) -> Model:
     path = locate_model(location)
     with reading(path, follow=follow and path == location) as stored:
         config, schema, fitted, network, targets = read_description(stored)
-        parameters = read_parameters(stored, network, config.train.dtype)
+        parameters = read_parameters(stored, network, config.train.held_dtype)
         epoch, step = stored.attribute("epoch", int), stored.attribute("step", int)
         fingerprint = stored.word("fingerprint") if stored.has_attribute("fingerprint") else ""
         return Model(config, schema, network, fitted, parameters, epoch, step, targets, fingerprint)

@@ -91,7 +91,8 @@ _OWN = {
     "train.overlap": "Let layers travel between nodes while others are computed; the bits are the same.",
     "train.on_nonfinite": "What happens at a gradient that is not finite: stop, or skip the update.",
     "train.isa": "Instructions to compute with: of this machine, or of a type that others have, for the same bits.",
-    "train.dtype": "Numbers to compute with.",
+    "train.dtype": "Numbers to compute with; in bfloat16 the products of a step are, and all else in float32, see "
+    "bfloat16.md.",
     "train.timeout_s": "Seconds that a rank may be waited for; 0 is for ever.",
     "checkpoint.every_epochs": "Epochs between two checkpoints; 1 where no rule is given.",
     "checkpoint.every_steps": "Steps between two checkpoints.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.keys import Entry, keys_of, takers
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.catalog.schedules import SCHEDULES
@@ -72,6 +73,11 @@ def _check_line_search(name: str, raw: Table) -> Iterator[str]:
         yield (
             f'[optimizer] name = {name!r} needs [train] global_batch_size = "full", not {size}: '
             "on a mini-batch a smaller loss is no descent"
+        )
+    if DTYPES[dtype := value_of(raw, "train", "dtype")].rounds_factors:
+        yield (
+            f"[train] dtype = {dtype!r} does not go with {name!r}: steps are chosen by differences of losses that are "
+            "smaller than its rounding; use float32"
         )
     if value_of(raw, "train", "clip_norm") > 0:
         yield f"[train] clip_norm does not apply to {name!r}, which chooses the length of each step itself"

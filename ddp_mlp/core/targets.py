@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 #: Every set of x86 instructions beyond AVX2 that NumPy has code for; names of NumPy 1.26 to 2.4.
 _BEYOND_AVX2 = "X86_V4 AVX512_ICL AVX512_SPR AVX512_SKX AVX512_CLX AVX512_CNL AVX512F AVX512CD"
+#: Likewise beyond the first CPUs with AVX-512.
+_BEYOND_SKYLAKE = "AVX512_ICL AVX512_SPR AVX512_CLX AVX512_CNL"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,13 @@ TARGETS = {
     "skylake-avx512": Target(
         "skylake-avx512",
         "+avx2,+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+popcnt",
-        "AVX512_ICL AVX512_SPR AVX512_CLX AVX512_CNL",
+        _BEYOND_SKYLAKE,
+    ),
+    "cooperlake": Target(
+        "cooperlake",
+        "+avx2,+avx512bf16,+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl,+avx512vnni,+bmi,+bmi2,+f16c,+fma,+lzcnt,"
+        "+movbe,+popcnt",
+        _BEYOND_SKYLAKE,
     ),
 }
 

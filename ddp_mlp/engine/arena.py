@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.optimizers import COEFFICIENTS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.kernels.arrays import check_memory
@@ -50,6 +51,7 @@ def make_arena(
     threads: int,
     global_batch_size: int,
     n_steps: int,
+    training_dtype: str,
 ) -> Arena:
     """Collective. Lay out the arena: all arrays that the workers of this rank see.
 
@@ -67,6 +69,8 @@ def make_arena(
         Settings of `core.kernels.network.augmentation`; empty for none.
     n_steps : int
         Steps that run without coming back to Python, at most.
+    training_dtype : str
+        See `catalog.dtypes`.
     """
     layers, dtype = layer_table(network, training=True), vectors.parameters.dtype
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
@@ -84,6 +88,7 @@ def make_arena(
     rows_of_work = len(plan.runs), capacity * layers.columns
     arena = Arena(
         table=np.zeros(0, np.int64),
+        factors=np.zeros(0, DTYPES[training_dtype].factors),
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(5, np.int64),
@@ -123,7 +128,7 @@ def make_arena(
         reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
         **updates,
     )
-    check_memory(arena, dtype.name)
+    check_memory(arena, training_dtype)
     return arena._replace(table=write_table(arena))
 
 
@@ -138,4 +143,4 @@ def run_phase(arena: Arena, thread: int, phase: int, step: int, n_steps: int) ->
     step, n_steps : int
         The first step, and how many there are.
     """
-    phases.work(arena.table, arena.parameters, thread, phase, step, n_steps)
+    phases.work(arena.table, arena.factors, thread, phase, step, n_steps)

@@ -143,7 +143,7 @@ def _first_state(course: Course, problem: Problem, comm: Communicator) -> TrainS
     config, start = course.settings, course.start
     n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
     if start is None:
-        parameters = first_parameters(problem.network, config.train.dtype, course.random, comm)
+        parameters = first_parameters(problem.network, config.train.held_dtype, course.random, comm)
         return TrainState(parameters, np.zeros((n_moments, len(parameters)), parameters.dtype), Progress())
     if start.model.network.layout.sizes != problem.network.layout.sizes:
         sizes = " -> ".join(map(str, start.model.network.layout.sizes))
@@ -151,11 +151,11 @@ def _first_state(course: Course, problem: Problem, comm: Communicator) -> TrainS
         raise known_to_all(
             UsageError(f"the fitted network is {sizes}, but {asked} is asked for; set warm_start = False, or clone")
         )
-    parameters = start.model.parameters.astype(config.train.dtype)
+    parameters = start.model.parameters.astype(config.train.held_dtype)
     if course.keeps_pace and start.moments.shape == (n_moments, len(parameters)):
-        moments = start.moments.astype(config.train.dtype)
+        moments = start.moments.astype(config.train.held_dtype)
         return TrainState(parameters, moments, Progress(epoch=start.epoch, step=start.step))
-    return TrainState(parameters, np.zeros((n_moments, len(parameters)), config.train.dtype), Progress())
+    return TrainState(parameters, np.zeros((n_moments, len(parameters)), config.train.held_dtype), Progress())
 
 
 def _stepped(

@@ -11,6 +11,7 @@ import numpy as np
 
 from ddp_mlp.api.config import Config
 from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.config import Config as Settings
 from ddp_mlp.errors import UsageError, literal
 
@@ -77,7 +78,7 @@ _ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "max_fun": (_whole(1), "a whole number from 1 on"),
     "normalize": (_one_of("none", "auto", "standard", "minmax", "unit"), "one of none, auto, standard, minmax, unit"),
     "missing": (_one_of("error", "impute"), "one of error, impute"),
-    "dtype": (_one_of("auto", "float32", "float64"), "one of auto, float32, float64"),
+    "dtype": (_one_of("auto", *DTYPES), f"one of auto, {', '.join(DTYPES)}"),
     "threads": (lambda value: value is None or _whole(1)(value), "None or a whole number from 1 on"),
 }
 

@@ -135,7 +135,7 @@ def minimize(
         else:
             function.serve()
         comm.broadcast(told)
-    parameters = function.message[1:].astype(config.train.dtype)
+    parameters = function.message[1:].astype(config.train.held_dtype)
     return Found(parameters, float(told[0]), int(told[1]), bool(told[2]))
 
 

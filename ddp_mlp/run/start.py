@@ -103,11 +103,11 @@ def fresh_state(config: Config, problem: Problem, start: Model | None = None) ->
     """Return the state before the first step: of first weights, or of those of a model."""
     train, model = config.train, config.model
     if start is None:
-        parameters = initial_parameters(problem.network, model.init, train.seed, train.dtype, model.init_scale)
+        parameters = initial_parameters(problem.network, model.init, train.seed, train.held_dtype, model.init_scale)
     else:
-        parameters = start.parameters.astype(train.dtype)
+        parameters = start.parameters.astype(train.held_dtype)
     n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
-    return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.dtype), Progress())
+    return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.held_dtype), Progress())
 
 
 def written_by(config: Config, world_size: int, threads: int, hardware: Mapping[str, str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def check_memory(network: Network, config: Config, machine_bytes: int | None = N
     the machine.
     """
     n_parameters = network.layout.n_parameters
-    needed = 2 * n_parameters * np.dtype(config.train.dtype).itemsize
+    needed = 2 * n_parameters * np.dtype(config.train.held_dtype).itemsize
     available = machine_bytes or memory_limit()
     if needed > available:
         raise UsageError(

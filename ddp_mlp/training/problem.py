@@ -152,7 +152,7 @@ def prepare(
                 tell(line)
             if not (began and began.goes_on) and (line := likely_missing(splits[0], files[0].schema)):
                 tell(line)
-        dtype = config.train.dtype
+        dtype = config.train.held_dtype
         memory_bytes = sum(sizes_of_rows(splits, schema.n_features, n_targets, dtype, weighted=preprocessing.weighted))
         reader = RowReader(tuple(splits), preprocessing, dtype, n_targets)
         with agreed(comm):

@@ -64,7 +64,7 @@ class Trainer:
             micro_batches=micro_batches, threads=threads, n_train=self._feed.order_size,
             global_batch_size=self._batch_size, start=state.parameters, rules=self._rules,
             augmentation=problem.augmentation, sharding=sharding_of(config),
-            overlap=config.train.overlap,
+            overlap=config.train.overlap, dtype=config.train.dtype,
         )  # fmt: skip
         self._schedule = resolve_schedule(config.schedule, config.train.epochs * self._steps_per_epoch)
         segments = problem.network.layout.segments()

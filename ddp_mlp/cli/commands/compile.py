@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.cli.options import json_option, print_json, tell
 from ddp_mlp.core.targets import TARGETS, pin
 
-_DTYPES = ("float32", "float64")
+_DTYPES = tuple(DTYPES)
 
 
 @click.command("compile")

@@ -61,7 +61,7 @@ def rows_for(planned: PlannedRun) -> Resident:
     """Return as many random rows as the training split has, or as tell cache misses."""
     row_bytes = planned.network.layout.sizes[0] * (1 if planned.stored_as_bytes else planned.workload.itemsize)
     n_rows = max(2 * planned.workload.global_batch_size, min(planned.n_train, _ROWS_BYTES // row_bytes))
-    return random_rows(planned.network, n_rows, planned.config.train.dtype, as_bytes=planned.stored_as_bytes)
+    return random_rows(planned.network, n_rows, planned.config.train.held_dtype, as_bytes=planned.stored_as_bytes)
 
 
 class Bench:
@@ -74,7 +74,7 @@ class Bench:
         self._network = network
         self._resident = resident
         self._comm = comm or SingleProcess()
-        self._start = initial_parameters(network, "auto", 0, planned.config.train.dtype)
+        self._start = initial_parameters(network, "auto", 0, planned.config.train.held_dtype)
         self._order = permuted(np.arange(resident.starts[-1]), "calibration")
 
     def engine(self, rows: int, micro_batches: int, threads: int = 1) -> Engine:
@@ -85,6 +85,7 @@ class Bench:
             micro_batches=micro_batches, threads=threads, n_train=len(self._order),
             global_batch_size=rows * micro_batches, start=self._start,
             rules=update_rules(planned.config), augmentation=planned.augmentation if whole else None,
+            dtype=planned.config.train.dtype,
         )  # fmt: skip
         engine.order[:] = self._order
         return engine
@@ -199,7 +200,7 @@ def _minus(whole: Pace, part: Pace, fixed: float) -> Pace:
 def _overheads(planned: PlannedRun, cores: int) -> tuple[float, float, Pace]:
     """Return the seconds of a step of one weight, what a second worker adds, and those of its update alone."""
     network = Network(Layout((1, 1)), ("identity",), "mse", "linear")
-    bench = Bench(planned, network, random_rows(network, 8, planned.config.train.dtype, as_bytes=False))
+    bench = Bench(planned, network, random_rows(network, 8, planned.config.train.held_dtype, as_bytes=False))
     fixed, update = bench.runner(1, 1).seconds(), bench.update_pace(cores)
     if cores == 1:
         return fixed, 0.0, update

@@ -137,7 +137,9 @@ def describe(config: Config) -> PlannedRun:
         schema = file.schema.autoencoding() if data.autoencode else file.schema
         split, n_rows = file.splits["train"], sum(part.n_samples for part in file.splits.values())
         as_bytes = split.feature_dtype == np.uint8
-        row_bytes = sum(sizes_of_rows([split], schema.n_features, schema.n_targets, train.dtype)) // split.n_samples
+        row_bytes = (
+            sum(sizes_of_rows([split], schema.n_features, schema.n_targets, train.held_dtype)) // split.n_samples
+        )
         n_train, data_bytes = split.n_samples, n_rows * row_bytes
         if is_streamed(config, data_bytes, in_file=True):
             data_bytes = N_SLOTS * row_bytes * cut_rows(split, np.arange(n_train), row_bytes, config).window_rows
@@ -146,7 +148,7 @@ def describe(config: Config) -> PlannedRun:
     workload = Workload(
         n_parameters=network.layout.n_parameters,
         n_moments=len(OPTIMIZERS[config.optimizer.name].moments),
-        itemsize=np.dtype(train.dtype).itemsize,
+        itemsize=np.dtype(train.held_dtype).itemsize,
         looks_ahead=OPTIMIZERS[config.optimizer.name].looks_ahead_by is not None,
         global_batch_size=global_batch_size(config, n_train),
         micro_batches=None if train.micro_batches == "auto" else train.micro_batches,

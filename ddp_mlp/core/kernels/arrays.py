@@ -15,6 +15,12 @@ import numpy as np
 from numba import from_dtype, types
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import DTYPES
+
+
+#: The dtype of the factors of products, see `catalog.dtypes`.
+FACTORS = "factors"
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -23,7 +29,7 @@ class Memory:
     Attributes
     ----------
     dtype : str
-        Empty for that of training.
+        Empty for that in which training holds numbers, `FACTORS` for that of the factors of its products.
     ndim : int
     layout : str
         As Numba says it: "C" for contiguous rows, "A" for rows with gaps between them.
@@ -44,6 +50,8 @@ Integers2 = Annotated[NDArray[np.int64], Memory("int64", 2)]
 Doubles1 = Annotated[NDArray[np.float64], Memory("float64", 1)]
 Doubles2 = Annotated[NDArray[np.float64], Memory("float64", 2)]
 Tails2 = Annotated[NDArray[np.float64], Memory("float64", 2, "A")]
+#: Empty, an example for kernels, which products depend on.
+Factors1 = Annotated[NDArray[Any], Memory(FACTORS, 1)]
 #: Of the dtype of training.
 Floats1 = Annotated[NDArray[np.floating], Memory("", 1)]
 Floats2 = Annotated[NDArray[np.floating], Memory("", 2)]
@@ -84,8 +92,13 @@ def _type_of(hint: Any, dtype: str) -> types.Type:
 def memory_type(hint: Any, dtype: str) -> types.Type:
     """Return Numba's type of an array, or of a value in no dimension, from its annotation, for training in `dtype`."""
     memory = get_args(hint)[1]
-    kind = from_dtype(np.dtype(memory.dtype or dtype))
+    kind = from_dtype(np.dtype(_name(memory.dtype, dtype)))
     return types.Array(kind, memory.ndim, memory.layout) if memory.ndim else kind
+
+
+def _name(dtype: str, training: str) -> str:
+    """Return NumPy's name of the dtype of an annotation, for a dtype of training."""
+    return {"": DTYPES[training].held, FACTORS: DTYPES[training].factors}.get(dtype, dtype)
 
 
 def check_memory(arrays: Any, dtype: str) -> None:
@@ -102,7 +115,7 @@ def check_memory(arrays: Any, dtype: str) -> None:
     found = {name: (_describe(array), get_args(hints[name])[1]) for name, array in arrays._asdict().items()}
     wrong = [
         f"{name} is {memory}, not {wanted}" for name, (memory, kind) in found.items()
-        if memory != (wanted := Memory(kind.dtype or dtype, kind.ndim, kind.layout))
+        if memory != (wanted := Memory(_name(kind.dtype, dtype), kind.ndim, kind.layout))
     ]  # fmt: skip
     if wrong:
         raise TypeError(f"kernels are not compiled for this memory: {'; '.join(wrong)}")

@@ -128,7 +128,7 @@ def evaluate_blocks(
         stop = min(start + EVALUATION_ROWS, order.shape[0])
         samples = order[start:stop]
         gather(rows, order, start, stop, work)
-        forward(model, work, EVALUATION_ROWS, stop - start, NO_KEY, order, start)
+        forward(model, work, EVALUATION_ROWS, work, stop - start, NO_KEY, order, start)
         logits = work[at : at + (stop - start) * n_logits]
         for c in range(sums.shape[1]):
             sums[block, c] = 0.0
@@ -164,7 +164,7 @@ def predict_blocks(
         start = block * EVALUATION_ROWS
         stop = min(start + EVALUATION_ROWS, order.shape[0])
         gather(rows, order, start, stop, work)
-        forward(model, work, EVALUATION_ROWS, stop - start, NO_KEY, order, start)
+        forward(model, work, EVALUATION_ROWS, work, stop - start, NO_KEY, order, start)
         apply_output(output, work[at : at + (stop - start) * n_logits], n_logits)
         for r in range(stop - start):
             copy(work[at + r * n_logits : at + (r + 1) * n_logits], outputs[start + r])

@@ -16,7 +16,7 @@ from numba.core.runtime import rtsys
 
 from ddp_mlp.core.kernels.arrays import result, signature
 from ddp_mlp.core.kernels.evaluation import evaluate_blocks, predict_blocks
-from ddp_mlp.core.kernels.gemm.gemm import multiply
+from ddp_mlp.core.kernels.gemm.product import product
 from ddp_mlp.core.kernels.network.activations import times_derivative
 from ddp_mlp.core.kernels.network.gradient_sums import weight_gradient
 from ddp_mlp.core.kernels.network.losses import loss_and_delta
@@ -38,7 +38,7 @@ class Unit(NamedTuple):
 UNITS = {
     "layers": Unit(
         (evaluate_blocks, predict_blocks),
-        (multiply, gather, forward, loss_and_delta, times_derivative, weight_gradient),
+        (product, gather, forward, loss_and_delta, times_derivative, weight_gradient),
     ),
     "order": Unit((shuffle,), ()),
     "step": Unit((work,), ()),

@@ -18,6 +18,7 @@ from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, mod
 from numba.np.arrayobj import populate_array
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.core.kernels.arrays import memory_type
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
 
@@ -76,14 +77,15 @@ def _field(context: Any, builder: Any, pointed: Pointed, table: Any, name: str) 
 
 
 def pointer_to(tuple_type: Any) -> Any:
-    """Make a kernel that returns the pointer to a table of `tuple_type`, with training in the dtype of `example`."""
+    """Make a kernel that returns the pointer to a table of `tuple_type`; `example` is of the dtype of factors."""
 
     @intrinsic
     def pointer(typing_context, table, example):
         def codegen(context, builder, signature, arguments):
             return element(context, builder, signature, [arguments[0], INDEX(0)])
 
-        return Pointed(tuple_type, str(example.dtype))(table, example), codegen
+        dtype = next(name for name, each in DTYPES.items() if each.factors == str(example.dtype))
+        return Pointed(tuple_type, dtype)(table, example), codegen
 
     return pointer
 

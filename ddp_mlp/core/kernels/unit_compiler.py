@@ -17,6 +17,7 @@ from typing import BinaryIO
 from numba.core import event
 from numba.core.bytecode import FunctionIdentity
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.core.kernels.machine_code import UNITS, compile_kernels
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
 
@@ -53,7 +54,7 @@ def _number_from(dtype: str, unit: str) -> None:
 
     Code is linked by names, and two functions of one name would be taken for each other.
     """
-    place = list(UNITS).index(unit) * 2 + (dtype == "float64")
+    place = list(UNITS).index(unit) * len(DTYPES) + list(DTYPES).index(dtype)
     FunctionIdentity._unique_ids = itertools.count(_FUNCTIONS * (1 + place))
 
 

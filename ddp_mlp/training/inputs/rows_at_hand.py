@@ -73,7 +73,7 @@ def content_of(config: Config, fingerprint: str, fitted: str) -> str:
         Of `fit_preprocessing`.
     """
     data = {name: value for name, value in msgspec.to_builtins(config.data).items() if name not in _CHOOSING}
-    return json.dumps([fingerprint, fitted, config.train.dtype, data], default=str)
+    return json.dumps([fingerprint, fitted, config.train.held_dtype, data], default=str)
 
 
 def _sizes(reader: RowReader) -> tuple[int, int, int]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ddp_mlp.core.kernels.arrays import Floats2, Integers1, Integers2
-from ddp_mlp.core.kernels.gemm.gemm import Matrix, multiply
+from ddp_mlp.core.kernels.gemm.gemm import Matrix
+from ddp_mlp.core.kernels.gemm.product import product
 from ddp_mlp.core.kernels.network.layers import (
     BIAS,
     DELTA_AT,
@@ -84,7 +85,7 @@ def weight_gradient(
         work, begin = space.workers[row_ranges[i, WORKER]], row_ranges[i, FROM]
         x, y = Matrix(work, a + begin * m + first, 1, m), Matrix(work, b + begin * n, n, 1)
         out = Matrix(sums.partials[row - adds], start, n, 1)
-        multiply(x, y, False, out, count, n, row_ranges[i, TO] - begin, merges > 0 or shared)
+        product(space.factors, x, y, False, out, count, n, row_ranges[i, TO] - begin, merges > 0 or shared)
         merge(sums.partials, row - 1, merges - 1, start, start + count * n)
         row += 1 - merges
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ddp_mlp.core.kernels.arrays import Floats1, Floats2, Integers2
+from ddp_mlp.core.kernels.arrays import Factors1, Floats1, Floats2, Integers2
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT, WIDTH, LINEAR_AT, MASK_AT, TRANSPOSED, SHARED = range(12)
@@ -37,6 +37,7 @@ class WorkSpace(NamedTuple):
 
     workers: Floats2  # (W, capacity * columns) of each worker
     capacity: int  # rows of samples that it holds
+    factors: Factors1  # (0,) an example of what the products of a step take
 
 
 @jit

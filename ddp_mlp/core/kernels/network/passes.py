@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ddp_mlp.catalog.arithmetic import like
-from ddp_mlp.core.kernels.arrays import Bytes2, Floats1, Floats2, Integers1
-from ddp_mlp.core.kernels.gemm.gemm import Matrix, multiply
+from ddp_mlp.core.kernels.arrays import Bytes2, Factors1, Floats1, Floats2, Integers1
+from ddp_mlp.core.kernels.gemm.gemm import Matrix
+from ddp_mlp.core.kernels.gemm.product import product
 from ddp_mlp.core.kernels.network.activations import bias_activate, times_derivative
 from ddp_mlp.core.kernels.network.dropout import drop, drop_delta
 from ddp_mlp.core.kernels.network.gradient_sums import bias_gradient, whole_weight
@@ -76,12 +77,19 @@ def gather(rows: Rows, order: Integers1, start: int, stop: int, work: Floats1) -
 
 @jit
 def forward(
-    model: Model, work: Floats1, capacity: int, n_rows: int, key: np.uint64, order: Integers1, start: int
+    model: Model,
+    work: Floats1,
+    capacity: int,
+    factors: Factors1,
+    n_rows: int,
+    key: np.uint64,
+    order: Integers1,
+    start: int,
 ) -> None:
     """Fill the activations of every layer; the last one holds the logits.
 
     Where a dropout rate is not 0, `key` (uint64) and the samples ``order[start + r]`` decide
-    what is dropped.
+    what is dropped. Products take what is of the dtype of `factors`, see `product`.
     """
     layers, settings, parameters = model.layers, model.settings, model.parameters
     for k in range(layers.shape[0]):
@@ -93,7 +101,7 @@ def forward(
         # (B, O) = (B, I) (I, O), or (B, I) (O, I)^T
         b_row, b_step = (1, n_in) if transposed else (width, 1)
         a, b, c = Matrix(work, h, n_in, 1), Matrix(parameters, weight, b_row, b_step), Matrix(work, out, width, 1)
-        multiply(a, b, transposed, c, n_rows, width, n_in, False)
+        product(factors, a, b, transposed, c, n_rows, width, n_in, False)
         bias = parameters[layers[k, BIAS] : layers[k, BIAS] + width]
         bias_activate(layers[k, ACTIVATION], work[out : out + n_rows * width], bias, settings[k, ACTIVATION_PARAM])
         if width != layers[k, N_OUT]:
@@ -137,7 +145,7 @@ def backward(model, space, row_ranges, sums, defers, barrier):
         if k == 0:
             break
         below = capacity * layers[k - 1, DELTA_AT]
-        _input_delta(model, k, work, n_rows, at, below)
+        _input_delta(model, k, work, space.factors, n_rows, at, below)
         rate = settings[k, DROPOUT]
         if rate > 0:
             drop_delta(work, below, capacity * layers[k, MASK_AT], h, n_rows * n_in, rate)
@@ -150,11 +158,11 @@ def backward(model, space, row_ranges, sums, defers, barrier):
 
 
 @inlined
-def _input_delta(model, k, work, n_rows, at, below):
+def _input_delta(model, k, work, factors, n_rows, at, below):
     """Write the derivative by the inputs of a layer."""
     n_in, width, weight = model.layers[k, N_IN], model.layers[k, WIDTH], model.layers[k, WEIGHT]
     stored = model.layers[k, TRANSPOSED] == 0
     # (B, I) = (B, O) (I, O)^T, or (B, O) (O, I)
     b_row, b_step = (1, width) if stored else (n_in, 1)
     b, c = Matrix(model.parameters, weight, b_row, b_step), Matrix(work, below, n_in, 1)
-    multiply(Matrix(work, at, width, 1), b, stored, c, n_rows, n_in, width, False)
+    product(factors, Matrix(work, at, width, 1), b, stored, c, n_rows, n_in, width, False)

@@ -8,6 +8,7 @@ import platform
 import llvmlite.binding as llvm
 from numba.core import config
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.core.targets import TARGETS
 from ddp_mlp.errors import UsageError
 
@@ -22,6 +23,16 @@ def code_target() -> tuple[str, str]:
 def multiplies_bfloat16() -> bool:
     """Tell whether the CPU that is compiled for has the instructions for bfloat16 of AVX-512."""
     return "+avx512bf16" in code_target()[1].split(",")
+
+
+def slow_products(dtype: str) -> str:
+    """Return a line for the user where the products of a dtype of training are slow on this CPU; else nothing."""
+    if not DTYPES[dtype].rounds_factors or multiplies_bfloat16():
+        return ""
+    return (
+        f"[train] dtype = {dtype!r} is slower than float32 here, with the bits that it has everywhere: "
+        f"the CPU that kernels are compiled for ({code_target()[0]}) has no AVX512-BF16"
+    )
 
 
 def describe_hardware() -> dict[str, str]:

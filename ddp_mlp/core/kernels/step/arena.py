@@ -8,6 +8,7 @@ from ddp_mlp.core.kernels.arrays import (
     Bytes2,
     Doubles1,
     Doubles2,
+    Factors1,
     Floats1,
     Floats2,
     Floats3,
@@ -43,6 +44,7 @@ class Arena(NamedTuple):
     """
 
     table: Integers1  # where all of these lie, see `pointed`
+    factors: Factors1  # (0,) an example of what products take
     node_sync: Integers1  # (SYNC_WORDS,) shared by the node
     rank_sync: Integers1  # (SYNC_WORDS,) of this rank
     control: Integers1  # (5,) what this rank does, see PHASE ..; ASK_STOP asks all ranks to stop, PART see `update`

@@ -50,7 +50,7 @@ def gradient(arena, worker, step):
     stack = arena.stacks[worker - choices[FIRST_WORKER]]
     rows = Rows(arena.features, choices[STORED], arena.offset, arena.scale, arena.targets, arena.sample_weights)
     model = Model(arena.layers, arena.settings, arena.gradient_at)
-    space = WorkSpace(arena.work, choices[CAPACITY])
+    space = WorkSpace(arena.work, choices[CAPACITY], arena.factors)
     is_tied = has_shared_weights(arena.layers)
     batch, micro_batches = arena.batches[step], choices[MICRO_BATCHES]
     m, last = arena.runs[worker, 0], arena.runs[worker, 1]
@@ -83,7 +83,8 @@ def _forward(arena, rows, model, first, stop, work):
     if arena.augmentation.shape[0] > 0:
         key = arena.streams[AUGMENTATION_STREAM]
         augment(arena.augmentation, key, order, first, n_rows, arena.offset.shape[0], work)
-    forward(model, work, arena.choices[CAPACITY], n_rows, arena.streams[DROPOUT_STREAM], order, first)
+    key = arena.streams[DROPOUT_STREAM]
+    forward(model, work, arena.choices[CAPACITY], arena.factors, n_rows, key, order, first)
 
 
 @jit

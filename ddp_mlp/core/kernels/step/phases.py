@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddp_mlp.core.kernels.arrays import Floats1, Integers1
+from ddp_mlp.core.kernels.arrays import Factors1, Integers1
 from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
 from ddp_mlp.core.kernels.parallel.team import AT_STEP, await_command, give_command, watched_barrier
 from ddp_mlp.core.kernels.parallel.tree import STACK_DEPTH, fold_in_place, fold_tails
@@ -104,10 +104,10 @@ def _run(arena, worker):
 
 
 @entry_point
-def work(table: Integers1, example: Floats1, thread: int, phase: int, step: int, n_steps: int):
+def work(table: Integers1, example: Factors1, thread: int, phase: int, step: int, n_steps: int):
     """Run one phase as thread 0 of this rank, or as a helper every phase that thread 0 runs.
 
-    `table` is that of the arena, see `pointed.write_table`, and `example` an array of the dtype of training.
+    `table` is that of the arena, see `pointed.write_table`, and `example` its `factors`.
     Thread 0 returns when the whole node has finished the phase, a helper when the phase is
     LEAVE. One entry point, so that the kernels are compiled once.
     """

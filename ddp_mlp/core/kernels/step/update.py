@@ -103,7 +103,7 @@ def _first_pass(arena, worker, step, stack, suspicious, in_passes):
         if row_ranges.shape[0] > 0 and arena.blocks[block, IS_WEIGHT]:
             if stop > last:
                 end = arena.blocks[arena.owned[arena.owned_ranges[worker, 1] - 1], STOP]
-                space = WorkSpace(arena.work, arena.choices[CAPACITY])
+                space = WorkSpace(arena.work, arena.choices[CAPACITY], arena.factors)
                 first, last = part_of_weight(arena.layers, space, row_ranges, arena.all_merges, start, end, part)
             gradient = part[0, start - first : stop - first]
         else:
