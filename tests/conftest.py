@@ -26,7 +26,6 @@ hypothesis.settings.load_profile("suite")
 #: Folders of tests that start ranks, or look into what they leave, and words of other files that start them.
 _OF_RANKS = tuple(f"tests/{name}/" for name in ("cluster", "comm", "faults", "mpi", "slurm"))
 _STARTS_RANKS = re.compile(r'mark\.mpi|"launch"|mpiexec|"demo"')
-DTYPES = ("float32", "float64")
 _COMPILE = """
 import sys
 from ddp_mlp.comm import SingleProcess
@@ -75,7 +74,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Lanes:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the kernels of both dtypes compiled, for this process and for those that tests start."""
+    """Have the kernels of all dtypes compiled, for this process and for those that tests start."""
+    from ddp_mlp.catalog.dtypes import DTYPES
     from ddp_mlp.core.kernels.machine_code import load_kernels
     from ddp_mlp.core.kernels.numba_ext.cache import read_code
 
