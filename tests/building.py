@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.core.layout import Layout
@@ -30,12 +31,12 @@ def network_of(sizes: Sequence[int], activation: str | Sequence[str] = "tanh", l
 
 
 def parameters_of(network: Network, rng: np.random.Generator, dtype: str = "float64") -> np.ndarray:
-    """Return random parameters, none zero, about as large as start weights are."""
+    """Return random parameters, none zero, about as large as start weights are, for training in `dtype`."""
     vector = rng.normal(0, 0.3, network.layout.n_parameters)
     for layer in range(network.layout.n_layers):
         weight = network.layout.weight(layer).view(vector)
         weight *= 3 / np.sqrt(len(weight))
-    return vector.astype(dtype)
+    return vector.astype(DTYPES[dtype].held)
 
 
 def targets_for(network: Network, n_rows: int, rng: np.random.Generator) -> np.ndarray:
@@ -49,7 +50,8 @@ def targets_for(network: Network, n_rows: int, rng: np.random.Generator) -> np.n
 
 
 def resident_of(x: Any, t: Any, dtype: str = "float64") -> Resident:
-    """Hold features (n, F) and targets (n, T) as they are."""
+    """Hold features (n, F) and targets (n, T) as they are, for training in `dtype`."""
+    dtype = DTYPES[dtype].held
     rows = np.ascontiguousarray(x, dtype)
     n_rows, n_features = rows.shape
     return Resident(
@@ -104,13 +106,14 @@ def engine_of(
     comm: Communicator | None = None,
     shards: bool = False,
     overlaps: bool = False,
+    dtype: str = "",
 ) -> Iterator[Engine]:
     """Run an engine over all rows in their order, of one process or as one of several ranks."""
     n_rows = len(resident.targets)
     engine = Engine(
         network, optimizer, resident, comm or SingleProcess(),
         micro_batches=micro_batches, threads=threads, n_train=n_rows, global_batch_size=batch or n_rows,
-        start=start, rules=rules, sharding=shards, overlap=overlaps,
+        start=start, rules=rules, sharding=shards, overlap=overlaps, dtype=dtype,
     )  # fmt: skip
     engine.order[:] = np.arange(n_rows)
     try:
@@ -120,12 +123,19 @@ def engine_of(
 
 
 def gradient_of(
-    network: Network, resident: Resident, theta: np.ndarray, *, micro_batches: int = 4, threads: int = 1
+    network: Network,
+    resident: Resident,
+    theta: np.ndarray,
+    *,
+    micro_batches: int = 4,
+    threads: int = 1,
+    dtype: str = "",
 ) -> tuple[np.ndarray, StepReport]:
     """Return the mean gradient over all rows, to the last bit, and the report of the step.
 
     The velocity of the momentum rule is ``0 v - 1 g`` after one step.
     """
-    with engine_of(network, resident, theta, "momentum", micro_batches=micro_batches, threads=threads) as engine:
+    how = {"micro_batches": micro_batches, "threads": threads, "dtype": dtype}
+    with engine_of(network, resident, theta, "momentum", **how) as engine:  # type: ignore[arg-type]
         (report,) = engine.run([(0, len(resident.targets))], [(1.0, 0.0)])
         return -engine.moments[0], report

@@ -31,3 +31,8 @@ DTYPES = {
     "float64": TrainingDtype("float64", "float64"),
     "bfloat16": TrainingDtype("float32", "uint16"),
 }
+
+
+def held_dtype(dtype: str) -> str:
+    """Return NumPy's name of the dtype in which training in `dtype` holds weights, and all but factors of products."""
+    return DTYPES[dtype].held

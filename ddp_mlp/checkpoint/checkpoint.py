@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.history import Cells
 from ddp_mlp.checkpoint.model import (
@@ -119,7 +120,7 @@ def load_checkpoint(path: Path, *, follow: bool = False) -> Checkpoint:
         if kind != "ddp-mlp-checkpoint":
             raise DataError(f"{path}: a {printable(kind)[:80]}, not a checkpoint")
         config, schema, fitted, network, targets = read_description(stored)
-        dtype, names = config.train.held_dtype, OPTIMIZERS[config.optimizer.name].moments
+        dtype, names = held_dtype(config.train.dtype), OPTIMIZERS[config.optimizer.name].moments
         parameters = read_parameters(stored, network, dtype)
         moments = np.zeros((len(names), len(parameters)), dtype)
         for row, name in zip(moments, names, strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.checkpoint.sealed_hdf5 import make_image
 from ddp_mlp.checkpoint.untrusted import Stored, reading
 from ddp_mlp.config import Config, from_builtins
@@ -223,7 +224,7 @@ def load_model(location: Path, *, follow: bool = True) -> Model:
     path = locate_model(location)
     with reading(path, follow=follow and path == location) as stored:
         config, schema, fitted, network, targets = read_description(stored)
-        parameters = read_parameters(stored, network, config.train.held_dtype)
+        parameters = read_parameters(stored, network, held_dtype(config.train.dtype))
         epoch, step = stored.attribute("epoch", int), stored.attribute("step", int)
         fingerprint = stored.word("fingerprint") if stored.has_attribute("fingerprint") else ""
         return Model(config, schema, network, fitted, parameters, epoch, step, targets, fingerprint)

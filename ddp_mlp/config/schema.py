@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from ddp_mlp.catalog.activations import ACTIVATIONS
-from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.keys import (
     LEAST,
     ClosedFraction,
@@ -52,14 +51,12 @@ if TYPE_CHECKING:
     Output: TypeAlias = str
     LossName: TypeAlias = str
     OptimizerName: TypeAlias = str
-    DtypeName: TypeAlias = str
     ScheduleName: TypeAlias = str
 else:
     Activation = Literal[tuple(ACTIVATIONS)]
     Output = Literal["auto", *OUTPUTS]
     LossName = Literal["auto", *LOSSES]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
-    DtypeName = Literal[tuple(DTYPES)]
     ScheduleName = Literal[tuple(SCHEDULES)]
 
 _Section = TypeVar("_Section", bound=Struct)
@@ -201,13 +198,8 @@ class TrainConfig(Struct, frozen=True, forbid_unknown_fields=True):
     overlap: bool | Literal["auto"] = "auto"
     on_nonfinite: Literal["stop", "skip"] = "stop"
     isa: Literal["native", "haswell", "skylake-avx512", "cooperlake"] = "native"
-    dtype: DtypeName = "float32"
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     timeout_s: Timeout = 600.0
-
-    @property
-    def held_dtype(self) -> str:
-        """NumPy's name of the dtype in which weights, and all else but factors of products, are held."""
-        return DTYPES[self.dtype].held
 
 
 class CheckpointConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -51,7 +51,7 @@ def make_arena(
     threads: int,
     global_batch_size: int,
     n_steps: int,
-    training_dtype: str,
+    dtype: str,
 ) -> Arena:
     """Collective. Lay out the arena: all arrays that the workers of this rank see.
 
@@ -69,10 +69,10 @@ def make_arena(
         Settings of `core.kernels.network.augmentation`; empty for none.
     n_steps : int
         Steps that run without coming back to Python, at most.
-    training_dtype : str
-        See `catalog.dtypes`.
+    dtype : str
+        Of training, see `catalog.dtypes`.
     """
-    layers, dtype = layer_table(network, training=True), vectors.parameters.dtype
+    layers, held = layer_table(network, training=True), vectors.parameters.dtype
     alone = len(plan.sums_of_node) == 1  # then the workers' sums are all there is to fold
     top_rows, top_merges = (plan.rows, plan.merges) if alone else (range(sum(plan.sums_of_node)), plan.top_merges)
     micro_batches, run = len(plan.worker_merges), max(stop - start for start, stop in plan.runs)
@@ -88,14 +88,14 @@ def make_arena(
     rows_of_work = len(plan.runs), capacity * layers.columns
     arena = Arena(
         table=np.zeros(0, np.int64),
-        factors=np.zeros(0, DTYPES[training_dtype].factors),
+        factors=np.zeros(0, DTYPES[dtype].factors),
         node_sync=shared_array(comm, (SYNC_WORDS,), np.int64),
         rank_sync=np.zeros(SYNC_WORDS, np.int64),
         control=np.zeros(5, np.int64),
         choices=choices,
         layer_words=shared_array(comm, (len(layers.layers) * LAYER_WORDS,), np.int64),
         layers=layers.layers,
-        settings=layers.settings.astype(dtype),
+        settings=layers.settings.astype(held),
         runs=np.array(plan.runs, np.int64),
         worker_merges=np.array(plan.worker_merges, np.int64),
         all_merges=np.array(all_merges, np.int64),
@@ -107,17 +107,17 @@ def make_arena(
         offset=resident.offset,
         scale=resident.scale,
         targets=resident.targets,
-        sample_weights=np.zeros(0, dtype) if resident.weights is None else resident.weights,
+        sample_weights=np.zeros(0, held) if resident.weights is None else resident.weights,
         loss_settings=np.array([network.loss_param]),
         augmentation=augmentation,
         streams=np.zeros(2, np.uint64),
         order=order,
         batches=np.zeros((n_steps, 2), np.int64),
-        coefficients=np.zeros((n_steps, COEFFICIENTS), dtype),
+        coefficients=np.zeros((n_steps, COEFFICIENTS), held),
         # Memory of a rank alone comes in large pages; the rows of others are then never touched.
-        work=shared_array(comm, rows_of_work, dtype, zeroed=False) if defers else private_array(rows_of_work, dtype),
-        parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), dtype),
-        stacks=private_array((threads, STACK_DEPTH, BLOCK), dtype),
+        work=shared_array(comm, rows_of_work, held, zeroed=False) if defers else private_array(rows_of_work, held),
+        parts=private_array((threads, len(all_merges).bit_length(), layers.values_at_once), held),
+        stacks=private_array((threads, STACK_DEPTH, BLOCK), held),
         parameters=vectors.parameters,
         gradient_at=vectors.gradient_at,
         moments=vectors.moments,
@@ -128,7 +128,7 @@ def make_arena(
         reports=shared_array(comm, (n_steps, TAIL_COLUMNS), np.float64),
         **updates,
     )
-    check_memory(arena, training_dtype)
+    check_memory(arena, dtype)
     return arena._replace(table=write_table(arena))
 
 

@@ -129,19 +129,15 @@ class Engine:
         ----------
         optimizer : str
             Its name in the catalog.
-        micro_batches, threads : int
-            Parts of a global batch, and threads of this rank.
-        n_train, global_batch_size : int
-            Rows of an epoch and of a step.
-        start : ndarray of shape (P,)
-            First value of the parameters, in the dtype in which training holds numbers.
+        micro_batches, threads, n_train, global_batch_size : int
+            Parts of a global batch, threads of this rank, rows of an epoch and of a step.
+        start, dtype
+            First value of the parameters (P,), and the dtype of training, that of `start` if empty.
         rules : UpdateRules
         augmentation : ndarray of float64, optional
             Settings of `core.kernels.network.augmentation`.
         sharding, overlap : bool or "auto"
             Whether nodes share out the update, and whether single layers travel then.
-        dtype : str
-            Of training, see `catalog.dtypes`; that of `start` if it is empty.
         """
         plan = plan_reduction(micro_batches, [size * threads for size in comm.node_sizes], comm.node)
         self.clock = Clock()
@@ -162,7 +158,7 @@ class Engine:
             network, resident, comm, plan, tables, self.vectors, updates, order=self.order,
             augmentation=np.zeros(0) if augmentation is None else augmentation,
             threads=threads, global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
-            training_dtype=dtype or start.dtype.name,
+            dtype=dtype or start.dtype.name,
         )  # fmt: skip
         comm.check_room(bytes_to_come(self._arena, tables, keeps_gradient=keeps_gradient(optimizer, rules)))
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)

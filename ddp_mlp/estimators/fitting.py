@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp.api.progress import log
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.checkpoint.state import Progress, TrainState
@@ -143,7 +144,7 @@ def _first_state(course: Course, problem: Problem, comm: Communicator) -> TrainS
     config, start = course.settings, course.start
     n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
     if start is None:
-        parameters = first_parameters(problem.network, config.train.held_dtype, course.random, comm)
+        parameters = first_parameters(problem.network, held_dtype(config.train.dtype), course.random, comm)
         return TrainState(parameters, np.zeros((n_moments, len(parameters)), parameters.dtype), Progress())
     if start.model.network.layout.sizes != problem.network.layout.sizes:
         sizes = " -> ".join(map(str, start.model.network.layout.sizes))
@@ -151,11 +152,11 @@ def _first_state(course: Course, problem: Problem, comm: Communicator) -> TrainS
         raise known_to_all(
             UsageError(f"the fitted network is {sizes}, but {asked} is asked for; set warm_start = False, or clone")
         )
-    parameters = start.model.parameters.astype(config.train.held_dtype)
+    parameters = start.model.parameters.astype(held_dtype(config.train.dtype))
     if course.keeps_pace and start.moments.shape == (n_moments, len(parameters)):
-        moments = start.moments.astype(config.train.held_dtype)
+        moments = start.moments.astype(held_dtype(config.train.dtype))
         return TrainState(parameters, moments, Progress(epoch=start.epoch, step=start.step))
-    return TrainState(parameters, np.zeros((n_moments, len(parameters)), config.train.held_dtype), Progress())
+    return TrainState(parameters, np.zeros((n_moments, len(parameters)), held_dtype(config.train.dtype)), Progress())
 
 
 def _stepped(

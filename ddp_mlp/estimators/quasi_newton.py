@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
@@ -135,7 +136,7 @@ def minimize(
         else:
             function.serve()
         comm.broadcast(told)
-    parameters = function.message[1:].astype(config.train.held_dtype)
+    parameters = function.message[1:].astype(held_dtype(config.train.dtype))
     return Found(parameters, float(told[0]), int(told[1]), bool(told[2]))
 
 

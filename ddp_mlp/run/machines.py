@@ -6,8 +6,15 @@ import json
 from collections.abc import Mapping
 
 from ddp_mlp.comm import Communicator
+from ddp_mlp.core.kernels.numba_ext.hardware import slow_products
 
 _REMEDY = 'to keep them on all, begin a run with [train] isa = "haswell" or another type that they share'
+
+
+def remarks_on_hardware(comm: Communicator, own: Mapping[str, str], dtype: str) -> list[str]:
+    """Collective. Return lines for the user: that ranks run on different types of CPU, that a dtype is slow on ours."""
+    mixed = mixed_hardware(comm, own)
+    return [line for line in (f"warning: {mixed}" if mixed else "", slow_products(dtype)) if line]
 
 
 def mixed_hardware(comm: Communicator, own: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from ddp_mlp.checkpoint.resuming import check_content
 from ddp_mlp.checkpoint.state import TrainState
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.config import Config
-from ddp_mlp.core.kernels.numba_ext.hardware import check_isa, describe_hardware, slow_products
+from ddp_mlp.core.kernels.numba_ext.hardware import check_isa, describe_hardware
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, StoppedError
 from ddp_mlp.run.endings import too_late
@@ -21,7 +21,7 @@ from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.event_file import require_tensorboard
 from ddp_mlp.run.files.nowhere import place_of_run
 from ddp_mlp.run.files.writer import RunWriter
-from ddp_mlp.run.machines import mixed_hardware
+from ddp_mlp.run.machines import remarks_on_hardware
 from ddp_mlp.run.options import Listener, RunOptions, Teller
 from ddp_mlp.run.pausing import up_to_pause
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
@@ -93,10 +93,8 @@ class Run:
             if self._config.train.tensorboard:
                 require_tensorboard()
             self._hardware = describe_hardware()
-        if mixed := mixed_hardware(self._comm, self._hardware):
-            self._tell_user(f"warning: {mixed}")
-        if slow := slow_products(self._config.train.dtype):
-            self._tell_user(slow)
+        for line in remarks_on_hardware(self._comm, self._hardware, self._config.train.dtype):
+            self._tell_user(line)
         ready_kernels(self._config.train.dtype, self._comm, self._tell_user, lambda: self.stop.by, self._options.watch)
         self._comm.rank_status.at("while opening the run directory")
         try:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ddp_mlp import __version__
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.checkpoint.checkpoint import Checkpoint, newest_good
 from ddp_mlp.checkpoint.model import Model
@@ -103,11 +104,13 @@ def fresh_state(config: Config, problem: Problem, start: Model | None = None) ->
     """Return the state before the first step: of first weights, or of those of a model."""
     train, model = config.train, config.model
     if start is None:
-        parameters = initial_parameters(problem.network, model.init, train.seed, train.held_dtype, model.init_scale)
+        parameters = initial_parameters(
+            problem.network, model.init, train.seed, held_dtype(train.dtype), model.init_scale
+        )
     else:
-        parameters = start.parameters.astype(train.held_dtype)
+        parameters = start.parameters.astype(held_dtype(train.dtype))
     n_moments = len(OPTIMIZERS[config.optimizer.name].moments)
-    return TrainState(parameters, np.zeros((n_moments, len(parameters)), train.held_dtype), Progress())
+    return TrainState(parameters, np.zeros((n_moments, len(parameters)), held_dtype(train.dtype)), Progress())
 
 
 def written_by(config: Config, world_size: int, threads: int, hardware: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.windows import Cut
@@ -24,7 +25,7 @@ def check_memory(network: Network, config: Config, machine_bytes: int | None = N
     the machine.
     """
     n_parameters = network.layout.n_parameters
-    needed = 2 * n_parameters * np.dtype(config.train.held_dtype).itemsize
+    needed = 2 * n_parameters * np.dtype(held_dtype(config.train.dtype)).itemsize
     available = machine_bytes or memory_limit()
     if needed > available:
         raise UsageError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.comm import Communicator, agreed, require_same
 from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
@@ -152,7 +153,7 @@ def prepare(
                 tell(line)
             if not (began and began.goes_on) and (line := likely_missing(splits[0], files[0].schema)):
                 tell(line)
-        dtype = config.train.held_dtype
+        dtype = held_dtype(config.train.dtype)
         memory_bytes = sum(sizes_of_rows(splits, schema.n_features, n_targets, dtype, weighted=preprocessing.weighted))
         reader = RowReader(tuple(splits), preprocessing, dtype, n_targets)
         with agreed(comm):

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.config import Config, as_toml, from_builtins, load_config
 from ddp_mlp.config.checks import resolve_defaults
@@ -143,7 +144,7 @@ def test_all_problems_come_at_once(load: Any) -> None:
         "unknown section [dta], did you mean 'data'?",
         "[train] epoch: unknown key, did you mean 'epochs'?",
         "[train] seed = -1: must be a whole number from 0 to 9,223,372,036,854,775,807",
-        "[train] dtype = 'float16': allowed are float32, float64, did you mean 'float",
+        "[train] dtype = 'float16': allowed are float32, float64, bfloat16, did you mean '",
         "[checkpoint] keep = 0: must be a whole number from 1 to 1,000,000,000",
         "[data] train is missing: name the HDF5 file to train on",
     ):
@@ -167,7 +168,7 @@ def test_one_problem_is_not_counted(load: Any) -> None:
         "optimizer.learning_rate=fast", "train.epochs=0", "train.epochs=2.5", "train.epochs=true",
         "train.global_batch_size=0", "train.global_batch_size=half", "train.micro_batches=0",
         "train.micro_batches=-4", "train.micro_batches=131072", "train.micro_batches=all",
-        "train.seed=-1", "train.seed=1.5", "train.dtype=bfloat16",
+        "train.seed=-1", "train.seed=1.5", "train.dtype=float16",
         "checkpoint.every_epochs=0", "checkpoint.keep=0", "checkpoint.keep=many",
     ],
 )  # fmt: skip
@@ -295,7 +296,7 @@ _VALUES = {
     "global_batch_size": st.integers(1, 10**9) | st.just("full"),
     "micro_batches": st.integers(0, 10).map(lambda k: 2**k) | st.just("auto"),
     "seed": st.integers(0, 2**63 - 1),
-    "dtype": st.sampled_from(["float32", "float64"]),
+    "dtype": st.sampled_from(list(DTYPES)),
     "keep": st.integers(1, 10**9),
 }
 
@@ -308,7 +309,7 @@ def configurations(draw: st.DrawFn) -> Config:
         raw[section] = {key: draw(_VALUES[key]) for key in chosen}
     raw["optimizer"]["name"] = draw(st.sampled_from(sorted(OPTIMIZERS)))
     if raw["optimizer"]["name"] == "line_search":
-        raw["train"]["global_batch_size"] = "full"
+        raw["train"] |= {"global_batch_size": "full", "dtype": "float64"}
     return from_builtins(raw, "drawn")
 
 

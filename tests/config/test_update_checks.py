@@ -61,6 +61,10 @@ def test_momentum_is_below_1(load: Any, key: str, momentum: float) -> None:
             "clip_norm does not apply to 'line_search'",
         ),
         (
+            ["optimizer.name=line_search", "train.global_batch_size=full", "train.dtype=bfloat16"],
+            "dtype = 'bfloat16' does not go with 'line_search'",
+        ),
+        (
             ["optimizer.name=line_search", "train.global_batch_size=full", "model.dropout=0.5"],
             "dropout does not go with 'line_search'",
         ),

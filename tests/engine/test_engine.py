@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import pytest
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.config import OptimizerConfig
@@ -55,30 +56,47 @@ def train(engine: Engine, optimizer: str, batch: int, epochs: int = 2, rate: flo
 
 
 def bits(
-    parts: tuple[Network, Resident, np.ndarray], threads: int, micro_batches: int, batch: int, optimizer: str = "adam"
+    parts: tuple[Network, Resident, np.ndarray],
+    threads: int,
+    micro_batches: int,
+    batch: int,
+    optimizer: str = "adam",
+    dtype: str = "",
 ) -> tuple[str, str]:
     network, resident, start = parts
-    how = {"micro_batches": micro_batches, "threads": threads, "batch": batch}
+    how = {"micro_batches": micro_batches, "threads": threads, "batch": batch, "dtype": dtype}
     with engine_of(network, resident, start, optimizer, **how) as engine:
         train(engine, optimizer, batch)
         return digest(engine.parameters), digest(engine.moments.ravel())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 # 16 divides nothing but leaves a last batch of 5; 6 and 3 are below 8; 101 is all rows; 1 leaves one micro-batch.
 @pytest.mark.parametrize("batch", [16, 6, 3, 101, 1])
 @pytest.mark.parametrize("micro_batches", [4, 8])
 def test_threads_do_not_change_a_bit(micro_batches: int, batch: int, dtype: str, rng: np.random.Generator) -> None:
     parts = problem(rng, dtype)
-    alone = bits(parts, 1, micro_batches, batch)
+    alone = bits(parts, 1, micro_batches, batch, dtype=dtype)
     for threads in (2, 3, 4):
-        assert bits(parts, threads, micro_batches, batch) == alone, threads
+        assert bits(parts, threads, micro_batches, batch, dtype=dtype) == alone, threads
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_threads_do_not_change_a_bit_of_any_optimizer(optimizer: str, rng: np.random.Generator) -> None:
     parts = problem(rng)
     assert bits(parts, 3, 4, 16, optimizer) == bits(parts, 1, 4, 16, optimizer)
+
+
+def test_products_in_bfloat16_give_other_bits_and_are_near(rng: np.random.Generator) -> None:
+    """Holds the tests above: factors are rounded, and nothing else goes wrong."""
+    network, resident, start = problem(rng)
+    ends = []
+    for dtype in ("float32", "bfloat16"):
+        with engine_of(network, resident, start, batch=16, dtype=dtype) as engine:
+            train(engine, "sgd", 16)
+            ends.append(engine.parameters.copy())
+    assert np.any(ends[0] != ends[1])
+    assert np.linalg.norm(ends[0] - ends[1]) < 0.05 * np.linalg.norm(ends[0] - start)
 
 
 def test_micro_batches_do(rng: np.random.Generator) -> None:
@@ -128,7 +146,7 @@ def bits_of_two_steps(
     x, t = rng.normal(0, 1, (N_ROWS, network.layout.sizes[0])), targets_for(network, N_ROWS, rng)
     settings = OptimizerConfig(name=optimizer, **OPTIMIZERS[optimizer].defaults)  # type: ignore[arg-type]
     coefficients = [OPTIMIZERS[optimizer].coefficients(settings, 0.05, step) for step in range(2)]
-    how = {"micro_batches": micro_batches, "threads": threads, "rules": rules}
+    how = {"micro_batches": micro_batches, "threads": threads, "rules": rules, "dtype": dtype}
     with engine_of(network, resident_of(x, t, dtype), parameters_of(network, rng, dtype), optimizer, **how) as engine:
         engine.draw_for(1, 1)
         reports = engine.run([(0, N_ROWS), (7, 12)], coefficients)
@@ -141,8 +159,12 @@ def bits_of_two_steps(
 @pytest.mark.parametrize(
     ("name", "optimizer", "micro_batches", "dtype", "rules"),
     [
-        *((name, "momentum", 8, "float32", UpdateRules()) for name in NETWORKS),
-        *(("wide", optimizer, 4, "float32", UpdateRules()) for optimizer in OPTIMIZERS),
+        *((name, "momentum", 8, dtype, UpdateRules()) for name in NETWORKS for dtype in ("float32", "bfloat16")),
+        *(
+            ("wide", optimizer, 4, dtype, UpdateRules())
+            for optimizer in OPTIMIZERS
+            for dtype in ("float32", "bfloat16")
+        ),
         ("wide", "adam", 1, "float64", UpdateRules()),
         ("three parts", "sgd", 16, "float64", UpdateRules(clip_norm=0.01, layer_norms=True)),
         ("wide", "sgd", 4, "float32", UpdateRules(l1=0.1, l2=0.2, lq=0.1, q=3.0)),

@@ -37,6 +37,7 @@ CONFIGS = (
     ("momentum", "momentum", "float32", [16, 16], 90),
     ("adam", "adam", "float64", [16, 16], 90),
     ("few-rows", "nesterov", "float32", [80, 80], 22),
+    ("bfloat16", "adam", "bfloat16", [80, 80], 22),
 )
 NAMES = [f"{name}.toml" for name, *_ in CONFIGS]
 
@@ -70,7 +71,7 @@ def test_the_configurations_take_both_ways():
         network = network_of((2, *hidden, 2))
         columns = layer_table(network, training=True).columns
         ways.append(defers_weights(batch, 4, 1, columns, network.layout.n_parameters))
-    assert ways == [False, False, True]
+    assert ways == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.cluster.plan.cost_model import Pace, Rates, memory
@@ -61,7 +62,9 @@ def rows_for(planned: PlannedRun) -> Resident:
     """Return as many random rows as the training split has, or as tell cache misses."""
     row_bytes = planned.network.layout.sizes[0] * (1 if planned.stored_as_bytes else planned.workload.itemsize)
     n_rows = max(2 * planned.workload.global_batch_size, min(planned.n_train, _ROWS_BYTES // row_bytes))
-    return random_rows(planned.network, n_rows, planned.config.train.held_dtype, as_bytes=planned.stored_as_bytes)
+    return random_rows(
+        planned.network, n_rows, held_dtype(planned.config.train.dtype), as_bytes=planned.stored_as_bytes
+    )
 
 
 class Bench:
@@ -74,7 +77,7 @@ class Bench:
         self._network = network
         self._resident = resident
         self._comm = comm or SingleProcess()
-        self._start = initial_parameters(network, "auto", 0, planned.config.train.held_dtype)
+        self._start = initial_parameters(network, "auto", 0, held_dtype(planned.config.train.dtype))
         self._order = permuted(np.arange(resident.starts[-1]), "calibration")
 
     def engine(self, rows: int, micro_batches: int, threads: int = 1) -> Engine:
@@ -200,7 +203,7 @@ def _minus(whole: Pace, part: Pace, fixed: float) -> Pace:
 def _overheads(planned: PlannedRun, cores: int) -> tuple[float, float, Pace]:
     """Return the seconds of a step of one weight, what a second worker adds, and those of its update alone."""
     network = Network(Layout((1, 1)), ("identity",), "mse", "linear")
-    bench = Bench(planned, network, random_rows(network, 8, planned.config.train.held_dtype, as_bytes=False))
+    bench = Bench(planned, network, random_rows(network, 8, held_dtype(planned.config.train.dtype), as_bytes=False))
     fixed, update = bench.runner(1, 1).seconds(), bench.update_pace(cores)
     if cores == 1:
         return fixed, 0.0, update

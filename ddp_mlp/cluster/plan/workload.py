@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.config import Config
 from ddp_mlp.core.augmentation import augmentation_settings
@@ -138,7 +139,7 @@ def describe(config: Config) -> PlannedRun:
         split, n_rows = file.splits["train"], sum(part.n_samples for part in file.splits.values())
         as_bytes = split.feature_dtype == np.uint8
         row_bytes = (
-            sum(sizes_of_rows([split], schema.n_features, schema.n_targets, train.held_dtype)) // split.n_samples
+            sum(sizes_of_rows([split], schema.n_features, schema.n_targets, held_dtype(train.dtype))) // split.n_samples
         )
         n_train, data_bytes = split.n_samples, n_rows * row_bytes
         if is_streamed(config, data_bytes, in_file=True):
@@ -148,7 +149,7 @@ def describe(config: Config) -> PlannedRun:
     workload = Workload(
         n_parameters=network.layout.n_parameters,
         n_moments=len(OPTIMIZERS[config.optimizer.name].moments),
-        itemsize=np.dtype(train.held_dtype).itemsize,
+        itemsize=np.dtype(held_dtype(train.dtype)).itemsize,
         looks_ahead=OPTIMIZERS[config.optimizer.name].looks_ahead_by is not None,
         global_batch_size=global_batch_size(config, n_train),
         micro_batches=None if train.micro_batches == "auto" else train.micro_batches,

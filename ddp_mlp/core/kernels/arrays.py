@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ddp_mlp.catalog.dtypes import DTYPES
 
-
 #: The dtype of the factors of products, see `catalog.dtypes`.
 FACTORS = "factors"
 

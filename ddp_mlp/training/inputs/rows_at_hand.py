@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.catalog.dtypes import held_dtype
 from ddp_mlp.comm.node_memory import NodeMemory, node_memory
 from ddp_mlp.config import Config
 from ddp_mlp.data.resident import Resident, are_bytes, fill_rows, make_memory, sizes_of_rows
@@ -73,7 +74,7 @@ def content_of(config: Config, fingerprint: str, fitted: str) -> str:
         Of `fit_preprocessing`.
     """
     data = {name: value for name, value in msgspec.to_builtins(config.data).items() if name not in _CHOOSING}
-    return json.dumps([fingerprint, fitted, config.train.held_dtype, data], default=str)
+    return json.dumps([fingerprint, fitted, held_dtype(config.train.dtype), data], default=str)
 
 
 def _sizes(reader: RowReader) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.cli.commands.compile import compile as command
 from ddp_mlp.core.kernels.numba_ext import cache
 from ddp_mlp.engine import ahead
@@ -42,8 +43,8 @@ def kernels(*options: str) -> list[dict[str, object]]:
 
 def test_all_dtypes_are_compiled_once(root: Path) -> None:
     first, second = kernels(), kernels()
-    assert [(made["dtype"], made["compiled"]) for made in first] == [("float32", True), ("float64", True)]
-    assert [made["compiled"] for made in second] == [False, False]
+    assert [(made["dtype"], made["compiled"]) for made in first] == [(dtype, True) for dtype in DTYPES]
+    assert [made["compiled"] for made in second] == [False] * len(DTYPES)
     assert sorted(str(path) for path in root.iterdir()) == sorted(str(made["file"]) for made in first)
     assert cache.read_code("float64") == b"float64"
 

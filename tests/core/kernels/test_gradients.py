@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.losses import LOSSES
 from tests import reference
+from tests.bfloat16 import EPS
 from tests.building import (
     engine_of,
     gradient_of,
@@ -36,17 +38,18 @@ def assert_away_from_kinks(network, theta, x) -> None:
 
 def assert_as_reference(network, theta, x, t, dtype, **how) -> None:
     """Compare the engine with the oracle on inputs that are numbers of `dtype` for both."""
-    theta, x, t = (np.asarray(values, dtype) for values in (theta, x, t))
-    gradient, report = gradient_of(network, resident_of(x, t, dtype), theta, **how)
+    held = DTYPES[dtype].held
+    eps = EPS if DTYPES[dtype].rounds_factors else np.finfo(held).eps
+    theta, x, t = (np.asarray(values, held) for values in (theta, x, t))
+    gradient, report = gradient_of(network, resident_of(x, t, dtype), theta, dtype=dtype, **how)
     expected = reference.gradient_sum(network, theta, x, t)
-    bound, loss_bound = reference.rounding_bounds(network, theta, x, t, np.finfo(dtype).eps)
-    assert gradient.dtype == np.dtype(dtype)
+    bound, loss_bound = reference.rounding_bounds(network, theta, x, t, eps)
+    assert gradient.dtype == np.dtype(held)
     assert np.all(np.abs(gradient * len(x) - expected) <= bound)
     assert abs(report.loss_sum - reference.loss_sum(network, theta, x, t)) <= loss_bound
     assert (report.n_samples, report.is_finite) == (len(x), True)
     # The norm is that of the mean; its own sum of squares adds P roundings, relative to it.
     norm = np.linalg.norm(expected) / len(x)
-    eps = np.finfo(dtype).eps
     assert abs(report.grad_norm - norm) <= np.linalg.norm(bound) / len(x) + len(theta) * eps * norm
 
 
@@ -67,7 +70,7 @@ def test_gradient_is_the_slope_of_the_loss(activation: str, loss: str, depth: in
     assert report.is_finite
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("activation", "loss", "depth"), EVERYTHING)
 def test_gradient_is_that_of_the_reference(
     activation: str, loss: str, depth: int, dtype: str, rng: np.random.Generator

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -128,7 +127,7 @@ def _pair_transposed(values, start, row, n_rows, n_values, panel, width):
 
 @jit
 def multiply_pairs(a, b, transposed, c, m, n, k, adds):
-    """Compute what `gemm.multiply` does, of the same matrices, with both factors rounded to bfloat16."""
+    """Compute ``C = A B`` or ``C = C + A B`` as `gemm.multiply` does, with both factors rounded to bfloat16."""
     n_pairs = (k + 1) // 2
     rows = np.empty(m * n_pairs, np.uint32)
     along = a.step == 1

@@ -25,6 +25,12 @@ def layers() -> np.ndarray:
     return table
 
 
+@pytest.fixture(params=["float32", "uint16"])
+def factors(request: pytest.FixtureRequest) -> np.ndarray:
+    """Let products take numbers as they are, or in bfloat16, which holds those of `works`."""
+    return np.zeros(0, request.param)
+
+
 @pytest.fixture
 def works(rng: np.random.Generator) -> np.ndarray:
     columns = layer_table(network_of(SIZES), training=True).columns
@@ -42,9 +48,9 @@ def expected_weight(layers: np.ndarray, works: np.ndarray, k: int, row_ranges: n
 
 
 @pytest.mark.parametrize("k", [0, 1])
-def test_a_worker_sums_its_micro_batches_where_the_parameters_lie(k, layers, works) -> None:
+def test_a_worker_sums_its_micro_batches_where_the_parameters_lie(k, layers, works, factors) -> None:
     partials = np.full((3, network_of(SIZES).layout.n_parameters), np.nan, np.float32)
-    whole_weight(layers, k, WorkSpace(works, CAPACITY), ROW_RANGES[:2], Sums(partials, 1, MERGES[:2]))
+    whole_weight(layers, k, WorkSpace(works, CAPACITY, factors), ROW_RANGES[:2], Sums(partials, 1, MERGES[:2]))
     found = partials[1, layers[k, WEIGHT] : layers[k, BIAS]].reshape(SIZES[k], SIZES[k + 1])
     np.testing.assert_array_equal(found, expected_weight(layers, works, k, ROW_RANGES[:2]))
     assert np.isnan(partials[1]).sum() == partials.shape[1] - found.size, "nothing else is touched"
@@ -52,12 +58,14 @@ def test_a_worker_sums_its_micro_batches_where_the_parameters_lie(k, layers, wor
 
 @pytest.mark.parametrize("k", [0, 1])
 @pytest.mark.parametrize("first", [0, 5, 20, 62])
-def test_a_part_of_a_weight_is_the_sum_over_all_workers(k, first, layers, works) -> None:
+def test_a_part_of_a_weight_is_the_sum_over_all_workers(k, first, layers, works, factors) -> None:
     """It begins with the row of a parameter, and goes on for eight rows, or to the end."""
     begin, width = int(layers[k, WEIGHT]), SIZES[k + 1]
     end = network_of(SIZES).layout.n_parameters
     part = np.full((3, 8 * width), np.nan, np.float32)
-    start, stop = part_of_weight(layers, WorkSpace(works, CAPACITY), ROW_RANGES, MERGES, begin + first, end, part)
+    start, stop = part_of_weight(
+        layers, WorkSpace(works, CAPACITY, factors), ROW_RANGES, MERGES, begin + first, end, part
+    )
     row = first // width
     last = min(row + 8, SIZES[k])
     assert (start, stop) == (begin + row * width, begin + last * width)
@@ -65,10 +73,12 @@ def test_a_part_of_a_weight_is_the_sum_over_all_workers(k, first, layers, works)
     np.testing.assert_array_equal(part[0, : stop - start].reshape(-1, width), wanted)
 
 
-def test_a_part_ends_with_the_row_of_the_last_parameter(layers, works) -> None:
+def test_a_part_ends_with_the_row_of_the_last_parameter(layers, works, factors) -> None:
     part = np.zeros((3, 8 * SIZES[1]), np.float32)
     begin, width = int(layers[0, WEIGHT]), SIZES[1]
-    assert part_of_weight(layers, WorkSpace(works, CAPACITY), ROW_RANGES, MERGES, begin, begin + width + 1, part) == (
+    assert part_of_weight(
+        layers, WorkSpace(works, CAPACITY, factors), ROW_RANGES, MERGES, begin, begin + width + 1, part
+    ) == (
         begin,
         begin + 2 * width,
     )
