@@ -156,9 +156,8 @@ class Engine:
         self._has_layer_norms = rules.layer_norms
         self._arena = make_arena(
             network, resident, comm, plan, tables, self.vectors, updates, order=self.order,
-            augmentation=np.zeros(0) if augmentation is None else augmentation,
+            augmentation=np.zeros(0) if augmentation is None else augmentation, dtype=dtype or start.dtype.name,
             threads=threads, global_batch_size=global_batch_size, n_steps=STEPS_AT_ONCE,
-            dtype=dtype or start.dtype.name,
         )  # fmt: skip
         comm.check_room(bytes_to_come(self._arena, tables, keeps_gradient=keeps_gradient(optimizer, rules)))
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
