@@ -23,6 +23,7 @@ from typing import Any
 import ddp_mlp.comm.mpi.communicator as communicator
 import ddp_mlp.comm.mpi.job as job_of_ranks
 import ddp_mlp.run.run  # so that no job waits for it  # noqa: F401
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.engine.compilation import ready_kernels
 from tests.inside import exit_code, set_up_like_a_process
@@ -85,7 +86,7 @@ def main() -> None:
     job_of_ranks._end_mpi = lambda: job_of_ranks.MPI.Finalize()
     communicator.unlink_shared_memory()
     rank = MPI.COMM_WORLD.rank
-    for dtype in ("float32", "float64"):
+    for dtype in DTYPES:
         ready_kernels(dtype, SingleProcess(), print)
     for number in itertools.count():
         job = wait_for_job(folder, number, parent)
