@@ -21,6 +21,7 @@ COMMANDS = {
     "streaming": "rows that are streamed from their file beside rows that are all in memory",
     "inference": "one row and many rows of a trained model, beside ONNX Runtime, PyTorch and scikit-learn",
     "report": "what a report costs the run that it is written of, while that goes on",
+    "service": "what the service costs a job on all cores: alone, beside a server, and beside one whose page is open",
     "tables": "tables that people have, with nothing but the name of the file, beside scikit-learn at its defaults",
     "study": "48 small networks in one study: two workers beside one, and scikit-learn's grid search",
     "agreement": "do the optimisers do what those of PyTorch of the same name do?",
