@@ -37,12 +37,13 @@ class Answerer:
 
     @property
     def classes(self) -> NDArray[Any] | None:
-        """The classes in their order, shape (C,): whole numbers where all their names are such; None for quantities."""
+        """The classes in their order, shape (C,): whole numbers or booleans where all their names are such, else text.
+
+        It is None for quantities.
+        """
         names = self.schema.classes
         if self._classes is None and names is not None:
-            texts = np.array(names)
-            is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
-            self._classes = texts.astype(np.int64) if is_whole else texts
+            self._classes = _as_given(names)
         return self._classes
 
     def predict(self, X: Any, *, threads: int | None = None) -> NDArray[Any]:
@@ -95,6 +96,13 @@ class Answerer:
     def outputs(self, X: Any, *, threads: int | None = None) -> NDArray[np.floating]:
         """Return the outputs of the network as they are, shape (n, n_outputs), quantities in units of the data."""
         return self._answers(X, threads).outputs
+
+
+def _as_given(names: tuple[str, ...]) -> NDArray[Any]:
+    if set(names) == {"false", "true"}:
+        return np.array([name == "true" for name in names])
+    is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
+    return np.array(names).astype(np.int64) if is_whole else np.array(names)
 
 
 def threads_of_answers(wanted: int | None) -> int:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, cast
+
+import numpy as np
 
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.meaning import Wanted
@@ -21,6 +24,9 @@ from ddp_mlp.data.sources.tables.reading import source_of_table
 from ddp_mlp.errors import UsageError
 from ddp_mlp.training.inputs.held import Give
 
+_BY_POSITION = (
+    "warning: the columns of X have names but those of the model have none, so features are taken by position"
+)
 #: Name of a column of weights beside those of a DataFrame.
 _WEIGHTS = "sample_weight"
 
@@ -73,20 +79,36 @@ def give(train: Part, valid: Part | None) -> Give:
         if valid is not None and valid.is_table != train.is_table:
             raise UsageError("data and valid must both be arrays, or both DataFrames or tables with names of columns")
         if not train.is_table:
-            parts = {"train": Arrays(train.x, train.y, train.weights)}
-            if valid is not None:
-                parts["valid"] = Arrays(valid.x, valid.y, valid.weights).of("valid")
-            return held_arrays(parts)
+            return _held({"train": train} | ({} if valid is None else {"valid": valid}))
         missing = cast("Missing | Literal['auto']", config.missing)
-        held = held_source(table_source(train, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
+        own = _with_unused_targets(train) if config.autoencode else train
+        held = held_source(table_source(own, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
         if valid is None:
             return held
         task = None if config.task == "auto" else config.task
         known = schema or held.open(Wanted(task)).schema
-        beside = held_source(table_source(valid, ImportOptions(like=known), "X (valid)"), "X (valid)", "valid")
+        others = _with_unused_targets(valid) if config.autoencode else valid
+        beside = held_source(table_source(others, ImportOptions(like=known), "X (valid)"), "X (valid)", "valid")
         return replace(held, splits={**held.splits, "valid": beside.splits["valid"]}, notes=held.notes + beside.notes)
 
     return given
+
+
+def _held(parts: Mapping[str, Part]) -> HeldData:
+    """Return arrays as a data set; targets that are a DataFrame have the names of its columns."""
+    arrays = {name: Arrays(part.x, part.y, part.weights) for name, part in parts.items()}
+    held = held_arrays({name: each.of(name) if name == "valid" else each for name, each in arrays.items()})
+    splits = dict(held.splits)
+    for split, part in parts.items():
+        names = tuple(column_names_of(part.y)) if is_frame(part.y) else ()
+        if len(names) > 1:  # of columns of 0 and 1 they are the names of classes
+            splits[split] = replace(splits[split], target_names=names, class_names=names)
+    return replace(held, splits=splits)
+
+
+def _with_unused_targets(part: Part) -> Part:
+    """Return rows of a DataFrame for an autoencoder, which has no use for the targets that a table has."""
+    return part if part.y is not None or is_path(part.x) else replace(part, y=np.zeros(len(part.x)))
 
 
 def table_source(part: Part, options: ImportOptions, where: str) -> Source:
@@ -108,6 +130,8 @@ def table_source(part: Part, options: ImportOptions, where: str) -> Source:
                 f"{path}: y must be the name of a column of this table, and there are no weights beside it"
             )
         return open_source([path], options)
+    if isinstance(part.weights, str):
+        return source_of_table(read_frame(part.x, where, beside), replace(options, weights=part.weights))
     if part.weights is not None:
         beside, options = beside | {_WEIGHTS: part.weights}, replace(options, weights=_WEIGHTS)
     return source_of_table(read_frame(part.x, where, beside), options)
@@ -124,13 +148,16 @@ def _targets(part: Part, like: Schema | None) -> tuple[list[str], dict[str, Any]
         return list(y), {}
     if is_frame(y):
         return column_names_of(y), {name: _column(y, name) for name in column_names_of(y)}
+    if isinstance(y, list | tuple) and y and isinstance(y[0], list | tuple):
+        y = np.asarray(y)
     names = list(like.target_names) if like and like.target_names else []
     if getattr(y, "ndim", 1) == 2 and y.shape[1] > 1:
         names = names if len(names) == y.shape[1] else [f"target{i}" for i in range(y.shape[1])]
         return names, {name: y[:, i] for i, name in enumerate(names)}
     own = getattr(y, "name", None)
     taken = set() if is_path(part.x) else set(column_names_of(part.x))
-    name = names[0] if names else str(own) if own is not None and str(own) not in taken else "target"
+    free = next(name for name in chain(["target"], map("target{}".format, count())) if name not in taken)
+    name = names[0] if names else str(own) if own is not None and str(own) not in taken else free
     return [name], {name: y}
 
 
@@ -155,12 +182,15 @@ def rows_for_model(part: Part, schema: Schema, *, answers_only: bool) -> HeldDat
         If they cannot be read or do not fit the schema.
     """
     if not part.is_table:
-        return held_arrays({"test": Arrays(part.x, None if answers_only else part.y)})
+        return _held({"test": replace(part, y=None if answers_only else part.y)})
     if is_frame(part.x) and schema.feature_names is None:  # the model knows positions alone
-        import numpy as np
-
-        x = np.column_stack([np.asarray(_column(part.x, name)) for name in column_names_of(part.x)])
-        return held_arrays({"test": Arrays(x, None if answers_only else part.y)})
+        beside = {part.y} if isinstance(part.y, str) else set()
+        names = [name for name in column_names_of(part.x) if name not in beside]
+        x = np.column_stack([np.asarray(_column(part.x, name)) for name in names])
+        y = _column(part.x, part.y) if isinstance(part.y, str) and part.y in column_names_of(part.x) else part.y
+        return replace(_held({"test": Part(x, None if answers_only else y)}), notes=(_BY_POSITION,))
+    if is_frame(part.x) and part.y is None and set(schema.target_names or ()) <= set(column_names_of(part.x)):
+        part = replace(part, y=list(schema.target_names or ()) or None)  # its own targets, as a file has
     options = ImportOptions(like=schema, answers_only=answers_only)
     part = part if not answers_only else replace(part, y=None)
     return held_source(table_source(part, options, "X"), "X", "test")

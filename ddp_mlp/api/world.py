@@ -6,6 +6,7 @@ import atexit
 import multiprocessing
 import os
 import sys
+from _sitebuiltins import Quitter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -84,14 +85,22 @@ def _join() -> Communicator:
 
 
 def _note_exits() -> None:
-    """Remember the code that ``sys.exit`` is given, which nobody is told when Python ends."""
-    leave = sys.exit
+    """Remember the code that ``sys.exit``, ``exit`` and ``quit`` are given, which nobody is told when Python ends."""
+    leave, quit_by = sys.exit, Quitter.__call__
+
+    def note(code: object) -> None:
+        _WORLD.exit_code = code & 0xFF if isinstance(code, int) else int(code is not None)
 
     def noted(code: str | int | None = None) -> NoReturn:
-        _WORLD.exit_code = code & 0xFF if isinstance(code, int) else int(code is not None)
+        note(code)
         leave(code)
 
+    def noted_quit(quitter: Quitter, code: str | int | None = None) -> NoReturn:
+        note(code)
+        quit_by(quitter, code)
+
     sys.exit = noted
+    Quitter.__call__ = noted_quit  # type: ignore[assignment, method-assign]
 
 
 def _leave() -> None:

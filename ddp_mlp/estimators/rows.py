@@ -16,7 +16,11 @@ from ddp_mlp.config import DataConfig
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.tables.formats.frame import is_frame
+from ddp_mlp.errors import listed
 from ddp_mlp.training.inputs.held import opening
+
+#: Names that one message lists.
+_SHOWN = 8
 
 _NUMBERS = re.compile(r"u?int|float|double|halffloat|bool", re.IGNORECASE)
 
@@ -86,6 +90,7 @@ def checked_features(estimator: Any, X: Any, y: Any = "no_validation", *, reset:
     ValueError
         If anything does not fit.
     """
+    _require_order(estimator, X, reset=reset)
     if has_text(X):
         validate_data(estimator, X, y, reset=reset, skip_check_array=True)
         if not isinstance(y, str):
@@ -98,6 +103,21 @@ def checked_features(estimator: Any, X: Any, y: Any = "no_validation", *, reset:
     x, *rest = found if isinstance(found, tuple) else (found,)
     x = x.toarray() if hasattr(x, "toarray") else x
     return (x, *rest) if rest else x
+
+
+def _require_order(estimator: Any, X: Any, *, reset: bool) -> None:
+    """Keep the names of columns that are no text, such as numbers, or check that they stand in the order of `fit`.
+
+    scikit-learn knows names that are text alone, and takes others by position.
+    """
+    names = tuple(X.columns) if is_frame(X) and hasattr(X, "columns") else ()
+    names = () if has_text(X) or all(isinstance(name, str) for name in names) else tuple(map(str, names))
+    if reset:
+        estimator._columns = names
+    known = getattr(estimator, "_columns", ())
+    if names != known and sorted(names) == sorted(known):
+        here, there = listed(names, _SHOWN), listed(known, _SHOWN)
+        raise ValueError(f"the columns of X are in another order than in fit: {here} here, {there} there")
 
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **wanted: Any) -> tuple[Any, NDArray[Any]]:

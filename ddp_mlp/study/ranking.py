@@ -17,6 +17,8 @@ Summary = dict[str, Any]
 METRICS = ("loss", "accuracy", "rmse", "r2")
 #: Stand in for the loss, in this order, where its unit is not the same in all trials.
 _WITHOUT_UNIT = ("best_valid_accuracy", "best_valid_rmse")
+#: Said where trials were not all validated by the same rows.
+BY_OTHER_ROWS = "so that scores differ by these rows too, and the best may be the one of the easiest rows"
 HIGHER_IS_BETTER = ("accuracy", "r2", "macro_f1", "roc_auc")
 
 

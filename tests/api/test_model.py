@@ -113,10 +113,61 @@ def test_rows_that_do_not_fit_are_told(trained: ddp_mlp.Model, moons: Arrays) ->
         trained.evaluate(table.drop_columns("answer").slice(0, 2), ["yes", "maybe"])
 
 
-def test_a_frame_meets_a_model_of_arrays_by_position(moons: Arrays) -> None:
+def test_a_frame_meets_a_model_of_arrays_by_position_which_is_said(
+    moons: Arrays, caplog: pytest.LogCaptureFixture
+) -> None:
     model = ddp_mlp.train(SMALL, data=moons).model
-    frame = pa.table({"a": moons[0][:, 0], "b": moons[0][:, 1]})
-    assert np.array_equal(model.predict(frame), model.predict(moons[0]))
+    frame = pa.table({"a": moons[0][:, 0], "b": moons[0][:, 1], "y": moons[1]})
+    caplog.clear()
+    assert np.array_equal(model.predict(frame.select(["a", "b"])), model.predict(moons[0]))
+    assert [r.levelname for r in caplog.records if "taken by position" in r.getMessage()] == ["WARNING"]
+    assert model.evaluate(frame, "y") == model.evaluate(*moons)
+
+
+def test_columns_called_by_numbers_are_found_by_them_too(moons: Arrays) -> None:
+    frame = pytest.importorskip("pandas").DataFrame(moons[0])
+    model = ddp_mlp.train(SMALL, data=(frame, moons[1])).model
+    assert np.array_equal(model.predict(frame[[1, 0]]), model.predict(moons[0]))
+    with pytest.raises(ddp_mlp.DataError, match="appears twice"):
+        model.predict(frame.set_axis([0, 0], axis=1))
+
+
+def test_targets_of_a_frame_are_found_by_name(moons: Arrays) -> None:
+    x, _ = moons
+    y = pa.table({"t": x[:, 0] * 3, "u": x[:, 1] - 5})
+    swapped, columns = y.select(["u", "t"]), pa.table({"a": x[:, 0], "b": x[:, 1]})
+    plain = np.column_stack([y["t"], y["u"]])
+    for given in (x, columns):
+        model, other = (ddp_mlp.train(SMALL, data=(given, y), valid=(given, v)).model for v in (y, swapped))
+        assert model.weights_sha256 == other.weights_sha256
+        assert model.schema.target_names == ("t", "u")
+        wanted = model.evaluate(given, y)
+        assert wanted == model.evaluate(given, swapped) == model.evaluate(given, plain)
+        assert wanted["rmse"] != model.evaluate(given, plain[:, ::-1])["rmse"]
+        with pytest.raises(ddp_mlp.DataError, match=r"\bu\b"):
+            model.evaluate(given, swapped.rename_columns(["t", "z"]))
+    whole = columns.append_column("u", y["u"]).append_column("t", y["t"])
+    assert model.evaluate(whole) == model.evaluate(whole, ["u", "t"]) == wanted
+    for few in ("t", plain[:, 0], x[:, [0, 1, 0]]):
+        with pytest.raises(ddp_mlp.DataError, match="where 2 are known: t, u"):
+            model.evaluate(whole, few)
+
+
+def test_columns_of_a_frame_that_hold_0_and_1_are_classes_by_name(moons: Arrays) -> None:
+    x, labels = moons
+    y = pa.table({"low": 1 - labels, "high": labels})
+    model = ddp_mlp.train(SMALL, data=(x, y)).model
+    assert model.schema.classes == ("low", "high")
+    assert model.evaluate(x, y) == model.evaluate(x, y.select(["high", "low"]))
+    assert model.evaluate(x, y)["accuracy"] == np.mean(model.predict(x) == np.where(labels == 1, "high", "low"))
+
+
+def test_labels_that_are_booleans_come_back_as_such(moons: Arrays) -> None:
+    x, labels = moons
+    frame, y = pa.table({"a": x[:, 0], "b": x[:, 1]}), labels == 1
+    model = ddp_mlp.train(SMALL, data=(frame, y)).model
+    assert model.predict(frame).dtype == bool
+    assert np.mean(model.predict(frame) == y) == model.evaluate(frame, y)["accuracy"]
 
 
 def test_answers_are_classes_probabilities_and_quantities(moons: Arrays) -> None:

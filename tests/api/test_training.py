@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import ddp_mlp
@@ -269,3 +270,16 @@ def test_a_run_that_began_with_earlier_defaults_goes_on_with_them(moons: Arrays,
         resumed = ddp_mlp.train(way, data=moons, out=tmp_path / str(number), resume=True)
         assert resumed.history["epoch"] == [1, 2, 3, 4]
         assert resumed.model.config.optimizer.name == "sgd"
+
+
+def test_a_frame_trains_an_autoencoder_and_weights_may_be_one_of_its_columns(moons: Arrays) -> None:
+    x, y = moons
+    frame = pa.table({"a": x[:, 0], "target": x[:, 1]})
+    settings = {**SMALL, "data": {"autoencode": True}}
+    whole, plain = (ddp_mlp.train(settings, data=given) for given in (frame, x))
+    assert whole.weights_sha256 == plain.weights_sha256
+    assert whole.model.evaluate(frame.select(["target", "a"]))["rmse"] == plain.model.evaluate(x)["rmse"]
+    weights = np.arange(120.0)
+    named = ddp_mlp.train(SMALL, data=(frame.append_column("w", pa.array(weights)), y, "w"))
+    assert named.weights_sha256 == ddp_mlp.train(SMALL, data=(x, y, weights)).weights_sha256
+    assert named.model.schema.feature_names == ("a", "target")

@@ -147,6 +147,17 @@ def test_text_of_frames_becomes_categories() -> None:
     assert MLPClassifier((3,), early_stopping=True, max_iter=2).fit(frame, y).predict(frame).shape == (90,)
 
 
+def test_columns_called_by_numbers_stand_in_the_order_of_fit() -> None:
+    frame = pytest.importorskip("pandas").DataFrame(np.random.default_rng(0).normal(size=(40, 3)))
+    net = MLPClassifier((4,), max_iter=2).fit(frame, np.arange(40) % 2)
+    assert net.predict(frame.to_numpy()).tolist() == net.predict(frame).tolist()
+    renamed = frame.rename(columns={0: 7})  # as scikit-learn, by position
+    assert net.predict(renamed).tolist() == net.predict(frame).tolist()
+    for method in (net.predict, net.predict_proba, lambda x: net.partial_fit(x, np.arange(40) % 2)):
+        with pytest.raises(ValueError, match="another order than in fit: 2, 0, 1 here, 0, 1, 2 there"):
+            method(frame[[2, 0, 1]])
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_frames_of_either_library_fit_the_same_bits(library: str) -> None:
     frames = pytest.importorskip(library)

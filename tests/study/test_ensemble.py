@@ -21,6 +21,7 @@ from ddp_mlp.checkpoint.ensemble import Listed, load_ensemble, write_list
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine import evaluated_rows
 from ddp_mlp.errors import DataError
+from ddp_mlp.study.ensembles.best_runs import other_rows
 from ddp_mlp.study.ensembles.members import ListKeeper, failure_of, same_members
 from tests.runs import ddp_mlp, make_data
 
@@ -338,6 +339,30 @@ def test_the_best_of_a_study_are_copied_and_fit(folder: Path) -> None:
         assert (done.code, len(done.error_lines)) == (code, 1), done.err
     again = ddp_mlp("ensemble", "r.toml", "--members", "2", "--resume", "--out", "best", cwd=folder)
     assert (again.code, len(again.error_lines)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "differ"),
+    [
+        ({}, False),
+        ({"normalize": '"minmax"'}, False),
+        ({"valid_fraction": "0.1"}, False),  # the default
+        ({"valid_fraction": "0.3"}, True),
+        ({"split_seed": "1"}, True),
+        ({"stratify": "true"}, True),
+        ({"folds": "5", "fold": "2"}, True),
+        ({"valid": '"b.h5"'}, True),
+        ({"train": '"/b.h5"'}, True),
+    ],
+)
+def test_the_best_of_runs_that_other_rows_validated_come_with_a_warning(
+    tmp_path: Path, own: dict[str, str], *, differ: bool
+) -> None:
+    for name, keys in (("one", {}), ("other", own)):
+        (tmp_path / name).mkdir()
+        lines = [f"{key} = {value}" for key, value in ({"train": '"/a.h5"'} | keys).items()]
+        (tmp_path / name / "config.toml").write_text("[data]\n" + "\n".join(lines) + "\n")
+    assert ("easiest rows" in other_rows(tmp_path, [{"name": "one"}, {"name": "other"}])) is differ
 
 
 def test_tables_with_text_are_answered_and_imported_as_those_of_training(folder: Path) -> None:

@@ -137,7 +137,7 @@ def _take_best(asked: Asked, best: int, metric: str | None) -> None:
 
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.errors import MissingInputError
-    from ddp_mlp.study.ensembles.best_runs import best_of, copy_runs, runs_in
+    from ddp_mlp.study.ensembles.best_runs import best_of, copy_runs, other_rows, runs_in
 
     runs = asked.config
     with connect() as comm:
@@ -146,11 +146,14 @@ def _take_best(asked: Asked, best: int, metric: str | None) -> None:
             if not runs.is_dir():
                 raise MissingInputError(f"{runs}: no such directory; name that of a search, such as runs/c-search")
             told = json.dumps(runs_in(runs)) if comm.rank == 0 else told
-        names = best_of(json.loads(comm.share_text(told)[0]), best, metric)
+        found = json.loads(comm.share_text(told)[0])
+        names = best_of(found, best, metric)
         with place_of_runs(f"{runs.resolve().name}-best", asked, comm) as (options, _):
             with agreed(comm):
                 if comm.rank == 0:
                     copy_runs(runs, names, options.directory)
+                    if line := other_rows(runs, found):
+                        tell(line)
             if comm.rank == 0 and asked.as_json:
                 print_json({"status": "finished", "members": best, "run_dir": str(options.directory), "origins": names})
             elif comm.rank == 0:

@@ -19,7 +19,7 @@ from ddp_mlp.cli.options import tell
     "beside",
     multiple=True,
     metavar="COL",
-    help="Also write row, target, or a column of a table.",
+    help="Also write row, target, a column of a table, or one that --id kept in F.h5.",
 )
 @click.option("--features", metavar="PATHS", help="Arrays of the features, if not named as in training.")
 @click.option("--targets", metavar="PATHS", help="Arrays of the targets, likewise; none are needed.")

@@ -11,19 +11,22 @@
   const variable = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const several = data.runs.length > 1;
 
-  // One run: a colour for each column. Several: a colour for each run, and a kind of line for each column.
-  const look = (run, kind) => several
-    ? { colour: run % COLOURS, dash: DASHES[(Math.floor(run / COLOURS) + kind) % DASHES.length], width: kind ? 1.75 : 1.5 }
+  // One run: a colour for each column. Several: a colour for each run, and a kind of line for each column, if there are more.
+  const look = (run, kind, columns) => several
+    ? { colour: run % COLOURS, dash: DASHES[(columns > 1 ? Math.floor(run / COLOURS) + kind : run) % DASHES.length], width: kind ? 1.75 : 1.5 }
     : { colour: kind % COLOURS, dash: DASHES[Math.floor(kind / COLOURS + (kind % 2)) % DASHES.length], width: 1.75 };
 
   const shown = (value) => value === null || value === undefined ? "–"
-    : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-4) ? value.toExponential(3) : String(+value.toPrecision(5));
+    : Math.abs(value) >= 1e15 || (value !== 0 && Math.abs(value) < 1e-4) ? value.toExponential(3)
+      : Math.abs(value) >= 1e4 ? String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, " ") : String(+value.toPrecision(5));
 
-  // As short as an axis needs it: 2.5M, 30k, 0.001.
-  const brief = (value) => {
+  // As short as an axis needs it to tell ticks apart that are a step from each other: 2.5M, 30k, 0.001.
+  const brief = (value, step) => {
     const size = Math.abs(value), [unit, sign] = size >= 1e9 ? [1e9, "G"] : size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
-    return size !== 0 && (size < 1e-4 || size >= 1e12) ? value.toExponential(0) : String(+(value / unit).toPrecision(4)) + sign;
+    const digits = Math.min(17, Math.max(4, step > 0 && size > 0 ? Math.ceil(Math.log10(size / step)) + 1 : 4));
+    return size !== 0 && (size < 1e-4 || size >= 1e12) ? value.toExponential(digits - 4) : String(+(value / unit).toPrecision(digits)) + sign;
   };
+  const texts = (u, ticks) => ticks.map((t) => (t === null ? "" : brief(t, Math.abs(ticks[ticks.length - 1] - ticks[0]) / ticks.length)));
 
   // An exponential mean over epochs: thinned curves are smoothed as if all their epochs were there.
   const smoothed = (x, y) => {
@@ -45,7 +48,7 @@
   };
 
   const linesOf = (chart) => chart.series.flatMap((one) => one.lines.map((line) => ({
-    ...look(one.run, line.kind), label: several ? data.runs[one.run] + (chart.columns > 1 ? " " + line.label : "") : line.label,
+    ...look(one.run, line.kind, chart.columns), label: several ? data.runs[one.run] + (chart.columns > 1 ? " " + line.label : "") : line.label,
     run: one.run, points: one.x.length < 40,
   })));
 
@@ -93,8 +96,8 @@
     scales: { x: { time: false, range: spread }, y: isLog ? { distr: 3 } : {} },
     legend: { show: false },
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
-    axes: [{ ...axis(32), values: (u, ticks) => ticks.map((t) => (Number.isInteger(t) ? t : "")) },
-      { ...axis(62), values: (u, ticks) => ticks.map((t) => (t === null ? "" : brief(t))) }],
+    axes: [{ ...axis(26), label: "epoch", labelSize: 18, labelFont: "12px system-ui, sans-serif", values: (u, ticks) => ticks.map((t) => (Number.isInteger(t) ? t : "")) },
+      { ...axis(62), values: texts }],
     series: [{}, ...chart.lines.map((line) => ({
       label: line.label, stroke: () => colour(line.colour), dash: line.dash, width: line.width, spanGaps: false,
       points: { show: line.points, size: 5 },

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ddp_mlp.report.findings.answers import AnswerSheet
 from ddp_mlp.report.findings.quality import Numbers, calibration, class_losses, precision_recall, roc_curve, worst
 from ddp_mlp.report.pages.drawing import MOST_POINTS, Picture, Shape, picture
-from ddp_mlp.report.pages.markup import Cell, Markup, element, shown, table
+from ddp_mlp.report.pages.markup import Cell, Markup, element, exact, shown, table
 
 Labels = NDArray[np.int64]
 
@@ -135,7 +135,7 @@ def _quantities(sheet: AnswerSheet) -> Iterator[Markup]:
     with np.errstate(all="ignore"):  # of answers that are beyond all measure, which are the worst
         scale = np.sqrt(np.mean(residuals**2, axis=0))
         losses = (residuals**2 / np.where(scale > 0, scale, 1) ** 2).sum(axis=1)
-    lines = [[int(sheet.rows[i]), *_beside(sheet.targets[i], sheet.outputs[i])] for i in worst(losses)]
+    lines = [[int(sheet.rows[i]), *_beside(sheet.targets[i], sheet.outputs[i], scale)] for i in worst(losses)]
     head = ["row", *(word for name in names[:_MOST_TARGETS] for word in (f"{name}, true", f"{name}, answer"))]
     yield table(head, lines, caption="The worst rows, counted from 0", sortable=True)
 
@@ -145,8 +145,10 @@ def _r2(row: Sequence[object]) -> float:
     return row[-1] if isinstance(row[-1], float) and row[-1] == row[-1] else math.inf
 
 
-def _beside(true: Numbers, answers: Numbers) -> list[float]:
-    return [float(v) for pair in zip(true[:_MOST_TARGETS], answers[:_MOST_TARGETS], strict=True) for v in pair]
+def _beside(true: Numbers, answers: Numbers, errors: Numbers) -> list[Cell]:
+    """Return what is true and what is answered, in digits that tell errors of this size."""
+    three = zip(true[:_MOST_TARGETS], answers[:_MOST_TARGETS], errors, strict=False)
+    return [exact(float(v), float(error)) for *pair, error in three for v in pair]
 
 
 def _parity(name: str, true: Numbers, answers: Numbers) -> Picture:

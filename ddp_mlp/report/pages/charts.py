@@ -14,6 +14,8 @@ from ddp_mlp.report.records.record import Record
 #: Parts into which the epochs of all runs together are cut: two pixels each, for one run on a wide screen.
 _BUCKETS = 400
 _FEWEST_BUCKETS = 24
+#: Learning rates that differ so many times are drawn on a logarithmic scale.
+_FAR = 50.0
 #: Runs that eyes can tell apart: eight colours, three kinds of lines.
 MOST_CURVES = 24
 
@@ -51,7 +53,7 @@ def charts_of(records: Sequence[Record]) -> list[Chart]:
     possible = [
         Chart("loss", "Loss", ("train_loss", "valid_loss")),
         *(Chart(name, _TITLES.get(name, f"{_words(name)} on validation rows"), (name,)) for name in metrics),
-        Chart("learning_rate", "Learning rate", ("learning_rate",)),
+        Chart("learning_rate", "Learning rate", ("learning_rate",), is_log=_are_far_apart(records)),
         Chart("grad_norm", "Gradient norm, mean of the epoch", ("grad_norm",), is_log=True),
         Chart("layers", "Gradient norm of each layer", layers, is_log=True),
         Chart("samples_per_s", "Samples per second", ("samples_per_s",)),
@@ -59,6 +61,13 @@ def charts_of(records: Sequence[Record]) -> list[Chart]:
     ]
     kept = (chart._replace(columns=tuple(c for c in chart.columns if c in named)) for chart in possible)
     return [chart for chart in kept if chart.columns]
+
+
+def _are_far_apart(records: Sequence[Record]) -> bool:
+    """Tell whether the highest learning rates of several runs lie so far apart that the lowest would be on the axis."""
+    rates = [record.history.columns.get("learning_rate") for record in records]
+    highest = [float(np.nanmax(rate)) for rate in rates if rate is not None and np.isfinite(rate).any()]
+    return len(highest) > 1 and min(highest) > 0 and max(highest) / min(highest) >= _FAR
 
 
 def _words(column: str) -> str:

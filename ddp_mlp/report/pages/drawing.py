@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.report.pages.markup import Markup, element, escaped, shown
+from ddp_mlp.report.pages.markup import Markup, element, escaped, in_short
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 420, 300, 62, 44, 12, 12
 _COLOURS = 8
@@ -52,8 +52,8 @@ def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> 
         pairs: NDArray[np.float64] = np.stack(columns, axis=1)
         return pairs.round(1)
 
-    axes = [_axis_x(v, f"{_LEFT + wide * (v - x0) / (x1 - x0):.1f}") for v in _ticks(x0, x1)]
-    axes += [_axis_y(v, f"{_TOP + high * (1 - (v - y0) / (y1 - y0)):.1f}") for v in _ticks(y0, y1)]
+    axes = [_axis_x(text, f"{_LEFT + wide * (v - x0) / (x1 - x0):.1f}") for v, text in _ticks(x0, x1)]
+    axes += [_axis_y(text, f"{_TOP + high * (1 - (v - y0) / (y1 - y0)):.1f}") for v, text in _ticks(y0, y1)]
     names = _text(_LEFT + wide / 2, _HEIGHT - 6, x_label, "middle"), _side(y_label, _TOP + high / 2)
     coloured = [shape for shape in shapes if shape.kind != "guide"]
     drawn = [_drawn(shape, coloured.index(shape) if shape in coloured else -1, place) for shape in shapes]
@@ -78,12 +78,13 @@ def _limits(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     return (low, high) if high > low else (low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2))
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return some four round numbers from low to high."""
+def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return some four round numbers from low to high, and how they are written."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = float(power * min((m for m in (1, 2, 5, 10) if m * power >= rough), default=10))
-    return [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    ticks = [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return list(zip(ticks, in_short(ticks, step), strict=True))
 
 
 def _drawn(shape: Shape, number: int, place: object) -> Markup:
@@ -100,14 +101,14 @@ def _drawn(shape: Shape, number: int, place: object) -> Markup:
     return element("path", d="M" + "L".join(f"{x} {y}" for x, y in points), class_=f"line {kind}")
 
 
-def _axis_x(value: float, x: str) -> Markup:
+def _axis_x(text: str, x: str) -> Markup:
     line = element("path", d=f"M{x} {_TOP}V{_HEIGHT - _BOTTOM}", class_="grid")
-    return Markup(line + _text(x, _HEIGHT - _BOTTOM + 15, shown(value), "middle"))
+    return Markup(line + _text(x, _HEIGHT - _BOTTOM + 15, text, "middle"))
 
 
-def _axis_y(value: float, y: str) -> Markup:
+def _axis_y(text: str, y: str) -> Markup:
     line = element("path", d=f"M{_LEFT} {y}H{_WIDTH - _RIGHT}", class_="grid")
-    return Markup(line + _text(_LEFT - 5, float(y) + 4, shown(value), "end"))
+    return Markup(line + _text(_LEFT - 5, float(y) + 4, text, "end"))
 
 
 def _text(x: object, y: object, text: str, anchor: str) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ddp_mlp.errors import literal, printable
+from ddp_mlp.errors import NonFiniteError, literal, printable
 from ddp_mlp.report.pages.markup import duration, shown
 from ddp_mlp.report.records.record import Record
 
@@ -86,7 +86,11 @@ def commands(record: Record) -> list[tuple[str, str]]:
         start += ["launch", "-n", f"{ranks:.0f}", *(["--threads-per-rank", f"{threads:.0f}"] if threads > 1 else [])]
     again = [*start, "train", str(path / "config.toml")]
     listed = [("Run it again", [*again, "--out", f"{path}-again"])]
-    if record.state in ("paused", "stopped", "failed", "died"):
+    # A loss that became infinite does so again at the same step, since the bits are the same.
+    if (
+        record.state in ("paused", "stopped", "failed", "died")
+        and record.number("exit_code") != NonFiniteError.exit_code
+    ):
         listed.insert(0, ("Go on", [*again, "--resume", "--out", str(path)]))
     if record.schema is not None:
         listed.append(("Evaluate it", ["ddp-mlp", "evaluate", str(path), "DATA"]))

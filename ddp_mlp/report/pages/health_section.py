@@ -11,7 +11,7 @@ from ddp_mlp.report.findings.health import FeatureHealth, health_of
 from ddp_mlp.report.findings.importance import Importance, ordered
 from ddp_mlp.report.findings.samples import Sample
 from ddp_mlp.report.pages.bars import ranking, shades
-from ddp_mlp.report.pages.markup import Cell, Markup, element, shown, table
+from ddp_mlp.report.pages.markup import Cell, Markup, element, exact, shown, table
 
 #: Features in the table, classes in that of targets, and bars.
 _MOST_FEATURES, _MOST_CLASSES, _MOST_BARS = 40, 30, 20
@@ -44,7 +44,8 @@ def _features(found: Sequence[FeatureHealth], others: Sequence[str]) -> Markup:
     chosen = sorted(found, key=_remarkable)[:_MOST_FEATURES] if len(found) > _MOST_FEATURES else found
     lines = [
         [
-            one.name, one.low, one.high, one.mean, one.spread, Cell(f"{100 * one.missing:.3g} %", one.missing),
+            one.name, *_told(one.low, one.high, one.mean, step=one.spread), one.spread,
+            Cell(f"{100 * one.missing:.3g} %", one.missing),
             *(one.drift.get(other) for other in others), ", ".join(one.remarks),
         ]
         for one in chosen
@@ -60,10 +61,15 @@ def _remarkable(one: FeatureHealth) -> tuple[bool, bool, float, float]:
     return not other, not one.remarks, -one.missing, -max(one.drift.values(), default=0.0)
 
 
+def _told(*values: float | None, step: float) -> list[Cell | None]:
+    """Return numbers in digits that tell apart values of so small a spread."""
+    return [None if v is None else exact(float(v), step) for v in values]
+
+
 def _targets(schema: Schema, samples: Sequence[Sample]) -> list[Markup]:
     if schema.classes is None:
         lines = [
-            [name, s.name, *map(float, (v.min(), v.max(), v.mean(), v.std()))]
+            [name, s.name, *_told(v.min(), v.max(), v.mean(), step=float(v.std())), float(v.std())]
             for i, name in enumerate(schema.targets[:_MOST_CLASSES])
             for s in samples
             for v in [s.targets[:, i]]

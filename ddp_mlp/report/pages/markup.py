@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 from ddp_mlp.errors import brief, literal, printable
 
+#: Of the numbers of an axis, the largest first.
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
 
 class Markup(str):
     """Text that is HTML already."""
@@ -83,10 +86,58 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.5g}"
+        return in_digits(value, 5)
     if isinstance(value, int) and abs(value) < 10**15:
         return f"{value:,}".replace(",", " ") if abs(value) >= 10**4 else str(value)
     return brief(printable(value)) if isinstance(value, str) else literal(value)
+
+
+def in_digits(value: float, digits: int) -> str:
+    """Return a number in so many digits, of which those before the point are never left out.
+
+    Examples
+    --------
+    >>> in_digits(1424512.6, 5), in_digits(0.04677123, 5), in_digits(1.7e20, 5)
+    ('1 424 513', '0.046771', '1.7e+20')
+    """
+    size = abs(value)
+    if not 10**4 <= size < 10**15:
+        return f"{value:.{digits}g}"
+    text = f"{value:,.{max(0, digits - 1 - math.floor(math.log10(size)))}f}".replace(",", " ")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def told_apart(value: float, step: float) -> str:
+    """Return a number in as many digits as tell it from another that is `step` away, five at least.
+
+    Examples
+    --------
+    >>> told_apart(1700000100.25, 0.5), told_apart(2020.4, 1.0), told_apart(3.0, 0.0)
+    ('1 700 000 100.25', '2020.4', '3')
+    """
+    if not (math.isfinite(value) and math.isfinite(step)) or value == 0 or step <= 0:
+        return shown(value)
+    return in_digits(value, min(17, max(5, math.floor(math.log10(abs(value))) - math.floor(math.log10(step)) + 2)))
+
+
+def exact(value: float, step: float) -> Cell:
+    """Return a cell with a number that is told apart from those that are `step` away."""
+    return Cell(told_apart(value, step), value if math.isfinite(value) else None)
+
+
+def in_short(ticks: Sequence[float], step: float) -> list[str]:
+    """Return the numbers of an axis as short as they can be told apart: 2.5M, 30k, 0.001.
+
+    Examples
+    --------
+    >>> in_short([0.0, 500000.0, 1000000.0], 500000.0), in_short([0.5, 1.0], 0.5)
+    (['0', '0.5M', '1M'], ['0.5', '1'])
+    """
+    most = max(map(abs, ticks), default=0.0)
+    unit, sign = next(((u, s) for u, s in _UNITS if most >= 10 * u or (most >= u > 1000)), (1.0, ""))
+    if most >= 10**15:
+        unit, sign = 1.0, ""
+    return [told_apart(tick / unit, step / unit) + (sign if tick else "") for tick in ticks]
 
 
 def duration(seconds: float | None) -> str:

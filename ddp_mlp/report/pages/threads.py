@@ -8,7 +8,9 @@ from typing import Any
 
 from ddp_mlp.report.pages.markup import Markup, element, shown
 
-_AXIS, _HEIGHT, _TOP, _BOTTOM, _SIDE = 150, 320, 34, 14, 70
+_AXIS, _HEIGHT, _TOP, _BOTTOM, _SIDE = 180, 320, 34, 14, 70
+#: Height of a line of text.
+_LINE = 14
 #: Texts beside an axis, and letters of one.
 _MOST_TEXTS, _LETTERS = 9, 14
 #: An axis is logarithmic where its values are positive and the highest is so many times the lowest.
@@ -27,7 +29,7 @@ def parallel_coordinates(title: str, names: Sequence[str], rows: Sequence[tuple[
     """
     axes = [places([row[1][i] for row in rows]) for i in range(len(names))]
     width = 2 * _SIDE + _AXIS * (len(names) - 1)
-    parts = [_axis(_SIDE + _AXIS * i, name, axes[i][1]) for i, name in enumerate(names)]
+    parts: list[Markup] = []
     for rank in reversed(range(len(rows))):  # the best is drawn last, above all others
         name, values = rows[rank]
         points = [(_SIDE + _AXIS * i, axes[i][0][rank]) for i in range(len(names))]
@@ -37,6 +39,7 @@ def parallel_coordinates(title: str, names: Sequence[str], rows: Sequence[tuple[
         pale = f"{0.75 - 0.6 * rank / max(1, len(rows) - 1):.2f}" if rank else "1"
         path = element("path", element("title", f"{name}: {said}"), d="M" + "L".join(known), class_=kind, opacity=pale)
         parts += [path] if len(known) > 1 else []
+    parts += [_axis(_SIDE + _AXIS * i, name, axes[i][1]) for i, name in enumerate(names)]  # texts above the lines
     svg = element("svg", *parts, viewBox=f"0 0 {width} {_HEIGHT}", role="img", aria_label=title, width=width)
     box = element("div", svg, class_="wide", tabindex=0, role="region", aria_label=title)
     return element("figure", element("figcaption", title), box, class_="picture threads")
@@ -65,6 +68,15 @@ def _between(low: float, high: float, *, is_log: bool) -> list[float]:
     return [low * (high / low) ** p if is_log else low + (high - low) * p for p in parts]
 
 
+def apart(texts: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Return the texts beside an axis that do not cover each other, those of its ends before all others."""
+    kept: list[tuple[float, str]] = []
+    for place, text in sorted(texts, key=lambda one: min(one[0], 1 - one[0])):
+        if all(abs(_height(place) - _height(other)) >= _LINE for other, _ in kept):
+            kept.append((place, text))
+    return sorted(kept)
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -78,5 +90,5 @@ def _axis(x: float, name: str, texts: Sequence[tuple[float, str]]) -> Markup:
     last = name.removesuffix(".name").rpartition(".")[2].replace("_", " ")
     head = element("text", element("title", name), last, x=x, y=18, text_anchor="middle", class_="head")
     short = [(y, text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "\u2026") for y, text in texts]
-    marks = [element("text", text, x=x + 5, y=f"{_height(y) + 4:.1f}") for y, text in short]
+    marks = [element("text", text, x=x + 5, y=f"{_height(y) + 4:.1f}") for y, text in apart(short)]
     return element("g", line, head, *marks)

@@ -9,12 +9,14 @@ from typing import Any
 
 from ddp_mlp.checkpoint.ensemble import Listed, answers_sha256, misfit, write_list
 from ddp_mlp.checkpoint.model import load_model
+from ddp_mlp.config import load_config
 from ddp_mlp.durable import write_whole
-from ddp_mlp.errors import DataError, MissingInputError, UsageError
+from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, UsageError
 from ddp_mlp.plain_files import is_directory, open_plain, read_json
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.study.ensembles.members import make_directory, member_name, refuse_run
-from ddp_mlp.study.ranking import ranked, ranking_metric
+from ddp_mlp.study.ranking import BY_OTHER_ROWS, ranked, ranking_metric
+from ddp_mlp.training.inputs.parting import DEFAULT_VALID_FRACTION
 
 Summary = dict[str, Any]
 
@@ -61,6 +63,29 @@ def best_of(runs: Sequence[Summary], best: int, metric: str | None) -> list[str]
     if len(runs) < best:
         raise UsageError(f"--best {best}: runs that are done there are {len(runs)}")
     return [summary["name"] for summary in ranked(runs, ranking_metric(runs, metric))[:best]]
+
+
+def other_rows(directory: Path, runs: Sequence[Summary]) -> str:
+    """Return the warning that the runs in a directory were not all validated by the same rows; empty if they were."""
+    found = {_validating(directory / summary["name"]) for summary in runs}
+    if len(found) < 2:
+        return ""
+    return f"warning: {directory}: other rows validated some of these runs than others, {BY_OTHER_ROWS}"
+
+
+def _validating(path: Path) -> str:
+    """Return all that says which rows validate a run."""
+    try:
+        data = load_config(path / "config.toml", (), {}).data
+    except DdpMlpError:  # of a run whose configuration is gone, which its model may do without
+        return ""
+    places = [place and os.path.realpath(place) for place in (data.train, data.valid)]
+    if data.valid is not None:
+        return repr([places, data.all_rows])
+    fraction = DEFAULT_VALID_FRACTION if data.valid_fraction is None else data.valid_fraction
+    parted = [data.folds, data.fold] if data.folds is not None and data.fold is not None else [fraction]
+    chosen = [data.all_rows, data.split_seed, data.stratify, data.group_by, data.time_by]
+    return repr([places, parted, chosen])
 
 
 def copy_runs(directory: Path, names: Sequence[str], out: Path) -> None:

@@ -19,6 +19,7 @@ from ddp_mlp.errors import UsageError
 from ddp_mlp.study.choices import fold_assignments
 from ddp_mlp.study.configurations import Configurations
 from ddp_mlp.study.measuring import OF_EPOCHS, require_metric
+from ddp_mlp.study.ranking import BY_OTHER_ROWS
 from ddp_mlp.study.sampler import Assignment, Sampler
 from ddp_mlp.study.samplers.choosing import Wish, choose_sampler, require_one_unit
 from ddp_mlp.study.searching.halving import Halving, RunAll, halving_of, run_halved
@@ -205,8 +206,8 @@ def check_data(
         require_an_order(units, metric, compared, validates=all(rows[-1] for rows in validating))
     if comm.rank == 0 and len(validating) > 1:
         tell(
-            "warning: what is tried under [data] has other rows validate in some trials than in others, so that scores"
-            " differ by these rows too, and the best may be the one of the easiest rows"
+            "warning: what is tried under [data] has other rows validate in some trials than in others, "
+            + BY_OTHER_ROWS
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +14,7 @@ from ddp_mlp.checkpoint.model import Model, normalization_to_json
 from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
 from ddp_mlp.data.dataset.meaning import Wanted
+from ddp_mlp.data.dataset.row_labels import kept_texts
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.engine.compilation import ready_kernels
 from ddp_mlp.errors import UsageError
@@ -63,6 +66,7 @@ def apply_model(
         with agreed(comm), found.called(rows.data):
             file = stack.enter_context(_open(members[0], rows, found))
             own, ids, notes = choose_common_rows(members, file, rows)
+            found = found if found.is_table else replace(found, kept=partial(kept_texts, file, own[0]))
         for note in (*file.notes, *notes):
             say(note.replace(found.path, rows.data))
         evaluators = evaluators_while_read(members, own, comm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,9 @@ from ddp_mlp.comm import Communicator, agreed
 from ddp_mlp.data.importing import import_for_model, is_importable
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.source import Source
-from ddp_mlp.errors import DdpMlpError, UsageError
+from ddp_mlp.errors import DdpMlpError, UsageError, listed
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,14 @@ class DataLocation:
     source : Source or None
         The table that they were imported from, on the ranks that did it; None for HDF5.
     is_table : bool
+    kept : callable or None
+        Returns the columns that an HDF5 file keeps beside its features, and those of some names, where there are such.
     """
 
     path: str
     source: Source | None = None
     is_table: bool = False
+    kept: Callable[[Sequence[str]], Mapping[str, Sequence[str]]] | None = None
 
     @contextmanager
     def called(self, data: str) -> Iterator[None]:
@@ -42,18 +47,22 @@ class DataLocation:
             raise
 
     def texts(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """Return cells of columns as they are written in the table.
+        """Return cells of columns as they are written in the table, or kept beside the rows of an HDF5 file.
 
         Raises
         ------
         UsageError
-            If there is no such column, or no table.
+            If there is no such column.
         """
         if not names:
             return {}
-        if self.source is None or self.source.texts is None:
-            raise UsageError(f"--with {names[0]}: known are row and target; columns of a table by name")
-        return self.source.texts(names)
+        if self.source is not None and self.source.texts is not None:
+            return self.source.texts(names)
+        found = self.kept(names) if self.kept is not None else {}
+        if missing := [name for name in names if name not in found]:
+            known = listed(["row", "target", *found], _SHOWN)
+            raise UsageError(f"--with {missing[0]}: known are {known}; columns of a table by name, and those of --id")
+        return {name: [*found[name]] for name in names}
 
 
 @contextmanager

@@ -105,3 +105,16 @@ def test_residuals_that_are_all_the_same_have_a_picture(rng, offset):
     residuals = pictures_of(sheet)[1].shapes[0]
     assert residuals.y.sum() == (20 if np.isfinite(offset) else 0)
     assert "nan" not in answer_section(sheet).split("The worst rows")[0]
+
+
+def test_answers_beside_a_large_offset_are_told_from_what_is_true(rng):
+    true = 1.7e9 + rng.normal(size=(20, 1)) * 100
+    sheet = AnswerSheet(
+        Schema("regression", 1, 1, ("x",), ("y",)), "20 rows", np.arange(20), true + 3, true, {}, False, 0.5
+    )
+    found = re.findall(
+        r'<td data-order="([^"]+)" class="number">([^<]+)</td>', answer_section(sheet).split("The worst rows")[-1]
+    )
+    assert len(found) == 40
+    for exact, text in found:
+        assert abs(float(text.replace(" ", "")) - float(exact)) < 0.3, text

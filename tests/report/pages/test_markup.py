@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ddp_mlp.report.pages.markup import Markup, as_data, duration, element, escaped, shown, table
+import pytest
+
+from ddp_mlp.report.pages.markup import Markup, as_data, duration, element, escaped, in_short, shown, table, told_apart
 
 EVIL = "<script>alert(1)</script>\"'&\x1b[2J"
 
@@ -41,6 +43,24 @@ def test_numbers_are_read_with_ease():
         "-",
         "-",
     ]
+
+
+def test_large_numbers_are_read_without_powers_of_ten():
+    assert [shown(v) for v in (1424512.6, 75290.4, 99999.96, -250000.0, 1e15, 1e-7)] == [
+        "1 424 513",
+        "75 290",
+        "100 000",
+        "-250 000",
+        "1e+15",
+        "1e-07",
+    ]
+
+
+@pytest.mark.parametrize(("value", "step"), [(1.7e9, 0.2), (1.7e9, 100.0), (5e-9, 1e-12), (-273.15, 1e-3), (1e20, 1e8)])
+def test_numbers_that_differ_by_a_step_are_told_apart(value, step):
+    assert told_apart(value, step) != told_apart(value + step, step)
+    ticks = in_short([value + i * step for i in range(4)], step)
+    assert len(set(ticks)) == 4, ticks
 
 
 def test_a_table_sorts_by_numbers_and_not_by_their_text():

@@ -70,6 +70,13 @@ def test_a_run_tells_what_it_was_and_how_to_run_it_again(tmp_path):
         assert part in found, part
 
 
+def test_only_runs_that_could_go_on_are_told_how(tmp_path):
+    for code, goes_on in ((79, False), (74, True)):
+        found = page(read_record(make_run(tmp_path / str(code), done=4, state="failed", exit_code=code))).text
+        assert ("--resume" in found) is goes_on, code
+        assert "Run it again" in found
+
+
 def test_runs_of_every_fate_have_a_page(tmp_path):
     reason = "the loss was not finite at step 35; a smaller [optimizer] learning_rate than 0.1 may help"
     made = {

@@ -7,9 +7,11 @@ import statistics
 import pytest
 
 from ddp_mlp.errors import MissingInputError
+from ddp_mlp.report.pages.charts import charts_of
 from ddp_mlp.report.pages.markup import table
-from ddp_mlp.report.pages.threads import parallel_coordinates
+from ddp_mlp.report.pages.threads import apart, parallel_coordinates
 from ddp_mlp.report.records.groups import groups_of, score_name, score_of
+from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import records_of, write_report
 from tests.report.made import HEADER, make_run
 from tests.report.pages.test_page import check, data_of
@@ -97,3 +99,19 @@ def test_axes_of_numbers_words_and_gaps():
         assert text in figure, text
     assert "<script>" not in parallel_coordinates("<script>", ["<script>"] * 2, [("<script>", ["<script>", 1])] * 3)
     assert "<script>" not in table(["<script>"], [["<script>"]], caption="<script>")
+
+
+def test_texts_beside_an_axis_do_not_cover_each_other():
+    texts = [(0.0, "0.133"), (0.01, "0.151"), (0.5, "0.4"), (0.52, "0.41"), (0.99, "1.06"), (1.0, "1.28")]
+    assert [text for _, text in apart(texts)] == ["0.133", "0.41", "1.28"]
+
+
+@pytest.mark.parametrize(("rates", "is_log"), [((0.01, 0.02), False), ((1e-4, 0.1), True)])
+def test_learning_rates_of_several_decades_begin_with_a_logarithmic_scale(tmp_path, rates, is_log):
+    records = []
+    for rate in rates:
+        path = make_run(tmp_path / str(rate), 2, rate=rate)
+        table_of = path / "metrics.csv"
+        table_of.write_text(table_of.read_text().replace(",0.01,", f",{rate},"))
+        records.append(read_record(path, with_model=False))
+    assert [chart.is_log for chart in charts_of(records) if chart.key == "learning_rate"] == [is_log]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from contextlib import ExitStack
 
@@ -16,7 +17,7 @@ from ddp_mlp.data.dataset.row_labels import row_labels
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.training.inputs.data_files import open_splits
 from ddp_mlp.training.inputs.parting import parting_line, who_validates
-from tests.runs import ddp_mlp
+from tests.runs import ddp_mlp, train_here
 
 CONFIG = (
     '[data]\ntrain = "d.h5"\n[model]\nhidden = [4]\n'
@@ -213,3 +214,27 @@ def test_another_group_column_is_another_data_set_to_a_run_that_goes_on(folder):
     changed = ddp_mlp("train", "c.toml", *sets, "--resume", "--set", "train.epochs=4", cwd=folder)
     assert changed.code == 78, changed.err
     assert "the content of the data files" in changed.error_lines[0]
+
+
+def test_columns_that_were_kept_stand_beside_the_answers_of_their_rows(tmp_path):
+    lines = [f"r{i:02},{i % 7},{i / 10},{3 * i}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["the/name,day,x,y", *lines]) + "\n")
+    words = ["--target", "y", "--id", "the/name", "--id", "day", "--test-fraction", "0.2", "--out", "t.h5"]
+    assert ddp_mlp("data", "import", "t.csv", *words, cwd=tmp_path).code == 0
+    (tmp_path / "c.toml").write_text('[data]\ntrain = "t.h5"\n[model]\nhidden = [2]\n[train]\nepochs = 1\n')
+    train_here(tmp_path, "run")
+    whole, beside = (
+        dict(line.split(",", 1) for line in lines),
+        ["--with", "day", "--with", "the/name", "--with", "target"],
+    )
+    for split, n_rows in (("train", 48), ("valid", 5), ("test", 12)):
+        out = tmp_path / f"{split}.csv"
+        assert ddp_mlp("predict", "run", "t.h5", "--split", split, *beside, "--out", out, cwd=tmp_path).code == 0
+        rows = list(csv.DictReader(out.read_text().splitlines()))
+        assert len(rows) == n_rows
+        for row in rows:
+            day, _, target = whole[row["the/name"]].split(",")
+            assert (row["day"], float(row["target(y)"])) == (day, float(target))
+    strange = ddp_mlp("predict", "run", "t.h5", "--with", "nmae", "--out", "no.csv", cwd=tmp_path)
+    assert (strange.code, len(strange.error_lines)) == (2, 1)
+    assert "day" in strange.err

@@ -42,7 +42,7 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
         If columns, categories or classes do not fit: one error that lists all of them.
     """
     expected = _expected(table, schema)
-    names = options.targets or schema.target_names or ()
+    names = _target_names(table, schema, options)
     targets: Targets | None = None
     problems: list[str] = []
     if options.answers_only:  # each row gets its answer, so none is left out
@@ -66,6 +66,25 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
         kept, sizes, table.source, encoder.blocks, told, partial(_texts, table), has_targets=has_targets,
         ids=encoder.ids,
     )  # fmt: skip
+
+
+def _target_names(table: Table, schema: Schema, options: ImportOptions) -> tuple[str, ...]:
+    """Return the columns of the targets in the order of the schema: by name where names are its own, else as named.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer than the schema has, or only some of them are its own.
+    """
+    given, known = options.targets, schema.target_names or ()
+    if not given or options.answers_only or set(given) == set(known):
+        return known or given
+    if schema.task == "regression" and (len(given) != schema.n_targets or (len(given) > 1 and {*given} & {*known})):
+        raise DataError(
+            f"{table.path}: {counted(len(given), 'target')}, {listed(given, _SHOWN)}, where"
+            f" {schema.n_targets} are known: {listed(known or schema.targets, _SHOWN)}; give these"
+        )
+    return given
 
 
 def _texts(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
@@ -126,7 +145,9 @@ def _classes_like(looks: Looks, schema: Schema, name: str) -> tuple[Targets, lis
     booleans = {text.lower(): text for text in classes} if {text.lower() for text in classes} <= BOOLEANS else {}
     known = {value: numbers.get(value) or booleans.get(value.lower(), value) for value in values}
     unknown = [f"{value!r} ({n})" for value, n in values.items() if known[value] not in classes]
-    problems = [f"target {shown(name)} has {counted(len(unknown), 'unknown class')}: {listed(unknown, _SHOWN)}"]
+    problems = [
+        f"target {shown(name)} has {len(unknown)} unknown class{'es' * (len(unknown) != 1)}: {listed(unknown, _SHOWN)}"
+    ]
     codes = {value: classes.index(known[value]) for value in values if known[value] in classes}
     return Targets(schema.task, (name,), (), codes, None, classes), problems if unknown else []
 

@@ -46,6 +46,7 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any]) -> Table:
     """
     import pyarrow as pa
 
+    names, unnamed = column_names(Path(where), [*column_names_of(frame), *beside], "the DataFrame")
     try:
         table = _as_arrow(frame)
         for name, values in beside.items():
@@ -58,7 +59,6 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any]) -> Table:
     except (pa.ArrowException, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{where}: its columns cannot be read as those of a table ({reason})") from error
-    names, unnamed = column_names(Path(where), table.column_names, "the DataFrame")
     if nested := [f.name for f in table.schema if pa.types.is_nested(f.type) or pa.types.is_binary(f.type)]:
         raise DataError(f"{where}: columns {listed(nested, 8)} hold lists, records or bytes, which are no cells")
 
