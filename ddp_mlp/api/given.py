@@ -131,10 +131,10 @@ def table_source(part: Part, options: ImportOptions, where: str) -> Source:
             )
         return open_source([path], options)
     if isinstance(part.weights, str):
-        return source_of_table(read_frame(part.x, where, beside), replace(options, weights=part.weights))
-    if part.weights is not None:
+        options = replace(options, weights=part.weights)
+    elif part.weights is not None:
         beside, options = beside | {_WEIGHTS: part.weights}, replace(options, weights=_WEIGHTS)
-    return source_of_table(read_frame(part.x, where, beside), options)
+    return source_of_table(read_frame(part.x, where, beside, replaces=options.like is not None), options)
 
 
 def _targets(part: Part, like: Schema | None) -> tuple[list[str], dict[str, Any]]:

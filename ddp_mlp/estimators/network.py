@@ -132,6 +132,8 @@ class NetworkEstimator(BaseEstimator):
             float(self.learning_rate_init), float(self.power_t), column,
         )  # fmt: skip
         if not is_first and hasattr(self, "_watch"):
+            # Only the optimiser begins anew: patience goes on, and the rate falls with all rows so far.
+            watch.n_samples, watch.n_waited = self._watch.n_samples, self._watch.n_waited
             watch.losses, watch.scores = self._watch.losses, self._watch.scores
             watch.best_loss, watch.best_score = self._watch.best_loss, self._watch.best_score
         return watch

@@ -132,6 +132,16 @@ def test_columns_called_by_numbers_are_found_by_them_too(moons: Arrays) -> None:
         model.predict(frame.set_axis([0, 0], axis=1))
 
 
+def test_categories_of_polars_are_text(moons: Arrays) -> None:
+    pl = pytest.importorskip("polars")
+    words = np.where(moons[0][:, 0] > 0, "right", "left").tolist()
+    plain = pl.DataFrame({"a": words, "b": moons[0][:, 1]})
+    model = ddp_mlp.train(SMALL, data=(plain, moons[1])).model
+    for kind in (pl.Categorical, pl.Enum(["right", "left"])):
+        frame = plain.with_columns(pl.col("a").cast(kind))
+        assert np.array_equal(model.predict(frame[3:]), model.predict(plain)[3:])
+
+
 def test_targets_of_a_frame_are_found_by_name(moons: Arrays) -> None:
     x, _ = moons
     y = pa.table({"t": x[:, 0] * 3, "u": x[:, 1] - 5})
@@ -148,6 +158,8 @@ def test_targets_of_a_frame_are_found_by_name(moons: Arrays) -> None:
             model.evaluate(given, swapped.rename_columns(["t", "z"]))
     whole = columns.append_column("u", y["u"]).append_column("t", y["t"])
     assert model.evaluate(whole) == model.evaluate(whole, ["u", "t"]) == wanted
+    assert model.evaluate(whole, swapped) == wanted
+    assert model.evaluate(whole, plain + 1) != wanted  # those beside the frame count
     for few in ("t", plain[:, 0], x[:, [0, 1, 0]]):
         with pytest.raises(ddp_mlp.DataError, match="where 2 are known: t, u"):
             model.evaluate(whole, few)

@@ -147,6 +147,20 @@ def test_text_of_frames_becomes_categories() -> None:
     assert MLPClassifier((3,), early_stopping=True, max_iter=2).fit(frame, y).predict(frame).shape == (90,)
 
 
+@pytest.mark.parametrize("how", [{}, {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.1}])
+def test_a_warm_start_goes_on_with_patience_and_rows_as_scikit_learn_does(how: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 3))
+    y = (x[:, 0] > 0).astype(int)
+    found = []
+    for kind in (MLPClassifier, theirs.MLPClassifier):
+        net = kind((4,), random_state=0, warm_start=True, batch_size=100, n_iter_no_change=3, tol=1e-2, **how)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found.append([(net.fit(x, y).n_iter_, net.t_, len(net.loss_curve_)) for _ in range(3)])
+    assert found[0] == found[1]
+
+
 def test_columns_called_by_numbers_stand_in_the_order_of_fit() -> None:
     frame = pytest.importorskip("pandas").DataFrame(np.random.default_rng(0).normal(size=(40, 3)))
     net = MLPClassifier((4,), max_iter=2).fit(frame, np.arange(40) % 2)

@@ -146,7 +146,7 @@ def _r2(row: Sequence[object]) -> float:
 
 
 def _beside(true: Numbers, answers: Numbers, errors: Numbers) -> list[Cell]:
-    """Return what is true and what is answered, in digits that tell errors of this size."""
+    """Return the true and the answered values of a row, in digits that tell errors of this size."""
     three = zip(true[:_MOST_TARGETS], answers[:_MOST_TARGETS], errors, strict=False)
     return [exact(float(v), float(error)) for *pair, error in three for v in pair]
 

@@ -58,6 +58,9 @@ def as_text(column: Any) -> Any:
     from pyarrow import compute as pc
 
     if pa.types.is_dictionary(column.type):
+        # Views of texts, which categories of polars are, cannot be taken by number.
+        plain = pc.cast(column.dictionary, pa.string()) if pa.types.is_string_view(column.type.value_type) else None
+        column = column if plain is None else pa.DictionaryArray.from_arrays(column.indices, plain)
         column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), pa.string())

@@ -29,7 +29,7 @@ def column_names_of(frame: Any) -> list[str]:
     return [str(name) for name in (frame.column_names if hasattr(frame, "column_names") else frame.columns)]
 
 
-def read_frame(frame: Any, where: str, beside: Mapping[str, Any]) -> Table:
+def read_frame(frame: Any, where: str, beside: Mapping[str, Any], *, replaces: bool = False) -> Table:
     """Return a DataFrame as a table; its index is no column.
 
     Parameters
@@ -38,6 +38,8 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any]) -> Table:
         Its name in messages.
     beside : dict of str to array-like
         Further columns, shape (n,).
+    replaces : bool
+        Whether they take the place of columns of the same name, which is a mistake otherwise.
 
     Raises
     ------
@@ -46,7 +48,9 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any]) -> Table:
     """
     import pyarrow as pa
 
-    names, unnamed = column_names(Path(where), [*column_names_of(frame), *beside], "the DataFrame")
+    own = column_names_of(frame)
+    more = [name for name in beside if not (replaces and name in own)]
+    names, unnamed = column_names(Path(where), [*own, *more], "the DataFrame")
     try:
         table = _as_arrow(frame)
         for name, values in beside.items():
@@ -55,7 +59,10 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any]) -> Table:
                 raise DataError(
                     f"{where}: {table.num_rows} rows, but {name} has {len(column)}; one for each row is needed"
                 )
-            table = table.append_column(name, column)
+            if name in more:
+                table = table.append_column(name, column)
+            else:
+                table = table.set_column(own.index(name), name, column)
     except (pa.ArrowException, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{where}: its columns cannot be read as those of a table ({reason})") from error
