@@ -52,17 +52,7 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any], *, replaces: b
     more = [name for name in beside if not (replaces and name in own)]
     names, unnamed = column_names(Path(where), [*own, *more], "the DataFrame")
     try:
-        table = _as_arrow(frame)
-        for name, values in beside.items():
-            column = _as_array(values)
-            if len(column) != table.num_rows:
-                raise DataError(
-                    f"{where}: {table.num_rows} rows, but {name} has {len(column)}; one for each row is needed"
-                )
-            if name in more:
-                table = table.append_column(name, column)
-            else:
-                table = table.set_column(own.index(name), name, column)
+        table = _with_columns(_as_arrow(frame), beside, where)
     except (pa.ArrowException, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{where}: its columns cannot be read as those of a table ({reason})") from error
@@ -78,6 +68,18 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any], *, replaces: b
         return [f"row {number}" for number in numbers]
 
     return Table(Path(where), "a DataFrame", names, unnamed, blocks, rows)
+
+
+def _with_columns(table: Any, beside: Mapping[str, Any], where: str) -> Any:
+    """Return a table with further columns, in the place of those of the same name."""
+    for name, values in beside.items():
+        column = _as_array(values)
+        if len(column) != table.num_rows:
+            raise DataError(f"{where}: {table.num_rows} rows, but {name} has {len(column)}; one for each row is needed")
+        place = table.column_names.index(name) if name in table.column_names else table.num_columns
+        kept = table.remove_column(place) if place < table.num_columns else table
+        table = kept.add_column(place, name, column)
+    return table
 
 
 def _as_arrow(frame: Any) -> Any:
