@@ -13,7 +13,7 @@ import numpy as np
 
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.meaning import Wanted
-from ddp_mlp.data.importing import is_importable, open_source
+from ddp_mlp.data.importing import is_importable, open_for_model
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Missing, Schema
 from ddp_mlp.data.sources.held import held_source
@@ -129,7 +129,7 @@ def table_source(part: Part, options: ImportOptions, where: str) -> Source:
             raise UsageError(
                 f"{path}: y must be the name of a column of this table, and there are no weights beside it"
             )
-        return open_source([path], options)
+        return open_for_model(path, options)
     if isinstance(part.weights, str):
         options = replace(options, weights=part.weights)
     elif part.weights is not None:

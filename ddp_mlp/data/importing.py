@@ -154,6 +154,18 @@ def is_importable(location: str) -> bool:
     return path.exists() and not is_hdf5(path) and format_of([path]) is not None
 
 
+def open_for_model(path: Path, options: ImportOptions) -> Source:
+    """Open a file as rows of the schema that `options` name: a table by its columns, others as they are, to be bound.
+
+    Raises
+    ------
+    MissingInputError, UsageError, DataError
+        As `open_source`; if the rows do not fit.
+    """
+    found = format_of([path]) if split_location(path)[0].exists() else None
+    return open_source([path], options if found is None or "like" in found.takes else replace(options, like=None))
+
+
 def import_for_model(path: Path, out: Path, schema: Schema, *, answers_only: bool) -> Source:
     """Import a file as rows of a model's schema: a table by the names of its columns, others as they are.
 
@@ -164,9 +176,7 @@ def import_for_model(path: Path, out: Path, schema: Schema, *, answers_only: boo
     OutputError, StorageError
         As `write_source`.
     """
-    found = format_of([path])
-    like = schema if found and "like" in found.takes else None
-    source = open_source([path], ImportOptions(like=like, answers_only=answers_only))
+    source = open_for_model(path, ImportOptions(like=schema, answers_only=answers_only))
     write_source(source, out)
     return source
 

@@ -132,6 +132,13 @@ def test_columns_called_by_numbers_are_found_by_them_too(moons: Arrays) -> None:
         model.predict(frame.set_axis([0, 0], axis=1))
 
 
+def test_files_of_arrays_are_answered_as_the_arrays_in_them(moons: Arrays, tmp_path: Path) -> None:
+    frame = pa.table({"a": moons[0][:, 0], "b": moons[0][:, 1]})
+    np.savez(tmp_path / "rows.npz", X=moons[0])
+    for model in (ddp_mlp.train(SMALL, data=(given, moons[1])).model for given in (moons[0], frame)):
+        assert np.array_equal(model.predict(tmp_path / "rows.npz"), model.predict(moons[0]))
+
+
 def test_categories_of_polars_are_text(moons: Arrays) -> None:
     pl = pytest.importorskip("polars")
     words = np.where(moons[0][:, 0] > 0, "right", "left").tolist()
