@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.report.pages.markup import Markup, element, escaped, in_short
+from ddp_mlp.report.pages.markup import Markup, element, escaped, in_short, told_apart
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 420, 300, 62, 44, 12, 12
 _COLOURS = 8
+#: Numbers of an axis that are so many steps from 0 are counted from the first of them on.
+_FAR = 1e5
 #: Points of a scatter that are drawn; more would only cover each other.
 MOST_POINTS = 2000
 
@@ -52,9 +54,11 @@ def picture(title: str, x_label: str, y_label: str, shapes: Sequence[Shape]) -> 
         pairs: NDArray[np.float64] = np.stack(columns, axis=1)
         return pairs.round(1)
 
-    axes = [_axis_x(text, f"{_LEFT + wide * (v - x0) / (x1 - x0):.1f}") for v, text in _ticks(x0, x1)]
-    axes += [_axis_y(text, f"{_TOP + high * (1 - (v - y0) / (y1 - y0)):.1f}") for v, text in _ticks(y0, y1)]
-    names = _text(_LEFT + wide / 2, _HEIGHT - 6, x_label, "middle"), _side(y_label, _TOP + high / 2)
+    across, x_from = _ticks(x0, x1)
+    along, y_from = _ticks(y0, y1)
+    axes = [_axis_x(text, f"{_LEFT + wide * (v - x0) / (x1 - x0):.1f}") for v, text in across]
+    axes += [_axis_y(text, f"{_TOP + high * (1 - (v - y0) / (y1 - y0)):.1f}") for v, text in along]
+    names = _text(_LEFT + wide / 2, _HEIGHT - 6, x_label + x_from, "middle"), _side(y_label + y_from, _TOP + high / 2)
     coloured = [shape for shape in shapes if shape.kind != "guide"]
     drawn = [_drawn(shape, coloured.index(shape) if shape in coloured else -1, place) for shape in shapes]
     svg = element("svg", *axes, *names, *drawn, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=title)
@@ -78,13 +82,15 @@ def _limits(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
     return (low, high) if high > low else (low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2))
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return some four round numbers from low to high, and how they are written."""
+def _ticks(low: float, high: float) -> tuple[list[tuple[float, str]], str]:
+    """Return some four round numbers from low to high, how they are written, and from where on they are counted."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = float(power * min((m for m in (1, 2, 5, 10) if m * power >= rough), default=10))
     ticks = [i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
-    return list(zip(ticks, in_short(ticks, step), strict=True))
+    if ticks and max(map(abs, ticks)) >= _FAR * step:  # so many digits have no room
+        return [(v, in_short([v - ticks[0]], step)[0]) for v in ticks], f", from {told_apart(ticks[0], step)} on"
+    return list(zip(ticks, in_short(ticks, step), strict=True)), ""
 
 
 def _drawn(shape: Shape, number: int, place: object) -> Markup:

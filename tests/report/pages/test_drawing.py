@@ -31,3 +31,12 @@ def test_numbers_without_an_extent_are_drawn(values):
     assert "nan" not in made
     assert "inf" not in made
     assert "&lt;y&gt;" in made
+
+
+def test_axes_far_from_zero_are_counted_from_their_first_number_on(rng):
+    x = 1.7e9 + rng.normal(size=50) * 100
+    made = picture("Parity", "true", "answer", [Shape("points", "a", x, x)])
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", made)
+    assert max(len(text) for text in texts if text.lstrip("-").isdecimal()) <= 4
+    assert sum(text.startswith(("true, from 1 69", "answer, from 1 69")) for text in texts) == 2, texts
+    assert "from" not in picture("t", "x", "y", [Shape("points", "a", x - 1.7e9, x - 1.7e9)])
