@@ -94,7 +94,7 @@ class Keys:
 
 @dataclass
 class Tries:
-    """Wrong tokens by address: after some in a row, no token of that address is looked at for a while."""
+    """Wrong tokens by address: after some in a row, further wrong ones of that address have to wait."""
 
     wrong: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
 

@@ -120,6 +120,7 @@ def test_wrong_tokens_have_to_wait(tmp_path: Path):
         answer = client.get("/api/v1/jobs", headers={"Authorization": "Bearer x"})
         assert int(answer.headers["retry-after"]) >= 1
         assert visit(client, "guess").status_code == 429
+        assert client.get("/api/v1/jobs", headers={"Authorization": right}).status_code == 200, "its owner never waits"
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/session", "/nonsense", "/static/nonsense"])
