@@ -10,7 +10,7 @@ import numpy as np
 
 from ddp_mlp.comm import Communicator, agreed, known_to_all
 from ddp_mlp.core.kernels.machine_code import are_ready, check_jit, load_kernels
-from ddp_mlp.core.kernels.numba_ext.cache import keep_code, read_code
+from ddp_mlp.core.kernels.numba_ext.cache import PACKAGE, keep_code, packaged, read_code
 from ddp_mlp.engine.compilers import N_FUNCTIONS, compile_apart
 from ddp_mlp.errors import StoppedError
 
@@ -58,7 +58,8 @@ def ready_kernels(
     code = read_code(dtype) or b""
     if any(comm.share_text("" if code else "cold")):
         if comm.rank == 0:
-            tell("compiling kernels, first run only (about 10 s)")
+            others = f"; those in {PACKAGE} do not fit" if any(packaged()) else ""
+            tell(f"compiling kernels, first run only (about 10 s){others}")
         compiling = _Compiling(dtype) if comm.local_rank == 0 and not code else None
         _await(comm, compiling, asked_by, watch if comm.rank == 0 else lambda _share: None)
         code = _from_first_rank(comm, compiling.code() if compiling else code)
@@ -89,7 +90,7 @@ class _Compiling:
         self._heard += 1  # from two threads, one of which may be missed: a bar does not mind
 
     def share(self) -> float:
-        """Return which share of the functions is compiled, about; LLVM has not seen the whole of them then."""
+        """Return which share is done, about."""
         return min(self._heard / N_FUNCTIONS, 1.0)
 
     def goes_on(self) -> bool:

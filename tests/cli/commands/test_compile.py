@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
+import zipfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -70,6 +73,53 @@ def test_what_a_user_has_is_no_shared_cache(root: Path, tmp_path: Path) -> None:
     root.chmod(0o755)
     assert kernels()[0]["compiled"] is True
     assert {path.stat().st_mode & 0o777 for path in root.iterdir()} == {0o644}
+
+
+def test_they_are_written_into_a_wheel_as_well_and_those_in_it_stay(root: Path, tmp_path: Path) -> None:
+    made = kernels("--dtype", "float32", "--wheel", str(tmp_path / "wheels"))
+    made += kernels("--dtype", "float64", "--wheel", str(tmp_path / "wheels"))
+    (path,) = (tmp_path / "wheels").iterdir()
+    with zipfile.ZipFile(path) as wheel:
+        found = {name: wheel.read(name) for name in wheel.namelist()}
+    for kernel in made:
+        file = Path(str(kernel["file"]))
+        assert found[f"ddp_mlp_kernels/{file.name}"] == file.read_bytes()
+    (record,) = (found[name].decode() for name in found if name.endswith("/RECORD"))
+    assert [line.split(",")[0] for line in record.splitlines()] == list(found)
+    (about,) = (found[name].decode() for name in found if name.endswith("/METADATA"))
+    assert {f"Requires-Dist: {name}=={version(name)}" for name in ("ddp-mlp", "numba", "numpy")} < set(
+        about.split("\n")
+    )
+    before = path.read_bytes()
+    kernels("--dtype", "float64", "--dtype", "float32", "--wheel", str(tmp_path / "wheels"))
+    assert path.read_bytes() == before, "the same kernels make the same wheel"
+
+
+def test_what_is_no_wheel_is_left_as_it_is(root: Path, tmp_path: Path) -> None:
+    kernels("--wheel", str(tmp_path))
+    (path,) = tmp_path.glob("*.whl")
+    path.write_text("something else")
+    with pytest.raises(OutputError, match=r"no wheel.*remove it"):
+        kernels("--wheel", str(tmp_path))
+    assert path.read_text() == "something else"
+
+
+def test_several_types_of_cpu_have_a_process_each(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        isa = command[command.index("--isa") + 1]
+        asked.append(isa)
+        made = {"dtype": "float32", "isa": isa, "file": f"/{isa}", "compiled": True}
+        return subprocess.CompletedProcess(
+            command, 0 if isa != "native" else 5, json.dumps({"kernels": [made]}).encode()
+        )
+
+    monkeypatch.setattr(subprocess, "run", run)
+    done = CliRunner().invoke(command, ["--isa", "haswell", "--isa", "skylake-avx512"], catch_exceptions=False)
+    assert done.stderr.splitlines() == ["float32, haswell: /haswell", "float32, skylake-avx512: /skylake-avx512"]
+    failed = CliRunner().invoke(command, ["--isa", "native", "--isa", "haswell"], catch_exceptions=False)
+    assert (failed.exit_code, asked) == (5, ["haswell", "skylake-avx512", "native"])
 
 
 def test_only_types_of_cpus_that_are_known(root: Path) -> None:

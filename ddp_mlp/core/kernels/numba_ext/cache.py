@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from numba.core import config
@@ -26,6 +27,8 @@ from ddp_mlp.core.kernels.numba_ext.hardware import code_target
 from ddp_mlp.durable import under_way
 from ddp_mlp.plain_files import open_plain
 
+#: The package in which a wheel brings files of a cache, which are read like those of any other.
+PACKAGE = "ddp_mlp_kernels"
 #: Files of other versions and machines that are kept beside the one in use.
 _KEEP = 16
 #: Age at which a temporary file is one of a process that was killed, whose clock may go wrong by hours.
@@ -52,12 +55,19 @@ def find_code(dtype: str) -> Path | None:
 
 def _kept(dtype: str) -> Iterator[tuple[Path, bytes]]:
     """Yield the files of machine code that can be used, the first choice first, with what is in them."""
-    for directory in _directories():
+    for directory in (*_directories(), *packaged()):
         if is_private(directory):
             path = directory / file_name(dtype)
             code = _read(path)
             if code is not None:
                 yield path, code
+
+
+def packaged() -> Iterator[Path]:
+    """Yield the directory of the kernels that a wheel has brought, if one is installed."""
+    with suppress(ImportError, ValueError):
+        found = find_spec(PACKAGE)
+        yield from [Path(place) for place in found.submodule_search_locations or []] if found else []
 
 
 def keep_code(dtype: str, code: bytes) -> Path | None:
@@ -83,7 +93,7 @@ def _directories() -> Iterator[Path]:
 
 def file_name(dtype: str) -> str:
     """Return the name of the file: a hash of everything that machine code depends on."""
-    text = [dtype, sys.implementation.cache_tag, platform.python_version(), platform.machine(), *code_target()]
+    text = [dtype, *_python(), platform.machine(), *code_target()]
     text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
     text += [
         f"{name}={value}"
@@ -95,6 +105,12 @@ def file_name(dtype: str) -> str:
     ]
     digest = hashlib.sha256("\n".join([*text, _sources()]).encode())
     return f"kernels-{dtype}-{digest.hexdigest()[:20]}"
+
+
+def _python() -> tuple[str, ...]:
+    """Return the version of Python, but for its last number: until a release is final, its binary interface changes."""
+    tag = str(sys.implementation.cache_tag)
+    return (tag,) if sys.version_info.releaselevel == "final" else (tag, platform.python_version())
 
 
 @functools.cache
@@ -124,8 +140,9 @@ def _read(path: Path) -> bytes | None:
         return None
     if seal != _seal(path, code):
         return None
-    with suppress(OSError):
-        os.utime(path)  # in use, so not the oldest
+    if path.parent.name != PACKAGE:
+        with suppress(OSError):
+            os.utime(path)  # in use, so not the oldest
     return code
 
 

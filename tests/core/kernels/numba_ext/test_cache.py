@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -274,6 +275,42 @@ def test_readers_see_all_or_nothing_while_others_write() -> None:
     while any(writer.is_alive() for writer in writers):
         assert cache.read_code("float32") == CODE
     assert cache.read_code("float32") == CODE
+
+
+def test_kernels_of_a_wheel_are_read_where_they_fit_and_never_written(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site" / cache.PACKAGE
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(package.parent))
+    assert list(cache.packaged()) == [package]
+    path = kept().rename(package / cache.file_name("float32"))
+    os.utime(path, (1, 1))
+    assert cache.read_code("float32") == CODE
+    assert path.stat().st_mtime == 1
+    assert cache.read_code("float64") is None
+    package.chmod(0o777)
+    assert cache.read_code("float32") is None, "others could have written it"
+    package.chmod(0o755)
+    for change in ({"version": lambda name: f"another {name}"}, {"code_target": lambda: ("another", "CPU")}):
+        with monkeypatch.context() as patched:
+            for name, value in change.items():
+                patched.setattr(cache, name, value)
+            assert cache.read_code("float32") is None
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"?")
+    assert cache.read_code("float32") is None, "it was changed"
+    assert cache.keep_code("float32", CODE) == root / path.name
+    assert path.read_bytes() == content[:-1] + b"?"
+
+
+def test_releases_of_one_python_have_the_same_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = cache.file_name("float32")
+    monkeypatch.setattr(platform, "python_version", lambda: "3.99.1")
+    assert cache.file_name("float32") == here
+    monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-399")
+    assert cache.file_name("float32") != here
 
 
 def test_the_name_tells_what_the_code_depends_on_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
