@@ -24,7 +24,7 @@ export const compareView = (ids) => {
   const tableOf = (found) => {
     cells = new Map(found.jobs.map((job) => [job.id, cellsOf(job)]));
     const better = /accuracy|r2/.test(found.jobs.find((job) => job.best)?.best.metric || "") ? Math.max : Math.min;
-    const values = found.jobs.map((job) => job.best?.value).filter(isNumber), isSame = new Set(found.jobs.map((job) => job.best?.metric)).size === 1;
+    const values = found.jobs.map((job) => job.best?.value).filter(isNumber), isSame = new Set(found.jobs.filter((job) => job.best).map((job) => job.best.metric)).size === 1;
     const other = unlike(found.differs), winner = !other && isSame && values.length > 1 ? found.jobs.find((job) => job.best?.value === better(...values))?.id : null;
     const row = (name, cell, kind = null) => h("tr", { class: kind }, h("th", { scope: "row" }, name), found.jobs.map(cell));
     const text = (value) => value === null || value === undefined ? "–" : Array.isArray(value) ? JSON.stringify(value) : shown(value);

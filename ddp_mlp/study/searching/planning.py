@@ -197,7 +197,8 @@ def check_data(
                 _, valid = who_validates(config, files[0], splits)
                 rows = (files[-1].path, files[-1].selection[:2], splits[-1].name, valid.tobytes())
                 validating.add(rows)
-                found = (unit_of(each, files[0].schema, rows, validates=valid.size > 0) for each in alike)
+                told = {"validates": valid.size > 0, "weighted": splits[0].has_weights}
+                found = (unit_of(each, files[0].schema, rows, **told) for each in alike)
                 units |= {unit for unit in found if unit}
                 if metric not in (None, "loss") and not valid.size:
                     raise UsageError(f"--metric {metric} is of rows that validate, and none do; rank by loss")

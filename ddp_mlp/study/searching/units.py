@@ -12,14 +12,14 @@ from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import UsageError, literal
 from ddp_mlp.training.fitting import normalizes_targets
 
 #: In words, and the rows by whose statistics it is measured.
 Unit = tuple[str, object]
 
 
-def unit_of(config: Config, schema: Schema, rows: object, *, validates: bool) -> Unit | None:
+def unit_of(config: Config, schema: Schema, rows: object, *, validates: bool, weighted: bool) -> Unit | None:
     """Return the unit in which trials of a configuration are compared by loss; None for one that cannot be trained.
 
     Parameters
@@ -30,6 +30,8 @@ def unit_of(config: Config, schema: Schema, rows: object, *, validates: bool) ->
         Stands for the rows that train.
     validates : bool
         Whether any row validates, so that the loss is that of validation.
+    weighted : bool
+        Whether samples have weights, which count in training alone.
     """
     schema = schema.autoencoding() if config.data.autoencode else schema
     with suppress(UsageError):
@@ -37,7 +39,8 @@ def unit_of(config: Config, schema: Schema, rows: object, *, validates: bool) ->
         is_normalized = normalizes_targets(config, schema)
         entry, words = LOSSES[network.loss], [network.loss]
         if not validates:
-            words.append("in training")
+            words += ["in training", *(["of weighted samples"] if weighted else [])]
+            words.append(f"class_weights {literal(config.loss.class_weights)}")
         if not (entry.is_for_training and validates):
             words += [f"{key} {getattr(config.loss, key):g}" for key in entry.keys]
         if is_normalized:

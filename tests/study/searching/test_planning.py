@@ -234,6 +234,7 @@ NO_ORDER = [
     ("c.toml", "loss.name=[mse, hinge]", partial(Wish, metric="loss")),
     ("c.toml", "model.output=[sigmoid, linear]", partial(Wish, kind="tpe", n_trials=2)),
     ("v.toml", "data.split_seed=[0, 1]", partial(Wish, metric="loss")),
+    ("all.toml", "data.weights=[none, auto]", Wish),
 ]
 
 
@@ -241,7 +242,9 @@ NO_ORDER = [
 def test_trials_that_would_have_no_order_are_refused_before_one_is_trained(folder, config, tried, wish):
     with h5py.File(folder / "r.h5") as whole, h5py.File(folder / "v.h5", "w") as file:
         whole.copy("train", file)
+        file["train/weights"] = np.arange(1.0, 61)
     (folder / "v.toml").write_text(CONFIG.replace("d.h5", "v.h5"))
+    (folder / "all.toml").write_text(CONFIG.replace("d.h5", "v.h5").replace("[model]", "valid_fraction = 0\n[model]"))
     configure = Configurations(folder / config, (), SingleProcess())
     with pytest.raises(UsageError, match="measured differently"):
         plan_search(wish((tried,)), None, configure, 0, SingleProcess(), ignore)
