@@ -13,6 +13,9 @@ from ddp_mlp.data.predictions import Answers
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
 
+#: Names of classes that are booleans: as tables have them, and as Python writes them.
+_BOOLEANS = ({"false", "true"}, {"False", "True"})
+
 
 class Answerer:
     """The part of models and ensembles that gives answers; they say how in `_answers`.
@@ -99,8 +102,8 @@ class Answerer:
 
 
 def _as_given(names: tuple[str, ...]) -> NDArray[Any]:
-    if set(names) == {"false", "true"}:
-        return np.array([name == "true" for name in names])
+    if set(names) in _BOOLEANS:
+        return np.array([name.lower() == "true" for name in names])
     is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
     return np.array(names).astype(np.int64) if is_whole else np.array(names)
 

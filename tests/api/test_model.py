@@ -186,6 +186,9 @@ def test_labels_that_are_booleans_come_back_as_such(moons: Arrays) -> None:
     frame, y = pa.table({"a": x[:, 0], "b": x[:, 1]}), labels == 1
     model = ddp_mlp.train(SMALL, data=(frame, y)).model
     assert model.predict(frame).dtype == bool
+    pytest.importorskip("sklearn")
+    theirs = ddp_mlp.MLPClassifier((4,), max_iter=2).partial_fit(x, y, classes=[False, True])
+    assert theirs.model_.predict(x).tolist() == theirs.predict(x).tolist()
     assert np.mean(model.predict(frame) == y) == model.evaluate(frame, y)["accuracy"]
 
 
