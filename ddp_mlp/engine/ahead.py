@@ -53,7 +53,7 @@ def compile_ahead(dtype: str, tell: Callable[[str], None], watch: Callable[[floa
     kept = keep_code(dtype, compile_apart(dtype, hear))
     if kept is None or not _is_below(kept, root):
         raise OutputError(
-            f"the kernels cannot be kept in {root}: it must be possible to write there, and for nobody but its owner; "
+            f"the kernels cannot be kept in {root}: it must have room, and let you write, and nobody else; "
             "mend that, or set DDP_MLP_CACHE_DIR to another directory"
         )
     return Kept(kept, is_new=True)

@@ -95,6 +95,13 @@ def test_there_are_as_many_processes_as_have_a_core(
     assert sorted(sum(asked, ())) == sorted(UNITS)
 
 
+def test_a_compiler_ends_in_order() -> None:
+    with compilers._start("float32", ("order",)) as compiler:
+        assert compiler.stdout is not None
+        assert CODE in compiler.stdout.read()
+        assert compiler.wait(20) == 0
+
+
 def test_a_compiler_ends_with_the_process_that_started_it() -> None:
     compiler = compilers._start("float32", ("step",))
     assert compiler.stdin is not None

@@ -45,7 +45,8 @@ class _Parts(event.Listener):
 
 def _leave_with_the_other() -> None:
     """End this process when the other has, whose end of the pipe is then closed."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # of `sys.stdin` it would hold a lock, without which Python cannot end
+        pass
     os._exit(1)
 
 
