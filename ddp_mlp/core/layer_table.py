@@ -14,7 +14,7 @@ from ddp_mlp.core.kernels.parallel.tree import BLOCK
 from ddp_mlp.core.network import Network
 
 #: Values of a weight that stay in the second-level cache while all micro-batches are added to them.
-_VALUES_AT_ONCE = 2**16
+_VALUES_AT_ONCE = 2**17
 
 
 @dataclass(frozen=True)

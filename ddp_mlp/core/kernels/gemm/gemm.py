@@ -12,19 +12,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from ddp_mlp.core.kernels.arrays import Floats1
 from ddp_mlp.core.kernels.gemm import microkernel as tiles
 from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, ROW_VECTORS, TILE_ROWS, WRITE
 from ddp_mlp.core.kernels.gemm.packing import pack_rows, pack_tiles, pack_transposed
-from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, inlined, jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, inlined, jit, vector_memory
 from ddp_mlp.core.kernels.numba_ext.simd import lanes
 
 #: Steps of k in one go: a packed panel of B, two vectors wide, then fits the second-level cache.
 _DEPTH = 2048
 #: From this many columns on it pays to pack A, and from this many rows on B.
-_PACK_A_FROM, _PACK_B_FROM = 1024, 256
+PACK_A_FROM, _PACK_B_FROM = 1024, 256
 
 
 @inlined
@@ -105,14 +103,14 @@ def multiply(a: Matrix, b: Matrix, transposed: bool, c: Matrix, m: int, n: int, 
         The sum over k is then complete before it is added to what is in C.
     """
     values, a_start, a_row, a_step, a_tile = a.values, a.start, a.row, a.step, TILE_ROWS * a.row
-    if n >= _PACK_A_FROM:
+    if n >= PACK_A_FROM:
         values = pack_tiles(a.values, a.start, a.row, a.step, m, k)
         a_start, a_row, a_step, a_tile = 0, 1, TILE_ROWS, TILE_ROWS * k
     b_row = b.step if transposed else b.row
     packs = transposed or m >= _PACK_B_FROM
     alone = n if m == 1 and not packs else 0
     depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b.values)
-    panel = np.empty(min(k, depth) * width if packs else 0, b.values.dtype)
+    panel = vector_memory(min(k, depth) * width if packs else 0, b.values)
     for first in range(0, max(k, 1), depth):
         size, at = min(depth, k - first), a_start + first * a_step
         mode = ADD if adds else (CONTINUE if first > 0 else WRITE)

@@ -30,10 +30,12 @@ WRITE, CONTINUE, ADD = range(3)
 TILE_ROWS = 8 if N_REGISTERS == 32 else 6
 
 
-def _tile(n_rows: int, n_vectors: int) -> Any:
+def _tile(n_rows: int, n_vectors: int, is_full: bool = False) -> Any:
     """Make the kernel of a tile of `n_rows` rows and `n_vectors` vectors, the last one full or less.
 
     Where the factors are words, they are pairs in bfloat16, and so many are `k` and the steps.
+    With a mask a vector cannot be read before it has been written to the cache, so a tile that is added to soon
+    after had better be known as full.
 
     The loop is bound by its multiply-adds. So each step has room to ask for a line that other
     tiles will read, `ahead` elements behind the row of B; it may lie anywhere.
@@ -46,7 +48,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
             multiply_add = partial(multiply_add_pairs, v) if of_pairs else v.multiply_add
             a_first, b_first, c_first = (element(context, builder, signature, arguments, at) for at in (0, 4, 7))
             _, _, a_row, a_step, _, _, b_step, _, _, c_row, k, columns, mode, ahead = arguments
-            last = v.mask(builder.sub(columns, INDEX((n_vectors - 1) * v.n_lanes)))
+            last = None if is_full else v.mask(builder.sub(columns, INDEX((n_vectors - 1) * v.n_lanes)))
             masks = [None] * (n_vectors - 1) + [last]
             cells = [(r, j) for r in range(n_rows) for j in range(n_vectors)]
 
@@ -104,6 +106,7 @@ def _tile(n_rows: int, n_vectors: int) -> Any:
 #: Kernels of tiles of 1, 2, 4 and `TILE_ROWS` rows, with one vector of columns and with two.
 NARROW_1, NARROW_2, NARROW_4, NARROW = (_tile(rows, 1) for rows in (1, 2, 4, TILE_ROWS))
 WIDE_1, WIDE_2, WIDE_4, WIDE = (_tile(rows, 2) for rows in (1, 2, 4, TILE_ROWS))
+FULL = _tile(TILE_ROWS, 2, is_full=True)
 
 #: Vectors of the tile of a row that is alone: B then comes from memory, fastest where a step takes many lines at once.
 ROW_VECTORS = N_REGISTERS // 2

@@ -30,6 +30,7 @@ from ddp_mlp.core.kernels.network.layers import (
     WIDTH,
     WorkSpace,
 )
+from ddp_mlp.core.kernels.network.tile_sums import rows_in_tiles, sum_tiles
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER
 from ddp_mlp.core.kernels.parallel.tree import merge
@@ -79,6 +80,13 @@ def weight_gradient(
     # (I, O) = (B, I)^T (B, O), or (O, I) = (B, O)^T (B, I), in the shape in which it is stored
     a, m, b, n = (delta, width, h, n_in) if layers[k, TRANSPOSED] else (h, n_in, delta, width)
     shared, row = layers[k, SHARED] != 0, sums.row
+    is_rounded = space.factors.itemsize != space.workers.itemsize
+    tiled = 0 if shared or is_rounded else rows_in_tiles(sums.partials, n, row_ranges, count)
+    if tiled > 0:
+        sum_tiles(space.workers, row_ranges, a + first, m, b, n, sums.merges, sums.partials, row, start, tiled)
+    first, count, start = first + tiled, count - tiled, start + tiled * n
+    if count == 0:
+        return
     for i in range(sums.merges.shape[0]):
         merges = sums.merges[i]
         adds = 1 if merges > 0 else 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, lower_builtin, overload, type_callable
 
 from ddp_mlp.catalog.arithmetic import like
-from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, VECTOR_BYTES, element
 
 
 def jit(function: Any, name: str = "") -> Any:
@@ -110,6 +111,26 @@ def row_as(row: Any, example: Any) -> Any:
 def _row_as(row, example):
     kind = example.dtype
     return lambda row, example: row.view(kind)
+
+
+@intrinsic
+def _before_vector(typing_context, values):
+    """Return how many of `values` lie before the first that a vector in its place begins with."""
+    wide = VECTOR_BYTES // (values.dtype.bitwidth // 8)
+
+    def codegen(context, builder, signature, arguments):
+        address = builder.ptrtoint(context.make_array(values)(context, builder, arguments[0]).data, INDEX)
+        n_bytes = builder.and_(builder.neg(address), INDEX(VECTOR_BYTES - 1))
+        return builder.udiv(n_bytes, INDEX(VECTOR_BYTES // wide))
+
+    return types.int64(values), codegen
+
+
+@jit
+def vector_memory(size, example):
+    """Return memory for `size` values of the dtype of `example`, whose vectors lie on one line of the cache each."""
+    memory = np.empty(size + VECTOR_BYTES // example.itemsize, example.dtype)
+    return memory[_before_vector(memory) :]
 
 
 @intrinsic

@@ -73,6 +73,31 @@ def test_a_part_of_a_weight_is_the_sum_over_all_workers(k, first, layers, works,
     np.testing.assert_array_equal(part[0, : stop - start].reshape(-1, width), wanted)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7, 8, 13])
+@pytest.mark.parametrize("rows", [1, 16, 40, 64])
+def test_sums_of_many_are_those_of_single_ones(rows, count, dtype, rng) -> None:
+    """Whole tiles of a weight take some micro-batches together, beside rows that were summed before."""
+    network, capacity = network_of((50, 64, 3)), 64 * 13
+    table = layer_table(network, training=True)
+    space = WorkSpace(rng.normal(size=(2, capacity * table.columns)).astype(dtype), capacity, np.zeros(0, dtype))
+    merges, left = (
+        fold_intervals((m, m + 1) for m in range(3 + count))[0],
+        np.zeros((9, network.layout.n_parameters), dtype),
+    )
+    sizes = rng.integers(max(0, rows - 2), rows + 1, 3 + count)
+    ends = np.cumsum(sizes)
+    row_ranges = np.array([[m % 2, end - size, end] for m, (size, end) in enumerate(zip(sizes, ends, strict=True))])
+    row, together = 0, None
+    for m, pairs in enumerate(merges):  # one after the other
+        if m == 3:
+            together, start = left.copy(), row
+        whole_weight(table.layers, 0, space, row_ranges[m : m + 1], Sums(left, row, np.array([pairs])))
+        row += 1 - pairs
+    whole_weight(table.layers, 0, space, row_ranges[3:], Sums(together, start, np.array(merges[3:])))
+    np.testing.assert_array_equal(together[:row], left[:row])
+
+
 def test_a_part_ends_with_the_row_of_the_last_parameter(layers, works, factors) -> None:
     part = np.zeros((3, 8 * SIZES[1]), np.float32)
     begin, width = int(layers[0, WEIGHT]), SIZES[1]
