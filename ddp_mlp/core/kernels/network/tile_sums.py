@@ -19,6 +19,8 @@ from ddp_mlp.core.kernels.parallel.tree import STACK_DEPTH
 
 #: A panel of the deltas of all micro-batches, two vectors wide, must leave room for tiles in the first-level cache.
 _MOST_ROWS = 2**14 // (2 * VECTOR_BYTES)
+#: Sums of fewer values stay there by themselves.
+_LEAST_VALUES = 2**13
 
 
 @intrinsic
@@ -44,6 +46,8 @@ def _add_tile(typing_context, values, to, to_row, source, source_row):
 @jit
 def rows_in_tiles(values, n, row_ranges, count):
     """Return how many of `count` rows of a weight, `n` columns wide, `sum_tiles` takes faster than single products."""
+    if count * n < _LEAST_VALUES:
+        return 0
     largest = 0
     for i in range(row_ranges.shape[0]):
         largest = max(largest, row_ranges[i, TO] - row_ranges[i, FROM])

@@ -78,7 +78,7 @@ def test_a_part_of_a_weight_is_the_sum_over_all_workers(k, first, layers, works,
 @pytest.mark.parametrize("rows", [1, 16, 40, 64])
 def test_sums_of_many_are_those_of_single_ones(rows, count, dtype, rng) -> None:
     """Whole tiles of a weight take some micro-batches together, beside rows that were summed before."""
-    network, capacity = network_of((50, 64, 3)), 64 * 13
+    network, capacity = network_of((141, 64, 3)), 64 * 16
     table = layer_table(network, training=True)
     space = WorkSpace(rng.normal(size=(2, capacity * table.columns)).astype(dtype), capacity, np.zeros(0, dtype))
     merges, left = (
