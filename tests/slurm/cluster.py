@@ -96,7 +96,7 @@ class Cluster:
     def _has_daemons(self, job_id: str) -> bool:
         return self.call("pgrep", "-f", rf"^slurmstepd: \[{job_id}\.").code == 0
 
-    def wait_for_end(self, job_id: str | int, seconds: float = 90, *, hurries: bool = True) -> dict[str, str]:
+    def wait_for_end(self, job_id: str | int, seconds: float = 180, *, hurries: bool = True) -> dict[str, str]:
         """Wait for a job to be over for good."""
         alive = ("PENDING", "CONFIGURING", "RUNNING", "SIGNALING", "SUSPENDED", "COMPLETING", "REQUEUED")
         return self.wait(job_id, lambda fields: fields.get("JobState") not in alive, seconds, hurries=hurries)

@@ -47,6 +47,7 @@ def is_over(job: dict[str, Any]) -> bool:
     return job["state"] in ("finished", "failed", "stopped")
 
 
+@pytest.mark.timeout(600)
 def test_jobs_of_a_cluster_are_stopped_resumed_and_preempted(cluster, server):
     epochs = 40_000  # some ten seconds, so that it is still there when it is preempted
     (server.directory / "solo.toml").write_text(CONFIG.format(epochs=epochs, seed=0))
@@ -66,7 +67,7 @@ def test_jobs_of_a_cluster_are_stopped_resumed_and_preempted(cluster, server):
     notes = (server.directory / ".service" / "jobs" / str(number)).glob("slurm-*.json")
     newest = max(notes, key=os.path.getmtime).read_text().strip('"')
     cluster.wait(newest, lambda fields: int(fields.get("Restarts", "0")) > 0)
-    cluster.wait_for_end(newest, 120)
+    cluster.wait_for_end(newest, 240)
     done = until(server, number, is_over)
     assert done["state"] == "finished", done
     status = (server.directory / done["run_dir"] / "status.json").read_text()
