@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.works import N_ROWS, WORKS, Work
+from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator, connect
 from ddp_mlp.config import OptimizerConfig
@@ -36,6 +37,7 @@ def main(measure: Callable[[Namespace, Communicator], object]) -> None:
     parser = ArgumentParser()
     parser.add_argument("works", nargs="+", choices=list(WORKS))
     parser.add_argument("--optimizer", default="momentum")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="one that holds numbers in float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--micro-batches", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
@@ -46,7 +48,7 @@ def main(measure: Callable[[Namespace, Communicator], object]) -> None:
     with connect() as comm:
         from ddp_mlp.engine.compilation import ready_kernels
 
-        ready_kernels("float32", comm, lambda line: print(line, file=sys.stderr))
+        ready_kernels(options.dtype, comm, lambda line: print(line, file=sys.stderr))
         result = measure(options, comm)
         if comm.rank == 0:
             print(json.dumps(result))
@@ -86,6 +88,7 @@ def make_engine(work: Work, options: Namespace, comm: Communicator) -> Engine:
         start=initial_parameters(network, "auto", 0, "float32"),
         sharding=_CHOICES[options.shard_optimizer],
         overlap=_CHOICES[options.overlap],
+        dtype=options.dtype,
     )
     engine.order[:] = np.random.default_rng(1).permutation(N_ROWS)
     return engine

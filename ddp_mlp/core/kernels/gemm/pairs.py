@@ -16,101 +16,137 @@ from ddp_mlp.core.kernels.gemm.gemm import multiply_panel
 from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, TILE_ROWS, WRITE
 from ddp_mlp.core.kernels.gemm.packing import transposed_vectors
 from ddp_mlp.core.kernels.numba_ext.bfloat16 import pairs_along, pairs_of
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, lanes, vectors_of
 
 #: Pairs of k in one go: a panel of B, two vectors wide, then fits the second-level cache.
 _DEPTH = 2048
+#: Rows that are asked for before they are paired.
+_AHEAD = 8
 
 
 def _neighbours(v: Any, first: Any, n_values: Any) -> Any:
-    """Return the pairs of values that follow each other, at most two vectors of them, from an address on."""
-    masks = v.mask(n_values), v.mask(v.builder.sub(n_values, INDEX(v.n_lanes)))
+    """Return the pairs of two vectors of values, or of some of them and zeros, that follow each other."""
+    masks = _masks(v, n_values)
     vectors = [v.load(v.builder.gep(first, [INDEX(i * v.n_lanes)]), mask) for i, mask in enumerate(masks)]
     return pairs_along(v, *vectors)
+
+
+def _masks(v: Any, count: Any) -> tuple[Any, Any]:
+    """Return which lanes of two vectors count, None for all."""
+    if count is None:
+        return None, None
+    return v.mask(count), v.mask(v.builder.sub(count, INDEX(v.n_lanes)))
 
 
 def _half(builder: Any, count: Any) -> Any:
     return builder.ashr(builder.add(count, INDEX(1)), INDEX(1))
 
 
-@intrinsic
-def pair_along(typing_context, source, source_start, n_values, target, target_start):
-    """Write the pairs of at most two vectors of values that follow each other."""
+def _along(is_whole: bool) -> Any:
+    """Make a kernel that writes the pairs of two vectors of values that follow each other, or of some of them."""
 
-    def codegen(context, builder, signature, arguments):
-        v = vectors_of(builder, signature.args[0])
-        first, to = (element(context, builder, signature, arguments, at) for at in (0, 3))
-        pairs = _neighbours(v, first, arguments[2])
-        v.store(pairs, to, v.mask(_half(builder, arguments[2])))
-        return context.get_dummy_value()
+    @intrinsic
+    def pair_along(typing_context, source, source_start, n_values, target, target_start):
+        def codegen(context, builder, signature, arguments):
+            v = vectors_of(builder, signature.args[0])
+            first, to = (element(context, builder, signature, arguments, at) for at in (0, 3))
+            pairs = _neighbours(v, first, None if is_whole else arguments[2])
+            v.store(pairs, to, None if is_whole else v.mask(_half(builder, arguments[2])))
+            return context.get_dummy_value()
 
-    i = types.int64
-    return types.void(source, i, i, target, i), codegen
+        i = types.int64
+        return types.void(source, i, i, target, i), codegen
 
-
-@intrinsic
-def pair_rows(typing_context, source, source_start, source_row, n_rows, n_columns, target, target_start):
-    """Write the pairs of two rows, or of one and zeros, at most a vector of columns."""
-
-    def codegen(context, builder, signature, arguments):
-        v = vectors_of(builder, signature.args[0])
-        first, to = (element(context, builder, signature, arguments, at) for at in (0, 5))
-        _, _, row, n_rows, n_columns, _, _ = arguments
-        mask = v.mask(n_columns)
-        below = v.mask(builder.select(builder.icmp_signed(">", n_rows, INDEX(1)), n_columns, INDEX(0)))
-        pairs = pairs_of(v, v.load(first, mask), v.load(builder.gep(first, [row]), below))
-        v.store(pairs, to, mask)
-        return context.get_dummy_value()
-
-    i = types.int64
-    return types.void(source, i, i, i, i, target, i), codegen
+    return pair_along
 
 
-@intrinsic
-def pair_square(
-    typing_context, source, source_start, source_row, n_rows, n_values, target, target_start, target_row
-):  # fmt: skip
-    """Write the pairs of neighbours of at most a vector of rows, transposed: each row becomes a column."""
+def _across(is_whole: bool) -> Any:
+    """Make a kernel that writes the pairs of two rows, two vectors of columns; or of one row and zeros, or of less."""
 
-    def codegen(context, builder, signature, arguments):
-        v = vectors_of(builder, signature.args[0])
-        first, to = (element(context, builder, signature, arguments, at) for at in (0, 5))
-        _, _, row, n_rows, n_values, _, _, target_row = arguments
+    @intrinsic
+    def pair_rows(typing_context, source, source_start, source_row, n_rows, n_columns, target, target_start):
+        def codegen(context, builder, signature, arguments):
+            v = vectors_of(builder, signature.args[0])
+            first, to = (element(context, builder, signature, arguments, at) for at in (0, 5))
+            _, _, row, n_rows, n_columns, _, _ = arguments
+            n_below = builder.select(builder.icmp_signed(">", n_rows, INDEX(1)), n_columns, INDEX(0))
+            masks, below = (_masks(v, None if is_whole else count) for count in (n_columns, n_below))
+            for j in range(2):
+                at = builder.gep(first, [INDEX(j * v.n_lanes)])
+                upper = v.load(builder.gep(at, [row]), below[j])
+                v.store(pairs_of(v, v.load(at, masks[j]), upper), builder.gep(to, [INDEX(j * v.n_lanes)]), masks[j])
+            return context.get_dummy_value()
 
-        def there(index: int, count: Any, value: Any) -> Any:
-            return builder.select(builder.icmp_signed("<", INDEX(index), count), value, INDEX(0))
+        i = types.int64
+        return types.void(source, i, i, i, i, target, i), codegen
 
-        rows = [
-            _neighbours(v, builder.gep(first, [builder.mul(row, INDEX(r))]), there(r, n_rows, n_values))
-            for r in range(v.n_lanes)
-        ]
-        n_pairs = _half(builder, n_values)
-        for r, pairs in enumerate(transposed_vectors(v, rows)):
-            place = builder.gep(to, [builder.mul(target_row, INDEX(r))])
-            v.store(pairs, place, v.mask(there(r, n_pairs, n_rows)))
-        return context.get_dummy_value()
+    return pair_rows
 
-    i = types.int64
-    return types.void(source, i, i, i, i, target, i, i), codegen
+
+def _square(is_whole: bool) -> Any:
+    """Make a kernel that writes the pairs of neighbours of a vector of rows, transposed: each row becomes a column."""
+
+    @intrinsic
+    def pair_square(
+        typing_context, source, source_start, source_row, n_rows, n_values, target, target_start, target_row
+    ):  # fmt: skip
+        def codegen(context, builder, signature, arguments):
+            v = vectors_of(builder, signature.args[0])
+            first, to = (element(context, builder, signature, arguments, at) for at in (0, 5))
+            _, _, row, n_rows, n_values, _, _, target_row = arguments
+
+            def there(index: int, count: Any, value: Any) -> Any:
+                is_there = builder.icmp_signed("<", INDEX(index), count)
+                return None if is_whole else builder.select(is_there, value, INDEX(0))
+
+            rows = [
+                _neighbours(v, builder.gep(first, [builder.mul(row, INDEX(r))]), there(r, n_rows, n_values))
+                for r in range(v.n_lanes)
+            ]
+            n_pairs = _half(builder, n_values)
+            for r, pairs in enumerate(transposed_vectors(v, rows)):
+                place, count = builder.gep(to, [builder.mul(target_row, INDEX(r))]), there(r, n_pairs, n_rows)
+                v.store(pairs, place, None if is_whole else v.mask(count))
+            return context.get_dummy_value()
+
+        i = types.int64
+        return types.void(source, i, i, i, i, target, i, i), codegen
+
+    return pair_square
+
+
+whole_along, part_along = _along(True), _along(False)
+whole_rows, part_rows = _across(True), _across(False)
+whole_square, part_square = _square(True), _square(False)
 
 
 @jit
 def _pair_rows(values, start, row, n_rows, n_columns, pairs, pairs_row):
     """Write the pairs of rows 0 and 1, 2 and 3 and so on, `pairs_row` apart."""
+    width = 2 * lanes(values)
     for r in range(0, n_rows, 2):
-        for j in range(0, n_columns, lanes(values)):
-            pair_rows(values, start + r * row + j, row, n_rows - r, n_columns - j, pairs, r // 2 * pairs_row + j)
+        for j in range(0, n_columns, width):
+            at, to = start + r * row + j, r // 2 * pairs_row + j
+            for ahead in range(_AHEAD, _AHEAD + 2):
+                prefetch_line(values, at + ahead * row)
+                prefetch_line(values, at + ahead * row + lanes(values))
+            if r + 1 < n_rows and j + width <= n_columns:
+                whole_rows(values, at, row, 2, width, pairs, to)
+            else:
+                part_rows(values, at, row, n_rows - r, n_columns - j, pairs, to)
 
 
 @jit
-def _pair_along(values, start, row, n_rows, n_columns, pairs):
-    """Write the pairs of columns 0 and 1, 2 and 3 and so on, rows close together."""
-    n_pairs, step = (n_columns + 1) // 2, 2 * lanes(values)
+def _pair_along(values, start, row, n_rows, n_columns, pairs, pairs_row):
+    """Write the pairs of columns 0 and 1, 2 and 3 and so on, rows `pairs_row` apart."""
+    step = 2 * lanes(values)
+    whole = n_columns // step * step
     for r in range(n_rows):
-        for j in range(0, n_columns, step):
-            n_values = min(step, n_columns - j)
-            pair_along(values, start + r * row + j, n_values, pairs, r * n_pairs + j // 2)
+        for j in range(0, whole, step):
+            whole_along(values, start + r * row + j, step, pairs, r * pairs_row + j // 2)
+        if whole < n_columns:
+            part_along(values, start + r * row + whole, n_columns - whole, pairs, r * pairs_row + whole // 2)
 
 
 @jit
@@ -119,23 +155,33 @@ def _pair_transposed(values, start, row, n_rows, n_values, panel, width):
     side = lanes(values)
     for r in range(0, n_rows, side):
         for j in range(0, n_values, 2 * side):
-            at = start + r * row + j
-            pair_square(
-                values, at, row, min(side, n_rows - r), min(2 * side, n_values - j), panel, j // 2 * width + r, width
-            )
+            at, to = start + r * row + j, j // 2 * width + r
+            if r + side <= n_rows and j + 2 * side <= n_values:
+                whole_square(values, at, row, side, 2 * side, panel, to, width)
+            else:
+                rows, columns = min(side, n_rows - r), min(2 * side, n_values - j)
+                part_square(values, at, row, rows, columns, panel, to, width)
+
+
+@jit
+def _apart(n):
+    """Return how far apart rows of `n` words are to lie: an odd number of lines, so that they use all of a cache."""
+    line = 16
+    return ((n + line - 1) // line | 1) * line if n > 4 * line else n
 
 
 @jit
 def multiply_pairs(a, b, transposed, c, m, n, k, adds):
     """Compute ``C = A B`` or ``C = C + A B`` as `gemm.multiply` does, with both factors rounded to bfloat16."""
     n_pairs = (k + 1) // 2
-    rows = np.empty(m * n_pairs, np.uint32)
     along = a.step == 1
+    apart = _apart(n_pairs) if along else _apart(m)
+    rows = np.empty((m if along else n_pairs) * apart, np.uint32)
     if along:
-        _pair_along(a.values, a.start, a.row, m, k, rows)
+        _pair_along(a.values, a.start, a.row, m, k, rows, apart)
     else:
-        _pair_rows(a.values, a.start, a.step, k, m, rows, m)
-    a_row, a_step = (n_pairs, 1) if along else (1, m)
+        _pair_rows(a.values, a.start, a.step, k, m, rows, apart)
+    a_row, a_step = (apart, 1) if along else (1, apart)
     depth, width = max(n_pairs, 1) if adds else _DEPTH, 2 * lanes(b.values)
     panel = np.empty(min(n_pairs, depth) * width, np.uint32)
     for first in range(0, max(n_pairs, 1), depth):
