@@ -25,7 +25,7 @@ from benchmarks.machine import Watch, description, installed
 from benchmarks.processes import run_module, run_torch_world
 from benchmarks.reporting import markdown, save
 from benchmarks.steps import run_limit, run_ours
-from benchmarks.targets import ADAM, DDP, EIGHT, OURS, target_rows
+from benchmarks.targets import ADAM, DDP, EIGHT, IN_BFLOAT16, OURS, target_rows
 from benchmarks.works import WORKS
 
 #: Works that a peer is spared, since they would take minutes.
@@ -41,11 +41,13 @@ class Entrant:
     measure: Callable[..., dict[str, Any]]
 
 
-def ours(ranks: int, threads: int, micro_batches: int, optimizer: str = "") -> Callable[..., dict[str, Any]]:
+def ours(
+    ranks: int, threads: int, micro_batches: int, optimizer: str = "", dtype: str = "float32"
+) -> Callable[..., dict[str, Any]]:
     """Return what times our engine; `optimizer` instead of the one that is compared."""
 
     def measure(works: Sequence[str], compared: str, forms: dict[str, str]) -> dict[str, Any]:  # noqa: ARG001
-        layout = ["--rounds", "5"]
+        layout = ["--rounds", "5", "--dtype", dtype]
         times = run_ours(ranks, threads, micro_batches, works, optimizer or compared, *layout)
         return {name: {"us": us} for name, us in times.items()}
 
@@ -62,10 +64,10 @@ def peer(run: Callable[..., Any], *more: str, **environment: str) -> Callable[..
     return measure
 
 
-def torch_with(threads: int) -> Callable[..., dict[str, Any]]:
+def torch_with(threads: int, *more: str) -> Callable[..., dict[str, Any]]:
     """Return what times PyTorch in one process."""
     n = str(threads)
-    return peer(partial(run_module, "benchmarks.rivals.torch_steps"), "--threads", n, OMP_NUM_THREADS=n)
+    return peer(partial(run_module, "benchmarks.rivals.torch_steps"), "--threads", n, *more, OMP_NUM_THREADS=n)
 
 
 def entrants(optimizer: str) -> list[Entrant]:
@@ -77,9 +79,12 @@ def entrants(optimizer: str) -> list[Entrant]:
         Entrant(second, "ddp-mlp", ours(1, 2, 2)),
         Entrant(EIGHT, "ddp-mlp", ours(2, 1, 8)),
         Entrant(f"{ADAM}{other}", "ddp-mlp", ours(2, 1, 2, other)),
+        Entrant(first + IN_BFLOAT16, "ddp-mlp", ours(2, 1, 2, dtype="bfloat16")),
+        Entrant(second + IN_BFLOAT16, "ddp-mlp", ours(1, 2, 2, dtype="bfloat16")),
         Entrant(DDP, "torch", peer(partial(run_torch_world, 2, "benchmarks.rivals.torch_steps"))),
         Entrant("PyTorch, 1 process x 2 threads", "torch", torch_with(2)),
         Entrant("PyTorch, 1 process x 1 thread", "torch", torch_with(1)),
+        Entrant(f"PyTorch autocast, 2 threads{IN_BFLOAT16}", "torch", torch_with(2, "--dtype", "bfloat16")),
         Entrant("JAX jit, both cores", "jax", peer(partial(run_module, "benchmarks.rivals.jax_steps"))),
         Entrant("scikit-learn", "scikit-learn", peer(partial(run_module, "benchmarks.rivals.sklearn_steps"))),
     ]

@@ -43,15 +43,16 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks steps", description=__doc__)
     parser.add_argument("works", nargs="*", default=["S", "M", "L", "XL"], help=f"of {', '.join(WORKS)}")
     parser.add_argument("--optimizer", default="momentum")
+    parser.add_argument("--dtype", default="float32", help="or bfloat16; the limit is that of float32")
     parser.add_argument("--rounds", type=int, default=3, help="alternations over all layouts")
     options = parser.parse_args(arguments)
     watch = Watch()
     samples: dict[str, list[dict[str, float]]] = {label: [] for label, *_ in LAYOUTS}
-    limits = []
+    limits, dtype = [], ("--dtype", options.dtype)
     for _ in range(options.rounds):
         limits.append(run_limit(options.works))
         for label, ranks, threads, micro_batches in LAYOUTS:
-            samples[label].append(run_ours(ranks, threads, micro_batches, options.works, options.optimizer))
+            samples[label].append(run_ours(ranks, threads, micro_batches, options.works, options.optimizer, *dtype))
     limit = {name: statistics.median(sample[name] for sample in limits) for name in (*options.works, "gflops")}
     table = {
         label: {name: statistics.median(row[name] for row in rows) for name in options.works}
@@ -61,6 +62,10 @@ def main(arguments: Sequence[str]) -> None:
     cells += [
         [label, *(f"{us:.0f} ({us / limit[name]:.2f})" for name, us in row.items())] for label, row in table.items()
     ]
-    text = [description(), f"{limit['gflops']:.0f} GFLOP/s on two cores, {options.optimizer}; {watch.verdict()}", ""]
+    text = [
+        description(),
+        f"{limit['gflops']:.0f} GFLOP/s on two cores, {options.optimizer}, {options.dtype}; {watch.verdict()}",
+        "",
+    ]
     text.append(markdown(["microseconds a step (ratio to the limit)", *options.works], cells))
-    save(f"steps-{options.optimizer}", "\n".join(text), {"limit": limit, **table})
+    save(f"steps-{options.optimizer}-{options.dtype}", "\n".join(text), {"limit": limit, **table})

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 #: Labels of the lines that targets are about.
 OURS = ("ddp-mlp, 2 ranks", "ddp-mlp, 1 rank x 2 threads")
 EIGHT = "ddp-mlp, 2 ranks, 8 micro-batches"
 ADAM = "ddp-mlp, 2 ranks, "
 DDP = "PyTorch DDP, 2 processes"
+#: End of the labels of lines whose products are in bfloat16, ours and theirs.
+IN_BFLOAT16 = ", bfloat16"
 
 #: Times faster than PyTorch DDP, and than the fastest peer: at least. The others: at most.
 AS_DDP = {"S": 30, "M": 7.5, "L": 2.6, "XL": 1.21, "P": 3.5}
 AS_BEST_PEER = {"S": 2.5, "M": 1.6, "L": 1.35, "XL": 1.05, "P": 1.45}
 AS_LIMIT = {"S": 1.45, "M": 1.35, "L": 1.12, "XL": 1.03, "P": 1.25}
 AS_TWO_MICRO_BATCHES = {"S": 1.15, "M": 1.20, "L": 1.15, "XL": 1.08, "P": 1.25}
+BFLOAT16_AS_FLOAT32 = {"S": math.inf, "M": 0.9, "L": 0.62, "XL": 0.55, "P": 0.65}
 ADAM_AS_MOMENTUM = {"S": 1.15, "M": 1.15, "L": 1.15, "XL": 1.03, "P": 1.15}
 
 Medians = Mapping[str, Mapping[str, float]]
@@ -29,7 +33,8 @@ def medians(samples: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, d
 def ratios(found: Medians, limit: Mapping[str, float], work: str, optimizer: str) -> dict[str, float | None]:
     """Return what each target is about, None where a line was not measured."""
     ours = min(found[label][work] for label in OURS)
-    peers = [row[work] for label, row in found.items() if not label.startswith("ddp-mlp") and work in row]
+    peers = [row[work] for label, row in found.items() if label in _peers(found) and work in row]
+    rounded = [found[label + IN_BFLOAT16][work] for label in OURS if work in found.get(label + IN_BFLOAT16, {})]
     two, other = found[OURS[0]][work], found[ADAM + ("adam" if optimizer == "momentum" else "momentum")][work]
     return {
         "times faster than PyTorch DDP": found[DDP][work] / ours if work in found.get(DDP, {}) else None,
@@ -37,7 +42,13 @@ def ratios(found: Medians, limit: Mapping[str, float], work: str, optimizer: str
         "step time / limit": ours / limit[work],
         "8 micro-batches / 2, on 2 ranks": found[EIGHT][work] / two,
         "Adam / momentum, on 2 ranks": other / two if optimizer == "momentum" else two / other,
+        "bfloat16 / float32": min(rounded) / ours if rounded else None,
     }
+
+
+def _peers(labels: Iterable[str]) -> list[str]:
+    """Return the labels of others that compute in float32, as we do."""
+    return [label for label in labels if not label.startswith("ddp-mlp") and not label.endswith(IN_BFLOAT16)]
 
 
 def at_least(value: float, target: float) -> bool:
@@ -56,6 +67,7 @@ _TARGETS: dict[str, tuple[dict[str, float], Callable[[float, float], bool]]] = {
     "step time / limit": (AS_LIMIT, at_most),
     "8 micro-batches / 2, on 2 ranks": (AS_TWO_MICRO_BATCHES, at_most),
     "Adam / momentum, on 2 ranks": (ADAM_AS_MOMENTUM, at_most),
+    "bfloat16 / float32": (BFLOAT16_AS_FLOAT32, at_most),
 }
 
 

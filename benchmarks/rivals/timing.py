@@ -62,10 +62,11 @@ def since(started: float, n_steps: int) -> float:
 
 
 def options_of(description: str | None) -> argparse.Namespace:
-    """Read the command line that all peers share: works, --optimizer, --threads, --forms."""
+    """Read the command line that all peers share: works, --optimizer, --dtype, --threads, --forms."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("works", nargs="+", choices=list(WORKS))
     parser.add_argument("--optimizer", default="momentum")
+    parser.add_argument("--dtype", default="float32", help="bfloat16 where a peer has it")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--forms", type=json.loads, default={}, help="JSON: work -> the form to time")
     return parser.parse_args()

@@ -5,7 +5,8 @@ python -m benchmarks.rivals.torch_steps S M --threads 2
 What is done to be fast: data as float32 tensors made once; `index_select` to gather, which
 beats indexing; batches of ids cut in advance; gradients set to None; no `loss.item()`. Three
 forms are timed and the fastest one counts: fused and foreach optimisers (the plain one never
-is), and, where there is a C++ compiler, `torch.compile` over gather, forward and loss. DDP
+is), and, where there is a C++ compiler, `torch.compile` over gather, forward and loss. With
+``--dtype bfloat16``, forward and loss run under autocast, as PyTorch advises on CPUs. DDP
 uses `gradient_as_bucket_view` (no copy into the buckets), `static_graph`, and one thread in
 each of its processes, as many processes as cores.
 """
@@ -45,7 +46,7 @@ def make_optimizer(model: nn.Module, name: str, form: str) -> torch.optim.Optimi
     return torch.optim.Adam(model.parameters(), lr=RATE, **{form: True})
 
 
-def make_runner(work: Work, optimizer_name: str, form: str, rank: int, world_size: int) -> Runner:
+def make_runner(work: Work, optimizer_name: str, form: str, dtype: str, rank: int, world_size: int) -> Runner:
     """Return what runs steps of a work, this process taking its share of each batch."""
     torch.manual_seed(0)
     features, labels, order = map(torch.from_numpy, rows(work))
@@ -58,7 +59,8 @@ def make_runner(work: Work, optimizer_name: str, form: str, rank: int, world_siz
     optimizer = make_optimizer(model, optimizer_name, "foreach" if form == "foreach" else "fused")
 
     def loss_of(ids: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(model(features.index_select(0, ids)), labels.index_select(0, ids))
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            return functional.cross_entropy(model(features.index_select(0, ids)), labels.index_select(0, ids))
 
     forward = torch.compile(loss_of) if form == "compiled" else loss_of
 
@@ -93,7 +95,8 @@ def main() -> None:
         names.append("compiled")
     result = {}
     for work in options.works:
-        make = partial(make_runner, WORKS[work], options.optimizer, rank=rank, world_size=world_size)
+        how = {"dtype": options.dtype, "rank": rank, "world_size": world_size}
+        make = partial(make_runner, WORKS[work], options.optimizer, **how)
         forms = {name: partial(make, form=name) for name in names}
         result[work] = choose(forms, options.forms.get(work, ""), from_rank_0 if world_size > 1 else int)
     if world_size > 1:

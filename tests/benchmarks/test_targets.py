@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.reporting import markdown
-from benchmarks.targets import ADAM, DDP, EIGHT, OURS, ratios, target_rows
+from benchmarks.targets import ADAM, DDP, EIGHT, IN_BFLOAT16, OURS, ratios, target_rows
 
 LIMIT = {"S": 50.0}
 SAMPLES = {
@@ -11,6 +11,8 @@ SAMPLES = {
     OURS[1]: {"S": [60.0]},
     EIGHT: {"S": [120.0]},
     f"{ADAM}adam": {"S": [110.0]},
+    OURS[1] + IN_BFLOAT16: {"S": [45.0]},
+    f"PyTorch autocast{IN_BFLOAT16}": {"S": [50.0]},
     DDP: {"S": [1800.0]},
     "PyTorch, 1 process x 1 thread": {"S": [600.0]},
     "scikit-learn": {"S": []},
@@ -26,6 +28,7 @@ def test_ratios_compare_our_best_layout_with_each_peer_and_the_limit():
             "step time / limit": 1.2,
             "8 micro-batches / 2, on 2 ranks": 1.2,
             "Adam / momentum, on 2 ranks": 1.1,
+            "bfloat16 / float32": 0.75,
         }
     )
 
