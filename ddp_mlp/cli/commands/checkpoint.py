@@ -88,7 +88,7 @@ def show(path: Path, as_json: bool) -> None:
         "position": progress.position,
         "weights_sha256": digest(found.state.parameters),
         "n_parameters": len(found.state.parameters),
-        "dtype": found.state.parameters.dtype.name,
+        "dtype": found.config.train.dtype,
         "micro_batches": found.micro_batches,
         "best_loss": progress.best_loss,
         "best_epoch": progress.best_epoch,
