@@ -16,7 +16,7 @@ from ddp_mlp.core.kernels.gemm.gemm import multiply_panel
 from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, TILE_ROWS, WRITE
 from ddp_mlp.core.kernels.gemm.packing import transposed_vectors
 from ddp_mlp.core.kernels.numba_ext.bfloat16 import pairs_along, pairs_of
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line, vector_memory
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, lanes, vectors_of
 
 #: Pairs of k in one go: a panel of B, two vectors wide, then fits the second-level cache.
@@ -183,7 +183,7 @@ def multiply_pairs(a, b, transposed, c, m, n, k, adds):
         _pair_rows(a.values, a.start, a.step, k, m, rows, apart)
     a_row, a_step = (apart, 1) if along else (1, apart)
     depth, width = max(n_pairs, 1) if adds else _DEPTH, 2 * lanes(b.values)
-    panel = np.empty(min(n_pairs, depth) * width, np.uint32)
+    panel = vector_memory(min(n_pairs, depth) * width, rows)
     for first in range(0, max(n_pairs, 1), depth):
         size = min(depth, n_pairs - first)
         n_values = min(2 * size, k - 2 * first)
