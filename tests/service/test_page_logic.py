@@ -51,9 +51,14 @@ CASES = {
         ["auto", 0.001, 0.5, None, "fast"],
     "['64, 32', '[]', '5'].map((text) => schema.valueOf({choices: [], kinds: [{type: 'array'}]}, text))":
         [[64, 32], [], [5]],
+    # An answer that is older than an event that came before it, one that is newer, and one of a run that is gone.
+    "[{id: 901, version: 5, state: 'stopped'}, {id: 901, version: 4, state: 'stopping'}, {id: 901, version: 6, "
+    "state: 'queued'}].map((job) => store.keep(job).state)": ["stopped", "stopped", "queued"],
+    "(store.forget(901), store.keep({id: 901, version: 5, state: 'running'}), store.store.jobs.has(901))": False,
 }  # fmt: skip
-_ASKED = """Promise.all(["logic", "toml", "schema"].map((name) => import(`${location.origin}/static/${name}.js`)))
-  .then(([logic, toml, schema]) => [%s])"""
+_ASKED = """Promise.all(["logic", "toml", "schema", "store"].map((name) =>
+    import(`${location.origin}/static/${name}.js`)))
+  .then(([logic, toml, schema, store]) => [%s])"""
 
 
 def test_modules_work_out_what_is_shown():

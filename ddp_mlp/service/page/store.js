@@ -15,15 +15,26 @@ export const listen = (kind, handler) => {
 };
 const tell = (kind, value) => [...(listeners.get(kind) || [])].forEach((handler) => handler(value));
 
-export const keep = (job) => {
-  const isNew = !store.jobs.has(job.id);
+const removed = new Set();
+
+// The answer to a request and the events of what came of it arrive in any order: the newest version stays.
+const put = (job) => {
+  const known = store.jobs.get(job.id);
+  if (removed.has(job.id) || known?.version > job.version) return known;
   store.jobs.set(job.id, job);
+  return job;
+};
+
+export const keep = (job) => {
+  const isNew = !store.jobs.has(job.id), kept = put(job);
+  if (kept !== job) return kept ?? job;
   if (isNew && store.isLoaded) store.total += 1;
   tell("job", job);
   return job;
 };
 
 export const forget = (id) => {
+  removed.add(id);
   if (!store.jobs.delete(id)) return;
   store.total = Math.max(0, store.total - 1);
   tell("removed", id);
@@ -37,7 +48,7 @@ const setConnection = (state) => {
 
 const page = async (limit, offset, query = "") => {
   const found = await get(`jobs?sort=-id&limit=${limit}&offset=${offset}${query}`);
-  found.jobs.forEach((job) => store.jobs.set(job.id, job));
+  found.jobs.forEach(put);
   return found;
 };
 

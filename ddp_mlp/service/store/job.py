@@ -15,7 +15,7 @@ ACTIVE = ("running", "stopping")
 #: Fields that nobody outside the service needs.
 INTERNAL = (
     "config", "overrides", "arguments", "key", "key_sha256", "token", "attempts", "resumes", "vain", "reached",
-    "passed", "memory_bytes", "slurm_job", "version",
+    "passed", "memory_bytes", "slurm_job",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class Job:
     progress, latest, best, sparkline
         What the run directory told when it was last looked at.
     version : int
-        Number of the event that told of its newest change.
+        Number of the event that told of its newest change: of two answers the one with the larger is newer.
     """
 
     id: int
