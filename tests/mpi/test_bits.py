@@ -111,19 +111,27 @@ def test_the_metrics_are_those_of_one_rank(folder, alone):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "before", "after"),
-    [(1, 3, {}, {}), (4, 2, {}, {}), (2, 1, {}, {}), (2, 3, SHARDED, {}), (1, 2, {}, SHARDED)],
+    ("config", "first", "second", "before", "after"),
+    [
+        ("momentum.toml", 1, 3, {}, {}),
+        ("momentum.toml", 4, 2, {}, {}),
+        ("momentum.toml", 2, 1, {}, {}),
+        ("momentum.toml", 2, 3, SHARDED, {}),
+        ("momentum.toml", 1, 2, {}, SHARDED),
+        ("bfloat16.toml", 1, 3, {}, {}),
+        ("bfloat16.toml", 4, 1, SHARDED, {}),
+    ],
 )
-def test_a_resume_on_other_ranks_ends_in_the_same_bits(folder, alone, first, second, before, after):
-    name = f"resumed-{first}-{second}"
+def test_a_resume_on_other_ranks_ends_in_the_same_bits(folder, alone, config, first, second, before, after):
+    name = f"resumed-{config}-{first}-{second}"
     half = ddp_mlp(
-        "train", "momentum.toml", "--set", "train.epochs=2", "--out", name, "--json", cwd=folder, ranks=first, **before
+        "train", config, "--set", "train.epochs=2", "--out", name, "--json", cwd=folder, ranks=first, **before
     )
-    assert half.result["weights_sha256"] != alone["momentum.toml"]["weights_sha256"]
-    again = ddp_mlp("train", "momentum.toml", "--out", name, "--resume", "--json", cwd=folder, ranks=second, **after)
+    assert half.result["weights_sha256"] != alone[config]["weights_sha256"]
+    again = ddp_mlp("train", config, "--out", name, "--resume", "--json", cwd=folder, ranks=second, **after)
     whole = again.result
-    assert whole["weights_sha256"] == alone["momentum.toml"]["weights_sha256"]
-    assert (whole["epochs"], whole["steps"]) == (4, alone["momentum.toml"]["steps"])
+    assert whole["weights_sha256"] == alone[config]["weights_sha256"]
+    assert (whole["epochs"], whole["steps"]) == (4, alone[config]["steps"])
     with (folder / name / "metrics.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
 

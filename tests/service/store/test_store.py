@@ -32,7 +32,7 @@ def test_a_job_comes_back_as_it_was_put_in(store: Store):
     put = job("a", after=[3], overrides={"train.epochs": 2}, best={"metric": "m", "value": 0.5, "epoch": 1})
     got, is_new = store.add(lambda: put, "k", "hash")
     assert is_new
-    assert public(got) == {**public(put), "id": got.id}
+    assert public(got) == {**public(put), "id": got.id, "version": got.version}
     assert (got.overrides, got.resumes) == (put.overrides, False)
 
 
