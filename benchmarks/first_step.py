@@ -28,6 +28,9 @@ class FirstStep:
     def tell(self, _line: str) -> None:
         pass
 
+    def watch(self, _share: float) -> None:
+        pass
+
 
 def make_progress(*_: object) -> AbstractContextManager[FirstStep]:
     return nullcontext(FirstStep())

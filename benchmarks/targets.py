@@ -15,12 +15,12 @@ DDP = "PyTorch DDP, 2 processes"
 IN_BFLOAT16 = ", bfloat16"
 
 #: Times faster than PyTorch DDP, and than the fastest peer: at least. The others: at most.
-AS_DDP = {"S": 30, "M": 7.5, "L": 2.6, "XL": 1.21, "P": 3.5}
-AS_BEST_PEER = {"S": 2.5, "M": 1.6, "L": 1.35, "XL": 1.05, "P": 1.45}
-AS_LIMIT = {"S": 1.45, "M": 1.35, "L": 1.12, "XL": 1.03, "P": 1.25}
-AS_TWO_MICRO_BATCHES = {"S": 1.15, "M": 1.20, "L": 1.15, "XL": 1.08, "P": 1.25}
+AS_DDP = {"S": 40, "M": 15, "L": 5, "XL": 2.4, "P": 6}
+AS_BEST_PEER = {"S": 2.5, "M": 1.45, "L": 1.18, "XL": 1.10, "P": 1.25}
+AS_LIMIT = {"S": 1.7, "M": 1.3, "L": 1.10, "XL": 1.06, "P": 1.15}
+AS_TWO_MICRO_BATCHES = {"S": 1.10, "M": 1.10, "L": 1.10, "XL": 1.10, "P": 1.10}
 BFLOAT16_AS_FLOAT32 = {"S": math.inf, "M": 0.9, "L": 0.62, "XL": 0.55, "P": 0.65}
-ADAM_AS_MOMENTUM = {"S": 1.15, "M": 1.15, "L": 1.15, "XL": 1.03, "P": 1.15}
+ADAM_AS_MOMENTUM = {"S": 1.10, "M": 1.10, "L": 1.10, "XL": 1.03, "P": 1.10}
 
 Medians = Mapping[str, Mapping[str, float]]
 

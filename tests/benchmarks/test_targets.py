@@ -35,9 +35,10 @@ def test_ratios_compare_our_best_layout_with_each_peer_and_the_limit():
 
 def test_a_target_is_reached_from_the_right_side():
     rows = dict(target_rows(SAMPLES, LIMIT, ["S"], "momentum"))
-    assert rows["times faster than PyTorch DDP"] == "yes 30.00 (>= 30)"
-    assert rows["step time / limit"] == "yes 1.20 (<= 1.45)"
-    assert rows["8 micro-batches / 2, on 2 ranks"] == "no 1.20 (<= 1.15)"
+    assert rows["times faster than PyTorch DDP"] == "no 30.00 (>= 40)"
+    assert rows["times faster than the fastest peer"] == "yes 10.00 (>= 2.5)"
+    assert rows["step time / limit"] == "yes 1.20 (<= 1.7)"
+    assert rows["8 micro-batches / 2, on 2 ranks"] == "no 1.20 (<= 1.1)"
 
 
 def test_what_was_not_measured_has_no_verdict():
