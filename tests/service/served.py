@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,9 +77,12 @@ class Served:
         return self.client.get(f"/api/v1/jobs/{number}").json()
 
     def until(self, number: int, *states: str) -> dict[str, Any]:
+        return self.once(number, lambda job: job["state"] in states)
+
+    def once(self, number: int, is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         for _ in range(400):
             job = self.job(number)
-            if job["state"] in states:
+            if is_so(job):
                 return job
             self.client.portal.call(_sleep)
         raise AssertionError(job)

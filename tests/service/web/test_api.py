@@ -95,7 +95,7 @@ def test_a_failed_dependency_is_a_reason(service):
     first = service.submit()
     second = service.submit(after=[first["id"]])
     service.until(first["id"], "running")
-    assert service.job(second["id"])["waits_for"] == f"job {first['id']}"
+    service.once(second["id"], lambda job: job["waits_for"] == f"job {first['id']}")  # told at a look after the start
     service.starter.standings[first["id"]] = Standing(Phase.ENDED, CLAIM, 79)
     failed = service.until(second["id"], "failed")
     assert f"job {first['id']}" in failed["reason"]
