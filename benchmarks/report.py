@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from time import monotonic, process_time, sleep, thread_time
 
+from benchmarks.endless import CONFIG, epochs_of
 from benchmarks.machine import Watch, description
 from benchmarks.reporting import markdown, save
 from benchmarks.saving import make_rows
@@ -23,32 +24,10 @@ from ddp_mlp.comm.liveness.rank_times import RankTimes
 
 #: Without a report; as the command writes it; and by a process that takes what the machine gives it.
 KINDS = ("none", "ddp-mlp report", "the same, giving way to nobody")
-_CONFIG = """
-[data]
-train = "rows.h5"
-[model]
-hidden = [128]
-[optimizer]
-name = "momentum"
-learning_rate = 0.01
-[train]
-epochs = 1000000
-early_stopping_patience = 0
-global_batch_size = 128
-[checkpoint]
-every_minutes = 0.1
-"""
 _RUDE = (
     "from pathlib import Path; from ddp_mlp.report.writing import write_report; write_report([Path('run')], "
     "Path('page.html'))"
 )
-
-
-def epochs_of(folder: Path) -> list[float]:
-    """Return the seconds of each epoch so far."""
-    lines = (folder / "run/metrics.csv").read_text().splitlines()
-    column = lines[0].split(",").index("wall_s")
-    return [float(cells[column]) for line in lines[1:] if len(cells := line.split(",")) == lines[0].count(",") + 1]
 
 
 def beside(folder: Path, kind: str, seconds: float, every: float) -> tuple[list[float], list[float]]:
@@ -56,7 +35,7 @@ def beside(folder: Path, kind: str, seconds: float, every: float) -> tuple[list[
     command = [sys.executable, "-m", "ddp_mlp", "report", "run", "--out", "page.html"]
     if kind == KINDS[2]:
         command = [sys.executable, "-c", _RUDE]
-    first, end, took = len(epochs_of(folder)), monotonic() + seconds, []
+    first, end, took = len(epochs_of(folder / "run")), monotonic() + seconds, []
     while (began := monotonic()) < end:
         if kind == KINDS[0]:
             sleep(end - began)
@@ -65,7 +44,7 @@ def beside(folder: Path, kind: str, seconds: float, every: float) -> tuple[list[
         subprocess.run(command, cwd=folder, check=True, capture_output=True, start_new_session=True)
         took.append(monotonic() - began)
         sleep(max(0.0, min(every - took[-1], end - monotonic())))
-    return epochs_of(folder)[first + 1 :], took
+    return epochs_of(folder / "run")[first + 1 :], took
 
 
 def looking(seconds: float) -> float:
@@ -90,7 +69,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_rows(folder)
-        (folder / "c.toml").write_text(_CONFIG)
+        (folder / "c.toml").write_text(CONFIG)
         ranks = str(len(os.sched_getaffinity(0)))
         command = [sys.executable, "-m", "ddp_mlp", "launch", "-n", ranks, "train", "c.toml", "--out", "run"]
         quiet = subprocess.DEVNULL

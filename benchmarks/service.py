@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import urlsplit
 
+from benchmarks.endless import CONFIG, epochs_of
 from benchmarks.machine import Watch, description
 from benchmarks.reporting import markdown, save
 from benchmarks.saving import make_rows
@@ -29,21 +30,6 @@ from ddp_mlp.service.client.finding import Server, find_server
 KINDS = ("alone", "beside a server without a viewer", "beside a server with one viewer")
 #: Seconds until a server that has started is at rest.
 _SETTLE_S = 3.0
-_CONFIG = """
-[data]
-train = "rows.h5"
-[model]
-hidden = [128]
-[optimizer]
-name = "momentum"
-learning_rate = 0.01
-[train]
-epochs = 1000000
-early_stopping_patience = 0
-global_batch_size = 128
-[checkpoint]
-every_minutes = 0.1
-"""
 
 
 @contextmanager
@@ -89,13 +75,6 @@ def viewed(server: Server, job: int) -> Iterator[None]:
     yield
 
 
-def epochs_of(run: Path) -> list[float]:
-    """Return the seconds of each epoch so far."""
-    lines = (run / "metrics.csv").read_text().splitlines()
-    column = lines[0].split(",").index("wall_s")
-    return [float(cells[column]) for line in lines[1:] if len(cells := line.split(",")) == lines[0].count(",") + 1]
-
-
 def measure(folder: Path, job: int, kind: str, seconds: float) -> float:
     """Return the mean seconds of an epoch of the job meanwhile."""
     with ExitStack() as stack:
@@ -119,7 +98,7 @@ def main(arguments: list[str]) -> None:
         folder = Path(temporary).resolve()
         make_rows(folder)
         with served(folder) as server:
-            body = {"config": _CONFIG, "name": "job", "ranks": len(os.sched_getaffinity(0))}
+            body = {"config": CONFIG, "name": "job", "ranks": len(os.sched_getaffinity(0))}
             job = int(Client(lambda: server).ask("POST", "/api/v1/jobs", body)["id"])
             while not (folder / "runs/job/model.h5").exists():
                 sleep(0.5)
