@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic
-def as_integer(typing_context, x):
-    """Convert a float that holds a whole number to an integer of the same width."""
-    integer = types.int32 if x == types.float32 else types.int64
+def _to_integer(convert: Callable[[Any, Any, Any], Any]) -> Any:
+    """Make a kernel that turns a float into an integer of the same width by an instruction of LLVM."""
 
-    def codegen(context, builder, signature, arguments):
-        return builder.fptosi(arguments[0], ir.IntType(integer.bitwidth))
+    @intrinsic
+    def to_integer(typing_context, x):
+        integer = types.int32 if x == types.float32 else types.int64
 
-    return integer(x), codegen
+        def codegen(context, builder, signature, arguments):
+            return convert(builder, arguments[0], ir.IntType(integer.bitwidth))
+
+        return integer(x), codegen
+
+    return to_integer
+
+
+#: Of a float that holds a whole number, that number; of any float, its bits.
+as_integer = _to_integer(ir.IRBuilder.fptosi)
+as_bits = _to_integer(ir.IRBuilder.bitcast)
 
 
 @intrinsic
@@ -28,17 +40,6 @@ def as_float(typing_context, bits):
         return builder.bitcast(arguments[0], kind)
 
     return real(bits), codegen
-
-
-@intrinsic
-def as_bits(typing_context, x):
-    """Reinterpret the bits of a float as an integer of the same width."""
-    integer = types.int32 if x == types.float32 else types.int64
-
-    def codegen(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], ir.IntType(integer.bitwidth))
-
-    return integer(x), codegen
 
 
 @intrinsic
