@@ -10,7 +10,9 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,7 @@ class Segment:
     @property
     def stop(self) -> int:
         """End of the block, exclusive."""
-        return self.start + int(np.prod(self.shape))
+        return self.start + prod(self.shape)
 
     def view(self, vector: Floats) -> Floats:
         """Return this block of `vector` (P,) in its own shape, without a copy."""
@@ -85,10 +87,14 @@ class Layout:
 
     def segments(self) -> Iterator[Segment]:
         """Yield all segments in the order of the vector."""
-        for layer in range(self.n_layers):
-            if self.owner(layer) == layer:
-                yield self.weight(layer)
-            yield self.bias(layer)
+        yield from self._segments
+
+    @cached_property
+    def _segments(self) -> tuple[Segment, ...]:
+        """All segments, which the hashes of every epoch ask for."""
+        layers = range(self.n_layers)
+        of_layers = [[self.weight(layer)] * (self.owner(layer) == layer) + [self.bias(layer)] for layer in layers]
+        return tuple(segment for segments in of_layers for segment in segments)
 
     def _starts(self) -> list[int]:
         """Return where each layer begins, and P."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ddp_mlp.catalog.keys import Settings
@@ -48,3 +50,12 @@ def learning_rate_at(config: ScheduleConfig, learning_rate: float, step: int, pl
     if step < config.warmup_steps:
         return learning_rate * (step + 1) / config.warmup_steps
     return schedule.rate(config, learning_rate, step - config.warmup_steps)
+
+
+def learning_rates(
+    config: ScheduleConfig, learning_rate: float, steps: Sequence[int], plateau_factor: float = 1.0
+) -> list[float]:
+    """Return the learning rate of each of some steps between two plateaus; as `learning_rate_at`."""
+    if config.warmup_steps == 0 and SCHEDULES[config.name].rate is SCHEDULES["constant"].rate:
+        return [learning_rate_at(config, learning_rate, 0, plateau_factor)] * len(steps)
+    return [learning_rate_at(config, learning_rate, step, plateau_factor) for step in steps]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,7 @@ STEPS_AT_ONCE = 256
 GROUP_BYTES = 2**18
 
 
-@dataclass(frozen=True)
-class StepReport:
+class StepReport(NamedTuple):
     """The findings of a step before its update.
 
     Attributes
@@ -194,8 +194,7 @@ class Engine:
         arena, n = self._arena, len(batches)
         arena.batches[:n] = batches
         with np.errstate(over="ignore"):  # beyond the dtype they are infinite, and so is the step, which is noticed
-            for row, values in zip(arena.coefficients, coefficients, strict=False):
-                row[: len(values)] = values
+            arena.coefficients[:n, : len(coefficients[0])] = coefficients[:n]
         started = perf_counter()
         if self._between is None:
             run_phase(arena, 0, phases.STEPS, 0, n)

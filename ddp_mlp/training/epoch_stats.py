@@ -17,18 +17,23 @@ from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.engine.engine import StepReport
 
 
-def account(progress: Progress, report: StepReport) -> None:
-    """Add a step to the books."""
-    progress.position += 1
-    progress.step += 1
-    progress.loss_sum += report.loss_sum
-    progress.n_samples += report.n_samples
-    progress.weight_sum += report.weight_sum
-    progress.norm_sum += report.grad_norm
-    progress.penalty_sum += report.penalty * report.n_samples
-    if report.layer_norms:
-        sums = progress.layer_norm_sums or [0.0] * len(report.layer_norms)
-        progress.layer_norm_sums = [total + norm for total, norm in zip(sums, report.layer_norms, strict=True)]
+def account(progress: Progress, reports: Sequence[StepReport]) -> None:
+    """Add steps to the books, one after the other, so that their sums have the same bits however they are reported."""
+    loss_sum, weight_sum = progress.loss_sum, progress.weight_sum
+    norm_sum, penalty_sum, layer_sums = progress.norm_sum, progress.penalty_sum, progress.layer_norm_sums
+    for report in reports:
+        loss_sum += report.loss_sum
+        weight_sum += report.weight_sum
+        norm_sum += report.grad_norm
+        penalty_sum += report.penalty * report.n_samples
+        if report.layer_norms:
+            sums = layer_sums or [0.0] * len(report.layer_norms)
+            layer_sums = [total + norm for total, norm in zip(sums, report.layer_norms, strict=True)]
+    progress.loss_sum, progress.weight_sum = loss_sum, weight_sum
+    progress.norm_sum, progress.penalty_sum, progress.layer_norm_sums = norm_sum, penalty_sum, layer_sums
+    progress.n_samples += sum([report.n_samples for report in reports])
+    progress.position += len(reports)
+    progress.step += len(reports)
 
 
 def account_skipped(progress: Progress) -> None:

@@ -18,7 +18,7 @@ from ddp_mlp.comm import Communicator, known_to_all
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.sampling import global_batch_size, steps_per_epoch
-from ddp_mlp.core.schedules import learning_rate_at, patience_of, resolve_schedule
+from ddp_mlp.core.schedules import learning_rate_at, learning_rates, patience_of, resolve_schedule
 from ddp_mlp.core.update_rules import update_rules
 from ddp_mlp.engine.engine import STEPS_AT_ONCE, Engine, StepReport
 from ddp_mlp.engine.evaluation import Evaluator
@@ -98,11 +98,11 @@ class Trainer:
             self._feed.begin(self._engine.order, progress.epoch, progress.position)
             self._engine.draw_for(self._config.train.seed, progress.epoch)
             ordered = perf_counter()
-            self._at_once[0] = 1
             while progress.position < self._steps_per_epoch:
-                self._advance(min(int(self._at_once[0]), self._steps_to_report()))
-                if progress.position == first_position + 1:
-                    self._set_pace(perf_counter() - ordered)
+                n_steps, is_first = self._steps_to_report(), progress.position == first_position
+                self._advance(n_steps)
+                if is_first:
+                    self._set_pace((perf_counter() - ordered) / n_steps)
                 if progress.position < self._steps_per_epoch:
                     yield self._report()
                     if self._stop:
@@ -126,14 +126,14 @@ class Trainer:
         self._comm.node_barrier()
 
     def _set_pace(self, step_s: float) -> None:
-        """Collective. Choose how many steps to run between reports; the same on all ranks."""
+        """Collective. Choose how many steps to run between reports, 1 before the first; the same on all ranks."""
         self._at_once[0] = max(1, min(STEPS_AT_ONCE, int(REPORT_EVERY_S / step_s)))
         self._comm.broadcast(self._at_once)
 
     def _steps_to_report(self) -> int:
-        """Return the steps to the next that must be reported: an end of an epoch, or of a period."""
+        """Return the steps to the next report: at the pace, at the end of an epoch or of a period."""
         to_periods = (period - self._progress.step % period for period in self._report_every)
-        return min(self._steps_per_epoch - self._progress.position, *to_periods, STEPS_AT_ONCE)
+        return min(self._steps_per_epoch - self._progress.position, *to_periods, int(self._at_once[0]))
 
     def _advance(self, n_steps: int) -> None:
         """Collective. Run `n_steps` steps of the current epoch."""
@@ -146,13 +146,12 @@ class Trainer:
         """Collective. Run up to `n_steps` steps, to the first whose update is left out."""
         progress, optimizer, first = self._progress, self._config.optimizer, self._progress.step
         batches = self._feed.batches(self._engine.order, progress.position, n_steps)
-        coefficients = [
-            self._optimizer.coefficients(optimizer, self._rate_at(first + i), first + i) for i in range(len(batches))
-        ]
+        coefficients_of, steps = self._optimizer.coefficients, range(first, first + len(batches))
+        rates = learning_rates(self._schedule, optimizer.first_rate, steps, progress.plateau_factor)
+        coefficients = [coefficients_of(optimizer, rate, step) for rate, step in zip(rates, steps, strict=True)]
         self._comm.rank_status.at_step(first)
         reports = self._engine.run(batches, coefficients)
-        for report in reports:
-            self._account(report)
+        self._account(reports)
         self._feed.done(progress.position)
         self._stop = self._stop or any(report.stop_requested for report in reports)
         if self._optimizer.searches_line:
@@ -163,11 +162,14 @@ class Trainer:
         """Ask all ranks to stop after the next steps. Any rank may; safe in a signal handler."""
         self._engine.request_stop()
 
-    def _account(self, report: StepReport) -> None:
-        progress = self._progress
-        if report.is_finite:
-            account(progress, report)
-        elif self._config.train.on_nonfinite == "skip":
+    def _account(self, reports: list[StepReport]) -> None:
+        """Add steps to the books; only the last may not be finite, which ends the run or leaves its update out."""
+        progress, is_finite = self._progress, reports[-1].is_finite
+        account(progress, reports if is_finite else reports[:-1])
+        if is_finite:
+            return
+        report = reports[-1]
+        if self._config.train.on_nonfinite == "skip":
             account_skipped(progress)
             self._skipped.append(progress.step)
         else:

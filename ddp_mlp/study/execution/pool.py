@@ -1,4 +1,8 @@
-"""Processes for the trials of studies, which start while a study is planned; so this imports little."""
+"""Processes for the trials of studies, which start while a study is planned; so this imports little.
+
+Where it may, this process imports all that trials need, and copies itself: a start costs a second of a processor, which
+short trials would feel. Those that replace others, and all where other threads run, start as programs of their own.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from ddp_mlp.comm.launcher import without_rank
 from ddp_mlp.comm.liveness.lifeline import bound_to_this_process
+from ddp_mlp.study.execution.forked import Forked, may_fork
 from ddp_mlp.study.execution.socket_line import Message, SocketLine
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ _END_S = 10.0
 class Worker:
     """A process that runs trials, and the line to it."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     line: SocketLine
     n_starts: int
     is_ready: bool = False
@@ -50,9 +55,34 @@ class Processes:
         self._n, self._has_begun = n, False
 
     def __enter__(self) -> Self:
+        may_fork = self._n > 0 and self._is_ready_to_fork()
         for group in range(self._n):
-            self.start(group)
+            (self._fork if may_fork else self.start)(group)
         return self
+
+    @staticmethod
+    def _is_ready_to_fork() -> bool:
+        """Import all that trials need, and tell whether that has left this process with one thread."""
+        if not may_fork():
+            return False
+        from ddp_mlp.study.execution import worker  # noqa: F401 - its children have it then
+
+        return may_fork()
+
+    def _fork(self, group: int) -> None:
+        """Start the process of a group as a copy of this one."""
+        from ddp_mlp.study.execution.process import serve
+
+        here, there = socket.socketpair()
+
+        def live() -> None:
+            for end in (here, *(worker.line.socket for worker in self.workers.values())):
+                end.close()  # else nobody would see that this process's parent is gone
+            serve(SocketLine(there))
+
+        with there:
+            process = Forked(live)
+        self._add(group, process, here, 1)
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers.values():
@@ -88,6 +118,9 @@ class Processes:
                 pass_fds=[there.fileno()],
                 preexec_fn=bound_to_this_process(),
             )
+        self._add(group, process, here, n_starts)
+
+    def _add(self, group: int, process: subprocess.Popen[bytes] | Forked, here: socket.socket, n_starts: int) -> None:
         self.workers[group] = Worker(process, SocketLine(here), n_starts)
         self.workers[group].line.send(self._first)
 

@@ -15,8 +15,12 @@ from ddp_mlp.study.execution.socket_line import SocketLine
 
 
 def main() -> None:
-    """Run the trials of one study after the other, until the other end of the socket says that there are no more."""
-    line = SocketLine(socket.socket(fileno=int(sys.argv[1])))
+    """Serve at the descriptor of a socket that the command line names."""
+    serve(SocketLine(socket.socket(fileno=int(sys.argv[1]))))
+
+
+def serve(line: SocketLine) -> None:
+    """Run the trials of one study after the other, until the other end of the line says that there are no more."""
     with stop_signals_held():
         given = line.wait()
         if given is None:
