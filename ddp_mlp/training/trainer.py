@@ -146,9 +146,9 @@ class Trainer:
         """Collective. Run up to `n_steps` steps, to the first whose update is left out."""
         progress, optimizer, first = self._progress, self._config.optimizer, self._progress.step
         batches = self._feed.batches(self._engine.order, progress.position, n_steps)
-        coefficients_of, steps = self._optimizer.coefficients, range(first, first + len(batches))
+        steps, of_step = range(first, first + len(batches)), self._optimizer.coefficients
         rates = learning_rates(self._schedule, optimizer.first_rate, steps, progress.plateau_factor)
-        coefficients = [coefficients_of(optimizer, rate, step) for rate, step in zip(rates, steps, strict=True)]
+        coefficients = [of_step(optimizer, rate, step) for rate, step in zip(rates, steps, strict=True)]
         self._comm.rank_status.at_step(first)
         reports = self._engine.run(batches, coefficients)
         self._account(reports)
@@ -164,18 +164,16 @@ class Trainer:
 
     def _account(self, reports: list[StepReport]) -> None:
         """Add steps to the books; only the last may not be finite, which ends the run or leaves its update out."""
-        progress, is_finite = self._progress, reports[-1].is_finite
-        account(progress, reports if is_finite else reports[:-1])
-        if is_finite:
+        progress, last = self._progress, reports[-1]
+        account(progress, reports if last.is_finite else reports[:-1])
+        if last.is_finite:
             return
-        report = reports[-1]
         if self._config.train.on_nonfinite == "skip":
             account_skipped(progress)
             self._skipped.append(progress.step)
         else:
-            raise self._non_finite(
-                f"at step {progress.step}", f"(loss sum {report.loss_sum:g}); the update was not applied"
-            )
+            consequence = f"(loss sum {last.loss_sum:g}); the update was not applied"
+            raise self._non_finite(f"at step {progress.step}", consequence)
 
     def _non_finite(self, where: str, consequence: str) -> DdpMlpError:
         """Return the error that every rank raises by itself, from sums that all of them have."""

@@ -88,6 +88,7 @@ def test_asked_twice_by_ctrl_c_it_does_not_wait(folder, ranks):
     rank = 1 if ranks else 0
     with job(folder, f"{rank}|step 4000|sleep", "--set", "train.timeout_s=0", ranks=ranks) as started:
         started.wait_for("the step that does not end", lambda: "fault sleep" in started.err)
+        wait_for_checkpoint(started)
         before = good_step(started)
         os.killpg(started.process.pid, signal.SIGINT)
         time.sleep(0.5)

@@ -143,6 +143,7 @@ def test_a_line_that_cannot_be_said_does_not_end_a_run(folder: Path, monkeypatch
         raise StorageError("the disk is full")
 
     monkeypatch.setattr(run_writer, "save_checkpoint", fail_at_first)
+    monkeypatch.setattr("ddp_mlp.run.recorder.REST", 0.0)
     config = load_config(folder / "c.toml", [], {})
     run = Run(config, RunOptions(folder / "run"), SingleProcess(), fail)  # type: ignore[arg-type]
     assert run.execute(lambda _: time.sleep(0.05))["status"] == "finished"
