@@ -99,6 +99,7 @@ WRITERS = {
     "service/running/claims.py",  # a file that comes into being once, whoever tries
     "service/security/tokens.py",  # likewise, and private whatever the umask says
     "comm/node_memory.py",  # memory, in the place of it
+    "study/execution/forked.py",  # what leads nowhere
     "service/service.py",  # whole directories of jobs that are removed
     "report/giving_way.py",  # of the kernel, about a process
     "data/sources/matlab/child.py",  # in a folder of its parent's, for the parent alone

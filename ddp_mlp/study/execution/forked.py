@@ -79,9 +79,9 @@ def _live(bind: Callable[[], None], body: Callable[[], None]) -> None:
     code = DdpMlpError.exit_code
     try:
         bind()
-        with open(os.devnull, "r+b") as nowhere:
-            os.dup2(nowhere.fileno(), 0)
-            os.dup2(nowhere.fileno(), 1)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 0)
+        os.dup2(nowhere, 1)
         kept = without_rank(os.environ)
         for name in set(os.environ) - set(kept):
             del os.environ[name]
