@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.config import AugmentConfig
-from ddp_mlp.core.kernels.network import augmentation as kernels
+from ddp_mlp.core.kernels.network import augmentation_settings as kernels
 from ddp_mlp.errors import UsageError
 
 

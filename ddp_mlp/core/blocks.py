@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.core.kernels.parallel.tree import BLOCK
+from ddp_mlp.core.kernels.parallel.words import BLOCK
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.core.sharding import Interval
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
-from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES
+from ddp_mlp.core.kernels.network.codes import ACTIVATION_CODES
 from ddp_mlp.core.kernels.network.layers import N_IN, ROWS_AT_ONCE, WIDTH
-from ddp_mlp.core.kernels.parallel.tree import BLOCK
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
+from ddp_mlp.core.kernels.parallel.words import BLOCK
 from ddp_mlp.core.network import Network
 
 #: Values of a weight that stay in the second-level cache while all micro-batches are added to them.

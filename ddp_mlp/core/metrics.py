@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.core.kernels.evaluation import (
+from ddp_mlp.core.kernels.evaluation_sums import (
     ANSWER,
     BLOCK_CORRECT,
     BLOCK_LOSS,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.config import Config
+from ddp_mlp.core.kernels.entry_points import shuffle
 from ddp_mlp.core.sharding import fair_bounds
 
 Ids = NDArray[np.int64]
@@ -28,8 +29,6 @@ def permuted(ids: Ids, *stream: int | str) -> Ids:
     The order is a Fisher-Yates shuffle from a counter-based generator of our own, so it
     does not change with the version of NumPy.
     """
-    from ddp_mlp.core.kernels.random import shuffle  # with Numba, which takes long to load
-
     shuffled = ids.copy()
     shuffle(shuffled, stream_key(*stream))
     return shuffled

@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.catalog.optimizers import COEFFICIENTS
 from ddp_mlp.comm import Communicator
-from ddp_mlp.core.kernels.arrays import check_memory
-from ddp_mlp.core.kernels.network.losses import LOSS_CODES
-from ddp_mlp.core.kernels.parallel.layer_barrier import LAYER_WORDS
-from ddp_mlp.core.kernels.parallel.team import SYNC_WORDS
-from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH
-from ddp_mlp.core.kernels.pointed import write_table
+from ddp_mlp.core.kernels.arrays import check_memory, write_table
+from ddp_mlp.core.kernels.entry_points import work
+from ddp_mlp.core.kernels.network.codes import LOSS_CODES
+from ddp_mlp.core.kernels.parallel.words import BLOCK, LAYER_WORDS, STACK_DEPTH, SYNC_WORDS
 from ddp_mlp.core.kernels.step import arena as fields
-from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import TAIL_COLUMNS, Arena
 from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.network import Network
@@ -132,15 +129,20 @@ def make_arena(
     return arena._replace(table=write_table(arena))
 
 
-def run_phase(arena: Arena, thread: int, phase: int, step: int, n_steps: int) -> None:
-    """Run a phase of some steps as a thread of this rank, see `core.kernels.step.phases.work`.
+#: Places of what `work` takes after the arena and the thread.
+_PHASE, _STEP, _N_STEPS = 3, 4, 5
 
-    Parameters
-    ----------
-    arena : Arena
-    thread, phase : int
-        Which thread of the rank, and which part of a step.
-    step, n_steps : int
-        The first step, and how many there are.
-    """
-    phases.work(arena.table, arena.factors, thread, phase, step, n_steps)
+
+class Worker:
+    """A thread of this rank that runs phases, see `core.kernels.step.phases.work`: thread 0, or one of its helpers."""
+
+    def __init__(self, arena: Arena, thread: int = 0) -> None:
+        self._arena = arena  # whose memory may not go before
+        self._work = work.on(arena.table, arena.factors, thread, 0, 0, 0)
+
+    def run(self, phase: int, step: int, n_steps: int = 1) -> None:
+        """Run a phase of `n_steps` steps from `step` on; a helper runs all that thread 0 does."""
+        self._work.replace_number(_PHASE, phase)
+        self._work.replace_number(_STEP, step)
+        self._work.replace_number(_N_STEPS, n_steps)
+        self._work()

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import IO
 
 import ddp_mlp
-from ddp_mlp.core.kernels.machine_code import TOGETHER, compile_kernels
+from ddp_mlp.core.kernels.machine_code import CODE, PART, TOGETHER
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
-from ddp_mlp.core.kernels.unit_compiler import CODE, PART
 
 #: Functions that are compiled in all, about, and as many more as LLVM, which comes last, takes the time of.
 N_FUNCTIONS = 300
@@ -33,7 +32,13 @@ def compile_apart(dtype: str, heard: Callable[[], None]) -> bytes:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     units = TOGETHER if cores > 1 else (sum(TOGETHER, ()),)
     parts = _from_processes(dtype, units, heard)
-    return b"".join(parts) if all(parts) else compile_kernels(dtype)
+    return b"".join(parts) if all(parts) else _compile_here(dtype)
+
+
+def _compile_here(dtype: str) -> bytes:
+    from ddp_mlp.core.kernels.compiling import compile_kernels  # with Numba, which takes long to load
+
+    return compile_kernels(dtype)
 
 
 def _from_processes(dtype: str, units: Sequence[Sequence[str]], heard: Callable[[], None]) -> list[bytes]:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.blocks import block_table, layer_groups
-from ddp_mlp.core.kernels.parallel.team import RANK_STATUS
-from ddp_mlp.core.kernels.step import phases
+from ddp_mlp.core.kernels.parallel.words import RANK_STATUS
 from ddp_mlp.core.kernels.step.arena import (
     ASK_STOP,
     AUGMENTATION_STREAM,
@@ -26,13 +25,14 @@ from ddp_mlp.core.kernels.step.arena import (
     STOP_REQUEST,
     WEIGHT_SUM,
 )
+from ddp_mlp.core.kernels.step.choices import GRADIENT, LEAVE, REDUCE, STEPS, UPDATE
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 from ddp_mlp.core.sampling import stream_key
 from ddp_mlp.core.sharding import AutoBool, plan_reduction
 from ddp_mlp.core.update_rules import UpdateRules, keeps_gradient
 from ddp_mlp.data.resident import Resident
-from ddp_mlp.engine.arena import bytes_to_come, make_arena, run_phase
+from ddp_mlp.engine.arena import Worker, bytes_to_come, make_arena
 from ddp_mlp.engine.node_exchange import NodeUpdate, node_update
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.parameters import Vectors
@@ -146,8 +146,8 @@ class Engine:
         shares = OptimizerShards(blocks, comm, groups, sharding, start.itemsize)
         tables = sum_tables(comm, plan, shares, start)
         self.vectors = Vectors(comm, shares, optimizer, start)
-        self.parameters, self.gradient_at = self.vectors.parameters, self.vectors.gradient_at
-        self.moments = self.vectors.moments
+        self.parameters, self.moments = self.vectors.parameters, self.vectors.moments
+        self.gradient_at = self.vectors.gradient_at
         self.gradient = tables.top.sums[0, : len(start)]
         self.order = np.zeros(n_train, np.int64)
         updates = update_tables(
@@ -163,10 +163,8 @@ class Engine:
         self._between = node_update(self._arena, comm, plan, shares, self.vectors, tables, overlap)
         comm.rank_status.watch_team(self._arena.rank_sync[RANK_STATUS:])
         comm.node_barrier()
-        self._helpers = [
-            threading.Thread(target=run_phase, args=(self._arena, thread, 0, 0, 0), daemon=True)
-            for thread in range(1, threads)
-        ]
+        self._worker, *others = (Worker(self._arena, thread) for thread in range(threads))
+        self._helpers = [threading.Thread(target=other.run, args=(0, 0), daemon=True) for other in others]
         for helper in self._helpers:
             helper.start()
 
@@ -197,7 +195,7 @@ class Engine:
             arena.coefficients[:n, : len(coefficients[0])] = coefficients[:n]
         started = perf_counter()
         if self._between is None:
-            run_phase(arena, 0, phases.STEPS, 0, n)
+            self._worker.run(STEPS, 0, n)
         else:
             self._step_by_step(self._between, n)
         self.clock.compute_s += perf_counter() - started
@@ -208,8 +206,8 @@ class Engine:
         before = between.communicate_s
         for step in range(n_steps):
             between.begin()
-            run_phase(self._arena, 0, phases.GRADIENT, step, 1)
-            run_phase(self._arena, 0, phases.REDUCE, step, 1)
+            self._worker.run(GRADIENT, step)
+            self._worker.run(REDUCE, step)
             between.finish(step)
             if self._arena.reports[step, NON_FINITE]:
                 break
@@ -232,7 +230,7 @@ class Engine:
     def repeat_update(self, times: int) -> None:
         """Apply the sums of the last run's first step again, to measure its cost; for one rank alone."""
         for _ in range(times):
-            run_phase(self._arena, 0, phases.UPDATE, 0, 1)
+            self._worker.run(UPDATE, 0)
 
     def request_stop(self) -> None:
         """Ask all ranks to stop: the request travels with the next step's sums."""
@@ -243,6 +241,6 @@ class Engine:
         if self._between:
             self._between.close()
         if self._helpers:
-            run_phase(self._arena, 0, phases.LEAVE, 0, 0)
+            self._worker.run(LEAVE, 0)
             for helper in self._helpers:
                 helper.join()

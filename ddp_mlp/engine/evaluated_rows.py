@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS
+from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
 from ddp_mlp.data.resident import Resident
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine.shared_memory import private_array

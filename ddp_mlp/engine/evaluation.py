@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator, agreed
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS, RECORD_COLUMNS, LossChoice, evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.entry_points import evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS, RECORD_COLUMNS, LossChoice
+from ddp_mlp.core.kernels.network.codes import LOSS_CODES, OUTPUT_CODES
 from ddp_mlp.core.kernels.network.layers import Model
-from ddp_mlp.core.kernels.network.losses import LOSS_CODES, OUTPUT_CODES
-from ddp_mlp.core.kernels.network.passes import Rows
+from ddp_mlp.core.kernels.network.rows import Rows
 from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.metrics import classification_metrics, metrics_from_sums, metrics_of_targets, sums_columns

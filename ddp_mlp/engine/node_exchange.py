@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from ddp_mlp.comm import Communicator
-from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import Arena
+from ddp_mlp.core.kernels.step.choices import UPDATE
 from ddp_mlp.core.sharding import AutoBool, ReductionPlan
-from ddp_mlp.engine.arena import run_phase
+from ddp_mlp.engine.arena import Worker
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.parameters import Vectors
 from ddp_mlp.engine.sharded_update import ShardedUpdate, Timed
@@ -78,7 +78,7 @@ class ReplicatedUpdate(Timed):
     """Every node gets all sums, and updates everything."""
 
     def __init__(self, arena: Arena, comm: Communicator, plan: ReductionPlan, top: SumTable) -> None:
-        self._arena, self._comm = arena, comm
+        self._worker, self._comm = Worker(arena), comm
         self._counts = plan.sums_of_node
         self._rows = top.rows[: sum(plan.sums_of_node)]
 
@@ -90,7 +90,7 @@ class ReplicatedUpdate(Timed):
         if self._comm.local_rank == 0:
             with self._communicating():
                 self._comm.gather_rows_of_nodes(self._rows, self._counts)
-        run_phase(self._arena, 0, phases.UPDATE, step, 1)
+        self._worker.run(UPDATE, step)
 
     def settle(self) -> None:
         """Leave the parameters, which are whole."""

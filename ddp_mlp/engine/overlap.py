@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.comm.protocol import Transfer
-from ddp_mlp.core.kernels.parallel.layer_barrier import LAYER_WORDS, READY
+from ddp_mlp.core.kernels.parallel.words import LAYER_WORDS, READY
 from ddp_mlp.core.sharding import AutoBool
 
 #: Seconds between looks at layers and messages: while workers compute, the processor is theirs.

@@ -7,14 +7,17 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS, predict_blocks
+from ddp_mlp.core.kernels.entry_points import Call, predict_blocks
+from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
+from ddp_mlp.core.kernels.network.codes import OUTPUT_CODES
 from ddp_mlp.core.kernels.network.layers import Model
-from ddp_mlp.core.kernels.network.losses import OUTPUT_CODES
-from ddp_mlp.core.kernels.network.passes import STORED_AS_DTYPE, STORED_AS_UINT8, Rows
+from ddp_mlp.core.kernels.network.rows import STORED_AS_DTYPE, STORED_AS_UINT8, Rows
 from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.core.network import Network
 
+#: Places of what `predict_blocks` takes that change from call to call.
+_FEATURES, _STORED, _ORDER, _LAST, _OUTPUTS = 3, 4, 11, 13, 14
 #: Rows that are answered in one call of a kernel.
 ROWS_AT_ONCE = 4 * EVALUATION_ROWS
 
@@ -45,16 +48,26 @@ class Predictor:
         outputs : ndarray of shape (n, n_outputs)
             In the dtype of the network.
         """
-        stored = STORED_AS_UINT8 if features.dtype == np.uint8 else STORED_AS_DTYPE
-        rows = Rows(features.view(np.uint8), stored, *self._affine, *self._unused)
-        n_rows = len(features)
-        n_blocks = -(-n_rows // EVALUATION_ROWS)
-        predict_blocks(self._model, rows, self._output, self._work(), self._order[:n_rows], 0, n_blocks, outputs)
+        n_rows, call = len(features), self._call()
+        call.replace(_FEATURES, features.view(np.uint8))
+        call.replace_number(_STORED, STORED_AS_UINT8 if features.dtype == np.uint8 else STORED_AS_DTYPE)
+        if n_rows != self._own.n_rows:
+            call.replace(_ORDER, self._order[:n_rows])
+            call.replace_number(_LAST, -(-n_rows // EVALUATION_ROWS))
+            self._own.n_rows = n_rows
+        call.replace(_OUTPUTS, outputs)
+        call()
 
-    def _work(self) -> Floats:
-        """Return the work space of this thread."""
+    def _call(self) -> Call:
+        """Return this thread's call of the kernel: laying out what it takes takes longer than one row."""
         try:
-            work: Floats = self._own.work
+            call: Call = self._own.call
         except AttributeError:
-            work = self._own.work = np.zeros(EVALUATION_ROWS * self._columns, self.dtype)
-        return work
+            work = np.zeros(EVALUATION_ROWS * self._columns, self.dtype)
+            rows = Rows(np.zeros((0, 0), np.uint8), STORED_AS_DTYPE, *self._affine, *self._unused)
+            outputs = np.zeros((0, 0), self.dtype)
+            self._own.n_rows = 0
+            call = self._own.call = predict_blocks.on(
+                self._model, rows, self._output, work, self._order[:0], 0, 0, outputs
+            )
+        return call

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from ddp_mlp.comm import Communicator
 from ddp_mlp.comm.protocol import Transfer
-from ddp_mlp.core.kernels.step import phases
 from ddp_mlp.core.kernels.step.arena import BY_LAYERS, NON_FINITE, PART, SUSPICIOUS, Arena
-from ddp_mlp.core.kernels.step.update import (
+from ddp_mlp.core.kernels.step.choices import (
     FOLD,
     IN_PASSES,
     LIMIT,
@@ -23,9 +22,10 @@ from ddp_mlp.core.kernels.step.update import (
     REPORT,
     SCALES_LAYERS,
     TRUST,
+    UPDATE,
 )
 from ddp_mlp.core.sharding import AutoBool, Interval, ReductionPlan
-from ddp_mlp.engine.arena import run_phase
+from ddp_mlp.engine.arena import Worker
 from ddp_mlp.engine.optimizer_shards import OptimizerShards
 from ddp_mlp.engine.overlap import LayerSender, OverlapChoice
 from ddp_mlp.engine.parameters import Vectors
@@ -60,7 +60,7 @@ class ShardedUpdate(Timed):
         overlap: AutoBool,
     ) -> None:
         self._arena, self._comm, self._plan, self._shares = arena, comm, plan, shares
-        self._vectors = vectors
+        self._vectors, self._worker = vectors, Worker(arena)
         lengths, block_norms = arena.block_norms[OF_PARAMETERS:], arena.block_norms[:OF_PARAMETERS]
         everything = range(len(shares.own))
         self._sums = self._plan_sums(tables, everything, tails=True)
@@ -132,7 +132,7 @@ class ShardedUpdate(Timed):
         """Exchange, then do a part of the update; return False if the step is not finite."""
         self._exchange(transfer)
         self._arena.control[PART] = part
-        run_phase(self._arena, 0, phases.UPDATE, step, 1)
+        self._worker.run(UPDATE, step)
         return not self._arena.reports[step, NON_FINITE]
 
     def _exchange(self, transfer: Transfer) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from ddp_mlp.catalog.optimizers import OPTIMIZERS
 from ddp_mlp.comm import Communicator
 from ddp_mlp.core.blocks import BlockTable, block_lengths, block_slices, with_places
-from ddp_mlp.core.kernels.step import penalties, update
-from ddp_mlp.core.kernels.step.optimizers import UPDATE_CODES
+from ddp_mlp.core.kernels.network.codes import UPDATE_CODES
+from ddp_mlp.core.kernels.step import choices as fields
 from ddp_mlp.core.sharding import Interval
 from ddp_mlp.core.update_rules import UpdateRules, keeps_gradient
 from ddp_mlp.engine.shared_memory import shared_array
@@ -59,18 +59,18 @@ def update_tables(
 
 def _choices(optimizer: str, rules: UpdateRules) -> np.ndarray[Any, np.dtype[np.int64]]:
     entry = OPTIMIZERS[optimizer]
-    choices = np.zeros(update.UPDATE_CHOICES, np.int64)
-    choices[update.OPTIMIZER] = UPDATE_CODES[optimizer]
-    choices[update.LOOKS_AHEAD_BY] = -1 if entry.looks_ahead_by is None else entry.looks_ahead_by
-    choices[update.SCALES_LAYERS] = entry.scales_layers
-    choices[update.IN_PASSES] = keeps_gradient(optimizer, rules)
-    choices[update.HAS_PENALTY] = rules.has_penalty
-    choices[update.LAYER_NORMS] = rules.layer_norms
+    choices = np.zeros(fields.UPDATE_CHOICES, np.int64)
+    choices[fields.OPTIMIZER] = UPDATE_CODES[optimizer]
+    choices[fields.LOOKS_AHEAD_BY] = -1 if entry.looks_ahead_by is None else entry.looks_ahead_by
+    choices[fields.SCALES_LAYERS] = entry.scales_layers
+    choices[fields.IN_PASSES] = keeps_gradient(optimizer, rules)
+    choices[fields.HAS_PENALTY] = rules.has_penalty
+    choices[fields.LAYER_NORMS] = rules.layer_norms
     return choices
 
 
 def _settings(rules: UpdateRules) -> np.ndarray[Any, np.dtype[np.float64]]:
-    settings = np.zeros(penalties.SETTINGS)
-    settings[penalties.CLIP_NORM] = rules.clip_norm
-    settings[[penalties.L1, penalties.L2, penalties.LQ, penalties.Q]] = rules.l1, rules.l2, rules.lq, rules.q
+    settings = np.zeros(fields.SETTINGS)
+    settings[fields.CLIP_NORM] = rules.clip_norm
+    settings[[fields.L1, fields.L2, fields.LQ, fields.Q]] = rules.l1, rules.l2, rules.lq, rules.q
     return settings

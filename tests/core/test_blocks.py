@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddp_mlp.core.blocks import block_lengths, block_slices, block_table, layer_groups, with_places
-from ddp_mlp.core.kernels.parallel.tree import BLOCK
+from ddp_mlp.core.kernels.parallel.words import BLOCK
 from ddp_mlp.core.layout import Layout
 
 SIZES = st.lists(st.integers(1, 60), min_size=2, max_size=5).map(tuple)

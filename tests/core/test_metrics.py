@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.evaluation import ANSWER, RECORD_COLUMNS
+from ddp_mlp.core.kernels.evaluation_sums import ANSWER, RECORD_COLUMNS
 from ddp_mlp.core.metrics import MOST_IN_A_MATRIX, classification_metrics, metrics_from_sums, sums_columns
 
 

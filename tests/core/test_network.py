@@ -8,9 +8,9 @@ import pytest
 from ddp_mlp.catalog.losses import LOSSES, losses_of
 from ddp_mlp.config import LossConfig, ModelConfig
 from ddp_mlp.core import layer_table as tables
-from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
 from ddp_mlp.core.kernels.network.layers import DELTA_AT, INPUT_AT, LAYER_COLUMNS, N_IN, N_OUT, OUTPUT_AT, ROWS_AT_ONCE
-from ddp_mlp.core.kernels.parallel.tree import BLOCK
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
+from ddp_mlp.core.kernels.parallel.words import BLOCK
 from ddp_mlp.core.layer_table import layer_table
 from ddp_mlp.core.network import build_network
 from ddp_mlp.errors import UsageError

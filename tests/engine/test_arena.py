@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.core.kernels.arrays import check_memory
-from ddp_mlp.core.kernels.network.augmentation import AUGMENTATION_FIELDS
+from ddp_mlp.core.kernels.network.augmentation_settings import AUGMENTATION_FIELDS
 from ddp_mlp.core.layout import Layout
 from ddp_mlp.engine.engine import Engine
 from tests.building import network_of, parameters_of, resident_of, resident_of_bytes, targets_for

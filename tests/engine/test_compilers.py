@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import pytest
 
 from ddp_mlp.core.kernels import machine_code
-from ddp_mlp.core.kernels.machine_code import ENTRY_POINTS, TOGETHER, UNITS
+from ddp_mlp.core.kernels.compiling import UNITS
+from ddp_mlp.core.kernels.entry_points import ENTRY_POINTS
+from ddp_mlp.core.kernels.machine_code import TOGETHER
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
 from ddp_mlp.core.kernels.unit_compiler import CODE, PART
 from ddp_mlp.engine import compilers
@@ -21,7 +23,7 @@ from ddp_mlp.engine.compilers import compile_apart
 def test_units_hold_every_kernel_once() -> None:
     held = [kernel for unit in UNITS.values() for kernel in (*unit.kernels, *unit.shared)]
     assert len(held) == len(set(held))
-    assert set(ENTRY_POINTS) <= set(held)
+    assert [kernel.__name__ for unit in UNITS.values() for kernel in unit.kernels] == list(ENTRY_POINTS)
     assert sorted(sum(TOGETHER, ())) == sorted(UNITS)
 
 
@@ -32,7 +34,7 @@ def test_a_process_compiles_and_is_heard(monkeypatch: pytest.MonkeyPatch) -> Non
     heard: list[int] = []
     code = compile_apart("float32", lambda: heard.append(1))
     assert 4 <= len(heard) <= 40
-    assert [[kernel[0] for kernel in program.kernels] for program in machine_code._programs(code)] == [["shuffle"]] * 2
+    assert [list(program.kernels) for program in machine_code.programs(code)] == [["shuffle"]] * 2
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, *lines: bytes) -> list[tuple[str, ...]]:
@@ -45,7 +47,7 @@ def _answer(monkeypatch: pytest.MonkeyPatch, *lines: bytes) -> list[tuple[str, .
         return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
 
     monkeypatch.setattr(compilers, "_start", start)
-    monkeypatch.setattr(compilers, "compile_kernels", lambda _dtype: b"made here")
+    monkeypatch.setattr(compilers, "_compile_here", lambda _dtype: b"made here")
     return asked
 
 
@@ -69,7 +71,7 @@ def test_code_that_is_cut_short_is_made_here(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_where_no_process_can_be_started_it_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compilers, "compile_kernels", lambda _dtype: b"made here")
+    monkeypatch.setattr(compilers, "_compile_here", lambda _dtype: b"made here")
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     assert compile_apart("float32", lambda: None) == b"made here"
     monkeypatch.setattr(sys, "executable", "")  # a program that Python is embedded in

@@ -7,7 +7,8 @@ import pytest
 
 from ddp_mlp.catalog.losses import losses_of
 from ddp_mlp.comm import SingleProcess
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS, evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.entry_points import evaluate_blocks, predict_blocks
+from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
 from ddp_mlp.engine.evaluation import Evaluator
 from tests import reference
 from tests.building import network_of, parameters_of, resident_of, resident_of_bytes, targets_for
@@ -159,5 +160,5 @@ def test_one_compiled_version_serves_all(dtype: str, rng: np.random.Generator) -
             theta = parameters_of(network, rng, dtype)
             evaluator.evaluate(theta, np.arange(n_rows))
             evaluator.predict(theta, np.arange(n_rows))
-            versions.append((len(evaluate_blocks.signatures), len(predict_blocks.signatures)))
+            versions.append((len(evaluate_blocks._codes), len(predict_blocks._codes)))
     assert len(set(versions)) == 1

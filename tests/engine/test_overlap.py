@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.comm import Communicator, SingleProcess
-from ddp_mlp.core.kernels.parallel.layer_barrier import LAYER_WORDS, READY
+from ddp_mlp.core.kernels.parallel.words import LAYER_WORDS, READY
 from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.core.network import Network
 from ddp_mlp.engine import engine as engines

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.ensembles.spread import DEVIATION, DISAGREEMENT, ENTROPY, Combined, both_probabilities, labels_of
-from ddp_mlp.core.kernels.evaluation import (
+from ddp_mlp.core.kernels.evaluation_sums import (
     ANSWER,
     BLOCK_CORRECT,
     BLOCK_LOSS,

@@ -7,12 +7,10 @@ where it is allocated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import numpy as np
-from numba import from_dtype, types
 from numpy.typing import NDArray
 
 from ddp_mlp.catalog.dtypes import DTYPES
@@ -58,44 +56,8 @@ Floats3 = Annotated[NDArray[np.floating], Memory("", 3)]
 
 Float = Annotated[np.floating, Memory("", 0)]
 
-_SCALARS = {
-    int: types.int64,
-    float: types.float64,
-    bool: types.boolean,
-    np.uint64: types.uint64,
-    type(None): types.none,
-}
 
-
-def signature(function: Callable[..., Any], dtype: str) -> tuple[types.Type, ...]:
-    """Return Numba's types of the parameters of a function, from its annotations, for training in `dtype`."""
-    hints = get_type_hints(function, include_extras=True)
-    hints.pop("return", None)
-    return tuple(_type_of(hint, dtype) for hint in hints.values())
-
-
-def result(function: Callable[..., Any]) -> types.Type:
-    """Return Numba's type of what a function returns, from its annotation."""
-    return _SCALARS[get_type_hints(function)["return"]]
-
-
-def _type_of(hint: Any, dtype: str) -> types.Type:
-    if get_origin(hint) is Annotated:
-        return memory_type(hint, dtype)
-    if hint in _SCALARS:
-        return _SCALARS[hint]
-    fields = get_type_hints(hint, include_extras=True).values()
-    return types.NamedTuple([_type_of(field, dtype) for field in fields], hint)
-
-
-def memory_type(hint: Any, dtype: str) -> types.Type:
-    """Return Numba's type of an array, or of a value in no dimension, from its annotation, for training in `dtype`."""
-    memory = get_args(hint)[1]
-    kind = from_dtype(np.dtype(_name(memory.dtype, dtype)))
-    return types.Array(kind, memory.ndim, memory.layout) if memory.ndim else kind
-
-
-def _name(dtype: str, training: str) -> str:
+def numpy_name(dtype: str, training: str) -> str:
     """Return NumPy's name of the dtype of an annotation, for a dtype of training."""
     return {"": DTYPES[training].held, FACTORS: DTYPES[training].factors}.get(dtype, dtype)
 
@@ -114,7 +76,7 @@ def check_memory(arrays: Any, dtype: str) -> None:
     found = {name: (_describe(array), get_args(hints[name])[1]) for name, array in arrays._asdict().items()}
     wrong = [
         f"{name} is {memory}, not {wanted}" for name, (memory, kind) in found.items()
-        if memory != (wanted := Memory(_name(kind.dtype, dtype), kind.ndim, kind.layout))
+        if memory != (wanted := Memory(numpy_name(kind.dtype, dtype), kind.ndim, kind.layout))
     ]  # fmt: skip
     if wrong:
         raise TypeError(f"kernels are not compiled for this memory: {'; '.join(wrong)}")
@@ -126,3 +88,9 @@ def _describe(array: NDArray[Any]) -> Memory:
     hindrance = "" if flags.writeable else ", read-only"
     hindrance += "" if flags.aligned else ", not aligned"
     return Memory(str(array.dtype), array.ndim, layout + hindrance)
+
+
+def write_table(arrays: Any) -> NDArray[np.int64]:
+    """Return the table through which kernels see a named tuple of arrays, see `pointed`; these must outlive it."""
+    rows = [(array.__array_interface__["data"][0], *array.shape, *array.strides) for array in arrays]
+    return np.array([word for row in rows for word in row], np.int64)

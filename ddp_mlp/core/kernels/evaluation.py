@@ -6,40 +6,30 @@ on any number of ranks and threads; the caller adds the blocks in their order.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ddp_mlp.core.kernels.arrays import Doubles2, Floats1, Floats2, Integers1
+from ddp_mlp.core.kernels.evaluation_sums import (
+    ANSWER,
+    BLOCK_CORRECT,
+    BLOCK_LOSS,
+    BLOCK_SAMPLES,
+    EVALUATION_ROWS,
+    PER_TARGET,
+    PLACE,
+    SCORE,
+    SUMS_PER_TARGET,
+    LossChoice,
+)
 from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT, Model
 from ddp_mlp.core.kernels.network.losses import apply_output, loss_and_delta
-from ddp_mlp.core.kernels.network.passes import Rows, forward, gather
-from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
+from ddp_mlp.core.kernels.network.passes import forward, gather
+from ddp_mlp.core.kernels.network.rows import Rows
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.vector_ops import copy
-
-EVALUATION_ROWS = 256
 
 #: The stream of dropout, which is off here.
 NO_KEY = np.uint64(0)
-
-#: Columns of the sums of a block. From `PER_TARGET` on, four for each target of a regression:
-#: squared error, absolute error, and the target and its square, counted from the first target
-#: of all, so that the spread of large targets keeps its digits.
-BLOCK_LOSS, BLOCK_SAMPLES, BLOCK_CORRECT, PER_TARGET = range(4)
-SUMS_PER_TARGET = 4
-
-#: Columns of the record of a sample of a classification: the class answered, how many classes
-#: the network holds more likely than the true one, and the logit of a binary answer.
-ANSWER, PLACE, SCORE = range(3)
-RECORD_COLUMNS = 3
-
-
-class LossChoice(NamedTuple):
-    """The loss that is evaluated."""
-
-    code: int
-    parameter: float
-    threshold: float  # above which a single logit answers 1
 
 
 @jit
@@ -104,7 +94,6 @@ def _add_errors(logits, target, first, sums):
         sums[column + 3] += t * t
 
 
-@entry_point
 def evaluate_blocks(
     model: Model,
     rows: Rows,
@@ -145,7 +134,6 @@ def evaluate_blocks(
         )
 
 
-@entry_point
 def predict_blocks(
     model: Model,
     rows: Rows,

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-import numpy as np
 from numba import types
 from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
 from numba.np.arrayobj import populate_array
-from numpy.typing import NDArray
 
 from ddp_mlp.catalog.dtypes import DTYPES
-from ddp_mlp.core.kernels.arrays import memory_type
+from ddp_mlp.core.kernels.array_types import memory_type
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
 
 
@@ -88,9 +86,3 @@ def pointer_to(tuple_type: Any) -> Any:
         return Pointed(tuple_type, dtype)(table, example), codegen
 
     return pointer
-
-
-def write_table(arrays: Any) -> NDArray[np.int64]:
-    """Return the table of a named tuple of arrays, which must outlive it, and be those that it was compiled for."""
-    rows = [(array.__array_interface__["data"][0], *array.shape, *array.strides) for array in arrays]
-    return np.array([word for row in rows for word in row], np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.core.kernels.arrays import Integers1
-from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -37,7 +37,6 @@ def below(key, counter, bound):
     return (high * bound + ((low * bound) >> np.uint64(32))) >> np.uint64(32)
 
 
-@entry_point
 def shuffle(ids: Integers1, key: np.uint64):
     """Put `ids` (n,) int64 into the random order of stream `key`, in place (Fisher-Yates)."""
     for i in range(ids.shape[0] - 1, 0, -1):

@@ -18,11 +18,9 @@ from numba.core import event
 from numba.core.bytecode import FunctionIdentity
 
 from ddp_mlp.catalog.dtypes import DTYPES
-from ddp_mlp.core.kernels.machine_code import UNITS, compile_kernels
+from ddp_mlp.core.kernels.compiling import UNITS, compile_kernels
+from ddp_mlp.core.kernels.machine_code import CODE, PART
 from ddp_mlp.core.kernels.numba_ext.cache import file_name
-
-#: How lines begin that are meant for the other process, whatever else is printed.
-PART, CODE = b"ddp-mlp function", b"ddp-mlp code"
 
 #: More than Numba numbers functions in one process.
 _FUNCTIONS = 1_000_000

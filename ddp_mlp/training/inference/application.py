@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.core.ensembles.spread import Combined, combine
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS
+from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.engine.evaluation import Evaluator

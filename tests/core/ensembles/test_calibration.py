@@ -12,7 +12,7 @@ from ddp_mlp.core.ensembles.calibration import (
     sums_of_quantities,
 )
 from ddp_mlp.core.ensembles.spread import combine
-from ddp_mlp.core.kernels.evaluation import ANSWER, BLOCK_LOSS, BLOCK_SAMPLES, EVALUATION_ROWS, PLACE, SCORE
+from ddp_mlp.core.kernels.evaluation_sums import ANSWER, BLOCK_LOSS, BLOCK_SAMPLES, EVALUATION_ROWS, PLACE, SCORE
 from ddp_mlp.core.metrics import metrics_from_sums
 
 

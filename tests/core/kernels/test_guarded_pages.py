@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from ddp_mlp.core.kernels.gemm import gemm, packing
-from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.intrinsics import atomic_add, atomic_load, atomic_store
-from ddp_mlp.core.kernels.numba_ext.simd import VECTOR_BYTES
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS, VECTOR_BYTES
 from tests.faults.forked import ends_well
 from tests.faults.guarded_memory import BEGINNING, END, guard_kernels, guarded_arrays
 from tests.tiers import thorough

@@ -9,8 +9,8 @@ import pytest
 from numba import njit
 from numba.core.errors import TypingError
 
-from ddp_mlp.core.kernels.arrays import Doubles1, Doubles2, Floats2, Floats3, Integers1, Tails2
-from ddp_mlp.core.kernels.pointed import Pointed, pointer_to, write_table
+from ddp_mlp.core.kernels.arrays import Doubles1, Doubles2, Floats2, Floats3, Integers1, Tails2, write_table
+from ddp_mlp.core.kernels.pointed import Pointed, pointer_to
 
 
 class Some(NamedTuple):

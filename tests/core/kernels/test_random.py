@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.random import GOLDEN, below, draw, mix, shuffle
+from ddp_mlp.core.kernels.entry_points import shuffle
+from ddp_mlp.core.kernels.random import GOLDEN, below, draw, mix
 
 MASK = 2**64 - 1
 

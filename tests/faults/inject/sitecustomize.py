@@ -87,7 +87,7 @@ def _arm(place: str, action: str) -> None:
 
 
 def _compile_slowly(seconds: float) -> None:
-    from ddp_mlp.core.kernels import machine_code
+    from ddp_mlp.core.kernels import compiling
     from ddp_mlp.core.kernels.numba_ext import cache
 
     read, rank = cache.read_code, int(_rank())
@@ -96,7 +96,7 @@ def _compile_slowly(seconds: float) -> None:
         time.sleep(seconds * (1 + rank))
         return read(dtype)
 
-    patched: Any = (cache, machine_code)
+    patched: Any = (cache, compiling)
     patched[0].read_code = lambda _dtype: None
     patched[1].compile_kernels = compile_kernels
 

@@ -16,7 +16,7 @@ from ddp_mlp.cluster.plan.workload import describe
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config, from_builtins
 from ddp_mlp.core.initializers import initial_parameters
-from ddp_mlp.core.kernels.evaluation import EVALUATION_ROWS
+from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
 from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.hdf5.chunks import corners
 from ddp_mlp.data.hdf5.reading import Array

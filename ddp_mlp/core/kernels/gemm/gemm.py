@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from ddp_mlp.core.kernels.arrays import Floats1
 from ddp_mlp.core.kernels.gemm import microkernel as tiles
-from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, ROW_VECTORS, TILE_ROWS, WRITE
+from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, ROW_VECTORS, WRITE
 from ddp_mlp.core.kernels.gemm.packing import pack_rows, pack_tiles, pack_transposed
 from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, inlined, jit, vector_memory
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.simd import lanes
 
 #: Steps of k in one go: a packed panel of B, two vectors wide, then fits the second-level cache.

@@ -20,14 +20,11 @@ from numba.extending import intrinsic
 
 from ddp_mlp.core.kernels.numba_ext.bfloat16 import begin_flushing, end_flushing, multiply_add_pairs
 from ddp_mlp.core.kernels.numba_ext.intrinsics import fetch
-from ddp_mlp.core.kernels.numba_ext.simd import INDEX, N_REGISTERS, element, vectors_of
+from ddp_mlp.core.kernels.numba_ext.registers import N_REGISTERS, TILE_ROWS
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, vectors_of
 
 #: C becomes ``A B``; the chain that begins with C goes on; C becomes ``C + A B``.
 WRITE, CONTINUE, ADD = range(3)
-
-#: Rows of a whole tile. Two accumulators a row, two vectors of B and a value of A fit the
-#: registers, and there are enough chains to hide the latency of a multiply-add.
-TILE_ROWS = 8 if N_REGISTERS == 32 else 6
 
 
 def _tile(n_rows: int, n_vectors: int, is_full: bool = False) -> Any:

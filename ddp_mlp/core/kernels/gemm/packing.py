@@ -14,8 +14,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ddp_mlp.core.kernels.gemm.microkernel import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, Vectors, element, lanes, lanes_of, vectors_of
 from ddp_mlp.core.kernels.vector_ops import copy
 

@@ -13,10 +13,11 @@ from numba import types
 from numba.extending import intrinsic
 
 from ddp_mlp.core.kernels.gemm.gemm import multiply_panel
-from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, TILE_ROWS, WRITE
+from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, WRITE
 from ddp_mlp.core.kernels.gemm.packing import transposed_vectors
 from ddp_mlp.core.kernels.numba_ext.bfloat16 import pairs_along, pairs_of
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line, vector_memory
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, lanes, vectors_of
 
 #: Pairs of k in one go: a panel of B, two vectors wide, then fits the second-level cache.

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ddp_mlp.catalog.activations import ACTIVATIONS
 from ddp_mlp.core.kernels.arrays import Float, Floats1
+from ddp_mlp.core.kernels.network.codes import FUNCTIONS
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, inlined, jit
 from ddp_mlp.core.kernels.vector_ops import add_columns
-
-#: Value and derivative by code; activations of the same functions share it.
-_FUNCTIONS = list(dict.fromkeys((entry.value, entry.derivative) for entry in ACTIVATIONS.values()))
-ACTIVATION_CODES = {name: _FUNCTIONS.index((entry.value, entry.derivative)) for name, entry in ACTIVATIONS.items()}
 
 
 def _forward_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
@@ -57,7 +53,7 @@ def _no_backward(chosen, delta, h, p):
 
 def _chain() -> tuple[Any, Any]:
     forward, backward = _no_forward, _no_backward
-    for code, (value, derivative) in reversed(list(enumerate(_FUNCTIONS))):
+    for code, (value, derivative) in reversed(list(enumerate(FUNCTIONS))):
         forward = _forward_of(code, value, forward)
         backward = _backward_of(code, derivative, backward)
     return forward, backward

@@ -15,15 +15,19 @@ import math
 import numpy as np
 
 from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.network.augmentation_settings import (
+    BRIGHTNESS,
+    CHANNELS,
+    HEIGHT,
+    NOISE,
+    ROTATION,
+    SCALE,
+    SHIFT,
+    WIDTH,
+)
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.random import draw
 from ddp_mlp.core.kernels.vector_ops import copy
-
-#: Fields of the settings, float64; the array is empty where nothing is augmented. Noise and
-#: brightness are in normalised units, the shift in pixels, the rotation in radians, the scale
-#: relative; height, width and channels are those of an image, 0 where features are none.
-NOISE, SHIFT, ROTATION, SCALE, BRIGHTNESS, HEIGHT, WIDTH, CHANNELS = range(8)
-AUGMENTATION_FIELDS = 8
 
 #: Number of the first draw that makes noise; those below are for the transforms.
 _NOISE_DRAWS = 8

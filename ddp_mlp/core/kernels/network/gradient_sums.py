@@ -37,6 +37,15 @@ from ddp_mlp.core.kernels.parallel.tree import merge
 from ddp_mlp.core.kernels.vector_ops import add_into, copy
 
 
+@jit
+def has_shared_weights(layers):
+    """Tell whether a weight serves two layers."""
+    for k in range(layers.shape[0]):
+        if layers[k, SHARED] != 0:
+            return True
+    return False
+
+
 class Sums(NamedTuple):
     """Where the sums of some micro-batches go, one after the other."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ddp_mlp.core.kernels.arrays import Factors1, Floats1, Floats2, Integers2
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 
 N_IN, N_OUT, WEIGHT, BIAS, ACTIVATION, INPUT_AT, OUTPUT_AT, WIDTH, LINEAR_AT, MASK_AT, TRANSPOSED, SHARED = range(12)
 DELTA_AT, ROWS_AT_ONCE = 12, 13
@@ -38,12 +37,3 @@ class WorkSpace(NamedTuple):
     workers: Floats2  # (W, capacity * columns) of each worker
     capacity: int  # rows of samples that it holds
     factors: Factors1  # (0,) an example of what the products of a step take
-
-
-@jit
-def has_shared_weights(layers):
-    """Tell whether a weight serves two layers."""
-    for k in range(layers.shape[0]):
-        if layers[k, SHARED] != 0:
-            return True
-    return False

@@ -11,9 +11,6 @@ from ddp_mlp.core.kernels.arrays import Floats1, Floats2, Integers1
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
 
-LOSS_CODES = {name: code for code, name in enumerate(LOSSES)}
-OUTPUT_CODES = {name: code for code, name in enumerate(OUTPUTS)}
-
 
 def _differentiate_of(code: int, function: Callable[..., Any], otherwise: Any) -> Any:
     differentiate = of_entry(function)

@@ -5,12 +5,10 @@ Each forward stands beside its backward. Letters: B rows, I inputs, O outputs.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ddp_mlp.catalog.arithmetic import like
-from ddp_mlp.core.kernels.arrays import Bytes2, Factors1, Floats1, Floats2, Integers1
+from ddp_mlp.core.kernels.arrays import Factors1, Floats1, Integers1
 from ddp_mlp.core.kernels.gemm.gemm import Matrix
 from ddp_mlp.core.kernels.gemm.product import product
 from ddp_mlp.core.kernels.network.activations import bias_activate, times_derivative
@@ -34,27 +32,14 @@ from ddp_mlp.core.kernels.network.layers import (
     Model,
 )
 from ddp_mlp.core.kernels.network.maxout import give_to_winner, take_largest
+from ddp_mlp.core.kernels.network.rows import STORED_AS_UINT8, Rows
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, is_large, jit, prefetch, row_as
 from ddp_mlp.core.kernels.parallel.layer_barrier import hand_in
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER
 from ddp_mlp.core.kernels.vector_ops import add_columns
 
-#: Features are stored as the dtype of training, or as bytes that are scaled while gathering.
-STORED_AS_DTYPE, STORED_AS_UINT8 = 0, 1
-
 #: Rows asked for before they are gathered: their addresses are random, so no hardware guesses them.
 _AHEAD = 2
-
-
-class Rows(NamedTuple):
-    """The samples in memory."""
-
-    features: Bytes2  # (N, bytes of a row)
-    stored: int  # STORED_AS_DTYPE or STORED_AS_UINT8
-    offset: Floats1  # (F,)
-    scale: Floats1  # (F,)
-    targets: Floats2  # (N, T)
-    weights: Floats1  # (N,), or (0,) where every sample weighs 1
 
 
 @jit

@@ -10,12 +10,13 @@ from numba import types
 from numba.extending import intrinsic
 
 from ddp_mlp.core.kernels.gemm.gemm import PACK_A_FROM
-from ddp_mlp.core.kernels.gemm.microkernel import ADD, FULL, TILE_ROWS, WRITE
+from ddp_mlp.core.kernels.gemm.microkernel import ADD, FULL, WRITE
 from ddp_mlp.core.kernels.gemm.packing import pack_rows
 from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, jit, vector_memory
-from ddp_mlp.core.kernels.numba_ext.simd import INDEX, VECTOR_BYTES, element, lanes, vectors_of
+from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS, VECTOR_BYTES
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element, lanes, vectors_of
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER
-from ddp_mlp.core.kernels.parallel.tree import STACK_DEPTH
+from ddp_mlp.core.kernels.parallel.words import STACK_DEPTH
 
 #: A panel of the deltas of all micro-batches, two vectors wide, must leave room for tiles in the first-level cache.
 _MOST_ROWS = 2**14 // (2 * VECTOR_BYTES)

@@ -18,7 +18,8 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from ddp_mlp.core.kernels.numba_ext.hardware import multiplies_bfloat16
-from ddp_mlp.core.kernels.numba_ext.simd import VECTOR_BYTES, Vectors
+from ddp_mlp.core.kernels.numba_ext.registers import VECTOR_BYTES
+from ddp_mlp.core.kernels.numba_ext.simd import Vectors
 
 #: Whether the CPU that is compiled for has the instructions.
 IS_NATIVE = VECTOR_BYTES == 64 and multiplies_bfloat16()

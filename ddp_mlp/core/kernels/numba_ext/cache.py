@@ -20,10 +20,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from numba.core import config
-
 from ddp_mlp.cache_directory import cache_root, fallback_root, is_ours, is_private, user_root
-from ddp_mlp.core.kernels.numba_ext.hardware import code_target
+from ddp_mlp.core.kernels.numba_ext.hardware import code_target, numba_settings
 from ddp_mlp.durable import under_way
 from ddp_mlp.plain_files import open_plain
 
@@ -95,14 +93,8 @@ def file_name(dtype: str) -> str:
     """Return the name of the file: a hash of everything that machine code depends on."""
     text = [dtype, *_python(), platform.machine(), *code_target()]
     text += [f"{name} {version(name)}" for name in ("numba", "llvmlite", "numpy")]
-    text += [
-        f"{name}={value}"
-        for name, value in sorted(vars(config).items())
-        if name.isupper()
-        and name[0] != "_"  # facts about the environment, such as whether there is YAML
-        and isinstance(value, str | int | float)
-        and not any(word in name for word in _NO_MATTER)
-    ]
+    settings = sorted(numba_settings().items())
+    text += [f"{name}={value}" for name, value in settings if not any(word in name for word in _NO_MATTER)]
     digest = hashlib.sha256("\n".join([*text, _sources()]).encode())
     return f"kernels-{dtype}-{digest.hexdigest()[:20]}"
 

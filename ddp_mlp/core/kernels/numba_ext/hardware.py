@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import platform
+from pathlib import Path
 
 import llvmlite.binding as llvm
-from numba.core import config
 
 from ddp_mlp.catalog.dtypes import DTYPES
 from ddp_mlp.core.targets import TARGETS
 from ddp_mlp.errors import UsageError
 
+#: Where Numba looks for settings, in the working directory.
+_NUMBA_FILE = ".numba_config.yaml"
+
 
 def code_target() -> tuple[str, str]:
     """Return the CPU that LLVM compiles for, and its features, as one string each."""
-    name = config.CPU_NAME or llvm.get_host_cpu_name()
-    features = config.CPU_FEATURES
-    return name, llvm.get_host_cpu_features().flatten() if features is None else features
+    settings = numba_settings()
+    name, features = settings.get("NUMBA_CPU_NAME"), settings.get("NUMBA_CPU_FEATURES")
+    if features is None:
+        features = "" if str(name).lower() == "generic" else llvm.get_host_cpu_features().flatten()
+    return name or llvm.get_host_cpu_name(), features
+
+
+@functools.cache  # as Numba, which reads them once
+def numba_settings() -> dict[str, str]:
+    """Return the settings of Numba that users have made; it is imported only where a file holds some."""
+    if not Path(_NUMBA_FILE).is_file():
+        return {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+    from numba.core import config
+
+    found = {name: value for name, value in vars(config).items() if name.isupper() and name[0] != "_"}
+    return {f"NUMBA_{name}": str(value) for name, value in found.items() if isinstance(value, str | int | float)}
 
 
 def multiplies_bfloat16() -> bool:

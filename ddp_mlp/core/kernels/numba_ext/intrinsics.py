@@ -12,7 +12,8 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic, lower_builtin, overload, type_callable
 
 from ddp_mlp.catalog.arithmetic import like
-from ddp_mlp.core.kernels.numba_ext.simd import INDEX, VECTOR_BYTES, element
+from ddp_mlp.core.kernels.numba_ext.registers import VECTOR_BYTES
+from ddp_mlp.core.kernels.numba_ext.simd import INDEX, element
 
 
 def jit(function: Any, name: str = "") -> Any:
@@ -48,16 +49,6 @@ def _named(function: Any, name: str) -> Any:
     if name:
         function.__name__ = function.__qualname__ = name
     return function
-
-
-def entry_point(function: Any) -> Any:
-    """Make a kernel that Python calls; its annotations say for which types `machine_code` compiles it.
-
-    A call never compiles: what does not fit the types is a TypeError.
-    """
-    dispatcher = njit(nogil=True, error_model="numpy")(function)
-    dispatcher._can_compile = False  # disable_compile() wants a signature to be there
-    return dispatcher
 
 
 @type_callable(like)

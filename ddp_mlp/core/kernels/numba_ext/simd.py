@@ -9,20 +9,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import lower_builtin, type_callable
 
-from ddp_mlp.core.kernels.numba_ext.hardware import code_target
+from ddp_mlp.core.kernels.numba_ext.registers import VECTOR_BYTES
 
 INDEX = ir.IntType(64)
-
-
-def _vector_bytes_and_registers() -> tuple[int, int]:
-    """Return the width of a vector register and their number, of the CPU that is compiled for."""
-    _, features = code_target()
-    if "+avx512f" in features:
-        return 64, 32
-    return (32, 16) if "+avx" in features else (16, 32 if "+neon" in features else 16)
-
-
-VECTOR_BYTES, N_REGISTERS = _vector_bytes_and_registers()
 
 
 def lanes(values: Any) -> int:

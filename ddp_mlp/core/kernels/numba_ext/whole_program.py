@@ -18,11 +18,12 @@ from unittest.mock import patch
 import llvmlite.binding as llvm
 from numba.core import ir, typing
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import compile_result
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.funcdesc import ExternalFunctionDescriptor
 
+from ddp_mlp.core.kernels.numba_ext.doors import door_to
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.numba_ext.memory import MEMORY
 
 
 class Shared(NamedTuple):
@@ -32,14 +33,6 @@ class Shared(NamedTuple):
     arguments: tuple[Any, ...]
     result: Any
     symbol: str
-
-
-class Program(NamedTuple):
-    """The machine code of some kernels, in a form that can be kept."""
-
-    library: tuple[Any, ...]
-    environments: tuple[Any, ...]
-    kernels: tuple[tuple[Any, ...], ...]  # name, descriptor, environment and signature of each that Python calls
 
 
 class _Part(JITCodeLibrary):
@@ -131,24 +124,35 @@ def _by_name(context: Any, shared: Sequence[Shared]) -> Iterator[None]:
 
 
 def compile_program(
-    name: str, kernels: Sequence[tuple[Any, tuple[Any, ...]]], own: Sequence[Shared], shared: Sequence[Shared]
-) -> Program:
+    name: str, entries: Sequence[Shared], own: Sequence[Shared], shared: Sequence[Shared]
+) -> tuple[bytes, tuple[str, ...]]:
     """Compile a program.
 
     Parameters
     ----------
-    kernels : sequence of (dispatcher, tuple of types)
-        Those that Python calls, and the types of their arguments.
+    entries : sequence of Shared
+        Kernels that Python calls.
     own, shared : sequence of Shared
         Functions of this program that others call, and those of all programs.
+
+    Returns
+    -------
+    code : bytes
+        An object file, which defines the symbols of `own`, and those of the doors to `entries`, see `doors`.
+    outside : tuple of str
+        Symbols of the C library that it uses.
     """
     with global_compiler_lock:
-        context = kernels[0][0].targetctx
+        context = entries[0].kernel.targetctx
         context.refresh()
         with _in_parts(context), _by_name(context, shared):
-            for_python = [_compiled(kernel, arguments) for kernel, arguments in kernels]
-            for_others = [(function.symbol, _compiled(function.kernel, function.arguments)) for function in own]
-        return _whole(context, name, for_python, for_others)
+            compiled = [
+                (function.symbol, _compiled(function.kernel, function.arguments)) for function in (*entries, *own)
+            ]
+        doors = [door_to(function.symbol, function.arguments) for function in entries]
+        module = _whole(context.codegen(), name, compiled, doors)
+        others = {function.symbol for function in shared}
+        return context.codegen()._tm.emit_object(module), tuple(sorted(_declared(module) - others))
 
 
 def _compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
@@ -157,53 +161,25 @@ def _compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     return dispatcher.overloads[arguments]
 
 
-def _whole(context: Any, name: str, for_python: Sequence[Any], for_others: Sequence[tuple[str, Any]]) -> Program:
-    """Link kernels, their wrappers and everything that they call; optimise that, and make machine code of it."""
-    codegen = context.codegen()
+def _whole(codegen: Any, name: str, kernels: Sequence[tuple[str, Any]], doors: Sequence[str]) -> Any:
+    """Return the optimised module of some kernels under their symbols, their doors, and everything that they call."""
     whole = codegen.create_library(name)
-    for compiled in for_python:
-        whole._final_module.link_in(compiled.library._final_module, preserve=True)
-        with context.push_code_library(whole):
-            context.create_cpython_wrapper(whole, compiled.fndesc, compiled.environment, compiled.call_helper, True)
-    for symbol, compiled in for_others:
+    for symbol, compiled in kernels:
         module = compiled.library._final_module.clone()
         module.get_function(compiled.fndesc.llvm_func_name).name = symbol
         whole._final_module.link_in(module)
-    parts = [compiled.library for compiled in (*for_python, *(compiled for _, compiled in for_others))]
+    parts = [compiled.library for _, compiled in kernels]
     for library in dict.fromkeys([*whole._linking_libraries, *_called_by(parts)]):
         if library not in parts:
             module = _inner(library._final_module) if isinstance(library, _Part) else library._get_module_for_linking()
             whole._final_module.link_in(module, preserve=True)
+    for text in (*doors, MEMORY):
+        whole._final_module.link_in(llvm.parse_assembly(text))
     whole._optimize_final_module()
     whole._final_module.verify()
-    code = codegen._tm.emit_object(whole._final_module)
-    found = (compiled.fndesc.llvm_cpython_wrapper_name for compiled in for_python)
-    kept = [_kept(compiled) for compiled in for_python]
-    environments = compile_result(library=whole, fndesc=None)._find_referenced_environments()
-    return Program((name, "object", (code, _module_with(found))), tuple(environments), tuple(kept))
+    return whole._final_module
 
 
-def _kept(compiled: Any) -> tuple[Any, ...]:
-    descriptor = compiled.fndesc
-    descriptor.typemap = descriptor.calltypes = None
-    return descriptor.qualname.rpartition(".")[2], descriptor, compiled.environment, compiled.signature
-
-
-def _module_with(symbols: Iterator[str]) -> bytes:
-    """Return a module that defines nothing but `symbols`: Numba looks there for what is in machine code."""
-    text = "\n".join(f'define void @"{symbol}"() {{ ret void }}' for symbol in symbols)
-    code: bytes = llvm.parse_assembly(text).as_bitcode()
-    return code
-
-
-def load_program(context: Any, program: Program) -> Iterator[tuple[str, Any]]:
-    """Load the machine code of a program, and yield the name of each kernel with its overload for a dispatcher."""
-    library = context.codegen().unserialize_library(program.library)
-    for environment in program.environments:
-        library.codegen.set_env(environment.env_name, environment)
-    for name, descriptor, environment, call in program.kernels:
-        entry = context.get_executable(library, descriptor, environment)
-        yield name, compile_result(
-            target_context=context, typing_context=context.typing_context, library=library, environment=environment,
-            entry_point=entry, fndesc=descriptor, signature=call, objectmode=False,
-        )  # fmt: skip
+def _declared(module: Any) -> set[str]:
+    names = {function.name for function in module.functions if function.is_declaration}
+    return {name for name in names if not name.startswith("llvm.")}

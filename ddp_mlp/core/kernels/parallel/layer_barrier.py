@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.kernels.numba_ext.intrinsics import atomic_add, jit
-from ddp_mlp.core.kernels.parallel.tree import BLOCK, fold_in_place
-
-#: Words of each layer, on a cache line of its own: how often a worker handed it in, and how often it was complete.
-HANDED_IN, READY = range(2)
-LAYER_WORDS = 8
+from ddp_mlp.core.kernels.parallel.tree import fold_in_place
+from ddp_mlp.core.kernels.parallel.words import BLOCK, HANDED_IN, LAYER_WORDS, READY
 
 
 class LayerBarrier(NamedTuple):

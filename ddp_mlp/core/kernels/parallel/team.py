@@ -18,13 +18,7 @@ from ddp_mlp.core.kernels.numba_ext.intrinsics import (
     sched_yield,
     usleep,
 )
-
-#: Words of a counter array, 64 bytes apart: two for the barrier of a node, one for the
-#: commands of a rank to its helper threads, and what thread 0 of a rank is doing, for its
-#: watchdog: barriers entered, barriers left, step of the phase.
-ARRIVED, GENERATION, COMMAND, RANK_STATUS = 0, 8, 16, 24
-ENTERED, LEFT, AT_STEP = RANK_STATUS, RANK_STATUS + 1, RANK_STATUS + 2
-SYNC_WORDS = 32
+from ddp_mlp.core.kernels.parallel.words import ARRIVED, COMMAND, ENTERED, GENERATION, LEFT
 
 _SPINS = 4_000
 _YIELDS = 20_000

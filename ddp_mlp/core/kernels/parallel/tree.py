@@ -11,12 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.parallel.words import STACK_DEPTH
 from ddp_mlp.core.kernels.vector_ops import add_into, copy
-
-#: Values folded at a time: a stack of such blocks stays in the first-level cache.
-BLOCK = 1024
-#: Depth of the stack: enough for 2^30 micro-batches.
-STACK_DEPTH = 32
 
 
 @jit

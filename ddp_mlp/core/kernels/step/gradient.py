@@ -12,10 +12,11 @@ import math
 import numpy as np
 
 from ddp_mlp.core.kernels.network.augmentation import augment
-from ddp_mlp.core.kernels.network.gradient_sums import Sums
-from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT, Model, WorkSpace, has_shared_weights
+from ddp_mlp.core.kernels.network.gradient_sums import Sums, has_shared_weights
+from ddp_mlp.core.kernels.network.layers import N_OUT, OUTPUT_AT, Model, WorkSpace
 from ddp_mlp.core.kernels.network.losses import loss_and_delta
-from ddp_mlp.core.kernels.network.passes import Rows, backward, forward, gather
+from ddp_mlp.core.kernels.network.passes import backward, forward, gather
+from ddp_mlp.core.kernels.network.rows import Rows
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.parallel.layer_barrier import LayerBarrier, hand_in_all
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER, count_fitting, edge, write_row_ranges

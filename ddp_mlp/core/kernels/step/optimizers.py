@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ddp_mlp.catalog.optimizers import OPTIMIZERS
+from ddp_mlp.core.kernels.network.codes import UPDATES
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
-
-#: Updates by code; optimisers of the same update share it.
-_UPDATES = list(dict.fromkeys(entry.update for entry in OPTIMIZERS.values()))
-UPDATE_CODES = {name: _UPDATES.index(entry.update) for name, entry in OPTIMIZERS.items()}
 
 
 @inlined
@@ -32,7 +28,7 @@ def _update_of(code: int, function: Any, otherwise: Any) -> Any:
 
 def _chain() -> Any:
     chained = _unknown_update
-    for code, function in reversed(list(enumerate(_UPDATES))):
+    for code, function in reversed(list(enumerate(UPDATES))):
         chained = _update_of(code, function, chained)
     return chained
 

@@ -11,11 +11,8 @@ import numpy as np
 
 from ddp_mlp.catalog.arithmetic import like
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.step.choices import L1, L2, LQ, Q
 from ddp_mlp.core.kernels.vector_ops import tree_sum
-
-#: Fields of `settings`: the limit of the norm, the factors of the penalties, the power.
-CLIP_NORM, L1, L2, LQ, Q = range(5)
-SETTINGS = 5
 
 
 @jit

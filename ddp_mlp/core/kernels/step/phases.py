@@ -11,16 +11,16 @@ from __future__ import annotations
 import numpy as np
 
 from ddp_mlp.core.kernels.arrays import Factors1, Integers1
-from ddp_mlp.core.kernels.numba_ext.intrinsics import entry_point, jit
-from ddp_mlp.core.kernels.parallel.team import AT_STEP, await_command, give_command, watched_barrier
-from ddp_mlp.core.kernels.parallel.tree import STACK_DEPTH, fold_in_place, fold_tails
+from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.parallel.team import await_command, give_command, watched_barrier
+from ddp_mlp.core.kernels.parallel.tree import fold_in_place, fold_tails
+from ddp_mlp.core.kernels.parallel.words import AT_STEP, STACK_DEPTH
 from ddp_mlp.core.kernels.pointed import pointer_to
 from ddp_mlp.core.kernels.step.arena import BY_LAYERS, FIRST_WORKER, N_STEPS, NON_FINITE, PART, PHASE, STEP, Arena
+from ddp_mlp.core.kernels.step.choices import ALL, FOLD, GRADIENT, LEAVE, REDUCE, REPORT, START, STEPS, STOP, UPDATE
 from ddp_mlp.core.kernels.step.gradient import gradient
-from ddp_mlp.core.kernels.step.update import ALL, FOLD, REPORT, START, STOP, report_norms, update_slice
+from ddp_mlp.core.kernels.step.update import report_norms, update_slice
 from ddp_mlp.core.kernels.vector_ops import copy
-
-GRADIENT, REDUCE, UPDATE, STEPS, LEAVE = range(5)
 
 _arena_at = pointer_to(Arena)
 
@@ -103,11 +103,10 @@ def _run(arena, worker):
     _meet(arena, worker)
 
 
-@entry_point
 def work(table: Integers1, example: Factors1, thread: int, phase: int, step: int, n_steps: int):
     """Run one phase as thread 0 of this rank, or as a helper every phase that thread 0 runs.
 
-    `table` is that of the arena, see `pointed.write_table`, and `example` its `factors`.
+    `table` is that of the arena, see `arrays.write_table`, and `example` its `factors`.
     Thread 0 returns when the whole node has finished the phase, a helper when the phase is
     LEAVE. One entry point, so that the kernels are compiled once.
     """

@@ -18,25 +18,34 @@ from ddp_mlp.core.kernels.network.layers import WorkSpace
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
 from ddp_mlp.core.kernels.parallel.row_ranges import write_row_ranges
 from ddp_mlp.core.kernels.parallel.team import barrier
-from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH, fold_block, fold_tails
+from ddp_mlp.core.kernels.parallel.tree import fold_block, fold_tails
+from ddp_mlp.core.kernels.parallel.words import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.step.arena import CAPACITY, DEFERS, FIRST_WORKER, SUSPICIOUS, WEIGHT_SUM
+from ddp_mlp.core.kernels.step.choices import (
+    ALL,
+    CLIP_NORM,
+    FOLD,
+    HAS_PENALTY,
+    IN_PASSES,
+    IS_WEIGHT,
+    LAYER_NORMS,
+    LIMIT,
+    LOOKS_AHEAD_BY,
+    OF_DIRECTION,
+    OF_PARAMETERS,
+    OPTIMIZER,
+    PENALTIES,
+    PLACE,
+    SCALES_LAYERS,
+    SEGMENT,
+    SQUARES,
+    START,
+    STOP,
+    TRUST,
+)
 from ddp_mlp.core.kernels.step.optimizers import descend, look_ahead, scale, update
-from ddp_mlp.core.kernels.step.penalties import CLIP_NORM, clip_factor, penalize
+from ddp_mlp.core.kernels.step.penalties import clip_factor, penalize
 from ddp_mlp.core.kernels.vector_ops import copy, square_sum, sum_of, wide_square_sum
-
-#: Columns of `Arena.blocks`; the last is where a block begins in `Arena.moments` and `Arena.top`.
-START, STOP, SEGMENT, IS_WEIGHT, PLACE = range(5)
-
-#: Parts of an update: all at once, or one after the other, where nodes exchange what they found
-#: in between: the sums folded, the norm limited, the steps of layers scaled, the norms reported.
-ALL, FOLD, LIMIT, TRUST, REPORT = range(5)
-
-#: Fields of `Arena.update_choices`: a code, the coefficient by which gradients are taken ahead or -1, and 0 or 1.
-OPTIMIZER, LOOKS_AHEAD_BY, IN_PASSES, SCALES_LAYERS, HAS_PENALTY, LAYER_NORMS = range(6)
-UPDATE_CHOICES = 6
-
-#: Rows of `Arena.block_norms`: squares of the mean gradient, penalties, squares of parameters and of directions.
-SQUARES, PENALTIES, OF_PARAMETERS, OF_DIRECTION = range(4)
 
 
 @jit

@@ -11,7 +11,7 @@ from numba import njit
 
 from ddp_mlp.catalog import arithmetic
 from ddp_mlp.catalog.activations import ACTIVATIONS
-from ddp_mlp.core.kernels.network.activations import ACTIVATION_CODES
+from ddp_mlp.core.kernels.network.codes import ACTIVATION_CODES
 from ddp_mlp.core.kernels.network.layers import ACTIVATION
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops
@@ -144,5 +144,5 @@ def test_unknown_code_is_refused() -> None:
     network = network_of((1, 1, 1))
     with engine_of(network, resident_of([[1.0]], [[1.0]]), np.ones(4)) as engine:
         engine._arena.layers[0, ACTIVATION] = 99
-        with pytest.raises(ValueError, match="unknown activation"):
+        with pytest.raises(RuntimeError, match="the kernel work has failed"):
             engine.run([(0, 1)], [(0.1,)])

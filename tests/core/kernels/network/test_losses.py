@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ddp_mlp.catalog.losses import LOSSES
-from ddp_mlp.core.kernels.network.losses import LOSS_CODES, OUTPUT_CODES, apply_output, loss_and_delta
+from ddp_mlp.core.kernels.network.codes import LOSS_CODES, OUTPUT_CODES
+from ddp_mlp.core.kernels.network.losses import apply_output, loss_and_delta
 from tests import reference
 from tests.building import network_of, targets_for
 

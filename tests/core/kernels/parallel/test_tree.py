@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from ddp_mlp.core.kernels.parallel.tree import BLOCK, STACK_DEPTH, fold_block, fold_tails
+from ddp_mlp.core.kernels.parallel.tree import fold_block, fold_tails
+from ddp_mlp.core.kernels.parallel.words import BLOCK, STACK_DEPTH
 from ddp_mlp.core.kernels.vector_ops import add_into, copy, square_sum, sum_of
 from ddp_mlp.core.sharding import fold_intervals
 

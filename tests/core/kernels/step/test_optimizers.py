@@ -7,7 +7,8 @@ import pytest
 
 from ddp_mlp.catalog.optimizers import COEFFICIENTS, OPTIMIZERS
 from ddp_mlp.config import OptimizerConfig
-from ddp_mlp.core.kernels.step.optimizers import UPDATE_CODES, descend, look_ahead, scale, update
+from ddp_mlp.core.kernels.network.codes import UPDATE_CODES
+from ddp_mlp.core.kernels.step.optimizers import descend, look_ahead, scale, update
 from tests import reference
 
 #: What needs norms of whole layers, as LAMB, is tested where there are layers.
