@@ -27,7 +27,7 @@ from ddp_mlp import MLPClassifier, MLPRegressor              # scikit-learn's pa
 #: What a session of Python prints after a line.
 _SAID = {
     "result.history": "([...], <Model: binary, 4 -> 6 -> 1, after epoch 2>, {...}, '...')",
-    "    ...": "Ellipsis\nEllipsis\nEllipsis\nEllipsis",
+    "    ...": "Ellipsis\nEllipsis\nEllipsis",  # the first step, then each epoch
     "model.predict(X)": "array([...])\narray([[...]], dtype=float32)\n{...}\n''\nSchema(...)",
 }
 _BEFORE = """
