@@ -21,6 +21,13 @@ from ddp_mlp.study.space import Condition, SearchSpace
 _QUESTIONS = ("data.autoencode", "data.targets", "data.task")
 #: Keys that tell the folds of a study apart.
 _STUDIED = ("data.folds", "data.fold")
+#: Keys that say how a run is carried out, watched and saved: they change nothing that a trial comes to.
+_CARRYING_OUT = (
+    "train.timeout_s", "train.log_layer_norms", "train.tensorboard", "train.check_ranks_every", "train.shard_optimizer",
+    "train.overlap", "model.start_sha256",
+)  # fmt: skip
+#: Whole numbers from here on are not all different in float64, in which ranges are drawn.
+_MOST_WHOLE = 2**53
 _WORD = re.compile(r"[\w.+-]+")
 _FORMS = 'give KEY=[VALUE, ...] in TOML, or KEY=LOW..HIGH with LOW < HIGH, "KEY=LOW..HIGH linear" to draw evenly'
 _IF = re.compile(r"\s+if\s+(?=[\w.]+\s*(?:=|in\b))")
@@ -49,6 +56,11 @@ def parse_choice(text: str) -> SearchSpace:
         )
     if key in _STUDIED:
         raise UsageError(f"--try {literal(text)}: {key} is for the study to choose, see --folds; leave it out")
+    if key in _CARRYING_OUT or key.startswith("checkpoint."):
+        raise UsageError(
+            f"--try {literal(text)}: {key} says how a run is carried out, and changes nothing that a trial comes to; "
+            "give one value for all with --set"
+        )
     if key == "train.isa":
         raise UsageError(
             f"--try {literal(text)}: code of one process is for one CPU type, and all trials share it; search for each"
@@ -84,6 +96,11 @@ def _range(key: str, text: str) -> SearchSpace | None:
         whole = is_whole(_kind(key))
         is_log = bounds[0] > 0 and scale.strip() != "linear"
         fits = not whole or all(bound.is_integer() for bound in bounds)
+        if whole and fits and max(map(abs, bounds)) >= _MOST_WHOLE:
+            raise UsageError(
+                f"--try {key}={text}: a range of whole numbers ends below 2^53 = {_MOST_WHOLE}, from where on not each "
+                "of them could be drawn; give those that you mean as a list [VALUE, ...]"
+            )
         if (
             scale.strip() in ("", "linear", "log"[: 3 * is_log])
             and -math.inf < bounds[0] < bounds[1] < math.inf

@@ -52,7 +52,27 @@ def test_whole_numbers_are_drawn_where_the_key_takes_them_both_ends_among_them()
     assert all(isinstance(size, int) and 16 <= size <= 256 for size in sizes)
     assert abs(sum(size < 64 for size in sizes) / 400 - 0.5) < 5 * 0.5 / 20  # half of the draws in half of the decades
     assert {*drawn("train.early_stopping_patience=0..3 linear")} == {0, 1, 2, 3}
-    assert {*drawn("checkpoint.keep=1e0..2e0")} == {1, 2}
+    assert {*drawn("train.epochs=1e0..2e0")} == {1, 2}
+    assert {*drawn("train.seed=9007199254740990..9007199254740991 linear")} == {2**53 - 2, 2**53 - 1}
+
+
+@pytest.mark.parametrize("ends", ["9007199254740991..9007199254740993", "0..18446744073709551615 linear", "1..1e18"])
+def test_whole_numbers_that_a_draw_could_not_tell_apart_are_a_list_or_refused(ends):
+    with pytest.raises(UsageError, match=r"below 2\^53 = 9007199254740992"):
+        parse_choice(f"train.seed={ends}")
+    listed = make_trials([parse_choice("train.seed=[9007199254740993, 9007199254740992]")], None, 0)
+    assert listed == [["train.seed=9007199254740993"], ["train.seed=9007199254740992"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["train.timeout_s=[1, 600]", "train.timeout_s=1..600", "checkpoint.keep=[1, 3]", "checkpoint.every_minutes=1..9",
+     "train.tensorboard=[true, false]", "train.overlap=[true, false]", "train.shard_optimizer=[true, false]",
+     "train.check_ranks_every=1..9", "train.log_layer_norms=[true, false]"],
+)  # fmt: skip
+def test_keys_that_change_nothing_that_a_trial_comes_to_are_refused(text):
+    with pytest.raises(UsageError, match="changes nothing that a trial comes to; give one value for all with --set"):
+        parse_choice(text)
 
 
 @pytest.mark.parametrize("text", ["model.dropout=0..0.5", "optimizer.momentum=0.1..0.9 linear"])
