@@ -40,13 +40,15 @@ class Answerer:
 
     @property
     def classes(self) -> NDArray[Any] | None:
-        """The classes in their order, shape (C,): whole numbers or booleans where all their names are such, else text.
+        """The classes in their order, shape (C,): text where text trained it, else as their names read.
+
+        Those read as whole numbers or booleans where all of them are such.
 
         It is None for quantities.
         """
         names = self.schema.classes
         if self._classes is None and names is not None:
-            self._classes = _as_given(names)
+            self._classes = np.array(names) if self.schema.class_kind == "text" else _as_given(names)
         return self._classes
 
     def predict(self, X: Any, *, threads: int | None = None) -> NDArray[Any]:

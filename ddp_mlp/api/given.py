@@ -14,6 +14,7 @@ import numpy as np
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.importing import is_importable, open_for_model
+from ddp_mlp.data.memory.array_likes import texts_of
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Missing, Schema
 from ddp_mlp.data.sources.held import held_source
@@ -83,6 +84,8 @@ def give(train: Part, valid: Part | None) -> Give:
         missing = cast("Missing | Literal['auto']", config.missing)
         own = _with_unused_targets(train) if config.autoencode else train
         held = held_source(table_source(own, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
+        if texts_of(None if config.autoencode else train.y) is not None:
+            held = replace(held, carried=replace(held.carried, class_kind="text"))
         if valid is None:
             return held
         task = None if config.task == "auto" else config.task

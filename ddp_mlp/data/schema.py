@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ColumnKind = Literal["number", "boolean", "category", "date"]
 Missing = Literal["impute", "indicator", "drop", "error"]
 NumberKind = Literal["", "boolean", "unsigned", "integer", "float"]
+ClassKind = Literal["", "text"]
 
 _KIND_OF_DTYPE: Mapping[str, NumberKind] = {"b": "boolean", "u": "unsigned", "i": "integer", "f": "float"}
 
@@ -72,6 +73,9 @@ class Schema(msgspec.Struct, frozen=True):
         One for each target.
     numbers : str
         How features were stored: "boolean", "unsigned", "integer" or "float"; empty where that is not known.
+    class_kind : str
+        "text" where the classes came as text, which they stay although they may read as numbers; else empty, as in
+        files from before it.
     """
 
     task: Task
@@ -84,6 +88,7 @@ class Schema(msgspec.Struct, frozen=True):
     columns: tuple[SourceColumn, ...] = ()
     target_units: tuple[str, ...] | None = None
     numbers: NumberKind = ""
+    class_kind: ClassKind = ""
 
     @property
     def n_targets(self) -> int:
@@ -109,7 +114,7 @@ class Schema(msgspec.Struct, frozen=True):
         """Return the schema of a regression on the features themselves."""
         return msgspec.structs.replace(
             self, task="regression", n_outputs=self.n_features, target_names=self.feature_names,
-            class_names=None, target_units=None,
+            class_names=None, target_units=None, class_kind="",
         )  # fmt: skip
 
     def contradictions(self) -> Iterator[str]:

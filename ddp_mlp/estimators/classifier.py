@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from ddp_mlp.data.memory.array_likes import texts_of
 from ddp_mlp.estimators.network import NetworkEstimator, steps
 from ddp_mlp.estimators.rows import Given, checked_rows, given_of
 
@@ -157,7 +159,8 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
         self.classes_, self._labels = known, kind
         if kind == "multilabel":
             return given_of(self, x, y.astype(np.float64), weights)
-        return given_of(self, x, np.searchsorted(known, y), weights, tuple(map(str, known.tolist())))
+        given = given_of(self, x, np.searchsorted(known, y), weights, tuple(map(str, known.tolist())))
+        return replace(given, class_kind="text" if texts_of(known) is not None else "")
 
     def _known(self, y: NDArray[Any], kind: str, classes: Any, *, reset: bool) -> NDArray[Any]:
         """Return the classes, of which those of `y` must be, where they are known."""

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from ddp_mlp.api.given import Part, give
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
-from ddp_mlp.data.schema import Schema
+from ddp_mlp.data.schema import ClassKind, Schema
 from ddp_mlp.data.sources.tables.formats.frame import is_frame
 from ddp_mlp.errors import listed
 from ddp_mlp.training.inputs.held import opening
@@ -47,6 +47,8 @@ class Given:
     feature_names : tuple of str or None
     classes : tuple of str or None
         Names of the classes that the labels number.
+    class_kind : str
+        As in the schema.
     """
 
     x: Any
@@ -54,6 +56,7 @@ class Given:
     weights: NDArray[Any] | None
     feature_names: tuple[str, ...] | None
     classes: tuple[str, ...] | None
+    class_kind: ClassKind = ""
 
     @property
     def is_table(self) -> bool:
@@ -161,7 +164,8 @@ def opener_of(train: Given, valid: Given | None) -> Any:
             parts = {"train": train} | ({} if valid is None else {"valid": valid})
             arrays = {name: Arrays(part.x, part.y, part.weights) for name, part in parts.items()}
             held = held_arrays({name: each if name == "train" else each.of(name) for name, each in arrays.items()})
-        return replace(held, splits={name: _named(split, train) for name, split in held.splits.items()})
+        named = {name: _named(split, train) for name, split in held.splits.items()}
+        return replace(held, splits=named, carried=replace(held.carried, class_kind=train.class_kind))
 
     return opening(given)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ddp_mlp.data.memory import array_likes
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.formats.sklearn import ACTIVATIONS
@@ -121,5 +122,8 @@ def _network(network: Any, done: _Steps, targets: Affine | None, names: tuple[st
     if output == "sigmoid" and ends[1] > 1:
         raise UsageError("a classifier of several labels at once; this program answers one class for each row")
     task = "binary" if output == "sigmoid" else "multiclass"
-    schema = Schema(task, *ends, names, None, texts_of(network.classes_))  # type: ignore[arg-type]
+    schema = Schema(
+        task, *ends, names, None, texts_of(network.classes_),  # type: ignore[arg-type]
+        class_kind="text" if array_likes.texts_of(network.classes_) is not None else "",
+    )  # fmt: skip
     return Incoming(schema, tuple(layers), output, "auto", done.affine, targets, done.fill)

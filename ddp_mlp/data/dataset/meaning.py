@@ -10,7 +10,7 @@ from ddp_mlp.data.dataset.matrices import SplitMatrices, where_of
 from ddp_mlp.data.dataset.targets import Classes, classes_of
 from ddp_mlp.data.dataset.validation import Checks
 from ddp_mlp.data.rows import Task
-from ddp_mlp.data.schema import Schema, SourceColumn, number_kind
+from ddp_mlp.data.schema import ClassKind, Schema, SourceColumn, number_kind
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
@@ -69,11 +69,12 @@ class Structure:
 
 @dataclass(frozen=True)
 class Carried:
-    """The part of a schema that arrays cannot tell: the shape of images, the table behind the features, units."""
+    """The part of a schema that arrays cannot tell: images, the table behind, units, text as classes."""
 
     image_shape: tuple[int, ...] | None = None
     columns: tuple[SourceColumn, ...] = ()
     target_units: tuple[str, ...] | None = None
+    class_kind: ClassKind = ""
 
 
 def bound_structure(
@@ -172,6 +173,7 @@ def _schema(where: str, splits: Mapping[str, SplitMatrices], classes: Classes, c
         columns=carried.columns,
         target_units=carried.target_units,
         numbers=number_kind(train.features.dtype),
+        class_kind=carried.class_kind if classes.names else "",
     )
     for reason in schema.contradictions():
         raise DataError(f"{where}: attribute schema: {reason}; write the data set again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from ddp_mlp.data.layouts.orientation import turned
 from ddp_mlp.data.layouts.places import Lookup, SplitColumns
 from ddp_mlp.data.layouts.search import Search
 from ddp_mlp.data.rows import require_task
-from ddp_mlp.data.schema import SourceColumn, schema_from_builtins
+from ddp_mlp.data.schema import ClassKind, schema_from_builtins
 from ddp_mlp.errors import DataError, printable
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
     require_same_widths(splits)
     text = read_text(base, "task") if splits["train"].targets else None
     stated = wanted.task or (None if text is None else require_task(text, str(path)))
-    columns, units = _carried(base) if own else ((), None)
-    carried = Carried(image_shape_of(found["train"].features, own=own), columns, units)
+    carried = _carried(base, found["train"]) if own else Carried(class_kind=_kind_of_classes(found["train"]))
+    carried = replace(carried, image_shape=image_shape_of(found["train"].features, own=own))
     return new_structure(str(path), splits, stated, carried, source, notes)
 
 
@@ -85,18 +86,23 @@ def _decoding_notes(found: Mapping[str, SplitColumns]) -> tuple[str, ...]:
     )
 
 
-def _carried(base: Group) -> tuple[tuple[SourceColumn, ...], tuple[str, ...] | None]:
-    """Return source columns and units of the targets, as the attribute ``schema`` has them."""
+def _kind_of_classes(train: SplitColumns) -> ClassKind:
+    """Return "text" where the container of the targets names their classes, as a categorical does."""
+    return "text" if any(column.class_names for column in train.targets) else ""
+
+
+def _carried(base: Group, train: SplitColumns) -> Carried:
+    """Return what the attribute ``schema`` of a data set of this program carries."""
     text = read_text(base, "schema", MOST_SCHEMA_BYTES)
     if text is None:
-        return (), None
+        return Carried(class_kind=_kind_of_classes(train))
     try:
         schema = schema_from_builtins(msgspec.json.decode(text))
     except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         raise DataError(
             f"{base.where}: attribute schema is not one of this program; write the data set again"
         ) from None
-    return schema.columns, schema.target_units
+    return Carried(None, schema.columns, schema.target_units, schema.class_kind)
 
 
 def _is_own(path: Path, base: Group) -> bool:

@@ -175,7 +175,7 @@ def held_arrays(splits: Mapping[str, Arrays], where: str = "X", source: str = "a
         known = None if text is None or classes is None else tuple(map(str, classes.tolist()))
         found[split] = SplitMatrices(features, targets, weights, None, None, known, len(known) if known else None)
     image_shape = images[0] if len(images[0]) > 1 else None
-    return HeldData(where, found, carried=Carried(image_shape), source=source)
+    return HeldData(where, found, carried=Carried(image_shape, class_kind="text" if texts else ""), source=source)
 
 
 def _features(x: Any, where: str) -> tuple[HeldMatrix, tuple[int, ...]]:

@@ -131,4 +131,5 @@ def _schema(encoder: Encoder, targets: Targets) -> Schema:
         columns=tuple(map(source_column, encoder.columns)),
         target_units=targets.units if any(targets.units) else None,
         numbers="float",
+        class_kind=targets.class_kind,
     )

@@ -7,7 +7,7 @@ ascending order. Several columns are quantities. A stated task overrides these r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ddp_mlp.data.schema import ClassKind
     from ddp_mlp.data.sources.options import ImportOptions
     from ddp_mlp.data.sources.tables.facts import TextFacts
     from ddp_mlp.data.sources.tables.looks import Looks
@@ -56,6 +57,8 @@ class Targets:
         What was decided.
     units : tuple of str
         What stands beside the numbers of each; "" for nothing.
+    class_kind : str
+        As in the schema.
     """
 
     task: Task
@@ -66,6 +69,7 @@ class Targets:
     class_names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    class_kind: ClassKind = ""
 
 
 def understand_targets(table: Table, looks: Looks, options: ImportOptions) -> Targets:
@@ -92,7 +96,8 @@ def understand_targets(table: Table, looks: Looks, options: ImportOptions) -> Ta
     facts = looks.texts[names[0]]
     form = forms[0]
     if form is None:
-        return _text_classes(table, names[0], facts, task)
+        is_text = names[0] in options.text or not (facts.is_boolean or names[0] in table.categories)
+        return replace(_text_classes(table, names[0], facts, task), class_kind="text" if is_text else "")
     values = _different_numbers(facts, form)
     guess = _guess(facts, values)
     if task == "auto" and guess.task == "regression":
