@@ -84,7 +84,7 @@ def give(train: Part, valid: Part | None) -> Give:
         missing = cast("Missing | Literal['auto']", config.missing)
         own = _with_unused_targets(train) if config.autoencode else train
         held = held_source(table_source(own, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
-        if texts_of(None if config.autoencode else train.y) is not None:
+        if not config.autoencode and _has_text_labels(train):
             held = replace(held, carried=replace(held.carried, class_kind="text"))
         if valid is None:
             return held
@@ -162,6 +162,14 @@ def _targets(part: Part, like: Schema | None) -> tuple[list[str], dict[str, Any]
     free = next(name for name in chain(["target"], map("target{}".format, count())) if name not in taken)
     name = names[0] if names else str(own) if own is not None and str(own) not in taken else free
     return [name], {name: y}
+
+
+def _has_text_labels(part: Part) -> bool:
+    """Tell whether the targets of a DataFrame are one column of text; the cells of a file are all written as text."""
+    names, beside = _targets(part, None)
+    if len(names) != 1 or is_path(part.x):
+        return False
+    return texts_of(beside[names[0]] if beside else _column(part.x, names[0])) is not None
 
 
 def _are_columns(x: Any, names: Any) -> bool:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.portable import Layer
 
+#: Where softplus may go over to a line: there both are the same number in float32.
+_LEAST_THRESHOLD = 20
 #: Modules that do nothing where a network answers.
 _IDLE = {"Identity", "Dropout", "AlphaDropout", "FeatureAlphaDropout", "Flatten"}
 
@@ -23,6 +25,8 @@ def _plain(name: str) -> Callable[[Any], tuple[str, float]]:
 def _softplus(module: Any) -> tuple[str, float]:
     if module.beta != 1:
         raise UsageError(f"Softplus with beta = {module.beta:g}; 1 is needed")
+    if module.threshold < _LEAST_THRESHOLD:
+        raise UsageError(f"Softplus with threshold = {module.threshold:g}; {_LEAST_THRESHOLD} or more is needed")
     return "softplus", 0.0
 
 
@@ -30,6 +34,18 @@ def _softmax(module: Any) -> tuple[str, float]:
     if module.dim not in {None, 1, -1}:
         raise UsageError(f"Softmax over dim = {module.dim}; 1 is needed")
     return "softmax", 0.0
+
+
+def _require_rows_kept(module: Any) -> None:
+    """Raise UsageError for a Flatten that would make other rows of what it is given."""
+    if (module.start_dim, module.end_dim) != (1, -1):
+        raise UsageError(f"Flatten of dimensions {module.start_dim} to {module.end_dim}; those from 1 on are needed")
+
+
+def _require_no_hooks(module: Any) -> None:
+    """Raise UsageError for a module that calls other functions beside its own."""
+    if getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None):
+        raise UsageError(f"a {type(module).__name__} with hooks, of which only PyTorch knows what they do; remove them")
 
 
 #: Of each module its unit here, and the parameter of that.
@@ -42,6 +58,7 @@ _UNITS: dict[str, Callable[[Any], tuple[str, float]]] = {
     "Softplus": _softplus,
     "Softmax": _softmax,
 }
+_DTYPES = ("torch.float64", "torch.float32", "torch.float16", "torch.bfloat16")
 #: Those that may follow the last layer.
 _OUTPUTS = ("sigmoid", "softmax")
 
@@ -62,6 +79,8 @@ def layers_of_sequential(network: Any) -> tuple[tuple[Layer, ...], str]:
             if output != "linear":
                 raise UsageError(f"a Linear after {output}, which only the last layer may have")
             layers.append(_layer(module))
+        elif kind == "Flatten":
+            _require_rows_kept(module)
         elif kind not in _IDLE:
             if not layers or output != "linear" or layers[-1].activation != "identity":
                 raise UsageError(f"{kind} where a Linear is needed; a chain of Linear and activations becomes a model")
@@ -73,7 +92,11 @@ def layers_of_sequential(network: Any) -> tuple[tuple[Layer, ...], str]:
 
 def _flat(network: Any) -> Iterator[Any]:
     """Yield the modules of a network in order."""
+    _require_no_hooks(network)
+    if not hasattr(network, "__iter__"):
+        raise UsageError(f"a {type(network).__name__}, not a torch.nn.Sequential; name the one in it")
     for module in network:
+        _require_no_hooks(module)
         if type(module).__name__ == "Sequential":
             yield from _flat(module)
         else:
@@ -88,8 +111,12 @@ def _layer(module: Any) -> Layer:
 
 def _array(tensor: Any) -> NDArray[Any]:
     """Return a copy of a tensor, of float32 at least."""
-    found = tensor.detach().cpu()
-    if str(found.dtype) not in {"torch.float32", "torch.float64"}:
+    if getattr(tensor, "is_meta", False):
+        raise UsageError("weights without values (of the device meta); load them first")
+    found, dtype = tensor.detach().cpu(), str(tensor.dtype)
+    if dtype not in _DTYPES:
+        raise UsageError(f"weights of {dtype}; known are {', '.join(_DTYPES)}")
+    if dtype not in {"torch.float32", "torch.float64"}:
         found = found.float()
     return np.array(found.numpy())
 

@@ -102,7 +102,11 @@ ELU_1 = unit("ELU", alpha=1.0)
 def test_a_sequential_of_modules_becomes_a_model() -> None:
     first, last = Linear(4, 5, has_bias=False), Linear(5, 3)
     network = Sequential(
-        [unit("Flatten"), first, Sequential([unit("LeakyReLU", negative_slope=0.25), unit("Dropout")])]
+        [
+            unit("Flatten", start_dim=1, end_dim=-1),
+            first,
+            Sequential([unit("LeakyReLU", negative_slope=0.25), unit("Dropout")]),
+        ]
     )
     x = np.random.default_rng(0).normal(size=(30, 4))
     h = x @ first.weight.values.T.astype(float)
@@ -129,13 +133,18 @@ def test_a_sequential_of_modules_becomes_a_model() -> None:
         ([Linear(2, 3), unit("Softmax", dim=0)], "Softmax over dim = 0"),
         ([Linear(2, 3), unit("Softmax", dim=1), Linear(3, 1)], "a Linear after softmax"),
         ([Linear(2, 3), unit("Softplus", beta=2.0), Linear(3, 1)], "Softplus with beta = 2"),
+        ([Linear(2, 3), unit("Softplus", beta=1, threshold=1), Linear(3, 1)], "Softplus with threshold = 1; 20"),
+        ([unit("Flatten", start_dim=0, end_dim=-1), Linear(2, 1)], "Flatten of dimensions 0 to -1"),
+        ([Linear(2, 3), unit("Dropout", _forward_hooks={0: abs}), Linear(3, 1)], "a Dropout with hooks"),
+        ([Linear(2, 3, "complex64")], "weights of torch.complex64"),
+        (Linear(2, 3), "a Linear, not a torch.nn.Sequential"),
         ([Linear(2, 3), Linear(4, 1)], "3 outputs before one of 4 inputs"),
         ([], "no Linear in this network"),
         ([Linear(2, 3), ELU_1, Linear(3, 3), unit("ELU", alpha=2.0), Linear(3, 1)], "elu_alpha = 1 and 2"),
         ([Linear(2, 3), unit("Sigmoid")], "3 outputs: 2 features and 3 outputs"),
     ],
 )  # fmt: skip
-def test_what_a_sequential_has_that_this_program_has_not_is_told(network: list[Any], words: str) -> None:
+def test_what_a_sequential_has_that_this_program_has_not_is_told(network: Any, words: str) -> None:
     with pytest.raises((UsageError, DataError), match=words):
         from_torch(network)
 

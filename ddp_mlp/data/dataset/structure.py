@@ -92,7 +92,7 @@ def _kind_of_classes(train: SplitColumns) -> ClassKind:
 
 
 def _carried(base: Group, train: SplitColumns) -> Carried:
-    """Return what the attribute ``schema`` of a data set of this program carries."""
+    """Return the parts of the schema that a data set of this program carries in its attribute ``schema``."""
     text = read_text(base, "schema", MOST_SCHEMA_BYTES)
     if text is None:
         return Carried(class_kind=_kind_of_classes(train))
