@@ -15,8 +15,8 @@ from typing import NamedTuple
 from ddp_mlp.core.kernels.arrays import Floats1
 from ddp_mlp.core.kernels.gemm import microkernel as tiles
 from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, ROW_VECTORS, WRITE
-from ddp_mlp.core.kernels.gemm.packing import pack_rows, pack_tiles, pack_transposed
-from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, inlined, jit, vector_memory
+from ddp_mlp.core.kernels.gemm.packing import pack_panel, pack_tiles, panel_of, parts_of, ready_panel, shift_of
+from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit, vector_memory
 from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.simd import lanes
 
@@ -33,41 +33,53 @@ def _tiles(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, m, k, columns,
     i = 0
     if m >= 4:
         if wide:
-            tiles.WIDE_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0)
+            tiles.WIDE_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0, b_row, 0)
         else:
-            tiles.NARROW_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0)
+            tiles.NARROW_4(a, at, a_row, a_step, b, b_start, b_row, c, to, c_row, k, columns, mode, 0, b_row, 0)
         i = 4
     if m - i >= 2:
         x, y = at + i * a_row, to + i * c_row
         if wide:
-            tiles.WIDE_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+            tiles.WIDE_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0, b_row, 0)
         else:
-            tiles.NARROW_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+            tiles.NARROW_2(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0, b_row, 0)
         i += 2
     if m - i >= 1:
         x, y = at + i * a_row, to + i * c_row
         if wide:
-            tiles.WIDE_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+            tiles.WIDE_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0, b_row, 0)
         else:
-            tiles.NARROW_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+            tiles.NARROW_1(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0, b_row, 0)
 
 
 @inlined
-def multiply_panel(a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode, ahead):
+def multiply_panel(
+    a, at, a_row, a_step, a_tile, b, b_start, b_row, c, to, c_row, m, k, columns, mode, ahead, following, there, pack
+):  # fmt: skip
     """Multiply all rows of A by a panel of B, at most two vectors wide; tiles of A are `a_tile` apart.
 
-    The next panel of B, `ahead` elements behind this one, is asked for on the way.
+    The rows of another panel, from `ahead` elements behind this one on, are asked for on the way. And, where it has
+    columns, this is the `following` one, which is packed to `there`, part by part.
     """
-    whole = m // TILE_ROWS
-    if columns > lanes(b):
-        for i in range(whole):
-            x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
-            line = ahead + min(i, 1) * lanes(b)  # the first two tiles ask for the two vectors of each row
-            tiles.WIDE(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, line)
-    else:
-        for i in range(whole):
-            x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
-            tiles.NARROW(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0)
+    whole, n_parts, packed = m // TILE_ROWS, parts_of(following), 0
+    apart = following.row if n_parts > 0 else b_row
+    shift = shift_of(whole * k // (2 * following.k)) if n_parts > 0 else 0
+    asked = k >> shift  # rows of which two tiles ask for the two vectors
+    for i in range(whole):
+        x, y = at + i * a_tile, to + i * TILE_ROWS * c_row
+        line = ahead + min(i // 2 * asked, following.k - asked) * apart + i % 2 * lanes(b)
+        if columns == 2 * lanes(b):
+            tiles.FULL(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, line, apart, shift)
+        elif columns > lanes(b):
+            tiles.WIDE(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, line, apart, shift)
+        else:
+            tiles.NARROW(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, k, columns, mode, 0, b_row, 0)
+        until = i * n_parts // whole if n_parts > 0 else 0
+        if until > packed:
+            pack(following, packed, until, b, there)
+            packed = until
+    if packed < n_parts:
+        pack(following, packed, n_parts, b, there)
     x, y = at + whole * a_tile, to + whole * TILE_ROWS * c_row
     _tiles(a, x, a_row, a_step, b, b_start, b_row, c, y, c_row, m - whole * TILE_ROWS, k, columns, mode)
 
@@ -78,7 +90,7 @@ def _row(a, at, a_step, b, b_start, b_row, c, to, k, columns, mode):
     width = ROW_VECTORS * lanes(b)
     whole = columns // width * width
     for j in range(0, whole, width):
-        tiles.ROW(a, at, 0, a_step, b, b_start + j, b_row, c, to + j, 0, k, width, mode, 0)
+        tiles.ROW(a, at, 0, a_step, b, b_start + j, b_row, c, to + j, 0, k, width, mode, 0, b_row, 0)
     return whole
 
 
@@ -111,25 +123,23 @@ def multiply(a: Matrix, b: Matrix, transposed: bool, c: Matrix, m: int, n: int, 
     packs = transposed or m >= _PACK_B_FROM
     alone = n if m == 1 and not packs else 0
     depth, width = max(k, 1) if adds else _DEPTH, 2 * lanes(b.values)
-    panel = vector_memory(min(k, depth) * width if packs else 0, b.values)
+    room = min(k, depth) * width if packs else 0
+    panels = vector_memory(2 * room, b.values)
     for first in range(0, max(k, 1), depth):
         size, at = min(depth, k - first), a_start + first * a_step
         mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
         done = _row(values, at, a_step, b.values, b.start + first * b_row, b_row, c.values, c.start, size, alone, mode)
+        here = there = 0
         for j in range(done, n, width):
-            columns, to = min(width, n - j), c.start + j
-            source = b.start + (j * b_row + first if transposed else first * b_row + j)
-            if transposed:
-                pack_transposed(b.values, source, b_row, size, columns, panel)
-            elif packs:
-                pack_rows(b.values, source, b_row, size, columns, panel)
+            from_, from_start, from_row, ahead = b.values, b.start + first * b_row + j, b_row, width
+            following = panel_of(b, transposed, first, size, size, j, 0)
             if packs:
-                from_, from_start, from_row = panel, 0, width
-                # Rows of a transposed factor follow each other; others are asked for while they are packed.
-                ahead = distance(b.values, source + width * b_row, panel, 0) if transposed else 0
-            else:
-                from_, from_start, from_row, ahead = b.values, source, b_row, width
+                from_, from_start, from_row = panels, here, width
+                following, there, ahead = ready_panel(
+                    b, transposed, first, size, size, j, n, panels, here, room, pack_panel
+                )
             multiply_panel(
                 values, at, a_row, a_step, a_tile, from_, from_start, from_row,
-                c.values, to, c.row, m, size, columns, mode, ahead,
+                c.values, c.start + j, c.row, m, size, min(width, n - j), mode, ahead, following, there, pack_panel,
             )  # fmt: skip
+            here = there

@@ -7,14 +7,15 @@ one end to the other instead, and worth its time where its values serve many til
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line
+from ddp_mlp.core.kernels.arrays import Floats1
+from ddp_mlp.core.kernels.numba_ext.intrinsics import distance, jit, prefetch_line
 from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
 from ddp_mlp.core.kernels.numba_ext.simd import INDEX, Vectors, element, lanes, lanes_of, vectors_of
 from ddp_mlp.core.kernels.vector_ops import copy
@@ -23,6 +24,8 @@ from ddp_mlp.core.kernels.vector_ops import copy
 _AHEAD = 8
 #: Tiles of A copied at once where each takes less than a line of a row.
 _TOGETHER = 4
+#: Steps of k that are packed together: whole vectors where these are transposed.
+PART_STEPS = 32
 #: Interleaving halves transposes a power of two of rows.
 _CAN_TRANSPOSE_TILES = TILE_ROWS & (TILE_ROWS - 1) == 0
 
@@ -144,3 +147,64 @@ def pack_transposed(b, b_start, b_row, k, columns, panel):
     for j in range(columns):
         for step in range(whole_k if j < whole_columns else 0, k):
             panel[step * width + j] = b[b_start + j * b_row + step]
+
+
+class Panel(NamedTuple):
+    """Some columns of B, two vectors at most: `k` values of each, which lie in rows, or transposed."""
+
+    values: Floats1
+    start: int
+    row: int
+    transposed: bool
+    columns: int
+    k: int
+    size: int  # steps of k when packed: one for each value, or for each pair
+
+
+@jit
+def panel_of(b, transposed, first, k, size, j, n):
+    """Return the panel of `k` values from the one of number `first` on, of columns `j` to `n`; empty where none are."""
+    row = b.step if transposed else b.row
+    start = b.start + (j * row + first if transposed else first * row + j)
+    return Panel(b.values, start, row, transposed, max(0, min(2 * lanes(b.values), n - j)), k, size)
+
+
+@jit
+def parts_of(panel):
+    """Return how many parts a panel is packed in; 0 if it is empty."""
+    return (panel.size + PART_STEPS - 1) // PART_STEPS if panel.columns > 0 else 0
+
+
+@jit
+def shift_of(n):
+    """Return the largest power of two that is at most `n`, as an exponent; 0 for less than 2."""
+    shift = 0
+    while n >> (shift + 1) > 0:
+        shift += 1
+    return shift
+
+
+@jit
+def pack_panel(panel, first, last, packed, to):
+    """Pack parts ``first:last`` of a panel, which lies from ``packed[to]`` on."""
+    step, n_steps = first * PART_STEPS, min(panel.size, last * PART_STEPS) - first * PART_STEPS
+    out = packed[to + step * 2 * lanes(packed) :]
+    if panel.transposed:
+        pack_transposed(panel.values, panel.start + step, panel.row, n_steps, panel.columns, out)
+    else:
+        pack_rows(panel.values, panel.start + step * panel.row, panel.row, n_steps, panel.columns, out)
+
+
+@jit
+def ready_panel(b, transposed, first, k, size, j, n, packed, here, room, pack):
+    """Have a panel of `panel_of` packed from ``packed[here]`` on, where there are two rooms, used in turn.
+
+    Return the following one, where it goes, and how far it lies behind what is here. It is packed while this one is
+    multiplied; but a transposed one at its turn, for its rows follow each other and come fast once they are asked for.
+    """
+    if transposed or j == 0:
+        this = panel_of(b, transposed, first, k, size, j, n)
+        pack(this, 0, parts_of(this), packed, here)
+    following = panel_of(b, transposed, first, k, size, j + 2 * lanes(packed), 0 if transposed else n)
+    there = here if transposed else room - here
+    return following, there, distance(b.values, following.start, packed, here)

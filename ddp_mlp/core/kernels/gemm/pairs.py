@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from ddp_mlp.core.kernels.gemm.gemm import multiply_panel
 from ddp_mlp.core.kernels.gemm.microkernel import ADD, CONTINUE, WRITE
-from ddp_mlp.core.kernels.gemm.packing import transposed_vectors
+from ddp_mlp.core.kernels.gemm.packing import PART_STEPS, ready_panel, transposed_vectors
 from ddp_mlp.core.kernels.numba_ext.bfloat16 import pairs_along, pairs_of
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit, prefetch_line, vector_memory
 from ddp_mlp.core.kernels.numba_ext.registers import TILE_ROWS
@@ -172,6 +172,18 @@ def _apart(n):
 
 
 @jit
+def pack_pairs(panel, first, last, packed, to):
+    """Pack parts ``first:last`` of a panel as pairs, as `packing.pack_panel` does it with numbers."""
+    step, width = first * PART_STEPS, 2 * lanes(packed)
+    n_values, out = min(panel.k, 2 * last * PART_STEPS) - 2 * step, packed[to + step * width :]
+    if panel.transposed:
+        _pair_transposed(panel.values, panel.start + 2 * step, panel.row, panel.columns, n_values, out, width)
+    else:
+        start = panel.start + 2 * step * panel.row
+        _pair_rows(panel.values, start, panel.row, n_values, panel.columns, out, width)
+
+
+@jit
 def multiply_pairs(a, b, transposed, c, m, n, k, adds):
     """Compute ``C = A B`` or ``C = C + A B`` as `gemm.multiply` does, with both factors rounded to bfloat16."""
     n_pairs = (k + 1) // 2
@@ -184,18 +196,19 @@ def multiply_pairs(a, b, transposed, c, m, n, k, adds):
         _pair_rows(a.values, a.start, a.step, k, m, rows, apart)
     a_row, a_step = (apart, 1) if along else (1, apart)
     depth, width = max(n_pairs, 1) if adds else _DEPTH, 2 * lanes(b.values)
-    panel = vector_memory(min(n_pairs, depth) * width, rows)
+    room = min(n_pairs, depth) * width
+    panels = vector_memory(2 * room, rows)
     for first in range(0, max(n_pairs, 1), depth):
         size = min(depth, n_pairs - first)
         n_values = min(2 * size, k - 2 * first)
         mode = ADD if adds else (CONTINUE if first > 0 else WRITE)
+        here = 0
         for j in range(0, n, width):
-            columns = min(width, n - j)
-            if transposed:
-                _pair_transposed(b.values, b.start + j * b.step + 2 * first, b.step, columns, n_values, panel, width)
-            else:
-                _pair_rows(b.values, b.start + 2 * first * b.row + j, b.row, n_values, columns, panel, width)
+            following, there, ahead = ready_panel(
+                b, transposed, 2 * first, n_values, size, j, n, panels, here, room, pack_pairs
+            )
             multiply_panel(
-                rows, first * a_step, a_row, a_step, TILE_ROWS * a_row, panel, 0, width,
-                c.values, c.start + j, c.row, m, size, columns, mode, 0,
+                rows, first * a_step, a_row, a_step, TILE_ROWS * a_row, panels, here, width,
+                c.values, c.start + j, c.row, m, size, min(width, n - j), mode, ahead, following, there, pack_pairs,
             )  # fmt: skip
+            here = there

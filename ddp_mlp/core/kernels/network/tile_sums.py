@@ -101,7 +101,7 @@ def _sum_tiles(workers, row_ranges, a, m, b, n, merges, partials, row, start, co
                 r -= 1 if pairs > 0 else 0
                 to, step = (left + r * stride, n) if r < last else (on_stack + r * TILE_ROWS * width, width)
                 mode = ADD if pairs > 0 else WRITE
-                FULL(work, source, 1, m, panel, at * width, width, sums, to, step, size, width, mode, 0)
+                FULL(work, source, 1, m, panel, at * width, width, sums, to, step, size, width, mode, 0, width, 0)
                 for _ in range(pairs - 1):
                     r -= 1
                     right, right_step = to, step
