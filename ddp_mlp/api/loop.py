@@ -8,7 +8,7 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, Self
 
 from ddp_mlp.api.failures import as_python_errors
@@ -41,8 +41,8 @@ def reports_of(
     with as_python_errors(), joined() as comm:
         run = Run(known, options, comm, log, opener)
         shown = display(progress if comm.rank == 0 else False, known.train.epochs)
-        with closing(shown):
-            reports = run.reports(shown.show)
+        reports = run.reports(shown.show)
+        with closing(shown), _ended_whole(run, reports):
             is_left = False
             while True:
                 try:
@@ -62,6 +62,18 @@ def reports_of(
         earlier = earlier_rows(comm, options.directory, rows) if options.resume else []
         result = Result(Model(run.model()), history_of([*earlier, *rows]), summary)
     return result
+
+
+@contextmanager
+def _ended_whole(run: Run, reports: Generator[Report, None, Any]) -> Iterator[None]:
+    """Have a training that an error ends from outside, as Ctrl-C where nobody listens, stop and save as one told to."""
+    try:
+        yield
+    except BaseException:
+        run.stop.ask(_CALLER)
+        for _ in reports:
+            pass  # none, if the error is the training's own
+        raise
 
 
 def _raise_if_told_to_stop(run: Run, summary: dict[str, Any], comm: Communicator) -> None:

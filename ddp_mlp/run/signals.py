@@ -37,8 +37,8 @@ def stop_signals_held() -> Iterator[None]:
 
 @contextmanager
 def stop_signals_wait() -> Iterator[None]:
-    """Keep requests until `StopSignals` listens; one that nobody has taken at the end is then the process's own."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    """Keep requests, Ctrl-C too, until `StopSignals` listens; what nobody has taken is in the end the process's own."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
     finally:
@@ -89,7 +89,7 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return self  # only the main thread may listen, and whoever runs it does so for all
         self._previous = {number: signal.signal(number, self._receive) for number in STOP_SIGNALS}
-        self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+        self._mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         return self
 
     def __exit__(

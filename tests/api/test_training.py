@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 
 import ddp_mlp
 from ddp_mlp import Config
+from ddp_mlp.api import loop
 from ddp_mlp.config.defaults import EARLIER_DEFAULTS
 from ddp_mlp.run.signals import stop_signals_wait
 from tests.api.conftest import Arrays
@@ -256,6 +258,19 @@ def test_signals_stop_a_training_that_can_go_on(
         list(run)
     assert '"stopped"' in (tmp_path / "run" / "status.json").read_text()
     assert signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}
+
+
+def test_ctrl_c_between_two_reports_is_a_stop_too(
+    moons: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody listens it is raised at once, and what was trained is saved."""
+    run = ddp_mlp.training({**SMALL, "train": {"epochs": 10**6}}, data=moons, out=tmp_path / "run")
+    next(run)
+    monkeypatch.setattr(loop.StopSignals, "__enter__", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt) as kept:
+        next(run)
+    assert '"stopped"' in (tmp_path / "run" / "status.json").read_text()
+    assert kept.tb is not None
 
 
 def test_a_run_that_began_with_earlier_defaults_goes_on_with_them(moons: Arrays, tmp_path: Path) -> None:
