@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,16 +216,17 @@ class Engine:
         self.clock.compute_s -= between.communicate_s - before
 
     def _reports(self, n: int) -> list[StepReport]:
-        arena, reports = self._arena, []
-        found = (table[:n].tolist() for table in (arena.reports, arena.norms, arena.penalties))
-        layers = map(tuple, arena.layer_norms[:n].tolist()) if self._has_layer_norms else repeat(())
-        for tail, norm, penalty, layer_norms in zip(*found, layers, strict=False):
-            is_finite = tail[NON_FINITE] == 0
-            sums = (tail[LOSS_SUM], int(tail[SAMPLE_SUM]), norm, is_finite, penalty, layer_norms)
-            reports.append(StepReport(*sums, tail[WEIGHT_SUM], tail[STOP_REQUEST] > 0))
-            if not is_finite:
-                break
-        return reports
+        """Return the reports of steps, column by column, since a step may take less time than Python for a line."""
+        arena, tails = self._arena, self._arena.reports[:n]
+        is_finite = tails[:, NON_FINITE] == 0
+        n = n if is_finite.all() else int(is_finite.argmin()) + 1
+        columns = (
+            tails[:, LOSS_SUM], tails[:, SAMPLE_SUM].astype(np.int64), arena.norms[:n], is_finite, arena.penalties[:n],
+            arena.layer_norms[:n], tails[:, WEIGHT_SUM], tails[:, STOP_REQUEST] > 0,
+        )  # fmt: skip
+        found: list[Any] = [column[:n].tolist() for column in columns]
+        found[5] = map(tuple, found[5]) if self._has_layer_norms else repeat((), n)
+        return list(map(StepReport, *found))
 
     def repeat_update(self, times: int) -> None:
         """Apply the sums of the last run's first step again, to measure its cost; for one rank alone."""
