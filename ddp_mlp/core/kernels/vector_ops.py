@@ -16,20 +16,6 @@ def add_into(left, right):
 
 
 @jit
-def add_columns(rows, total):
-    """Add the column sums of `rows` (B * O,) to `total` (O,), four rows at a time and then one by one."""
-    n = total.shape[0]
-    fours = rows.shape[0] // (4 * n) * (4 * n)
-    for start in range(0, fours, 4 * n):
-        first, second = rows[start : start + n], rows[start + n : start + 2 * n]
-        third, fourth = rows[start + 2 * n : start + 3 * n], rows[start + 3 * n : start + 4 * n]
-        for c in range(n):
-            total[c] += (first[c] + second[c]) + (third[c] + fourth[c])
-    for start in range(fours, rows.shape[0], n):
-        add_into(total, rows[start : start + n])
-
-
-@jit
 def copy(source, target):
     """``target[:] = source``; a loop compiles ten times faster than Numba's assignment of slices."""
     for i in range(source.shape[0]):

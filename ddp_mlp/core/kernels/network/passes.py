@@ -12,6 +12,7 @@ from ddp_mlp.core.kernels.arrays import Factors1, Floats1, Integers1
 from ddp_mlp.core.kernels.gemm.gemm import Matrix
 from ddp_mlp.core.kernels.gemm.product import product
 from ddp_mlp.core.kernels.network.activations import bias_activate, times_derivative
+from ddp_mlp.core.kernels.network.column_sums import add_columns
 from ddp_mlp.core.kernels.network.dropout import drop, drop_delta
 from ddp_mlp.core.kernels.network.gradient_sums import bias_gradient, whole_weight
 from ddp_mlp.core.kernels.network.layers import (
@@ -36,19 +37,22 @@ from ddp_mlp.core.kernels.network.rows import STORED_AS_UINT8, Rows
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, is_large, jit, prefetch, row_as
 from ddp_mlp.core.kernels.parallel.layer_barrier import hand_in
 from ddp_mlp.core.kernels.parallel.row_ranges import FROM, TO, WORKER
-from ddp_mlp.core.kernels.vector_ops import add_columns
 
-#: Rows asked for before they are gathered: their addresses are random, so no hardware guesses them.
-_AHEAD = 2
+#: Rows asked for before they are gathered, and bytes where rows are short: their addresses are random, so no
+#: hardware guesses them.
+_AHEAD, _AHEAD_BYTES = 2, 4096
 
 
 @jit
 def gather(rows: Rows, order: Integers1, start: int, stop: int, work: Floats1) -> None:
     """Copy rows ``order[start:stop]`` into `work`, normalised, as (B, I)."""
     n_in = rows.offset.shape[0]
+    ahead = max(_AHEAD, _AHEAD_BYTES // rows.features.shape[1])
+    for i in range(start, min(start + ahead, stop)):
+        prefetch(rows.features, order[i])
     for r in range(stop - start):
-        if start + r + _AHEAD < stop:
-            prefetch(rows.features, order[start + r + _AHEAD])
+        if start + r + ahead < stop:
+            prefetch(rows.features, order[start + r + ahead])
         out = work[r * n_in : (r + 1) * n_in]
         row = rows.features[order[start + r]]
         if rows.stored == STORED_AS_UINT8:
@@ -115,14 +119,15 @@ def backward(model, space, row_ranges, sums, defers, barrier):
         columns = np.zeros((sums.merges.shape[0], width), work.dtype)
         for i in range(sums.merges.shape[0]):
             start, stop = row_ranges[i, FROM] * width, row_ranges[i, TO] * width
+            delta, activation = work[at + start : at + stop], work[h + start : h + stop]
             if k == last:
-                add_columns(work[at + start : at + stop], columns[i])
+                is_suspicious = add_columns(delta, columns[i])
             else:
-                delta, activation = work[at + start : at + stop], work[h + start : h + stop]
-                times_derivative(layers[k, ACTIVATION], delta, activation, columns[i], settings[k, ACTIVATION_PARAM])
+                chosen, p = layers[k, ACTIVATION], settings[k, ACTIVATION_PARAM]
+                is_suspicious = times_derivative(chosen, delta, activation, columns[i], p)
+            suspicious = suspicious or is_suspicious
         h = capacity * layers[k, INPUT_AT]
-        if is_large(work[at : at + n_rows * width]) or is_large(work[h : h + n_rows * n_in]):
-            suspicious = True
+        suspicious = suspicious or is_large(work[h : h + n_rows * n_in])
         bias_gradient(columns, layers[k, BIAS], sums)
         if not defers:
             whole_weight(layers, k, space, row_ranges, sums)

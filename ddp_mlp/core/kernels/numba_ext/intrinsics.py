@@ -76,12 +76,16 @@ def is_large(values: Any) -> bool:
     return not bool((abs(values) <= limit).all())
 
 
+def magnitudes(kind: Any) -> tuple[int, int]:
+    """Return which bits of a type of floats are the magnitude, and the largest that `is_large` takes for small."""
+    narrow = kind == types.float32
+    return (0x7FFFFFFF, (24 + 127) << 23) if narrow else (0x7FFFFFFFFFFFFFFF, (240 + 1023) << 52)
+
+
 @overload(is_large)
 def _is_large(values):
-    narrow = values.dtype == types.float32
-    word = types.uint32 if narrow else types.uint64
-    magnitude = word(0x7FFFFFFF if narrow else 0x7FFFFFFFFFFFFFFF)
-    limit = word((24 + 127) << 23 if narrow else (240 + 1023) << 52)
+    word = types.uint32 if values.dtype == types.float32 else types.uint64
+    magnitude, limit = (word(bits) for bits in magnitudes(values.dtype))
 
     def search(values):
         bits = values.view(word)
@@ -171,12 +175,12 @@ def cpu_relax(typing_context):
     return types.void(), codegen
 
 
-def fetch(builder: Any, address: Any) -> None:
-    """Write the code that asks for the line of the cache at an address, which may be anything."""
+def fetch(builder: Any, address: Any, *, writes: bool = False) -> None:
+    """Write the code that asks for the line of the cache at an address, which may be anything, to read or write it."""
     byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
     kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [builder.bitcast(address, byte), flag(0), flag(3), flag(1)])
+    builder.call(function, [builder.bitcast(address, byte), flag(int(writes)), flag(3), flag(1)])
 
 
 @intrinsic
@@ -191,15 +195,21 @@ def distance(typing_context, values, index, others, other):
     return types.int64(values, types.int64, others, types.int64), codegen
 
 
-@intrinsic
-def prefetch_line(typing_context, values, index):
-    """Ask for the line of the cache with ``values[index]``; it may lie beyond the end."""
+def _line_prefetcher(*, writes: bool) -> Any:
+    @intrinsic
+    def prefetch_line(typing_context, values, index):
+        def codegen(context, builder, signature, arguments):
+            fetch(builder, element(context, builder, signature, arguments), writes=writes)
+            return context.get_dummy_value()
 
-    def codegen(context, builder, signature, arguments):
-        fetch(builder, element(context, builder, signature, arguments))
-        return context.get_dummy_value()
+        return types.void(values, types.int64), codegen
 
-    return types.void(values, types.int64), codegen
+    return prefetch_line
+
+
+#: ``prefetch_line(values, index)`` asks for the line of the cache with ``values[index]``, which may lie beyond the end;
+#: `claim_line` asks for it alone, away from other cores, since it will be written.
+prefetch_line, claim_line = _line_prefetcher(writes=False), _line_prefetcher(writes=True)
 
 
 @intrinsic

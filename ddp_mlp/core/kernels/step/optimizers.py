@@ -6,7 +6,7 @@ from typing import Any
 
 from ddp_mlp.core.kernels.network.codes import UPDATES
 from ddp_mlp.core.kernels.numba_ext.entries import of_entry
-from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, inlined, jit
 
 
 @inlined
@@ -15,7 +15,7 @@ def _unknown_update(code, theta, g, moments, start, c, is_weight):
 
 
 def _update_of(code: int, function: Any, otherwise: Any) -> Any:
-    kernel = of_entry(function)
+    kernel = of_entry(function, in_loops)
 
     def update(optimizer, theta, g, moments, start, c, is_weight):
         if optimizer != code:
@@ -23,7 +23,7 @@ def _update_of(code: int, function: Any, otherwise: Any) -> Any:
             return
         kernel(theta, g, moments, start, c, is_weight)
 
-    return (inlined if code else jit)(update, f"update_{code}")
+    return (inlined if code else in_loops)(update, f"update_{code}")
 
 
 def _chain() -> Any:

@@ -15,7 +15,8 @@ import numpy as np
 from ddp_mlp.catalog.arithmetic import like
 from ddp_mlp.core.kernels.network.gradient_sums import part_of_weight
 from ddp_mlp.core.kernels.network.layers import WorkSpace
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import claim_line, in_loops, jit
+from ddp_mlp.core.kernels.numba_ext.simd import lanes
 from ddp_mlp.core.kernels.parallel.row_ranges import write_row_ranges
 from ddp_mlp.core.kernels.parallel.team import barrier
 from ddp_mlp.core.kernels.parallel.tree import fold_block, fold_tails
@@ -104,14 +105,16 @@ def _first_pass(arena, worker, step, stack, suspicious, in_passes):
     choices, coefficients = arena.update_choices, arena.coefficients[step]
     reciprocal = _reciprocal(arena, step, stack)
     row_ranges, part = _row_ranges_of_all(arena, step), arena.parts[worker - arena.choices[FIRST_WORKER]]
-    first = last = 0  # of the parameters whose sums are in `part`
+    first = last = end = 0  # of the parameters whose sums are in `part`, and of those of this worker
+    if arena.owned_ranges[worker, 0] < arena.owned_ranges[worker, 1]:
+        end = arena.blocks[arena.owned[arena.owned_ranges[worker, 1] - 1], STOP]
     for i in range(arena.owned_ranges[worker, 0], arena.owned_ranges[worker, 1]):
         block = arena.owned[i]
         start, stop = arena.blocks[block, START], arena.blocks[block, STOP]
         place = arena.blocks[block, PLACE]
+        _claim(arena.gradient_at, stop, min(stop + BLOCK, end))
         if row_ranges.shape[0] > 0 and arena.blocks[block, IS_WEIGHT]:
             if stop > last:
-                end = arena.blocks[arena.owned[arena.owned_ranges[worker, 1] - 1], STOP]
                 space = WorkSpace(arena.work, arena.choices[CAPACITY], arena.factors)
                 first, last = part_of_weight(arena.layers, space, row_ranges, arena.all_merges, start, end, part)
             gradient = part[0, start - first : stop - first]
@@ -132,6 +135,13 @@ def _first_pass(arena, worker, step, stack, suspicious, in_passes):
 
 
 @jit
+def _claim(values, start, stop):
+    """Ask for values that this worker will write soon, and all have read: a write alone would wait for each line."""
+    for at in range(start, stop, lanes(values)):
+        claim_line(values, at)
+
+
+@jit
 def _is_suspicious(arena):
     for i in range(arena.top_rows.shape[0]):
         if arena.top_tails[arena.top_rows[i], SUSPICIOUS] != 0.0:
@@ -139,9 +149,9 @@ def _is_suspicious(arena):
     return False
 
 
-@jit
+@in_loops
 def _update_block(choices, block, theta, gradient, moments, coefficients, ahead):
-    """Update `theta`, a block; to hand over the whole arena, block by block, would cost as much again."""
+    """Update `theta`, a block; as a function that is called, it would cost a small network as much again."""
     place, by = block[PLACE], choices[LOOKS_AHEAD_BY]
     update(choices[OPTIMIZER], theta, gradient, moments, place, coefficients, block[IS_WEIGHT])
     if by >= 0:
