@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from ddp_mlp.catalog.arithmetic import exp, expm1, like, logistic, tanh
+from ddp_mlp.catalog.arithmetic import exp, expm1, like, logistic, softplus, tanh
 from ddp_mlp.catalog.keys import Entry, Key, NonNegativeFloat, PositiveFloat, Settings
 
 
@@ -115,8 +115,7 @@ def _elu_derivative(h, p):
 
 
 def _softplus(a, p):
-    """``log(1 + exp(a))`` without overflow."""
-    return max(a, like(a, 0.0)) + math.log1p(exp(-abs(a)))
+    return softplus(a)
 
 
 def _softplus_derivative(h, p):

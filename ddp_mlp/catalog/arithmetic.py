@@ -11,13 +11,19 @@ from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-#: Functions that kernels of entries call, to be compiled with them.
-HELPERS: list[Callable[..., Any]] = []
+#: Functions that kernels of entries call, to be compiled with them; and whether as part of the loops that call them.
+HELPERS: list[tuple[Callable[..., Any], bool]] = []
 
 
 def helper(function: _Function) -> _Function:
     """Mark a function that kernels of entries call, and return it as it is."""
-    HELPERS.append(function)
+    HELPERS.append((function, False))
+    return function
+
+
+def helper_in_loops(function: _Function) -> _Function:
+    """Mark one of numbers, so that loops which call it use whole vectors."""
+    HELPERS.append((function, True))
     return function
 
 
@@ -37,13 +43,24 @@ def expm1(x: Any) -> Any:
     return type(x)(math.expm1(x))
 
 
+def log1p(x: Any) -> Any:
+    """Return ``log(1 + x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.logarithm`."""
+    return type(x)(math.log1p(x))
+
+
 def tanh(x: Any) -> Any:
     """Return ``tanh(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.hyperbolic`."""
     return type(x)(math.tanh(x))
 
 
-@helper
+@helper_in_loops
 def logistic(a: Any) -> Any:
     """Return ``1 / (1 + exp(-a))`` without overflow for any finite `a`."""
     e = exp(-abs(a))
     return (like(a, 1.0) if a >= like(a, 0.0) else e) / (like(a, 1.0) + e)
+
+
+@helper_in_loops
+def softplus(a: Any) -> Any:
+    """Return ``log(1 + exp(a))`` without overflow."""
+    return max(a, like(a, 0.0)) + log1p(exp(-abs(a)))

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ddp_mlp.catalog.arithmetic import exp, helper, like, logistic
+import numpy as np
+
+from ddp_mlp.catalog.arithmetic import helper, like, logistic, softplus
 from ddp_mlp.catalog.keys import ClosedFraction, Entry, Key, Settings
 from ddp_mlp.catalog.outputs import exp_all, normalize_row, subtract_largest
 
@@ -79,15 +81,24 @@ def _mean_squared_error(logits, n_columns, targets, rows, weights, p):
 
 def _binary_cross_entropy(logits, n_columns, targets, rows, weights, p):
     """``softplus((1 - 2t) a)``; the derivative is ``sigmoid(a) - t``."""
+    size = rows.shape[0] * n_columns
+    losses = np.empty(size, logits.dtype)
+    for r in range(rows.shape[0]):
+        target = targets[rows[r]]
+        for c in range(n_columns):
+            i = r * n_columns + c
+            losses[i] = (like(logits, 1.0) - like(logits, 2.0) * target[c]) * logits[i]
+    for i in range(size):  # over the whole batch, which has few columns
+        losses[i] = softplus(losses[i])
+        logits[i] = logistic(logits[i])
     loss_sum = 0.0
     for r in range(rows.shape[0]):
         target = targets[rows[r]]
         weight = _weight_of(weights, rows[r])
         for c in range(n_columns):
-            a = logits[r * n_columns + c]
-            signed = (like(logits, 1.0) - like(logits, 2.0) * target[c]) * a
-            loss_sum += float(weight * (max(signed, like(logits, 0.0)) + math.log1p(exp(-abs(signed)))))
-            logits[r * n_columns + c] = weight * (logistic(a) - target[c])
+            i = r * n_columns + c
+            loss_sum += float(weight * losses[i])
+            logits[i] = weight * (logits[i] - target[c])
     return loss_sum
 
 

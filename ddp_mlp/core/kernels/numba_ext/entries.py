@@ -11,14 +11,17 @@ from ddp_mlp.catalog import arithmetic
 from ddp_mlp.core.kernels.numba_ext.exponential import exponential_of
 from ddp_mlp.core.kernels.numba_ext.hyperbolic import expm1_of, tanh_of
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.numba_ext.logarithm import log1p_of
 
 overload(arithmetic.exp)(exponential_of)
 overload(arithmetic.expm1, jit_options={"forceinline": True})(expm1_of)
+overload(arithmetic.log1p, jit_options={"forceinline": True})(log1p_of)
 overload(arithmetic.tanh, jit_options={"forceinline": True})(tanh_of)
 
 
 def of_entry(kernel: Any, compile_: Callable[[Any], Any] = jit) -> Any:
     """Compile a kernel of an entry, and the helpers that it calls; one of numbers as `in_loops` does."""
     while arithmetic.HELPERS:
-        register_jitable(nogil=True, error_model="numpy")(arithmetic.HELPERS.pop())
+        helper, is_in_loops = arithmetic.HELPERS.pop()
+        register_jitable(nogil=True, error_model="numpy", forceinline=is_in_loops)(helper)
     return compile_(kernel)

@@ -10,6 +10,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops
+
 
 def _to_integer(convert: Callable[[Any, Any, Any], Any]) -> Any:
     """Make a kernel that turns a float into an integer of the same width by an instruction of LLVM."""
@@ -53,3 +55,13 @@ def fused(typing_context, a, b, c):
         return builder.call(function, arguments)
 
     return a(a, b, c), codegen
+
+
+@in_loops
+def _in_two_roundings(a, b, c):
+    return a * b + c
+
+
+def multiply_add_of(real: Any) -> Any:
+    """Return ``a b + c`` as the C library has it on CPUs which can round once: in float32 it rounds twice."""
+    return _in_two_roundings if real == types.float32 else fused

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from numba import types
 
-from ddp_mlp.core.kernels.numba_ext.float_bits import as_bits, as_float, fused
+from ddp_mlp.core.kernels.numba_ext.float_bits import as_bits, as_float, fused, multiply_add_of
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops
 
 
@@ -78,7 +78,7 @@ def tanh_of(x):
 
 def _make_expm1(f: _Format) -> Any:
     real, lowest, highest = f.real, f.lowest, f.highest
-    multiply_add, polynomial = _arithmetic(f)
+    multiply_add, polynomial = multiply_add_of(real), in_loops(_make_polynomial(f), f"expm1_polynomial_{real}")
     reduce = in_loops(_make_reduction(f, multiply_add), f"expm1_reduction_{f.real}")
     scale = in_loops(_make_scaling(f), f"expm1_scaling_{f.real}")
 
@@ -137,12 +137,9 @@ def _make_scaling(f: _Format) -> Any:
     return scale
 
 
-def _arithmetic(f: _Format) -> tuple[Any, Any]:
-    """Return how products are added, and the polynomial, in the order of operations of each type."""
+def _make_polynomial(f: _Format) -> Any:
+    """Return the polynomial in r^2 / 2, in the order of operations of each type."""
     real, (q1, q2, q3, q4, q5) = f.real, f.q
-
-    def separate(a, b, c):
-        return a * b + c
 
     def horner(z):
         p = real(q3) + z * (real(q4) + z * real(q5))
@@ -153,6 +150,4 @@ def _arithmetic(f: _Format) -> tuple[Any, Any]:
         p = fused(square, fused(z, real(q3), real(q2)), fused(z, real(q1), real(1.0)))
         return fused(square * square, fused(z, real(q5), real(q4)), p)
 
-    if real == types.float32:
-        return in_loops(separate, "separate"), in_loops(horner, "expm1_horner")
-    return fused, in_loops(in_pairs, "expm1_in_pairs")
+    return horner if real == types.float32 else in_pairs
