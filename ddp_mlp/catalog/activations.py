@@ -11,14 +11,13 @@ Unterthiner, Hochreiter, ICLR 2016, equation 15.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from ddp_mlp.catalog.arithmetic import exp, expm1, like, logistic, softplus, tanh
+from ddp_mlp.catalog.arithmetic import atan, cos, exp, expm1, like, logistic, softplus, tanh
 from ddp_mlp.catalog.keys import Entry, Key, NonNegativeFloat, PositiveFloat, Settings
 
 
@@ -87,12 +86,12 @@ def _relu_derivative(h, p):
 
 
 def _arctan(a, p):
-    return math.atan(a)
+    return atan(a)
 
 
 def _arctan_derivative(h, p):
     """``1 / (1 + a^2) = cos(h)^2``."""
-    c = math.cos(h)
+    c = cos(h)
     return c * c
 
 

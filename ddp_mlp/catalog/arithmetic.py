@@ -33,6 +33,16 @@ def like(value: Any, constant: float) -> Any:
     return kind(constant)
 
 
+def atan(x: Any) -> Any:
+    """Return ``atan(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.circular`."""
+    return type(x)(math.atan(x))
+
+
+def cos(x: Any) -> Any:
+    """Return ``cos(x)`` in the type of `x`, of magnitude below 120; beyond it is NaN in float32, compiled as `atan`."""
+    return type(x)(math.cos(x))
+
+
 def exp(x: Any) -> Any:
     """Return ``exp(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.exponential`."""
     return type(x)(math.exp(x))

@@ -25,7 +25,8 @@ from ddp_mlp.core.kernels.network.augmentation_settings import (
     SHIFT,
     WIDTH,
 )
-from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
+from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, jit
+from ddp_mlp.core.kernels.numba_ext.sines import sine_and_cosine
 from ddp_mlp.core.kernels.random import draw
 from ddp_mlp.core.kernels.vector_ops import copy
 
@@ -46,14 +47,25 @@ def _between(key, counter, limit):
 
 
 @jit
-def _add_noise(row, key, sigma):
-    """Add normal numbers of standard deviation `sigma`, two at a time."""
-    for i in range(0, row.shape[0], 2):
-        radius = sigma * math.sqrt(-2.0 * math.log(1.0 - _uniform(key, _NOISE_DRAWS + i)))
-        angle = 2.0 * math.pi * _uniform(key, _NOISE_DRAWS + i + 1)
-        row[i] += like(row, radius * math.cos(angle))
-        if i + 1 < row.shape[0]:
-            row[i + 1] += like(row, radius * math.sin(angle))
+def _add_noise(row, key, sigma, logs):
+    """Add normal numbers of standard deviation `sigma`, two at a time; `logs` has room for one of each two."""
+    for i in range((row.shape[0] + 1) // 2):
+        logs[i] = math.log(1.0 - _uniform(key, _NOISE_DRAWS + 2 * i))
+    n_pairs = row.shape[0] // 2
+    for i in range(n_pairs):
+        first, second = _normal_pair(key, i, sigma, logs)
+        row[2 * i] += like(row, first)
+        row[2 * i + 1] += like(row, second)
+    if 2 * n_pairs < row.shape[0]:
+        first, _ = _normal_pair(key, n_pairs, sigma, logs)
+        row[2 * n_pairs] += like(row, first)
+
+
+@in_loops
+def _normal_pair(key, i, sigma, logs):
+    radius = sigma * math.sqrt(-2.0 * logs[i])
+    sin, cos = sine_and_cosine(2.0 * math.pi * _uniform(key, _NOISE_DRAWS + 2 * i + 1))
+    return radius * cos, radius * sin
 
 
 @jit
@@ -98,7 +110,7 @@ def _transform(image, out, settings, key):
 def augment(settings, key, order, start, n_rows, n_columns, work):
     """Change the gathered rows (B, I) at the beginning of `work`; row r is sample ``order[start + r]``."""
     moves = settings[SHIFT] > 0.0 or settings[ROTATION] > 0.0 or settings[SCALE] > 0.0
-    original = np.empty(n_columns, work.dtype)
+    original, logs = np.empty(n_columns, work.dtype), np.empty((n_columns + 1) // 2)
     for r in range(n_rows):
         row = work[r * n_columns : (r + 1) * n_columns]
         sample_key = draw(key, np.uint64(order[start + r]))
@@ -110,4 +122,4 @@ def augment(settings, key, order, start, n_rows, n_columns, work):
             for c in range(n_columns):
                 row[c] += change
         if settings[NOISE] > 0.0:
-            _add_noise(row, sample_key, settings[NOISE])
+            _add_noise(row, sample_key, settings[NOISE], logs)

@@ -2,9 +2,9 @@
 
 The algorithm is that of `s_log1p.c` of Sun's fdlibm (1993), and of `s_log1pf.c`, in the order of operations of glibc
 2.36: its results to the bit, whatever library a machine has. ``1 + x = 2^n (1 + f)`` with ``1 + f`` between the roots
-of 1/2 and 2, and ``log(1 + f)`` is ``f - f^2 / 2 + s (f^2 / 2 + R)`` with ``s = f / (2 + f)`` and a polynomial R in s^2;
-what was lost in rounding ``u = 1 + x`` is given back as ``c / u``. Branches are computed side by side, and chosen from.
-In float64 products are rounded with the sum that they are part of, as that library does on CPUs which can.
+of 1/2 and 2, and ``log(1 + f)`` is ``f - f^2 / 2 + s (f^2 / 2 + R)``, with ``s = f / (2 + f)`` and a polynomial R in
+s^2; what was lost in rounding ``1 + x`` is given back. Branches are computed side by side, and chosen from. In float64
+products are rounded with the sum that they are part of, as that library does on CPUs which can.
 """
 
 from __future__ import annotations
