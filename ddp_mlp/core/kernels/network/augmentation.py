@@ -25,8 +25,8 @@ from ddp_mlp.core.kernels.network.augmentation_settings import (
     SHIFT,
     WIDTH,
 )
+from ddp_mlp.core.kernels.network.sines import sine_and_cosine
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, jit
-from ddp_mlp.core.kernels.numba_ext.sines import sine_and_cosine
 from ddp_mlp.core.kernels.random import draw
 from ddp_mlp.core.kernels.vector_ops import copy
 
@@ -47,8 +47,9 @@ def _between(key, counter, limit):
 
 
 @jit
-def _add_noise(row, key, sigma, logs):
-    """Add normal numbers of standard deviation `sigma`, two at a time; `logs` has room for one of each two."""
+def _add_noise(row, key, sigma):
+    """Add normal numbers of standard deviation `sigma`, two at a time."""
+    logs = np.empty((row.shape[0] + 1) // 2)  # by themselves, since they are calls of the C library
     for i in range((row.shape[0] + 1) // 2):
         logs[i] = math.log(1.0 - _uniform(key, _NOISE_DRAWS + 2 * i))
     n_pairs = row.shape[0] // 2
@@ -110,7 +111,7 @@ def _transform(image, out, settings, key):
 def augment(settings, key, order, start, n_rows, n_columns, work):
     """Change the gathered rows (B, I) at the beginning of `work`; row r is sample ``order[start + r]``."""
     moves = settings[SHIFT] > 0.0 or settings[ROTATION] > 0.0 or settings[SCALE] > 0.0
-    original, logs = np.empty(n_columns, work.dtype), np.empty((n_columns + 1) // 2)
+    original = np.empty(n_columns, work.dtype)
     for r in range(n_rows):
         row = work[r * n_columns : (r + 1) * n_columns]
         sample_key = draw(key, np.uint64(order[start + r]))
@@ -122,4 +123,4 @@ def augment(settings, key, order, start, n_rows, n_columns, work):
             for c in range(n_columns):
                 row[c] += change
         if settings[NOISE] > 0.0:
-            _add_noise(row, sample_key, settings[NOISE], logs)
+            _add_noise(row, sample_key, settings[NOISE])
