@@ -34,7 +34,7 @@ def like(value: Any, constant: float) -> Any:
 
 
 def atan(x: Any) -> Any:
-    """Return ``atan(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.circular`."""
+    """Return ``atan(x)`` in the type of `x`; compiled, it is that of `core.kernels.elementary.circular`."""
     return type(x)(math.atan(x))
 
 
@@ -44,22 +44,22 @@ def cos(x: Any) -> Any:
 
 
 def exp(x: Any) -> Any:
-    """Return ``exp(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.exponential`."""
+    """Return ``exp(x)`` in the type of `x`; compiled, it is that of `core.kernels.elementary.exponential`."""
     return type(x)(math.exp(x))
 
 
 def expm1(x: Any) -> Any:
-    """Return ``exp(x) - 1`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.hyperbolic`."""
+    """Return ``exp(x) - 1`` in the type of `x`; compiled, it is that of `core.kernels.elementary.hyperbolic`."""
     return type(x)(math.expm1(x))
 
 
 def log1p(x: Any) -> Any:
-    """Return ``log(1 + x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.logarithm`."""
+    """Return ``log(1 + x)`` in the type of `x`; compiled, it is that of `core.kernels.elementary.logarithm`."""
     return type(x)(math.log1p(x))
 
 
 def tanh(x: Any) -> Any:
-    """Return ``tanh(x)`` in the type of `x`; compiled, it is that of `core.kernels.numba_ext.hyperbolic`."""
+    """Return ``tanh(x)`` in the type of `x`; compiled, it is that of `core.kernels.elementary.hyperbolic`."""
     return type(x)(math.tanh(x))
 
 

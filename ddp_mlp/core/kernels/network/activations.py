@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ddp_mlp.core.kernels.arrays import Float, Floats1
+from ddp_mlp.core.kernels.entries import of_entry
 from ddp_mlp.core.kernels.network.codes import FUNCTIONS
 from ddp_mlp.core.kernels.network.column_sums import add_columns
-from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, inlined, jit
 from ddp_mlp.core.kernels.vector_ops import copy
 

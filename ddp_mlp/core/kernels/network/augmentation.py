@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from ddp_mlp.catalog.arithmetic import like
+from ddp_mlp.core.kernels.elementary.sines import sine_and_cosine
 from ddp_mlp.core.kernels.network.augmentation_settings import (
     BRIGHTNESS,
     CHANNELS,
@@ -25,7 +26,6 @@ from ddp_mlp.core.kernels.network.augmentation_settings import (
     SHIFT,
     WIDTH,
 )
-from ddp_mlp.core.kernels.network.sines import sine_and_cosine
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, jit
 from ddp_mlp.core.kernels.random import draw
 from ddp_mlp.core.kernels.vector_ops import copy

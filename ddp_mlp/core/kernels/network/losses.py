@@ -8,7 +8,7 @@ from typing import Any
 from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.catalog.outputs import OUTPUTS
 from ddp_mlp.core.kernels.arrays import Floats1, Floats2, Integers1
-from ddp_mlp.core.kernels.numba_ext.entries import of_entry
+from ddp_mlp.core.kernels.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import inlined, jit
 
 

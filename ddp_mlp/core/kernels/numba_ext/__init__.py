@@ -1,1 +1,1 @@
-"""Extensions of Numba: intrinsics, SIMD vectors, elementary functions, the cache of compiled kernels."""
+"""Extensions of Numba: intrinsics, SIMD vectors, the cache of compiled kernels."""

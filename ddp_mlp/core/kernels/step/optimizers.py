@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ddp_mlp.core.kernels.entries import of_entry
 from ddp_mlp.core.kernels.network.codes import UPDATES
-from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops, inlined, jit
 
 

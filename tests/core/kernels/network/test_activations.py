@@ -11,9 +11,9 @@ from numba import njit
 
 from ddp_mlp.catalog import arithmetic
 from ddp_mlp.catalog.activations import ACTIVATIONS
+from ddp_mlp.core.kernels.entries import of_entry
 from ddp_mlp.core.kernels.network.codes import ACTIVATION_CODES
 from ddp_mlp.core.kernels.network.layers import ACTIVATION
-from ddp_mlp.core.kernels.numba_ext.entries import of_entry
 from ddp_mlp.core.kernels.numba_ext.intrinsics import in_loops
 from tests import reference
 from tests.building import ACTIVATION_PARAMS, engine_of, network_of, resident_of

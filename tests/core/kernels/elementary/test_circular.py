@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.catalog import arithmetic
-from ddp_mlp.core.kernels.numba_ext import entries as entries  # which has them compiled
+from ddp_mlp.core.kernels import entries as entries  # which has them compiled
 
 #: Of the results for `sample`, as glibc 2.36 has them on a CPU with fused multiply-adds. Once, all 2^32 values were
 #: compared, of the cosine those below 120.

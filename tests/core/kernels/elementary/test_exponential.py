@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.catalog.arithmetic import exp
-from ddp_mlp.core.kernels.numba_ext import entries as entries  # which has `exp` compiled
+from ddp_mlp.core.kernels import entries as entries  # which has `exp` compiled
 
 DTYPES = [np.float32, np.float64]
 

@@ -8,11 +8,11 @@ from typing import Any
 from numba.extending import overload, register_jitable
 
 from ddp_mlp.catalog import arithmetic
-from ddp_mlp.core.kernels.numba_ext.circular import atan_of, cos_of
-from ddp_mlp.core.kernels.numba_ext.exponential import exponential_of
-from ddp_mlp.core.kernels.numba_ext.hyperbolic import expm1_of, tanh_of
+from ddp_mlp.core.kernels.elementary.circular import atan_of, cos_of
+from ddp_mlp.core.kernels.elementary.exponential import exponential_of
+from ddp_mlp.core.kernels.elementary.hyperbolic import expm1_of, tanh_of
+from ddp_mlp.core.kernels.elementary.logarithm import log1p_of
 from ddp_mlp.core.kernels.numba_ext.intrinsics import jit
-from ddp_mlp.core.kernels.numba_ext.logarithm import log1p_of
 
 overload(arithmetic.atan, jit_options={"forceinline": True})(atan_of)
 overload(arithmetic.cos, jit_options={"forceinline": True})(cos_of)

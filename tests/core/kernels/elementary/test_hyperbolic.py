@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.catalog import arithmetic
-from ddp_mlp.core.kernels.numba_ext import entries as entries  # which has them compiled
+from ddp_mlp.core.kernels import entries as entries  # which has them compiled
 
 DTYPES = [np.float32, np.float64]
 FUNCTIONS = ["expm1", "tanh"]

@@ -1,0 +1,1 @@
+"""Elementary functions as plain arithmetic, the same bits on every machine, of which loops use whole vectors."""
