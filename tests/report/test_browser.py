@@ -130,6 +130,20 @@ def test_charts_fit_on_paper(tab, pages):
         tab.call("Emulation.setEmulatedMedia", media="")
 
 
+def test_tables_fit_on_paper(tab, pages):
+    """Paper cannot be scrolled; what is wider than a page is cut."""
+    for name in ("study", "five", "classes", "regression"):
+        tab.show(pages[name])
+        tab.call("Emulation.setDeviceMetricsOverride", width=700, height=900, deviceScaleFactor=1, mobile=False)
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        assert tab.value(_WIDE) == [], name
+        tab.call("Emulation.setEmulatedMedia", media="")
+
+
+_WIDE = """[...document.querySelectorAll("table")].filter((table) => table.checkVisibility()
+  && (table.getBoundingClientRect().right > innerWidth || table.parentElement.scrollWidth > innerWidth))
+  .map((table) => table.textContent.slice(0, 80))"""
+
 _BEYOND = """[...document.querySelectorAll("figure[data-chart]")].filter((figure) => {
   const frame = figure.getBoundingClientRect(), chart = figure.querySelector("canvas").getBoundingClientRect();
   return chart.right > frame.right || chart.bottom > frame.bottom || chart.width < frame.width / 2;
