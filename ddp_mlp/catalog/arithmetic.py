@@ -33,6 +33,13 @@ def like(value: Any, constant: float) -> Any:
     return kind(constant)
 
 
+def room_like(values: Any, size: int) -> Any:
+    """Return a new array of `size` values of the type of `values`, which may be anything."""
+    import numpy as np  # late: a configuration is read before it is known which code NumPy may use
+
+    return np.empty(size, values.dtype)
+
+
 def atan(x: Any) -> Any:
     """Return ``atan(x)`` in the type of `x`; compiled, it is that of `core.kernels.elementary.circular`."""
     return type(x)(math.atan(x))

@@ -15,9 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from ddp_mlp.catalog.arithmetic import helper, like, logistic, softplus
+from ddp_mlp.catalog.arithmetic import helper, like, logistic, room_like, softplus
 from ddp_mlp.catalog.keys import ClosedFraction, Entry, Key, Settings
 from ddp_mlp.catalog.outputs import exp_all, normalize_row, subtract_largest
 
@@ -82,7 +80,7 @@ def _mean_squared_error(logits, n_columns, targets, rows, weights, p):
 def _binary_cross_entropy(logits, n_columns, targets, rows, weights, p):
     """``softplus((1 - 2t) a)``; the derivative is ``sigmoid(a) - t``."""
     size = rows.shape[0] * n_columns
-    losses = np.empty(size, logits.dtype)
+    losses = room_like(logits, size)
     for r in range(rows.shape[0]):
         target = targets[rows[r]]
         for c in range(n_columns):

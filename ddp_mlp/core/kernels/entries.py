@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba.extending import overload, register_jitable
 
 from ddp_mlp.catalog import arithmetic
@@ -19,6 +20,7 @@ overload(arithmetic.cos, jit_options={"forceinline": True})(cos_of)
 overload(arithmetic.exp)(exponential_of)
 overload(arithmetic.expm1, jit_options={"forceinline": True})(expm1_of)
 overload(arithmetic.log1p, jit_options={"forceinline": True})(log1p_of)
+overload(arithmetic.room_like)(lambda values, size: lambda values, size: np.empty(size, values.dtype))
 overload(arithmetic.tanh, jit_options={"forceinline": True})(tanh_of)
 
 
