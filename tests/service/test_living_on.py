@@ -89,7 +89,11 @@ def test_a_job_whose_processes_are_killed_goes_on(server: Server, folder: Path):
     number = server.client.ask("POST", "/api/v1/jobs", {"config": (folder / "c.toml").read_text(), "name": "killed"})[
         "id"
     ]
-    until(server, number, "running", epoch=20)
+    saved = folder / str(until(server, number, "running", epoch=20)["run_dir"]) / "checkpoints"
+    deadline = time.monotonic() + 60
+    while not list(saved.glob("step-*.h5")):  # a crash in the first half second costs that much
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     os.kill(_processes_of_jobs(folder)[0], signal.SIGKILL)
     deadline = time.monotonic() + 60
     while not (job := server.client.ask("GET", f"/api/v1/jobs/{number}"))["restarts"]:

@@ -120,11 +120,19 @@ def _submit_and_watch(tab: Tab) -> None:
     tab.value("document.activeElement.blur()")
     tab.press("n")
     tab.until("document.querySelector('[id=\"field-data.train\"]')")
-    for name, value in (("data.train", path), ("model.hidden", "512, 512"), ("train.epochs", "5000")):
+    # Slowly, so that it gets better all the time: a run that ends by itself cannot be stopped any more.
+    wanted = {
+        "data.train": path,
+        "model.hidden": "512, 512",
+        "train.epochs": "5000",
+        "optimizer.learning_rate": "1e-6",
+    }
+    for name, value in wanted.items():
         for _ in range(80):
             if tab.value("document.activeElement.id") == f"field-{name}":
                 break
             tab.press("Tab")
+        assert tab.value("document.activeElement.id") == f"field-{name}"
         tab.write(value)
     tab.until("document.querySelector('.verdict').dataset.kind === 'good'")
     tab.press("Enter", CONTROL)
