@@ -6,11 +6,14 @@ It knows nothing of processes and messages: whoever carries them calls `hear` an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, error_from_code
+from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.study.execution.socket_line import Message
 from ddp_mlp.study.sampler import Assignment
 from ddp_mlp.study.study import Study, Summary, headed, unfinished
@@ -161,11 +164,15 @@ class Desk:
             yield from [group for group, task in self.running.items() if task.moved_at < late]
 
     def give_up(self, group: int) -> Summary:
-        """Count the trial of a group as failed since it hangs, and return its summary."""
+        """Count the trial of a group as failed since it hangs, and return its summary; its directory tells so too."""
         task = self.running.pop(group)
         reason = f"no progress for {self._timeout_s:g} s, [train] timeout_s: it hangs and was ended"
         summary = self._failed(task, CollectiveTimeoutError(reason))
         self._note(task, summary)
+        directory = RunDirectory(Path(summary["run_dir"]))
+        with suppress(DdpMlpError):
+            directory.create()  # it may have hung before
+        directory.note_failure(summary["exit_code"], summary["reason"], within_s=1)
         return summary
 
     def _proposed(self) -> Task | None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable
-from pathlib import Path
 
 from ddp_mlp.errors import DdpMlpError
-from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.signals import StopSignals
 from ddp_mlp.study.execution.desk import Desk
 from ddp_mlp.study.execution.pool import Processes, Worker, told
@@ -65,8 +63,7 @@ def _hear(study: Study, desk: Desk, group: int, processes: Processes, selector: 
 
 
 def _end_hung(desk: Desk, group: int, workers: dict[int, Worker]) -> None:
-    """Kill the process whose trial hangs, and let the run directory tell."""
+    """Kill the process whose trial hangs, and note that."""
     workers[group].process.kill()
     workers[group].process.wait()
-    summary = desk.give_up(group)
-    RunDirectory(Path(summary["run_dir"])).note_failure(summary["exit_code"], summary["reason"], within_s=1)
+    desk.give_up(group)

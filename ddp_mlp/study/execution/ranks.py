@@ -8,12 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from ddp_mlp.comm import Communicator, SingleProcess
 from ddp_mlp.comm.groups import Post, World
 from ddp_mlp.errors import CollectiveTimeoutError, DdpMlpError, error_from_code
-from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.study.execution.desk import Desk
 from ddp_mlp.study.execution.socket_line import Message
 from ddp_mlp.study.execution.worker import Line, work
@@ -115,8 +113,6 @@ def _serve(
 def _end_job(desk: Desk, group: int, comm: Communicator) -> None:
     """End all ranks, since one that hangs cannot be ended alone; its trial is noted as failed, others go on later."""
     summary = desk.give_up(group)
-    told = {"exit_code": summary["exit_code"], "reason": summary["reason"]}
-    RunDirectory(Path(summary["run_dir"])).note_failure(told["exit_code"], told["reason"], within_s=1)
     sys.stderr.write(f"error: {summary['name']}: {summary['reason']}; go on with the others with --resume\n")
     sys.stderr.flush()
     comm.abort(CollectiveTimeoutError.exit_code)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -131,13 +132,16 @@ def test_a_trial_that_came_further_before_it_was_killed_may_be_killed_more_often
     assert office.ready(0) == [(0, "t-0")]
 
 
-def test_a_trial_that_hangs_ends_and_the_others_go_on():
+def test_a_trial_that_hangs_ends_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     office = Office(listed(3), timeout_s=10.0)
     office.ready(0, 1)
     assert list(office.desk.hung()) == []
     office.desk.running[0].moved_at -= 11.0
     assert list(office.desk.hung()) == [0]
     assert office.desk.give_up(0)["exit_code"] == 80
+    told = json.loads(Path("study/t-0/status.json").read_text())  # though it hung before it had a directory
+    assert (told["state"], told["exit_code"]) == ("failed", 80)
     assert office.over(1) == [(1, "t-2")]
     office.over(1)
     assert [s["status"] for s in office.desk.summaries()] == ["failed", "finished", "finished"]
