@@ -30,6 +30,8 @@ class RunOptions:
         What ``[model] start`` means, where that is in memory.
     until_epoch : int or None
         After how many epochs the run pauses, its state saved, to go on later: nothing of it is shorter for that.
+    first_rest_s : float
+        Seconds before the first save: a run that is over by then is written once.
     at_hand : RowsAtHand or None
         Rows that other runs of a process alone have read.
     watch : callable
@@ -45,5 +47,6 @@ class RunOptions:
     keeps_files: bool = True
     start: Model | None = None
     until_epoch: int | None = None
+    first_rest_s: float = 0.0
     at_hand: RowsAtHand | None = None
     watch: Callable[[float], None] = lambda _share: None

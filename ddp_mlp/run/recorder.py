@@ -2,8 +2,8 @@
 
 Training hands over snapshots and goes on. After each turn that forces files to disk the
 thread rests for `REST` times as long as the turn took, so that saving stays a small part of
-the work however short the epochs are. It rests at first too: a run that is over by then, such as
-a short trial of a study, is written once. A checkpoint that is overtaken by `keep` newer ones
+the work however short the epochs are. It may rest at first too: a run that is over by then, as short
+trials of a study are, is written once. A checkpoint that is overtaken by `keep` newer ones
 meanwhile is left out: it would be pruned at once. So when the run ends, the same files are
 there as if each had been written in its time.
 """
@@ -22,8 +22,6 @@ from ddp_mlp.run.snapshot import Snapshot
 
 #: Rest after a turn, in times of what it took.
 REST = 10.0
-#: Seconds of the turn that the first rest counts as: half a second of training is not worth a turn.
-_BEFORE_FIRST_S = 0.05
 #: Seconds between looks at what waits, and between additions to tables.
 LOOK_EVERY_S = 0.1
 #: Bytes of snapshots that may wait; for more, training waits.
@@ -37,9 +35,11 @@ class Recorder:
     ----------
     keep : int
         Checkpoints that are kept, and so the most that are worth waiting.
+    first_rest_s : float
+        Seconds before the first turn that forces files to disk.
     """
 
-    def __init__(self, writer: RunWriter, keep: int) -> None:
+    def __init__(self, writer: RunWriter, keep: int, first_rest_s: float = 0.0) -> None:
         self._writer = writer
         self._changed = threading.Condition()  # guards what follows
         self._rows: list[Snapshot] = []
@@ -47,7 +47,7 @@ class Recorder:
         self._is_busy = self._is_hurried = self._is_finishing = self._is_closed = False
         self._last: Snapshot | None = None
         self._failure: BaseException | None = None
-        self._rests_until, self._looks_at = monotonic() + REST * _BEFORE_FIRST_S, 0.0
+        self._rests_until, self._looks_at = monotonic() + first_rest_s, 0.0
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 

@@ -232,7 +232,7 @@ class Run:
         self, problem: Problem, state: TrainState, micro_batches: int, listen: Listener
     ) -> Generator[Report, None, None]:
         """Collective. Train to the end, recording what the rules ask for."""
-        with Saving(self._config, self._comm, problem, state, self._writer) as saving:
+        with Saving(self._config, self._comm, problem, state, self._writer, self._options.first_rest_s) as saving:
             trainer = Trainer(
                 self._config, problem, state, self._comm,
                 micro_batches=micro_batches, threads=self._options.threads, report_every=saving.periods,

@@ -36,16 +36,22 @@ class Saving:
     """
 
     def __init__(
-        self, config: Config, comm: Communicator, problem: Problem, state: TrainState, writer: RunWriter | None
+        self,
+        config: Config,
+        comm: Communicator,
+        problem: Problem,
+        state: TrainState,
+        writer: RunWriter | None,
+        first_rest_s: float = 0.0,
     ) -> None:
-        """`writer` is that of rank 0, and None elsewhere."""
+        """`writer` is that of rank 0, and None elsewhere; for `first_rest_s` see `Recorder`."""
         self._config = config
         self._cure = partial(likeliest_cure, config, problem, config.optimizer.first_rate)
         self._comm = comm
         self._layout = problem.network.layout
         self._state = state
         self._schedule = SaveSchedule(config.checkpoint, comm)
-        self._recorder = Recorder(writer, config.checkpoint.keep) if writer else None
+        self._recorder = Recorder(writer, config.checkpoint.keep, first_rest_s) if writer else None
         self._times = RankTimes(comm.rank_status) if comm.world_size > 1 else None
         self._check_every = config.train.check_ranks_every if len(comm.node_sizes) > 1 else 0
         self.periods = [period for period in (config.checkpoint.every_steps, self._check_every) if period]

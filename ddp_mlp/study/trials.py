@@ -32,6 +32,9 @@ Watch = Callable[[StopRequest], Listener]
 #: What is wrong with one trial and need not be with the next; anything else ends the study.
 _OF_ITS_OWN = (NonFiniteError, UsageError, DataError)
 
+#: Half a second of a trial is not worth a save: most of many short trials are over by then.
+_FIRST_REST_S = 0.5
+
 
 def _unwatched(_: StopRequest) -> Listener:
     return lambda report: None  # noqa: ARG005
@@ -88,7 +91,8 @@ def _run_one(
 
 def _execute(study: Study, directory: Path, trial: Sequence[Assignment], tell: Tell, watch: Watch) -> Summary:
     """Collective. Run a trial from where it stands, and return what it came to, now or at an earlier start."""
-    config, options = study.configure(trial), replace(study.options, directory=directory)
+    config = study.configure(trial)
+    options = replace(study.options, directory=directory, first_rest_s=_FIRST_REST_S)
     if options.resume:
         if stored := _stored(study, options, config):
             return stored
