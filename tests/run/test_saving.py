@@ -158,6 +158,27 @@ def test_short_epochs_are_not_spent_on_the_disk(folder: Path, monkeypatch: pytes
     assert saved_steps(folder, "slow-disk") == [299 * PER_EPOCH, 300 * PER_EPOCH]
 
 
+def test_a_run_that_is_over_within_its_first_rest_is_written_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same files in the end as one that saved at once."""
+    saved: list[int] = []
+    save = run_writer.save_checkpoint
+
+    def count(directory: Path, image: bytes, step: int, check: Any) -> Path:
+        saved.append(step)
+        return save(directory, image, step, check)
+
+    monkeypatch.setattr(run_writer, "save_checkpoint", count)
+    train(folder, "at-once", "checkpoint.keep=1", at_report=lambda: time.sleep(0.2))
+    assert len(saved) > 1
+    saved.clear()
+    train(folder, "rested", "checkpoint.keep=1", at_report=lambda: time.sleep(0.2), first_rest_s=600.0)
+    assert saved == [5 * PER_EPOCH]
+    files = [sorted(path.name for path in (folder / name).rglob("*")) for name in ("at-once", "rested")]
+    assert files[0] == files[1]
+
+
 def failing(monkeypatch: pytest.MonkeyPatch, fails: Any, number: int) -> list[int]:
     """Let saves of checkpoints fail for which `fails` (step) holds; return their steps."""
     save, failed = run_writer.save_checkpoint, []
