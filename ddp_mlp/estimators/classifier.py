@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
-from ddp_mlp.data.memory.array_likes import texts_of
+from ddp_mlp.data.memory.array_likes import class_kind_of
 from ddp_mlp.estimators.network import NetworkEstimator, steps
 from ddp_mlp.estimators.rows import Given, checked_rows, given_of
 
@@ -160,7 +160,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
         if kind == "multilabel":
             return given_of(self, x, y.astype(np.float64), weights)
         given = given_of(self, x, np.searchsorted(known, y), weights, tuple(map(str, known.tolist())))
-        return replace(given, class_kind="text" if texts_of(known) is not None else "")
+        return replace(given, class_kind=class_kind_of(known))
 
     def _known(self, y: NDArray[Any], kind: str, classes: Any, *, reset: bool) -> NDArray[Any]:
         """Return the classes, of which those of `y` must be, where they are known."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddp_mlp.data.memory import array_likes
+from ddp_mlp.data.memory.array_likes import class_kind_of
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.formats.sklearn import ACTIVATIONS
@@ -124,6 +124,6 @@ def _network(network: Any, done: _Steps, targets: Affine | None, names: tuple[st
     task = "binary" if output == "sigmoid" else "multiclass"
     schema = Schema(
         task, *ends, names, None, texts_of(network.classes_),  # type: ignore[arg-type]
-        class_kind="text" if array_likes.texts_of(network.classes_) is not None else "",
+        class_kind=class_kind_of(network.classes_),
     )  # fmt: skip
     return Incoming(schema, tuple(layers), output, "auto", done.affine, targets, done.fill)

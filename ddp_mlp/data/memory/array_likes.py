@@ -11,6 +11,8 @@ from ddp_mlp.errors import DataError, literal
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ddp_mlp.data.schema import ClassKind
+
 _TEXT = "numbers are needed; a DataFrame may hold text, whose columns become categories"
 
 
@@ -29,6 +31,11 @@ def texts_of(y: Any) -> NDArray[np.str_] | None:
     if values.ndim != 1:
         raise DataError(f"y: text of shape {values.shape}; one class a row is needed")
     return values.astype(str)
+
+
+def class_kind_of(labels: Any) -> ClassKind:
+    """Return "text" where labels are text, as the schema says it."""
+    return "" if texts_of(labels) is None else "text"
 
 
 def numbers_of(given: Any, where: str) -> NDArray[Any]:

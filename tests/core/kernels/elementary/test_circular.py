@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 
-import numba
 import numpy as np
 import pytest
 
 from ddp_mlp.catalog import arithmetic
-from ddp_mlp.core.kernels import entries as entries  # which has them compiled
+from tests.core.kernels.elementary.over_arrays import applied, over_all
 
 #: Of the results for `sample`, as glibc 2.36 has them on a CPU with fused multiply-adds. Once, all 2^32 values were
 #: compared, of the cosine those below 120.
 BITS = {"atan": "746cb73f6d9d18df", "cos": "0a0e00885cd8b6d2"}
 
 
-def _over_all(name: str) -> Callable[[np.ndarray], None]:
-    function = getattr(arithmetic, name)
-
-    def compute(values):
-        for i in range(values.shape[0]):
-            values[i] = function(values[i])
-
-    return numba.njit(error_model="numpy")(compute)
-
-
-COMPUTE = {name: _over_all(name) for name in BITS}
+COMPUTE = {name: over_all(getattr(arithmetic, name)) for name in BITS}
 
 
 def results(name: str, values: list[float] | np.ndarray, dtype: type = np.float32) -> np.ndarray:
-    found = np.array(values, dtype)
-    COMPUTE[name](found)
-    return found
+    return applied(COMPUTE[name], values, dtype)
 
 
 def sample(name: str) -> np.ndarray:

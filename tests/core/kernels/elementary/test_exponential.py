@@ -5,26 +5,20 @@ from __future__ import annotations
 import math
 from decimal import Decimal, localcontext
 
-import numba
 import numpy as np
 import pytest
 
 from ddp_mlp.catalog.arithmetic import exp
-from ddp_mlp.core.kernels import entries as entries  # which has `exp` compiled
+from tests.core.kernels.elementary.over_arrays import applied, over_all
 
 DTYPES = [np.float32, np.float64]
 
 
-@numba.njit(error_model="numpy")
-def compute(values):
-    for i in range(values.shape[0]):
-        values[i] = exp(values[i])
+COMPUTE = over_all(exp)
 
 
 def exp_of(values, dtype: type) -> np.ndarray:
-    found = np.array(values, dtype)
-    compute(found)
-    return found
+    return applied(COMPUTE, values, dtype)
 
 
 def ulps_off(x: np.ndarray) -> float:

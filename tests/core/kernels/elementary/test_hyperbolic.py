@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 
-import numba
 import numpy as np
 import pytest
 
 from ddp_mlp.catalog import arithmetic
-from ddp_mlp.core.kernels import entries as entries  # which has them compiled
+from tests.core.kernels.elementary.over_arrays import applied, over_all
 
 DTYPES = [np.float32, np.float64]
 FUNCTIONS = ["expm1", "tanh"]
@@ -25,23 +23,11 @@ BITS = {
 }
 
 
-def _over_all(name: str) -> Callable[[np.ndarray], None]:
-    function = getattr(arithmetic, name)
-
-    def compute(values):
-        for i in range(values.shape[0]):
-            values[i] = function(values[i])
-
-    return numba.njit(error_model="numpy")(compute)
-
-
-COMPUTE = {name: _over_all(name) for name in FUNCTIONS}
+COMPUTE = {name: over_all(getattr(arithmetic, name)) for name in FUNCTIONS}
 
 
 def results(name: str, values: list[float] | np.ndarray, dtype: type) -> np.ndarray:
-    found = np.array(values, dtype)
-    COMPUTE[name](found)
-    return found
+    return applied(COMPUTE[name], values, dtype)
 
 
 def sample(dtype: type) -> np.ndarray:

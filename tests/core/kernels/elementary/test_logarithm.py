@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 
-import numba
 import numpy as np
 import pytest
 
 from ddp_mlp.catalog.arithmetic import log1p
-from ddp_mlp.core.kernels import entries as entries  # which has it compiled
+from tests.core.kernels.elementary.over_arrays import applied, over_all
 
 DTYPES = [np.float32, np.float64]
 #: Of the results for `sample`, as glibc 2.36 has them on a CPU with fused multiply-adds. Once, all 2^32 values of
@@ -18,16 +17,11 @@ DTYPES = [np.float32, np.float64]
 BITS = {np.float32: "8ece68b8abe54782", np.float64: "921a5fa341288ab3"}
 
 
-@numba.njit(error_model="numpy")
-def compute(values):
-    for i in range(values.shape[0]):
-        values[i] = log1p(values[i])
+COMPUTE = over_all(log1p)
 
 
 def results(values: list[float] | np.ndarray, dtype: type) -> np.ndarray:
-    found = np.array(values, dtype)
-    compute(found)
-    return found
+    return applied(COMPUTE, values, dtype)
 
 
 def sample(dtype: type) -> np.ndarray:
@@ -84,7 +78,7 @@ def test_loops_use_vectors(dtype: type) -> None:
     x = sample(dtype)[:1000]
     singles = np.concatenate([results(x[i : i + 1], dtype) for i in range(x.size)])
     np.testing.assert_array_equal(results(x, dtype), singles)
-    (code,) = (text for types, text in compute.inspect_llvm().items() if str(types[0].dtype) == np.dtype(dtype).name)
+    (code,) = (text for types, text in COMPUTE.inspect_llvm().items() if str(types[0].dtype) == np.dtype(dtype).name)
     assert " x float>" in code if dtype == np.float32 else " x double>" in code
     assert "@log1p" not in code
 
