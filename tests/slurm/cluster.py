@@ -80,8 +80,10 @@ class Cluster:
 
         Slurm keeps a requeued job out of the queue for two minutes. In a hurry, it may start as
         soon as its daemons are gone. Not before: they take the sockets of PMI away with them,
-        which have the same names as those of the next start. After the loss of a node it needs
-        the two minutes: once the node is back, the order to end the job may still reach it.
+        which have the same names as those of the next start. Nor within the second in which they
+        were killed: slurmd tells the credential of a start from the one that it revoked by whole
+        seconds. After the loss of a node it needs the two minutes: once the node is back, the
+        order to end the job may still reach it.
         """
         until = time.monotonic() + seconds
         while True:
@@ -89,6 +91,7 @@ class Cluster:
             if is_so(fields):
                 return fields
             if hurries and fields.get("Reason") == "BeginTime" and not self._has_daemons(fields["JobId"]):
+                time.sleep(1.1)
                 self.call("scontrol", "update", f"JobId={job_id}", "StartTime=now")
             assert time.monotonic() < until, f"{fields}\n{self.logs()}\n{last_lines(Path(fields.get('StdOut', '-')))}"
             time.sleep(0.2)

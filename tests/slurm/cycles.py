@@ -46,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cycles", type=int, default=20)
     parser.add_argument("--how", choices=["preempt", "notice", "limit"], default="preempt")
-    parser.add_argument("--epochs", type=int, default=300, help="long enough for all cycles")
+    parser.add_argument("--epochs", type=int, default=10000, help="long enough for all cycles")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     if missing := what_is_missing():

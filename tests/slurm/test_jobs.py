@@ -18,7 +18,7 @@ TWO_NODES = ("--nodes", "2", "--time", "10")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs")
-    make_long_run(path, 150)
+    make_long_run(path, 800)  # seconds on two nodes, so that it is not over before it is disturbed
     return path
 
 
@@ -84,7 +84,8 @@ def test_of_an_array_only_the_task_that_was_asked_stops(cluster, folder):
     job.wait_for_epochs(2, run=job.run / "seed-1")
     cluster.call("scancel", "--signal=USR1", "--batch", f"{job.id}_1")
     ends = [cluster.wait_for_end(f"{job.id}_{seed}") for seed in (0, 1)]
-    assert [(end["JobState"], end["Restarts"]) for end in ends] == [("COMPLETED", "0"), ("COMPLETED", "1")], job.log
+    found = [(end["JobState"], end["Restarts"]) for end in ends]
+    assert found == [("COMPLETED", "0"), ("COMPLETED", "1")], f"{job.log}\n{cluster.logs()}"
     states = [json.loads((job.run / f"seed-{seed}" / "status.json").read_text()) for seed in (0, 1)]
     assert states[0]["weights_sha256"] != states[1]["weights_sha256"]
     runs = cluster.ddp_mlp("slurm", "status", "seeds", "--json", cwd=folder).result["runs"]

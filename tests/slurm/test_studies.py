@@ -12,6 +12,7 @@ from tests.runs import ddp_mlp, make_long_run
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 
+N_EPOCHS = 500  # seconds for all trials, so that the study is not over before it is disturbed
 TRIES = ("--try", "train.seed=[1, 2, 3, 4]")
 SCRIPT = """#!/bin/bash
 #SBATCH --nodes=2
@@ -29,7 +30,7 @@ exit "$code"
 
 
 def test_a_study_over_both_nodes_is_preempted_and_goes_on(cluster, tmp_path):
-    make_long_run(tmp_path, 60)
+    make_long_run(tmp_path, N_EPOCHS)
     done = ddp_mlp("search", "c.toml", *TRIES, "--parallel", "1", "--out", "undisturbed", "--json", cwd=tmp_path)
     expected = {trial["name"]: trial["weights_sha256"] for trial in done.result["trials"]}
     (tmp_path / "job.sbatch").write_text(SCRIPT.format(python=sys.executable))
@@ -48,6 +49,6 @@ def test_a_study_over_both_nodes_is_preempted_and_goes_on(cluster, tmp_path):
         status = json.loads((tmp_path / "study" / name / "status.json").read_text())
         assert (status["weights_sha256"], status["world_size"]) == (weights, 1), log
         epochs = [line.split(",")[0] for line in (tmp_path / f"study/{name}/metrics.csv").read_text().splitlines()[1:]]
-        assert epochs == [str(n) for n in range(1, 61)]
+        assert epochs == [str(n) for n in range(1, N_EPOCHS + 1)]
     hosts = {json.loads((tmp_path / f"study/{name}/status.json").read_text())["pid"] for name in expected}
     assert len(hosts) >= 2
