@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.api.failures import as_python_errors
+from ddp_mlp.data.class_values import class_values
 from ddp_mlp.data.predictions import Answers
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
-
-#: Names of classes that are booleans: as tables have them, and as Python writes them.
-_BOOLEANS = ({"false", "true"}, {"False", "True"})
 
 
 class Answerer:
@@ -46,9 +44,8 @@ class Answerer:
 
         It is None for quantities.
         """
-        names = self.schema.classes
-        if self._classes is None and names is not None:
-            self._classes = np.array(names) if self.schema.class_kind == "text" else _as_given(names)
+        if self._classes is None:
+            self._classes = class_values(self.schema)
         return self._classes
 
     def predict(self, X: Any, *, threads: int | None = None) -> NDArray[Any]:
@@ -101,13 +98,6 @@ class Answerer:
     def outputs(self, X: Any, *, threads: int | None = None) -> NDArray[np.floating]:
         """Return the outputs of the network as they are, shape (n, n_outputs), quantities in units of the data."""
         return self._answers(X, threads).outputs
-
-
-def _as_given(names: tuple[str, ...]) -> NDArray[Any]:
-    if set(names) in _BOOLEANS:
-        return np.array([name.lower() == "true" for name in names])
-    is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
-    return np.array(names).astype(np.int64) if is_whole else np.array(names)
 
 
 def threads_of_answers(wanted: int | None) -> int:

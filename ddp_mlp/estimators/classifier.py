@@ -159,7 +159,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
         self.classes_, self._labels = known, kind
         if kind == "multilabel":
             return given_of(self, x, y.astype(np.float64), weights)
-        given = given_of(self, x, np.searchsorted(known, y), weights, tuple(map(str, known.tolist())))
+        given = given_of(self, x, np.searchsorted(known, y), weights, _names(known))
         return replace(given, class_kind=class_kind_of(known))
 
     def _known(self, y: NDArray[Any], kind: str, classes: Any, *, reset: bool) -> NDArray[Any]:
@@ -187,3 +187,9 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
 
     def _score_column(self) -> str:
         return "valid_loss" if self._labels == "multilabel" else "valid_accuracy"
+
+
+def _names(classes: NDArray[Any]) -> tuple[str, ...]:
+    """Return the names of classes; whole numbers have the same, however they are stored."""
+    is_float = classes.dtype.kind == "f"  # scikit-learn takes none that are not whole
+    return tuple(f"{label:.0f}" if is_float else str(label) for label in classes.tolist())

@@ -125,9 +125,15 @@ def _require_order(estimator: Any, X: Any, *, reset: bool) -> None:
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **wanted: Any) -> tuple[Any, NDArray[Any]]:
     """Return features and targets as `checked_features` does; targets of one column have shape (n,)."""
-    x, y = checked_features(estimator, X, y, reset=reset, multi_output=True, **wanted)
+    x, y = checked_features(estimator, X, _plain(y), reset=reset, multi_output=True, **wanted)
     y = np.asarray(y)
     return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _plain(y: Any) -> Any:
+    """Return booleans and whole numbers of pandas and others as those of NumPy; scikit-learn makes them floats."""
+    values = np.asarray(y) if hasattr(y, "__array__") and not isinstance(y, np.ndarray) else None
+    return y if values is None or values.dtype.kind not in "biu" else values
 
 
 def given_of(estimator: Any, x: Any, y: NDArray[Any], weights: Any, classes: tuple[str, ...] | None = None) -> Given:

@@ -136,20 +136,6 @@ def units(schema: Schema) -> dict[str, str]:
     return {name: column.unit for column in schema.columns if column.unit for name in column.features}
 
 
-def class_values(schema: Schema) -> NDArray[Any] | None:
-    """Return the classes as whole numbers where all their names are such and none came as text, else as texts.
-
-    It is None for quantities.
-    """
-    names = schema.classes
-    if names is None:
-        return None
-    if schema.class_kind == "text":
-        return np.array(names, np.str_)
-    is_whole = all(name.removeprefix("-").isdecimal() and name == str(int(name)) for name in names)
-    return np.array(names, np.int64 if is_whole and max(map(len, names)) < 19 else np.str_)
-
-
 def _numbers(affine: Affine | None) -> dict[str, list[float]] | None:
     return None if affine is None else {"offset": affine.offset.tolist(), "scale": affine.scale.tolist()}
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import ddp_mlp
+from ddp_mlp.data.class_values import class_values
 from ddp_mlp.data.schema import schema_from_builtins, schema_to_json
-from ddp_mlp.interop.portable import class_values
 from tests.runs import ddp_mlp as command
 
 CONFIG = ddp_mlp.Config(model={"hidden": [4]}, train={"epochs": 1})

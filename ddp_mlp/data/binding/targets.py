@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ddp_mlp.data.binding.differences import SHOWN, Differences, nameless
+from ddp_mlp.data.class_values import are_booleans
 from ddp_mlp.errors import listed
 
 if TYPE_CHECKING:
@@ -110,7 +111,10 @@ def _bind_labels(
 
 
 def _as_numbers(names: Iterable[str]) -> NDArray[np.float64] | None:
-    """Return labels that are the text of whole numbers as these numbers, else None."""
+    """Return labels that are the text of whole numbers or booleans as these numbers, else None."""
+    names = tuple(names)
+    if are_booleans(names):
+        return np.array([name.lower() == "true" for name in names], np.float64)
     try:
         values = np.array([float(name) for name in names])
     except ValueError:

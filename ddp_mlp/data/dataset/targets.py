@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.binding.targets import Labels
+from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.rows import MAX_CLASSES, Task, task_of_classes
 from ddp_mlp.data.tasks import FEW_CLASSES, guess_task
 from ddp_mlp.errors import DataError
@@ -153,6 +154,8 @@ def _scanned(matrices: Sequence[Rectangle], where: str, stated: Task | None) -> 
             f"{where}: the targets are not labels of classes, which are whole numbers, at most {MAX_CLASSES} different"
             " ones; store such, or state the task regression"
         )
+    if matrices[0].dtype.kind == "b" and values[-1] < len(BOOLEANS):  # other splits may hold numbers
+        return Classes(task, 1 if task == "binary" else len(BOOLEANS), BOOLEANS, reason=reason)
     return _numbered(values, where, task, reason)
 
 

@@ -59,7 +59,9 @@ def numbers_of(given: Any, where: str) -> NDArray[Any]:
 
 
 def _unboxed(values: NDArray[Any], where: str) -> NDArray[Any]:
-    """Return an array of Python objects as floats; None is a missing value."""
+    """Return an array of Python objects as booleans, or else as floats; None is a missing value."""
+    if values.size and all(isinstance(value, bool | np.bool_) for value in values.flat):
+        return values.astype(np.bool_)
     if wrong := next((v for v in values.flat if isinstance(v, str | bytes)), None):
         raise DataError(f"{where} holds {literal(wrong)}; {_TEXT}")
     try:

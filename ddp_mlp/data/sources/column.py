@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.schema import Missing, SourceColumn
 
 Kind = Literal["number", "category", "date"]
 Encoding = Literal["number", "one-hot", "ordinal", "date"]
-
-#: Booleans in small letters; every program that writes them has its own capitals.
-BOOLEANS = {"false", "true"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Column:
 
 def is_boolean(column: Column) -> bool:
     """Tell whether a column holds false and true, however they are spelt."""
-    return column.encoding == "ordinal" and {text.lower() for text in column.categories} <= BOOLEANS
+    return column.encoding == "ordinal" and {text.lower() for text in column.categories} <= set(BOOLEANS)
 
 
 def source_column(column: Column) -> SourceColumn:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from ddp_mlp import __version__
 from ddp_mlp.core.layout import Floats
+from ddp_mlp.data.class_values import class_values
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.format import library
 from ddp_mlp.interop.formats.onnx_columns import cells_of, encode_cells, feeds_of
 from ddp_mlp.interop.formats.onnx_graph import Graph
 from ddp_mlp.interop.formats.onnx_units import ACTIVATIONS, OUTPUTS
-from ddp_mlp.interop.portable import Layer, Portable, class_values, schema_of
+from ddp_mlp.interop.portable import Layer, Portable, schema_of
 
 OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
 #: A protobuf holds 2 GiB; this leaves room for the rest.
@@ -100,7 +101,7 @@ def _answers(graph: Graph, model: Portable, found: str, onnx: Any) -> list[Any]:
     """Add the outputs of the graph: quantities in their units, or classes and their probabilities or scores."""
     info, n_outputs = onnx.helper.make_tensor_value_info, model.schema.n_outputs
     kind = onnx.helper.np_dtype_to_tensor_dtype(model.dtype)
-    classes = class_values(model.schema)
+    classes = classes_of(model.schema)
     if classes is None:
         if model.targets is not None:
             kind, found = onnx.TensorProto.DOUBLE, in_units(graph, model, found)
@@ -130,6 +131,12 @@ def in_units(graph: Graph, model: Portable, found: str) -> str:
         return found
     found = graph.add("Div", found, graph.constant(model.targets.scale, name="scale"))
     return graph.add("Add", found, graph.constant(model.targets.offset, name="offset"))
+
+
+def classes_of(schema: Schema) -> NDArray[Any] | None:
+    """Return the classes, booleans by their names: no boolean could say that there is no answer."""
+    classes = class_values(schema)
+    return np.array(schema.classes, np.str_) if classes is not None and classes.dtype.kind == "b" else classes
 
 
 def label_of(graph: Graph, found: str, index: str, classes: NDArray[Any]) -> str:

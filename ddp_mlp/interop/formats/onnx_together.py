@@ -15,7 +15,7 @@ from ddp_mlp.core.ensembles.spread import DEVIATION, DISAGREEMENT, ENTROPY, Comb
 from ddp_mlp.interop.format import Format, Together, library
 from ddp_mlp.interop.formats import onnx as single
 from ddp_mlp.interop.formats.onnx_graph import Graph
-from ddp_mlp.interop.portable import Portable, class_values
+from ddp_mlp.interop.portable import Portable
 
 #: Texts that say something of one network alone.
 _OF_ONE = ("activations", "activation_parameters", "pieces", "normalization", "target_normalization", "fill")
@@ -25,7 +25,7 @@ def image(models: Sequence[Portable]) -> bytes:
     """Return the bytes of a file: outputs ``mean`` and ``std``; or ``label``, ``probabilities`` and their spread."""
     graph, inputs, features, stranger = single.begin(models[0].schema)
     found = [single.network(graph, model, features, stranger) for model in models]
-    classes = class_values(models[0].schema)
+    classes = single.classes_of(models[0].schema)
     if classes is None:
         pairs = zip(models, found, strict=True)
         outputs = _quantities(graph, [single.in_units(graph, model, each) for model, each in pairs], models[0])

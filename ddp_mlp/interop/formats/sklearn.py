@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.core.layout import Floats
+from ddp_mlp.data.class_values import class_values
 from ddp_mlp.interop.format import Format, library
-from ddp_mlp.interop.portable import Affine, Portable, class_values
+from ddp_mlp.interop.portable import Affine, Portable
 
 #: Names of activations there.
 ACTIVATIONS = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ddp_mlp.data.sources.column import BOOLEANS, Column, column_of
+from ddp_mlp.data.class_values import are_booleans
+from ddp_mlp.data.sources.column import Column, column_of
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.cells import PLAIN
 from ddp_mlp.data.sources.tables.encoding import Encoder
@@ -142,7 +143,7 @@ def _classes_like(looks: Looks, schema: Schema, name: str) -> tuple[Targets, lis
     facts = looks.texts[name]
     values = facts.values or {}
     numbers = {value: _number_name(value) for value in values} if looks.numbers[name].is_number else {}
-    booleans = {text.lower(): text for text in classes} if {text.lower() for text in classes} <= BOOLEANS else {}
+    booleans = {text.lower(): text for text in classes} if are_booleans(classes) else {}
     known = {value: numbers.get(value) or booleans.get(value.lower(), value) for value in values}
     unknown = [f"{value!r} ({n})" for value, n in values.items() if known[value] not in classes]
     problems = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.rows import MAX_CLASSES, Task, require_task, task_of_classes
 from ddp_mlp.data.sources.tables.cells import EXACT, PLAIN, numbers_of
 from ddp_mlp.data.sources.tables.findings import mixed
@@ -97,7 +98,8 @@ def understand_targets(table: Table, looks: Looks, options: ImportOptions) -> Ta
     form = forms[0]
     if form is None:
         is_text = names[0] in options.text or not (facts.is_boolean or names[0] in table.categories)
-        return replace(_text_classes(table, names[0], facts, task), class_kind="text" if is_text else "")
+        targets = _text_classes(table, names[0], facts, task, is_text=is_text)
+        return replace(targets, class_kind="text" if is_text else "")
     values = _different_numbers(facts, form)
     guess = _guess(facts, values)
     if task == "auto" and guess.task == "regression":
@@ -198,7 +200,9 @@ def _number_classes(
     return Targets(found, (name,), (form,), None, values, names, _told(found, name, names, task, why))
 
 
-def _text_classes(table: Table, name: str, facts: TextFacts, task: str, *, by_number: bool = False) -> Targets:
+def _text_classes(
+    table: Table, name: str, facts: TextFacts, task: str, *, by_number: bool = False, is_text: bool = False
+) -> Targets:
     values = facts.values
     limit = _MOST_TEXTS if task == "auto" and not by_number else MAX_CLASSES
     if values is None or len(values) > limit:
@@ -207,11 +211,22 @@ def _text_classes(table: Table, name: str, facts: TextFacts, task: str, *, by_nu
             " choose another target"
         )
     declared = table.categories.get(name)
+    if facts.is_boolean and not declared and not is_text:
+        return _boolean_classes(table, name, tuple(values), task)
     names = declared or tuple(sorted(values, key=int) if by_number else sorted(values))
     if unknown := sorted(set(values) - set(names)):
         raise DataError(f"{table.path}: target {shown(name)}: the file does not declare {listed(unknown, 8)}")
     found = _task(table.path, name, len(names), task)
     classes = {text: i for i, text in enumerate(names)}
+    return Targets(found, (name,), (), classes, None, names, _told(found, name, names, task, "text"))
+
+
+def _boolean_classes(table: Table, name: str, values: Sequence[str], task: str) -> Targets:
+    """Return false and true as classes, however they are spelt, also where one of them does not occur."""
+    spell = next((how for how in (str.upper, str.title) if how(values[0]) == values[0]), str.lower)
+    names = tuple(map(spell, BOOLEANS))
+    classes = {value: BOOLEANS.index(value.lower()) for value in values}
+    found = _task(table.path, name, len(names), task)
     return Targets(found, (name,), (), classes, None, names, _told(found, name, names, task, "text"))
 
 
