@@ -41,6 +41,9 @@ class SourceColumn(msgspec.Struct, frozen=True, omit_defaults=True):
         What every cell carried, such as "%" or "kg"; empty for none.
     how : str
         How cells become features where the kind leaves a choice, such as "ordinal" or "cyclic"; else empty.
+    form : str
+        How cells were written: the format of a date, or a form of numbers such as "decimal comma"; empty where they
+        were plain, and in files from before it. It decides where another file may be read in two ways.
     """
 
     name: str
@@ -50,6 +53,7 @@ class SourceColumn(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: Missing = "error"
     unit: str = ""
     how: str = ""
+    form: str = ""
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -76,6 +80,8 @@ class Schema(msgspec.Struct, frozen=True):
     class_kind : str
         "text" where the classes came as text, which they stay although they may read as numbers; else empty, as in
         files from before it.
+    target_forms : tuple of str or None
+        As `SourceColumn.form`, one for each target; None where all were plain.
     """
 
     task: Task
@@ -89,6 +95,7 @@ class Schema(msgspec.Struct, frozen=True):
     target_units: tuple[str, ...] | None = None
     numbers: NumberKind = ""
     class_kind: ClassKind = ""
+    target_forms: tuple[str, ...] | None = None
 
     @property
     def n_targets(self) -> int:
@@ -114,7 +121,7 @@ class Schema(msgspec.Struct, frozen=True):
         """Return the schema of a regression on the features themselves."""
         return msgspec.structs.replace(
             self, task="regression", n_outputs=self.n_features, target_names=self.feature_names,
-            class_names=None, target_units=None, class_kind="",
+            class_names=None, target_units=None, class_kind="", target_forms=None,
         )  # fmt: skip
 
     def contradictions(self) -> Iterator[str]:
@@ -130,8 +137,9 @@ class Schema(msgspec.Struct, frozen=True):
                 yield f"{len(names)} {kind} names where there are {counts[kind]}"
         if self.image_shape is not None and math.prod(self.image_shape) != self.n_features:
             yield f"an image shape of {len(self.image_shape)} numbers that is not one of {self.n_features} features"
-        if self.target_units is not None and len(self.target_units) != self.n_targets:
-            yield f"{len(self.target_units)} units where there are {self.n_targets} targets"
+        for kind, each in (("units", self.target_units), ("forms", self.target_forms)):
+            if each is not None and len(each) != self.n_targets:
+                yield f"{len(each)} {kind} where there are {self.n_targets} targets"
         made = [feature for column in self.columns for feature in column.features]
         if made and (self.feature_names is None or not set(made) <= set(self.feature_names)):
             yield "source columns that make features which it has not"

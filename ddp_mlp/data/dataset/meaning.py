@@ -69,12 +69,13 @@ class Structure:
 
 @dataclass(frozen=True)
 class Carried:
-    """The part of a schema that arrays cannot tell: images, the table behind, units, text as classes."""
+    """The part of a schema that arrays cannot tell: images, the table behind, units and forms, text as classes."""
 
     image_shape: tuple[int, ...] | None = None
     columns: tuple[SourceColumn, ...] = ()
     target_units: tuple[str, ...] | None = None
     class_kind: ClassKind = ""
+    target_forms: tuple[str, ...] | None = None
 
 
 def bound_structure(
@@ -174,6 +175,7 @@ def _schema(where: str, splits: Mapping[str, SplitMatrices], classes: Classes, c
         target_units=carried.target_units,
         numbers=number_kind(train.features.dtype),
         class_kind=carried.class_kind if classes.names else "",
+        target_forms=carried.target_forms,
     )
     for reason in schema.contradictions():
         raise DataError(f"{where}: attribute schema: {reason}; write the data set again")

@@ -8,6 +8,9 @@ from typing import Literal
 from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.schema import Missing, SourceColumn
 
+#: Numbers as Python writes them.
+PLAIN = "plain"
+
 Kind = Literal["number", "category", "date"]
 Encoding = Literal["number", "one-hot", "ordinal", "date"]
 
@@ -43,7 +46,7 @@ class Column:
     features: tuple[str, ...]
     categories: tuple[str, ...] = ()
     missing: Missing = "impute"
-    form: str = "plain"
+    form: str = PLAIN
     unit: str | None = None
 
 
@@ -53,7 +56,7 @@ def is_boolean(column: Column) -> bool:
 
 
 def source_column(column: Column) -> SourceColumn:
-    """Return the column as a schema keeps it: all but how this one file writes its cells."""
+    """Return the column as a schema keeps it."""
     how = {"ordinal": "" if is_boolean(column) else "ordinal", "date": "cyclic"}.get(column.encoding, "")
     return SourceColumn(
         column.name,
@@ -63,11 +66,12 @@ def source_column(column: Column) -> SourceColumn:
         column.missing,
         column.unit or "",
         how,
+        column.form if column.form != PLAIN else "",
     )
 
 
 def column_of(kept: SourceColumn) -> Column:
-    """Return a column of a schema as one whose cells are to be found out."""
+    """Return a column of a schema; how its cells are written is to be found out, beginning with how they were."""
     if kept.kind == "boolean":
         return Column(
             kept.name, "category", "ordinal", kept.features, kept.categories or ("false", "true"), kept.missing
@@ -81,5 +85,6 @@ def column_of(kept: SourceColumn) -> Column:
         kept.features,
         kept.categories,
         kept.missing,
+        form=kept.form or PLAIN,
         unit=kept.unit or None,
     )

@@ -122,3 +122,55 @@ def test_numbers_that_are_labels_fit_however_they_are_written(tmp_path: Path) ->
     (tmp_path / "more.csv").write_text("k,a\n3.0,1.5\n1,2.5\n2,3.5\n03,4.5\n")
     source = open_source([tmp_path / "more.csv"], ImportOptions(like=schema))
     assert [t for _, rows in source.blocks() for t in rows.targets[:, 0]] == [2, 0, 1, 2]
+
+
+def twice(folder: Path, text: str, options: ImportOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Return features beside targets of a table as it is imported, and as it is read again as the data set has it."""
+    (folder / "t.csv").write_text(text)
+    import_dataset([folder / "t.csv"], folder / "t.h5", options, force=True)
+    with open_dataset(folder / "t.h5") as dataset:
+        again = ImportOptions(like=dataset.schema)
+    sources = open_source([folder / "t.csv"], options), open_source([folder / "t.csv"], again)
+    first, second = ([np.hstack([rows.features, rows.targets]) for _, rows in source.blocks()] for source in sources)
+    return np.concatenate(first), np.concatenate(second)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        # Dates that another format fits too, or that only the stated one fits.
+        ("t,y\n24/01/31,1.5\n24/02/15,2.5\n", ImportOptions(targets=("y",), date={"t": "%y/%m/%d"})),
+        ("t,y\n01/02/2024,1.5\n05/06/2024,2.5\n", ImportOptions(targets=("y",), date={"t": "%d/%m/%Y"})),
+        ("t,y\n01/02/2024,1.5\n05/06/2024,2.5\n", ImportOptions(targets=("y",), date={"t": "%m/%d/%Y"})),
+        # Numbers of which nothing in the file tells the decimal sign, as features and as targets.
+        ("a;b;y\n1.234;7;2.345\n2.500;8;3.456\n", ImportOptions(targets=("y",), decimal=",")),
+        ("a;b;y\n1,234;7;2,345\n2,500;8;3,456\n", ImportOptions(targets=("y",), decimal=".")),
+        ("a;b;y\n1,234;7;2,345\n2,500;8;3,456\n", ImportOptions(targets=("y",), decimal=",")),
+        ("a;b;y\n0,5;7;2.345\n1,5;8;3.456\n", ImportOptions(targets=("y",), decimal=",")),
+    ],
+)
+def test_what_was_stated_at_the_import_is_known_when_the_table_is_read_again(
+    tmp_path: Path, text: str, options: ImportOptions
+) -> None:
+    first, second = twice(tmp_path, text, options)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_other_columns_tell_that_a_table_has_another_decimal_sign(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b;y\n1.234;0,5;2\n2.500;1,25;4\n1.750;1,5;3\n")
+    source = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), decimal=",", task="regression"))
+    like = ImportOptions(like=source.schema)
+    (tmp_path / "other.csv").write_text("a,b,y\n1.234,0.5,2\n")
+    [(_, rows)] = open_source([tmp_path / "other.csv"], like).blocks()
+    assert rows.features.tolist() == [[1.234, 0.5]]
+    (tmp_path / "same.csv").write_text("a;b;y\n1.234;7;2\n")
+    [(_, rows)] = open_source([tmp_path / "same.csv"], like).blocks()
+    assert rows.features.tolist() == [[1234.0, 7.0]]
+
+
+def test_targets_in_another_unit_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,2.5 g\n2,3.5 g\n")
+    source = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",)))
+    (tmp_path / "next.csv").write_text("a,y\n1,0.0025 kg\n2,0.0035 kg\n")
+    with pytest.raises(DataError, match="target 'y' is in 'kg', not in 'g'"):
+        open_source([tmp_path / "next.csv"], ImportOptions(like=source.schema))

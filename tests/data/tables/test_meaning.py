@@ -296,3 +296,21 @@ def test_columns_of_text_are_told_by_what_they_become(tmp_path: Path) -> None:
     many = {f"c{i}": ["u", "v"] * 30 for i in range(9)}
     (line,) = [note for note in imported(tmp_path, many).notes if note.startswith("a column of 0 and 1")]
     assert line.endswith("c7 (2) and 1 more")
+
+
+def test_dates_that_may_begin_with_the_year_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("t,y\n24/01/31,1.5\n24/02/15,2.5\n23/12/28,3.5\n")
+    with pytest.raises(DataError, match="the day or the year first; --date 't'=%d/%m/%y or =%y/%m/%d decides"):
+        open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",)))
+    (tmp_path / "t.csv").write_text("t,y\n31.01.24,1.5\n15.02.24,2.5\n28.12.23,3.5\n")
+    source = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",)))
+    assert any("(%d.%m.%y)" in note for note in source.notes)
+
+
+def test_a_group_of_thousands_does_not_begin_with_zero(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a;b;y\n0.126;1,5;7\n0.250;2,5;8\n")
+    [(_, rows)] = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), task="regression")).blocks()
+    assert rows.features.tolist() == [[0.126, 1.5], [0.25, 2.5]]
+    (tmp_path / "t.csv").write_text("a;y\n0,126;7\n0,250;8\n")
+    [(_, rows)] = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), task="regression")).blocks()
+    assert rows.features.tolist() == [[0.126], [0.25]]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.data.sources.column import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -52,21 +54,21 @@ class NumberForm:
 NUMBER_FORMS: Mapping[str, NumberForm] = {
     form.words: form
     for form in (
-        NumberForm("plain", r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
+        NumberForm(PLAIN, r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
         NumberForm("decimal comma", r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?", comma=True),
-        NumberForm("thousands by commas", r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?", cut=","),
+        NumberForm("thousands by commas", r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?", cut=","),
         NumberForm(
-            "thousands by points, decimal comma", r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d*)?", cut=".", comma=True
+            "thousands by points, decimal comma", r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?", cut=".", comma=True
         ),
-        NumberForm("thousands by blanks", rf"[+-]?(\d{{1,3}}({_GAP}\d{{3}})+|\d+)(\.\d*)?", cut=" \u00a0\u202f'\u2019"),
         NumberForm(
-            "thousands by blanks, decimal comma", rf"[+-]?(\d{{1,3}}({_GAP}\d{{3}})+|\d+)(,\d*)?",
+            "thousands by blanks", rf"[+-]?([1-9]\d{{0,2}}({_GAP}\d{{3}})+|\d+)(\.\d*)?", cut=" \u00a0\u202f'\u2019"
+        ),
+        NumberForm(
+            "thousands by blanks, decimal comma", rf"[+-]?([1-9]\d{{0,2}}({_GAP}\d{{3}})+|\d+)(,\d*)?",
             cut=" \u00a0\u202f'\u2019", comma=True,
         ),
     )
 }  # fmt: skip
-PLAIN = "plain"
-
 _CURRENCY = r"[$€£¥₹]"
 # RE2: each group has a name.
 _DECORATED = (

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.data.sources.tables.cells import PLAIN, cleaned, different, filled, numbers_of, plain_numbers, times_of
+from ddp_mlp.data.sources.column import PLAIN
+from ddp_mlp.data.sources.tables.cells import cleaned, different, filled, numbers_of, plain_numbers, times_of
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.rows import Rows
+from ddp_mlp.data.sources.column import PLAIN
 from ddp_mlp.data.sources.source import BLOCK_ROWS
-from ddp_mlp.data.sources.tables.cells import PLAIN, cleaned, filled, numbers_of, plain_numbers
+from ddp_mlp.data.sources.tables.cells import cleaned, filled, numbers_of, plain_numbers
 from ddp_mlp.data.sources.tables.column_values import category_codes, encode_column, is_plain
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError

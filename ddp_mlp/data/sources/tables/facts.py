@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.data.sources.column import PLAIN
 from ddp_mlp.data.sources.tables.cells import (
     DATE_FORMATS,
     EXACT,
@@ -165,7 +166,7 @@ class TextFacts:
         counts = np.bincount(codes, minlength=len(texts))
         clean = cleaned(texts)
         missing = clean.is_null().to_numpy(zero_copy_only=False)
-        bare = matches(clean, NUMBER_FORMS["plain"].pattern)
+        bare = matches(clean, NUMBER_FORMS[PLAIN].pattern)
         self.n_rows += len(cells)
         self.n_missing += int(counts[missing].sum())
         self.n_bare += int(counts[bare].sum())
@@ -187,7 +188,7 @@ class TextFacts:
         self.decorations |= decorations
         for form, how in NUMBER_FORMS.items():
             self.forms[form] += int(counts[matches(bodies, how.pattern)].sum())
-        self.n_grouped += int(counts[matches(bodies, r"[+-]?\d{1,3},\d{3}")].sum())
+        self.n_grouped += int(counts[matches(bodies, r"[+-]?[1-9]\d{0,2},\d{3}")].sum())
 
     def _learn_values(self, clean: Any, counts: NDArray[np.int64]) -> None:
         if self.values is None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.sources.column import is_boolean
-from ddp_mlp.data.sources.tables.cells import PLAIN
+from ddp_mlp.data.sources.column import PLAIN, is_boolean
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
-from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
+from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, has_dates
 from ddp_mlp.data.sources.tables.looks import cells_at, look
 from ddp_mlp.data.sources.tables.words import MOST_NAMED, counted, listed, shown
 from ddp_mlp.errors import DataError, with_hints
@@ -23,8 +22,21 @@ if TYPE_CHECKING:
 _SHOWN = 8
 
 
+def look_like(table: Table, columns: Sequence[Column], targets: Sequence[str], decimal: str | None) -> Looks:
+    """Look at those columns and targets that a table has: as text where that may matter."""
+    present = [column for column in columns if column.name in table.names]
+    texts = {c.name: MOST_VALUES for c in present if c.kind != "number" or decimal or c.form != PLAIN}
+    there = [name for name in targets if name in table.names]
+    names = dict.fromkeys([*(column.name for column in present), *there])
+    return look(table, list(names), texts | dict.fromkeys(there, MOST_VALUES))
+
+
 def columns_like(
-    table: Table, columns: Sequence[Column], decimal: str | None = None, others: Sequence[str] = ()
+    table: Table,
+    columns: Sequence[Column],
+    decimal: str | None = None,
+    others: Sequence[str] = (),
+    looks: Looks | None = None,
 ) -> tuple[Column, ...]:
     """Return columns as they are written in this table, matched by name.
 
@@ -41,6 +53,8 @@ def columns_like(
         The decimal sign as stated by the user.
     others : sequence of str
         What else does not fit, to be said in the same error.
+    looks : Looks, optional
+        What `look_like` returned.
 
     Raises
     ------
@@ -49,8 +63,8 @@ def columns_like(
     """
     absent = [column.name for column in columns if column.name not in table.names]
     present = [column for column in columns if column.name in table.names]
-    texts = {column.name: MOST_VALUES for column in present if column.kind != "number" or decimal}
-    looks = look(table, [column.name for column in present], texts)
+    if looks is None:
+        looks = look_like(table, columns, (), decimal)
     unused = [name for name in table.names if name not in {column.name for column in columns}]
     problems = [f"no column {with_hints(absent, unused, MOST_NAMED)}", *others] if absent else [*others]
     found = []
@@ -72,13 +86,12 @@ def _as_written(table: Table, column: Column, looks: Looks, decimal: str | None)
         column = _booleans_as_written(column, looks)
         return column, _unknown(column, looks)
     if column.kind == "date":
-        form = date_form_of(looks.texts[column.name])
+        # Days up to the 12th fit two formats, and a format that was stated may look like another.
+        facts = looks.texts[column.name]
+        form = column.form if has_dates(facts, column.form) else date_form_of(facts)
         if isinstance(form, str):
             return replace(column, form=form), None
-        # Days up to the 12th only fit two formats; the one that the column had before decides.
-        facts = looks.texts[column.name]
-        is_known = column.form in facts.dates and facts.dates[column.form] == facts.n_filled
-        return column, None if is_known else _strange(table, column, looks, "dates")
+        return column, _strange(table, column, looks, form or "dates")
     if numbers.is_number and (numbers.is_whole or column.name not in looks.texts):
         problem = _strange(table, column, looks, "finite numbers") if numbers.infinite_row is not None else None
         return replace(column, form=PLAIN, unit=None), problem
@@ -95,9 +108,9 @@ def _booleans_as_written(column: Column, looks: Looks) -> Column:
 
 def _number(table: Table, column: Column, looks: Looks, decimal: str | None) -> tuple[Column, str | None]:
     facts = looks.texts[column.name]
-    form = form_of(facts, decimal, looks.shown_decimal())
+    form = looks.form_like(column.name, column.form, decimal)
     if form is None or isinstance(form, Ambiguous):
-        return column, _strange(table, column, looks, "numbers" if form is None else form.reason)
+        return column, _strange(table, column, looks, form or "numbers")
     unit = next(iter(facts.decorations)) or None
     if unit and column.unit and unit != column.unit:
         return column, f"column {shown(column.name)} is in {shown(unit)}, not in {shown(column.unit)}"
@@ -116,9 +129,10 @@ def _unknown(column: Column, looks: Looks) -> str | None:
     return f"column {shown(column.name)} has {counted(len(unknown), 'unknown category').replace('ys', 'ies')}: {words}"
 
 
-def _strange(table: Table, column: Column, looks: Looks, expected: str) -> str:
+def _strange(table: Table, column: Column, looks: Looks, expected: str | Ambiguous) -> str:
     numbers, facts = looks.numbers[column.name], looks.texts.get(column.name)
     row = numbers.infinite_row if facts is None else facts.other_row
     row = row if row is not None else facts.bare_row if facts is not None and facts.bare_row is not None else 0
     cell = cells_at(table, [(column.name, row)])[column.name, row].strip()
-    return f"column {shown(column.name)}: {shown(cell)} at {table.place(row)} is none of {expected}"
+    what = f"may be {expected.reason}" if isinstance(expected, Ambiguous) else f"is none of {expected}"
+    return f"column {shown(column.name)}: {shown(cell)} at {table.place(row)} {what}"

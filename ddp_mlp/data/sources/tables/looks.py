@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ddp_mlp.data.sources.column import PLAIN
+from ddp_mlp.data.sources.tables.cells import NUMBER_FORMS
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES, NumberFacts, TextFacts
-from ddp_mlp.data.sources.tables.forms import decimal_sign
+from ddp_mlp.data.sources.tables.forms import Ambiguous, clear_signs, decimal_sign, form_of, full_forms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +32,18 @@ class Looks:
     def shown_decimal(self) -> str | None:
         """Return the decimal sign that the table shows."""
         return decimal_sign(self.numbers, [f for name, f in self.texts.items() if not self.numbers[name].is_number])
+
+    def form_like(self, name: str, known: str, decimal: str | None) -> str | Ambiguous | None:
+        """Return how the numbers of a column are written that another table had in the form `known`.
+
+        That form decides where cells are of it and of others, unless other columns speak against its decimal sign.
+        """
+        facts = self.texts[name]
+        if known in NUMBER_FORMS and known != PLAIN and known in full_forms(facts, decimal):
+            signs = {decimal} if decimal else clear_signs(self.numbers, self.texts)
+            if not signs or ("," if NUMBER_FORMS[known].comma else ".") in signs:
+                return known
+        return form_of(facts, decimal, self.shown_decimal())
 
 
 def look(table: Table, names: Sequence[str], texts: Mapping[str, int]) -> Looks:

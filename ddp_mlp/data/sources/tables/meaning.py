@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.sources.column import Column
-from ddp_mlp.data.sources.tables.cells import ISO, PLAIN, times_of
+from ddp_mlp.data.sources.column import PLAIN, Column
+from ddp_mlp.data.sources.tables.cells import ISO, times_of
 from ddp_mlp.data.sources.tables.column_values import date_features
 from ddp_mlp.data.sources.tables.findings import Findings, bad_cell, mixed, tell_missing
-from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
+from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of, has_dates
 from ddp_mlp.data.sources.tables.words import counted, listed, shown
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, fin
     elif isinstance(date, Ambiguous):
         findings.problems.append(
             bad_cell(table, name, facts.other_row or 0, "{}")
-            + f" may be {date.reason}; --date {name!r}=%d/%m/%Y or =%m/%d/%Y (with %H:%M) decides"
+            + f" may be {date.reason}; --date {name!r}={' or ='.join(date.formats)} decides"
         )
     elif date is not None:
         _add_date(name, date, facts, findings)
@@ -127,25 +127,14 @@ def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, fin
 
 def _add_stated_date(table: Table, name: str, looks: Looks, options: ImportOptions, findings: Findings) -> None:
     facts = looks.texts[name]
-    stated = options.date[name]
-    form = stated or date_form_of(facts)
-    if isinstance(form, str) and stated not in {"", *facts.dates}:
-        is_fit = facts.values is not None and _all_dates(facts, form)
-    else:
-        is_fit = isinstance(form, str) and facts.dates[form] == facts.n_filled
-    if is_fit and isinstance(form, str):
+    form = options.date[name] or date_form_of(facts)
+    if isinstance(form, str) and has_dates(facts, form):
         _add_date(name, form, facts, findings)
         return
     row = min(row for row in (facts.bare_row, facts.other_row) if row is not None)
     findings.problems.append(
         bad_cell(table, name, row, "{}") + f" and others are no dates of one format; state it as --date {name}=%d.%m.%Y"
     )
-
-
-def _all_dates(facts: TextFacts, form: str) -> bool:
-    import pyarrow as pa
-
-    return times_of(pa.array(list(facts.values or ())), form).null_count == 0
 
 
 def _add_date(name: str, form: str, facts: TextFacts, findings: Findings) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ddp_mlp.data.rows import MAX_CLASSES, n_outputs
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.data.sources.column import source_column
+from ddp_mlp.data.sources.column import PLAIN, source_column
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
@@ -132,4 +132,11 @@ def _schema(encoder: Encoder, targets: Targets) -> Schema:
         target_units=targets.units if any(targets.units) else None,
         numbers="float",
         class_kind=targets.class_kind,
+        target_forms=_kept_forms(targets),
     )
+
+
+def _kept_forms(targets: Targets) -> tuple[str, ...] | None:
+    """Return how the numbers of quantities are written, as a schema keeps it; None where all are plain."""
+    forms = tuple(form if form != PLAIN else "" for form, _ in targets.forms)
+    return forms if targets.task == "regression" and any(forms) else None

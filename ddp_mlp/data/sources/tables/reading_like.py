@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ddp_mlp.data.class_values import are_booleans
-from ddp_mlp.data.sources.column import Column, column_of
+from ddp_mlp.data.sources.column import PLAIN, Column, column_of
 from ddp_mlp.data.sources.source import Source
-from ddp_mlp.data.sources.tables.cells import PLAIN
 from ddp_mlp.data.sources.tables.encoding import Encoder
-from ddp_mlp.data.sources.tables.facts import MOST_VALUES
-from ddp_mlp.data.sources.tables.forms import form_of
-from ddp_mlp.data.sources.tables.like import columns_like
-from ddp_mlp.data.sources.tables.looks import look
+from ddp_mlp.data.sources.tables.forms import Ambiguous
+from ddp_mlp.data.sources.tables.like import columns_like, look_like
 from ddp_mlp.data.sources.tables.targets import Targets
 from ddp_mlp.data.sources.tables.words import MOST_NAMED, counted, listed, shown
 from ddp_mlp.errors import DataError, UsageError, with_hints
@@ -44,6 +41,7 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     """
     expected = _expected(table, schema)
     names = _target_names(table, schema, options)
+    looks = look_like(table, expected, () if options.answers_only else names, options.decimal)
     targets: Targets | None = None
     problems: list[str] = []
     if options.answers_only:  # each row gets its answer, so none is left out
@@ -51,9 +49,10 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     elif not names:
         raise UsageError(f"{table.path}: targets have no names in what --like names; give them with --target")
     else:
-        targets, problems = _targets_like(table, schema, names, options)
+        targets, problems = _targets_like(table, looks, schema, names, options.decimal)
+    columns = columns_like(table, expected, options.decimal, problems, looks)
     encoder = Encoder(
-        table, columns_like(table, expected, options.decimal, problems), targets, options.weights, options.split_by,
+        table, columns, targets, options.weights, options.split_by,
         tuple(dict.fromkeys(options.ids)),
     )  # fmt: skip
     sizes = encoder.sizes()
@@ -118,24 +117,35 @@ def _expected(table: Table, schema: Schema) -> list[Column]:
 
 
 def _targets_like(
-    table: Table, schema: Schema, names: tuple[str, ...], options: ImportOptions
+    table: Table, looks: Looks, schema: Schema, names: tuple[str, ...], decimal: str | None
 ) -> tuple[Targets, list[str]]:
     """Return how targets are read, and what does not fit."""
     if absent := [name for name in names if name not in table.names]:
         return Targets(schema.task, (), ()), [
             f"no column {with_hints(absent, table.names, MOST_NAMED)} with the targets"
         ]
-    looks = look(table, names, dict.fromkeys(names, MOST_VALUES))
     if schema.task != "regression":
         return _classes_like(looks, schema, names[0])
-    forms, problems = [], []
-    for name in names:
-        is_plain = looks.numbers[name].is_number and options.decimal != ","
-        form = PLAIN if is_plain else form_of(looks.texts[name], options.decimal, looks.shown_decimal())
-        if not isinstance(form, str):
-            problems.append(f"target {shown(name)} holds cells that are no numbers")
-        forms.append((form if isinstance(form, str) else PLAIN, not is_plain))
-    return Targets("regression", names, tuple(forms)), problems
+    nothing = ("",) * len(names)
+    known = zip(names, schema.target_forms or nothing, schema.target_units or nothing, strict=True)
+    found = [_quantity_like(looks, name, form, unit, decimal) for name, form, unit in known]
+    forms = tuple((form, not looks.numbers[name].is_number) for name, (form, _) in zip(names, found, strict=True))
+    return Targets("regression", names, forms), [problem for _, problem in found if problem]
+
+
+def _quantity_like(looks: Looks, name: str, known: str, unit: str, decimal: str | None) -> tuple[str, str]:
+    """Return how a target that had the form `known` and a unit is written, and what does not fit."""
+    numbers, facts = looks.numbers[name], looks.texts[name]
+    if numbers.is_number and numbers.is_whole:
+        return PLAIN, ""
+    form = looks.form_like(name, known, decimal)
+    if isinstance(form, Ambiguous):
+        return PLAIN, f"target {shown(name)}: {shown(next(iter(facts.values or ('',))))} may be {form.reason}"
+    here = next(iter(facts.decorations), "")
+    if form is None and not (numbers.is_number and decimal != ","):
+        return PLAIN, f"target {shown(name)} holds cells that are no numbers"
+    is_other = form is not None and unit and here and here != unit
+    return form or PLAIN, f"target {shown(name)} is in {shown(here)}, not in {shown(unit)}" if is_other else ""
 
 
 def _classes_like(looks: Looks, schema: Schema, name: str) -> tuple[Targets, list[str]]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.rows import MAX_CLASSES, Task, require_task, task_of_classes
-from ddp_mlp.data.sources.tables.cells import EXACT, PLAIN, numbers_of
+from ddp_mlp.data.sources.column import PLAIN
+from ddp_mlp.data.sources.tables.cells import EXACT, numbers_of
 from ddp_mlp.data.sources.tables.findings import mixed
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
 from ddp_mlp.data.sources.tables.words import listed, shown
