@@ -38,8 +38,12 @@ def differences(records: Sequence[Record]) -> dict[str, list[Any]]:
 
 
 def differing(tables: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return the keys that differ between configurations, each with its value in each (None where one has none)."""
+    """Return the keys that differ between configurations, each with its value in each (None where one has none).
+
+    An empty configuration is that of a run that failed before it had one, and differs in nothing.
+    """
     configs = [flat(table) for table in tables]
-    keys = dict.fromkeys(key for config in configs for key in config)
-    values = {key: [config.get(key) for config in configs] for key in keys if key not in _ASIDE}
-    return {key: found for key, found in values.items() if any(value != found[0] for value in found)}
+    known = [config for config in configs if config]
+    keys = dict.fromkeys(key for config in known for key in config if key not in _ASIDE)
+    differing = (key for key in keys if any(config.get(key) != known[0].get(key) for config in known))
+    return {key: [config.get(key) for config in configs] for key in differing}
