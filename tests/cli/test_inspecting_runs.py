@@ -79,3 +79,10 @@ def test_checkpoints_are_listed_shown_and_verified(folder):
     )
     assert good.result["weights_sha256"] in (folder / "a" / "hashes.csv").read_text()
     assert ddp_mlp("checkpoint", "list", ".", cwd=folder).code == 66
+
+
+@pytest.mark.parametrize("what", ["list", "show", "verify"])
+def test_a_checkpoint_that_is_not_there_is_missing_and_not_bad(folder, what):
+    ended = ddp_mlp("checkpoint", what, "nowhere.h5", cwd=folder)
+    assert (ended.code, ended.out) == (66, "")
+    assert ended.err.count("nowhere.h5") == 1

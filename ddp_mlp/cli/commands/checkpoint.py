@@ -30,6 +30,8 @@ def _files(path: Path) -> list[Path]:
 
     refuse_ensemble(path)
     if not is_directory(path):
+        if not path.exists():
+            raise MissingInputError(f"{path}: no such file; name a run directory or a checkpoint")
         return [path]
     found = list_checkpoints(RunDirectory(path).checkpoints) or list_checkpoints(path)
     if not found:
@@ -49,7 +51,7 @@ def _verdict(path: Path, *, follow: bool) -> dict[str, Any]:
     try:
         progress = load_checkpoint(path, follow=follow).state.progress
     except DdpMlpError as error:
-        return {"path": str(path), "good": False, "reason": str(error)}
+        return {"path": str(path), "good": False, "reason": str(error).removeprefix(f"{path}: ")}
     return {"path": str(path), "good": True, "step": progress.step, "epoch": progress.epoch}
 
 
