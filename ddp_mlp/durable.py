@@ -22,8 +22,7 @@ from ddp_mlp.plain_files import CAREFULLY, NotPlainError, foreign, kind_of, link
 #: Called directly before something changes; raises if it must not.
 Check = Callable[[], None]
 
-#: Characters of a name that its temporary name keeps, so that no name becomes too long.
-_KEPT = 50
+_KEPT = 50  # characters of a name that its temporary name keeps, so that no name becomes too long
 
 
 def unchecked() -> None:
@@ -95,7 +94,7 @@ def destination(path: Path) -> Path:
     Raises
     ------
     OutputError
-        If it is a directory, a pipe or a device, or cannot be reached.
+        If it is a directory, a pipe or a device, or its directory is not there or closed to this user.
     """
     try:
         if kind := kind_of(path.stat()):
@@ -104,7 +103,11 @@ def destination(path: Path) -> Path:
         pass
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); write elsewhere") from None
-    return path.resolve()
+    target = path.resolve()
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        problem = "you may not write to the" if target.parent.is_dir() else "there is no"
+        raise OutputError(f"{path}: {problem} directory {target.parent}; write elsewhere")
+    return target
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -113,13 +116,10 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     Raises
     ------
     OutputError
-        If the file exists and `force` is False, its directory does not, or it is no plain file.
+        If the file exists and `force` is False, or as `destination`.
     """
-    target = destination(path)
-    if target.exists() and not force:
+    if destination(path).exists() and not force:
         raise OutputError(f"{path} exists; choose another name or give --force")
-    if not target.parent.is_dir():
-        raise OutputError(f"{path}: there is no directory {target.parent}")
 
 
 def append_lines(path: Path, lines: str, check: Check = unchecked) -> None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+import shlex
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Any, ClassVar
@@ -140,6 +141,18 @@ def printable(text: str) -> str:
     'pixel\\x1b[2J'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def shell_word(path: object) -> str:
+    """Return a path as one word of a command that a message says to type: quoted if need be, and never an option.
+
+    Examples
+    --------
+    >>> shell_word("runs/a"), shell_word("my data.h5"), shell_word("-d.toml")
+    ('runs/a', "'my data.h5'", './-d.toml')
+    """
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def listed(names: Sequence[str], most: int) -> str:

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ddp_mlp.durable import append_lines, destination, refuse_at, remove, under_way, write_chosen, write_whole
+from ddp_mlp.durable import (
+    append_lines,
+    destination,
+    refuse_at,
+    refuse_existing,
+    remove,
+    under_way,
+    write_chosen,
+    write_whole,
+)
 from ddp_mlp.errors import OutputError, StorageError
 from tests.hostile import THINGS
 
@@ -132,10 +141,20 @@ def test_the_longest_names_and_relative_ones(tmp_path: Path, monkeypatch: pytest
 
 
 def test_no_file_in_a_missing_directory(tmp_path: Path, write: Write) -> None:
-    with pytest.raises(StorageError, match="No such file or directory"):
+    problem = "there is no directory" if write is write_chosen else "No such file or directory"
+    with pytest.raises(OutputError if write is write_chosen else StorageError, match=problem):
         write(tmp_path / "absent/file", b"")
     with pytest.raises(StorageError, match="No such file or directory"):
         append_lines(tmp_path / "absent/file", "")
+
+
+@pytest.mark.parametrize("write", [write_chosen, lambda path, _: refuse_existing(path, force=True)])
+def test_a_directory_that_is_closed_is_no_place_for_an_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path.resolve())  # root may write everywhere
+    with pytest.raises(OutputError, match=r"out\.csv: you may not write to the directory .*; write elsewhere"):
+        write(tmp_path / "out.csv", b"")
 
 
 def tree(folder: Path) -> dict[str, tuple[object, ...]]:

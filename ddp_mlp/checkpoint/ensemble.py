@@ -17,7 +17,7 @@ from ddp_mlp.checkpoint.model import Model, ensemble_list, is_ensemble, load_mod
 from ddp_mlp.core.layout import digest
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.durable import write_whole
-from ddp_mlp.errors import DataError, MissingInputError, literal, printable
+from ddp_mlp.errors import DataError, MissingInputError, literal, printable, shell_word
 from ddp_mlp.plain_files import read_json
 
 ENSEMBLE_FORMAT = 1
@@ -173,7 +173,7 @@ def _require_whole(directory: Path, listed: Sequence[Listed]) -> None:
     first, done = open_ones[0], len(listed) - len(open_ones)
     if first.status == "failed":
         why = f"{first.name} failed ({printable(first.reason)[:200]})"
-        how = f"make one of those that are done with ddp-mlp ensemble {directory} --best {done} --out OTHER"
+        how = f"make one of those that are done with ddp-mlp ensemble {shell_word(directory)} --best {done} --out OTHER"
         if done < 2:
             how = "too few are done for another: change the configuration, and train with another --out"
     elif first.origin:
@@ -183,7 +183,7 @@ def _require_whole(directory: Path, listed: Sequence[Listed]) -> None:
         )
     else:
         why = f"{first.name} is not trained to its end"
-        how = f"go on with ddp-mlp ensemble CONFIG --members {len(listed)} --resume --out {directory}"
+        how = f"go on with ddp-mlp ensemble CONFIG --members {len(listed)} --resume --out {shell_word(directory)}"
     raise DataError(f"{directory}: an ensemble of which {done} of {len(listed)} members are done: {why}; {how}")
 
 

@@ -91,7 +91,9 @@ def verify_image(image: bytes, where: str) -> None:
 def _check_length(header: bytes, n_bytes: int, where: str) -> None:
     """Raise DataError unless a user block is one of ours and names the length of its file."""
     if not header.startswith(_MAGIC):
-        raise DataError(f"{where}: not a checkpoint or model of this program")
+        raise DataError(
+            f"{where}: not a checkpoint or model of this program; name a run directory, a checkpoint or a model file"
+        )
     if n_bytes < USER_BLOCK:
         raise DataError(f"{where}: cut short after {n_bytes} bytes")
     named = header.partition(b"\n")[2].partition(b"\n")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,10 @@ _SYNONYMS = {
 
 def _suggested(word: str) -> str:
     """Return which command a word can mean, as a part of a sentence; empty if none."""
+    if word == "ddp-mlp":
+        return "; leave that word out"
+    if re.fullmatch(r"python[0-9.]*|.*\.py", word):
+        return "; a script is started by mpiexec: mpiexec -n 2 python SCRIPT"
     close = difflib.get_close_matches(word[:40].lower(), [*COMMANDS, *_SYNONYMS], n=1)
     meant = _SYNONYMS.get(close[0], close[0]) if close else ""
     if word.lower().endswith(".toml"):

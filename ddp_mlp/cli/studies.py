@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddp_mlp.cli.options import MOST_RANKS, THREADS, ParamType, json_option, print_json, tell
-from ddp_mlp.errors import listed, literal
+from ddp_mlp.errors import listed, literal, shell_word
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
@@ -176,7 +176,7 @@ def report_stop(
         over = len(summaries) - len(stopped)
         tell(
             f"stopped in {listed(stopped, 3)}; {over} of {n_runs} {word}s are over; go on with the same command and "
-            f"--resume --out {options.directory}"
+            f"--resume --out {shell_word(options.directory)}"
         )
         if as_json:
             print_json({"status": "stopped", f"{word}s": n_runs, "runs": summaries})

@@ -18,7 +18,7 @@ from ddp_mlp.config.defaults import EARLIER_DEFAULTS
 from ddp_mlp.config.schema import Config, is_table, keys, sections
 from ddp_mlp.config.toml import Table, parse_toml, parse_value
 from ddp_mlp.config.values import NONE, advice_for_line, plain
-from ddp_mlp.errors import UsageError, literal
+from ddp_mlp.errors import UsageError, literal, shell_word
 from ddp_mlp.small_files import read_small
 
 #: Holds class weights for more than ten thousand classes.
@@ -167,15 +167,21 @@ def _advice(text: str, complaint: str) -> str:
 
 
 def _refuse_data(path: Path) -> None:
-    """Return the advice for a file of data that is given in place of a configuration."""
+    """Raise the advice for a run directory or a file of data that is given in place of a configuration."""
+    if (path / "config.toml").is_file():
+        raise UsageError(
+            f"{path}: this is a run directory, not a configuration; its own is {path}/config.toml, "
+            f"and --resume --out {shell_word(path)} goes on with it"
+        )
     if path.suffix.lower() not in (*HDF5_SUFFIXES, *TABLE_SUFFIXES) or not path.is_file():
         return
-    kind, first = "an HDF5 file", ""
+    kind, first, data = "an HDF5 file", "", shell_word(path)
     if path.suffix.lower() not in HDF5_SUFFIXES:
-        kind, first = "a table", f"ddp-mlp data import {path} --out {path.with_suffix('.h5').name}, then "
+        kind, data = "a table", shell_word(path.with_suffix(".h5").name)
+        first = f"ddp-mlp data import {shell_word(path)} --target COLUMN --out {data}, then "
     raise UsageError(
-        f"{path}: this is {kind}, not a configuration; write one that fits it: {first}ddp-mlp config init "
-        f"{path.with_suffix('.h5').name if first else path} --out {path.with_suffix('.toml').name}"
+        f"{path}: this is {kind}, not a configuration; write one that fits it: {first}ddp-mlp config init {data} "
+        f"--out {shell_word(path.with_suffix('.toml').name)}"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ddp_mlp.checkpoint.model import is_ensemble
-from ddp_mlp.durable import write_chosen, write_whole
+from ddp_mlp.durable import destination, write_chosen, write_whole
 from ddp_mlp.errors import printable
 from ddp_mlp.plain_files import is_directory
 from ddp_mlp.report.pages.page import WHOLE, page_of
@@ -56,6 +56,8 @@ def write_report(
     OutputError, StorageError
         If the page or a figure cannot be written.
     """
+    if out is not None:
+        destination(out)  # refused before the work
     records = records_of(runs)
     found = _findings(records, data, split, tell)
     together = _together(runs, records, data, split, tell)

@@ -13,7 +13,7 @@ from ddp_mlp.config.reference import all_keys
 from ddp_mlp.config.toml_text import inline
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
 from ddp_mlp.data.sources.tables.words import counted
-from ddp_mlp.errors import DataError, MissingInputError, printable
+from ddp_mlp.errors import DataError, MissingInputError, printable, shell_word
 
 #: What most users change, in the order of the file.
 _SHOWN = (
@@ -71,7 +71,7 @@ def draft(data: str | None, out: Path) -> Draft:
         if not location.exists():
             raise MissingInputError(f"{data}: no such file; give a data set or a table")
         imported = location.with_suffix(".h5")
-        first = f"ddp-mlp data import {location} --target COLUMN --out {imported}"
+        first = f"ddp-mlp data import {shell_word(location)} --target COLUMN --out {shell_word(imported)}"
         choices.about.append(f"Import the table first: {first}")
         location = imported
     group = data[data.index(":") :] if data and ":" in data and not first else ""
@@ -99,7 +99,7 @@ def _choices(file: DatasetFile) -> _Choices:
 
 def _text(choices: _Choices, out: Path) -> str:
     lines = [f"# {printable(line)}" for line in choices.about]
-    lines += [f"# Train: ddp-mlp train {printable(str(out))}", "# All keys: ddp-mlp config reference"]
+    lines += [f"# Train: ddp-mlp train {printable(shell_word(out))}", "# All keys: ddp-mlp config reference"]
     section = ""
     for key in all_keys():
         if key.path not in _SHOWN:

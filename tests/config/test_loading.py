@@ -277,6 +277,9 @@ def test_files_that_are_no_configuration(tmp_path: Path) -> None:
         load_config(path)
     with pytest.raises(MissingInputError, match="cannot be read as a configuration file: a directory"):
         load_config(tmp_path)
+    (tmp_path / "config.toml").touch()
+    with pytest.raises(UsageError, match=r"this is a run directory, .*config\.toml, and --resume --out .* goes on"):
+        load_config(tmp_path)
 
 
 def test_configurations_are_frozen(load: Any) -> None:

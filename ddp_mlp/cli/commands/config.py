@@ -26,20 +26,20 @@ def config() -> None:
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def init(data: str | None, out: Path | None, force: bool) -> None:
     """Write a commented configuration that fits DATA (F.h5, F.h5:/group, or a table that is to be imported)."""
-    from ddp_mlp.durable import write_whole
-    from ddp_mlp.errors import OutputError
+    from ddp_mlp.durable import refuse_existing, write_whole
+    from ddp_mlp.errors import shell_word
     from ddp_mlp.training.draft import draft
 
     is_printed = out == Path("-")
     file = Path("config.toml" if is_printed else out or f"{Path((data or 'config').partition(':')[0]).stem}.toml")
-    if not is_printed and file.exists() and not force:
-        raise OutputError(f"{file} exists; choose another name with --out, or give --force")
+    if not is_printed:
+        refuse_existing(file, force=force)
     drafted = draft(data, file)
     if is_printed:
         click.echo(drafted.text, nl=False)
         return
     write_whole(file, drafted.text.encode())
-    steps = [*([drafted.first] if drafted.first else []), f"ddp-mlp train {file}"]
+    steps = [*([drafted.first] if drafted.first else []), f"ddp-mlp train {shell_word(file)}"]
     tell(f"{file} is written; next: {', then '.join(steps)}")
 
 

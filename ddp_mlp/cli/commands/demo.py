@@ -48,7 +48,7 @@ def demo(n_ranks: int, out: Path, opens: bool) -> None:
     from ddp_mlp.cluster.launch.launch import launch
     from ddp_mlp.data.importing import make_dataset
     from ddp_mlp.durable import write_whole
-    from ddp_mlp.errors import OutputError
+    from ddp_mlp.errors import OutputError, shell_word
     from ddp_mlp.report.writing import write_report
 
     config, data, run = out / "digits.toml", out / "digits.h5", _free_directory(out)
@@ -60,16 +60,17 @@ def demo(n_ranks: int, out: Path, opens: bool) -> None:
     if not data.exists():
         tell(f"1. the data set of handwritten digits: {data}")
         make_dataset("digits", data)
-    tell(f"2. training on {n_ranks} ranks: ddp-mlp launch -n {n_ranks} train {config} --out {run}")
+    words = f"launch -n {n_ranks} train {shell_word(config)} --out {shell_word(run)}"
+    tell(f"2. training on {n_ranks} ranks: ddp-mlp {words}")
     code = launch(n_ranks, 1, ["train", str(config), "--out", str(run)], tell)
     if code == 0:
-        tell(f"3. digits it has never seen: ddp-mlp evaluate {run} {data}")
+        tell(f"3. digits it has never seen: ddp-mlp evaluate {shell_word(run)} {shell_word(data)}")
         code = launch(1, 1, ["evaluate", str(run), str(data)], tell)
     if code == 0:
-        tell(f"4. curves and settings on one page: ddp-mlp report {run}")
+        tell(f"4. curves and settings on one page: ddp-mlp report {shell_word(run)}")
         page = write_report([run])
         tell(f"written: {run}/ (report.html, model.h5, metrics.csv, checkpoints/), {config}, {data}")
-        tell(f"next: change {config} and run: ddp-mlp train {config}")
+        tell(f"next: change {config} and run: ddp-mlp train {shell_word(config)}")
         if opens:
             show_page(page)
     sys.exit(code)

@@ -120,7 +120,7 @@ def launch(
     from ddp_mlp.cluster.launch.launch import launch as start
 
     if n_ranks is None and hostfile is None:
-        raise click.UsageError("say how many ranks with -n, or where with --hostfile")
+        raise click.UsageError("before the command say how many ranks, -n 2, or where, --hostfile FILE")
     if n_ranks == AUTO and hostfile:
         raise click.UsageError("-n auto tries placements on this machine; with --hostfile give a number of ranks")
     command = _with_directory(command)

@@ -46,7 +46,7 @@ class RankCounts(ParamType[list[int]]):
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a key.")
 @click.option("--ranks", type=RankCounts(), default="1,2,...,512", show_default=True, help="What to predict for.")
-@click.option("--threads-per-rank", "threads", type=THREADS, default=1, show_default=True)
+@click.option("--threads-per-rank", "threads", type=THREADS, default=1, show_default=True, help="Threads of each rank.")
 @click.option("--ranks-per-node", type=RANKS, help="[default: cores of this machine / threads]")
 @click.option("--latency-us", type=Number(0, 1e9), help="Of the cluster's network; else measured here.")
 @click.option(

@@ -90,7 +90,7 @@ def submit(as_json: bool, **options: Any) -> None:
     from ddp_mlp.cluster.slurm.record import Record, write_record
     from ddp_mlp.cluster.slurm.script import script_text
     from ddp_mlp.durable import write_whole
-    from ddp_mlp.errors import DdpMlpError
+    from ddp_mlp.errors import DdpMlpError, shell_word
 
     job = _job(**options)
     directory = Path(job.run_directory)
@@ -105,7 +105,7 @@ def submit(as_json: bool, **options: Any) -> None:
     if as_json:
         print_json({"job_id": job_id, "run_dir": job.run_directory, "script": str(file)})
     else:
-        click.echo(f"job {job_id} submitted; how it stands: ddp-mlp slurm status {job.run_directory}")
+        click.echo(f"job {job_id} submitted; how it stands: ddp-mlp slurm status {shell_word(job.run_directory)}")
 
 
 @slurm.command()

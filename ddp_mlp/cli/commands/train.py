@@ -57,7 +57,11 @@ if TYPE_CHECKING:
     envvar="DDP_MLP_PROGRESS",
     help="auto: a bar in a terminal, of `launch` too; sparse lines elsewhere.",
 )
-@click.option("--max-time", type=DURATION, help="Save and stop after this long, such as 3h50m, 90m or 45s.")
+@click.option(
+    "--max-time",
+    type=DURATION,
+    help="Save and stop after this long, such as 3h50m, 90m or 45s; a bare number is seconds.",
+)
 @click.option("--dry-run", is_flag=True, help="Check the configuration and print every key, as `config show`.")
 @json_option
 def train(

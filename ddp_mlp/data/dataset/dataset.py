@@ -25,7 +25,7 @@ from ddp_mlp.data.dataset.structure import read_structure
 from ddp_mlp.data.hdf5.guard import OpenFile, open_readonly
 from ddp_mlp.data.hdf5.nodes import Group, root
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.errors import DataError, UsageError, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +155,9 @@ def open_dataset(
     try:
         base = root(file).follow(group, soft=True)
         if not isinstance(base, Group):
-            raise DataError(f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {path}` lists it")
+            raise DataError(
+                f"{path}:{group}: no such group in the file; `ddp-mlp data inspect {shell_word(path)}` lists it"
+            )
         structure = read_structure(path, base, explicit, wanted)
         asked = (weights, wanted.task) if weights or wanted.task else ()
         uses = wanted.targets != "unused"

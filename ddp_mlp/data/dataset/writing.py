@@ -170,14 +170,11 @@ def require_writable(path: Path, *, force: bool) -> None:
     UsageError
         If its name is that of another format.
     OutputError
-        If it exists and `force` is false, is not a plain file, or its directory does not exist.
+        If it exists and `force` is false, is not a plain file, or its directory is not there or cannot be written to.
     """
     if path.suffix.lower() in _OTHER_FORMATS:
         raise UsageError(f"{path}: data sets are written as HDF5; name it {path.with_suffix('.h5')}")
-    target = destination(path)
-    if not target.parent.is_dir():
-        raise OutputError(f"{path}: the directory {target.parent} does not exist; create it or write elsewhere")
-    if target.exists() and not force:
+    if destination(path).exists() and not force:
         raise OutputError(f"{path}: the file exists; choose another name or replace it with --force")
 
 

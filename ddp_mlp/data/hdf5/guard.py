@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ddp_mlp.data.hdf5.memory_limit import limited_memory
 from ddp_mlp.data.hdf5.watched import WatchedFile
-from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, StorageError, printable
+from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, StorageError, printable, shell_word
 from ddp_mlp.plain_files import NotPlainError, open_plain
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _open_plain(path: Path) -> int:
     except NotPlainError as error:
         raise DataError(f"{path}: {error.strerror}, not a plain file; give the path of an HDF5 file") from None
     except (FileNotFoundError, NotADirectoryError):
-        raise MissingInputError(f"{path}: no such file; give the path of an HDF5 file") from None
+        raise MissingInputError(f"{path}: no such file; check its path") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise MissingInputError(f"{path}: cannot be read ({reason}); check its name and permissions") from None
@@ -217,7 +217,9 @@ def _check_superblock(path: Path, watched: WatchedFile) -> None:
     offsets = _signature_offsets(watched.size)
     base = next((at for at in offsets if watched.content(at, 8) == _SIGNATURE), None)
     if base is None:
-        raise DataError(f"{path}: not an HDF5 file; `ddp-mlp data import {path} --out F.h5` converts other formats")
+        raise DataError(
+            f"{path}: not an HDF5 file; `ddp-mlp data import {shell_word(path)} --out F.h5` converts other formats"
+        )
     watched.addresses_from(base)
     block = watched.content(base, 16).ljust(16, b"\0")  # what is cut short is so for libhdf5 too
     version, is_written_to = block[8], block[11] & 1

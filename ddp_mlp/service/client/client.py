@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ddp_mlp.errors import DdpMlpError, MissingInputError, error_from_code
+from ddp_mlp.errors import DdpMlpError, MissingInputError, error_from_code, shell_word
 from ddp_mlp.service.client.finding import Server
 
 _TIMEOUT_S = 60.0
@@ -96,7 +96,7 @@ class Client:
             return
 
     def _away(self, error: Exception) -> str:
-        start = f"; start it: ddp-mlp serve {self.server.directory}" if self.server.directory else ""
+        start = f"; start it: ddp-mlp serve {shell_word(self.server.directory)}" if self.server.directory else ""
         return f"no service answers at {self.server.url} ({error}){start}"
 
     def _answer(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> http.client.HTTPResponse:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from ddp_mlp.errors import MissingInputError, UsageError, literal
+from ddp_mlp.errors import MissingInputError, UsageError, literal, shell_word
 from ddp_mlp.plain_files import read_whole
 from ddp_mlp.service.address import read_address
 from ddp_mlp.service.settings import FOLDER
@@ -57,7 +57,7 @@ def find_server(given: str | None, environment: Mapping[str, str], here: Path) -
     if said:
         if found := _of_directory(Path(said)):
             return found
-        raise MissingInputError(f"{said}: no service answers there; start one: ddp-mlp serve {said}")
+        raise MissingInputError(f"{said}: no service answers there; start one: ddp-mlp serve {shell_word(said)}")
     for directory in (here, *here.parents):
         if found := _of_directory(directory):
             return found

@@ -13,7 +13,7 @@ from ddp_mlp.checkpoint.model import Model, ensemble_list, load_model
 from ddp_mlp.checkpoint.resuming import check_resumable, resumed_config
 from ddp_mlp.config import Config
 from ddp_mlp.durable import writing_errors
-from ddp_mlp.errors import DdpMlpError, UsageError, error_from_code
+from ddp_mlp.errors import DdpMlpError, UsageError, error_from_code, shell_word
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.study.ranking import is_done
 from ddp_mlp.study.sampler import Assignment
@@ -68,7 +68,7 @@ def begin_list(directory: Path, members: int, first: Config, earlier: Config, *,
     if len(known) > members:
         raise UsageError(
             f"{directory} holds {len(known)} members, more than --members {members}; "
-            f"ddp-mlp ensemble {directory} --best {members} takes the best of them"
+            f"ddp-mlp ensemble {shell_word(directory)} --best {members} takes the best of them"
         )
     if copies := [each.name for each in known if each.origin]:
         raise UsageError(f"{directory}: {copies[0]} is a copy of another run, which is not trained here; choose --out")
@@ -138,7 +138,7 @@ def failure_of(directory: Path, summaries: Sequence[Summary]) -> DdpMlpError | N
     text = (
         f"{len(failed)} of {len(summaries)} members failed, so this is no ensemble; {first['name']}: {first['reason']}"
     )
-    advice = f"; ddp-mlp ensemble {directory} --best {done} makes one of the others" if done > 1 else ""
+    advice = f"; ddp-mlp ensemble {shell_word(directory)} --best {done} makes one of the others" if done > 1 else ""
     return error_from_code(first["exit_code"], text + advice)
 
 

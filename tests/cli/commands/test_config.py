@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -40,6 +41,15 @@ def test_what_is_begun_with_trains(folder, name):
     assert done.result["epochs"] == 1
     taken = ddp_mlp("config", "init", name, "--out", out, cwd=folder)
     assert (taken.code, len(taken.error_lines)) == (73, 1)
+
+
+def test_the_next_command_can_be_typed_as_it_is_told(folder):
+    shutil.copy(folder / "sine.h5", folder / "my data.h5")
+    told = ddp_mlp("config", "init", "my data.h5", cwd=folder).err
+    assert "my data.toml is written; next: ddp-mlp train 'my data.toml'" in told
+    assert "# Train: ddp-mlp train 'my data.toml'\n" in (folder / "my data.toml").read_text()
+    instead = ddp_mlp("train", "my data.h5", cwd=folder).err
+    assert "ddp-mlp config init 'my data.h5' --out 'my data.toml'" in instead
 
 
 def test_a_table_is_to_be_imported_first_and_no_data_may_come_later(folder):

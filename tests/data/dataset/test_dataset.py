@@ -614,7 +614,7 @@ def test_an_existing_file_is_not_overwritten(path: Path) -> None:
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="does not exist"):
+    with pytest.raises(OutputError, match="there is no directory"):
         write_own(tmp_path / "no" / "d.h5")
     with pytest.raises(OutputError, match="a directory"):
         write_own(tmp_path, force=True)
