@@ -53,7 +53,7 @@ def ready_kernels(
     comm.rank_status.at("while the kernels are compiled")
     with agreed(comm):
         check_jit()
-    if are_ready(dtype):  # then on all ranks
+    if all(comm.share_text("ready" if are_ready(dtype) else "")):  # ranks whose group has trained nothing yet are not
         return
     code = read_code(dtype) or b""
     if any(comm.share_text("" if code else "cold")):

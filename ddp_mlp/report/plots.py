@@ -115,7 +115,8 @@ def of_trials(trials: Trials) -> Any:
         for rank in reversed(range(len(trials.rows))):
             heights = [np.nan if (part := column[0][rank]) is None else part for column in columns]
             colour, width = (_COLOURS[1], 2.5) if rank == 0 else (_COLOURS[0], 1.0)
-            axes.plot(range(len(columns)), heights, color=colour, linewidth=width, alpha=1.0 if rank == 0 else 0.35)
+            alpha = 1.0 if rank == 0 else 0.35
+            axes.plot(range(len(columns)), heights, ".-", markersize=4, color=colour, linewidth=width, alpha=alpha)
         for i, (_, texts) in enumerate(columns):
             for height, text in texts:
                 axes.text(i, height, _plain(text)[:14], fontsize=7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,15 @@ def _number(summary: Summary, name: str) -> str:
     value = summary.get(name)
     if value is None:
         return "-"
+    if isinstance(value, int):
+        return str(value)
     error = summary.get(f"{name}_std")
     return f"{value:.5g}" + (f" +- {error:.2g}" if error is not None else "")
 
 
 def short_value(text: str) -> str:
-    """Return a value in TOML as a person reads it: a number of five digits, a word without quotes."""
+    """Return a value in TOML as a person reads it: a fraction in five digits, a whole number in all, words bare."""
     bare = _bare({"": text})[""]
-    try:
-        return f"{float(bare):.5g}"
-    except ValueError:
-        return bare
+    with suppress(ValueError):
+        return bare if bare != text or float(bare).is_integer() else f"{float(bare):.5g}"
+    return bare

@@ -145,6 +145,13 @@ def test_a_rank_that_cannot_read_gets_it_from_its_node(monkeypatch: pytest.Monke
     assert found.loaded == {0: b"kept", 1: b"kept", 2: b"kept there", 3: b"kept there"}
 
 
+def test_ranks_of_which_some_have_loaded_them_already_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Compilers(monkeypatch, dict.fromkeys(range(4), b"kept"))
+    monkeypatch.setattr(compilation, "are_ready", lambda _dtype: _rank() in (0, 3))
+    on_all_ranks(lambda rank: ready_kernels("float32", rank, found.told.append))
+    assert found.loaded == dict.fromkeys(range(4), b"kept")  # which leaves what is loaded as it is
+
+
 def test_compiling_takes_as_long_as_it_takes_on_any_node(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

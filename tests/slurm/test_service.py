@@ -34,6 +34,7 @@ def submitted(server: Server, epochs: int, **fields: Any) -> int:
 def until(server: Server, number: int, is_so: Any, seconds: float = 120) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while not is_so(job := server.client.ask("GET", f"/api/v1/jobs/{number}")):
+        assert job["state"] != "failed", (job["reason"], job)
         assert time.monotonic() < deadline, (job, (server.directory / "serve.log").read_text()[-2000:])
         time.sleep(0.2)
     return job
@@ -45,6 +46,26 @@ def has_epochs(count: int) -> Any:
 
 def is_over(job: dict[str, Any]) -> bool:
     return job["state"] in ("finished", "failed", "stopped")
+
+
+def went_on_after_a_stop(server: Server, number: int) -> None:
+    server.client.ask("POST", f"/api/v1/jobs/{number}/stop")
+    stopped = until(server, number, is_over)
+    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 75), stopped
+    server.client.ask("POST", f"/api/v1/jobs/{number}/resume")
+
+
+def newest_start(server: Server, number: int) -> str:
+    """Return the number in Slurm of the newest start of a job."""
+    notes = (server.directory / ".service" / "jobs" / str(number)).glob("slurm-*.json")
+    return max(notes, key=os.path.getmtime).read_text().strip('"')
+
+
+def preempted(cluster: Any, server: Server, number: int) -> None:
+    in_slurm = newest_start(server, number)
+    cluster.preempt()
+    cluster.wait(in_slurm, lambda fields: int(fields.get("Restarts", "0")) > 0)
+    cluster.wait_for_end(in_slurm, 240)
 
 
 @pytest.mark.timeout(600)
@@ -63,30 +84,44 @@ def test_jobs_of_a_cluster_are_stopped_resumed_and_preempted(cluster, server):
     server.client.ask("POST", f"/api/v1/jobs/{number}/resume")
     reached = stopped["progress"]["epoch"]
     until(server, number, has_epochs(reached + 2))
-    cluster.preempt()
-    notes = (server.directory / ".service" / "jobs" / str(number)).glob("slurm-*.json")
-    newest = max(notes, key=os.path.getmtime).read_text().strip('"')
-    cluster.wait(newest, lambda fields: int(fields.get("Restarts", "0")) > 0)
-    cluster.wait_for_end(newest, 240)
+    preempted(cluster, server, number)
     done = until(server, number, is_over)
     assert done["state"] == "finished", done
     status = (server.directory / done["run_dir"] / "status.json").read_text()
     assert solo["weights_sha256"] in status
 
 
-def test_a_search_over_both_nodes_is_stopped_and_resumed(cluster, server):
-    tried = ["--try", "train.seed=[1, 2, 3]", "--parallel", "2"]
-    number = submitted(server, 3000, ranks=2, kind="search", arguments=tried, name="studied")
-    first = server.directory / "runs/studied/trial-001/metrics.csv"
-    until(server, number, lambda _: first.exists() and len(first.read_text().splitlines()) > 3)
-    server.client.ask("POST", f"/api/v1/jobs/{number}/stop")
-    stopped = until(server, number, is_over)
-    assert (stopped["state"], stopped["exit_code"]) == ("stopped", 75), stopped
-    server.client.ask("POST", f"/api/v1/jobs/{number}/resume")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("kind", "arguments", "run"),
+    [("search", ["--try", "train.seed=[0, 1, 2]"], "trial-00{}"), ("ensemble", ["--members", "3"], "member-{}")],
+)
+def test_a_study_is_stopped_resumed_and_preempted(cluster, server, kind, arguments, run):
+    """Its runs have the bits and the rows of a study that nobody disturbed; what is over is not trained again."""
+    epochs, name = 8000, f"{kind}-disturbed"  # seconds for each, so that it is still there when it is preempted
+    (server.directory / "study.toml").write_text(CONFIG.format(epochs=epochs, seed=0))
+    alone = ddp_mlp(kind, "study.toml", *arguments, "--out", f"{kind}-alone", cwd=server.directory)
+    assert alone.code == 0, alone.err
+    study = server.directory / "runs" / name
+
+    def has_rows(count: int, number: int = 1) -> Any:
+        table = study / run.format(number) / "metrics.csv"
+        return lambda _: table.exists() and len(table.read_text().splitlines()) > count
+
+    number = submitted(server, epochs, ranks=2, kind=kind, arguments=[*arguments, "--parallel", "2"], name=name)
+    until(server, number, has_rows(3))
+    went_on_after_a_stop(server, number)
+    until(server, number, has_rows(3, 3))  # the last one has begun, so that others are over
+    preempted(cluster, server, number)
     done = until(server, number, is_over)
     assert (done["state"], done["exit_code"]) == ("finished", 0), done
-    told = [json.loads(path.read_text()) for path in (server.directory / "runs/studied").glob("trial-*/status.json")]
-    assert [(each["state"], each["epochs"]) for each in told] == [("finished", 3000)] * 3
+    for k in (1, 2, 3):
+        told = json.loads((study / run.format(k) / "status.json").read_text())
+        expected = json.loads((server.directory / f"{kind}-alone" / run.format(k) / "status.json").read_text())
+        assert (told["state"], told["epochs"]) == ("finished", epochs)
+        assert told["weights_sha256"] == expected["weights_sha256"]
+        rows = (study / run.format(k) / "metrics.csv").read_text().splitlines()[1:]
+        assert [row.split(",")[0] for row in rows] == [str(n) for n in range(1, epochs + 1)]
 
 
 def test_a_job_that_waits_in_the_queue_of_slurm_is_taken_out_of_it(cluster, server):

@@ -9,7 +9,7 @@ from typing import Any
 from ddp_mlp.report.pages.facts import METRICS
 from ddp_mlp.report.pages.markup import Markup, element, table
 from ddp_mlp.report.pages.threads import parallel_coordinates
-from ddp_mlp.report.records.groups import Group, groups_of, score_name
+from ddp_mlp.report.records.groups import Group, compared, groups_of, score_name
 from ddp_mlp.report.records.record import Record
 
 #: Axes, and lines from the fewest that are worth it to the most that eyes can follow.
@@ -18,7 +18,7 @@ _MOST_AXES, _FEWEST_LINES, _MOST_LINES = 8, 3, 200
 
 def study_section(records: Sequence[Record]) -> list[Markup]:
     """Return the section about runs that are trials or repeats of each other; nothing where they are neither."""
-    score = score_name(records)
+    score, records = score_name(records), compared(records)
     groups = groups_of(records, score) if score else []
     trials = _trials(groups, score)
     found = _repeats(groups, score)
@@ -70,7 +70,7 @@ class Trials:
 def trials_of(records: Sequence[Record]) -> Trials | None:
     """Return the trials among some runs; None where they are too few, or differ in nothing."""
     score = score_name(records)
-    return _trials(groups_of(records, score), score) if score else None
+    return _trials(groups_of(compared(records), score), score) if score else None
 
 
 def _trials(groups: Sequence[Group], score: str) -> Trials | None:

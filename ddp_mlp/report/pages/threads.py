@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ddp_mlp.report.pages.markup import Markup, element, shown
+from ddp_mlp.report.pages.markup import Markup, element, in_digits, shown
 
 _AXIS, _HEIGHT, _TOP, _BOTTOM, _SIDE = 180, 320, 34, 14, 70
+#: Half the length of the dash of a point between two gaps.
+_DASH = 5
 #: Height of a line of text.
 _LINE = 14
 #: Texts beside an axis, and letters of one.
@@ -25,24 +27,35 @@ def parallel_coordinates(title: str, names: Sequence[str], rows: Sequence[tuple[
     names : sequence of str
         Of the axes.
     rows : sequence of (str, sequence)
-        Name of each trial, and its value on each axis; a line ends where there is none.
+        Name of each trial, and its value on each axis; a line is interrupted where there is none.
     """
     axes = [places([row[1][i] for row in rows]) for i in range(len(names))]
     width = 2 * _SIDE + _AXIS * (len(names) - 1)
     parts: list[Markup] = []
     for rank in reversed(range(len(rows))):  # the best is drawn last, above all others
         name, values = rows[rank]
-        points = [(_SIDE + _AXIS * i, axes[i][0][rank]) for i in range(len(names))]
-        known = [f"{x} {_height(y):.1f}" for x, y in points if y is not None]
+        pieces = _pieces([axis[0][rank] for axis in axes])
         said = ", ".join(f"{key} {shown(value)}" for key, value in zip(names, values, strict=True))
         kind = "thread best" if rank == 0 else "thread"
         pale = f"{0.75 - 0.6 * rank / max(1, len(rows) - 1):.2f}" if rank else "1"
-        path = element("path", element("title", f"{name}: {said}"), d="M" + "L".join(known), class_=kind, opacity=pale)
-        parts += [path] if len(known) > 1 else []
+        path = element("path", element("title", f"{name}: {said}"), d=pieces, class_=kind, opacity=pale)
+        parts += [path] if pieces else []
     parts += [_axis(_SIDE + _AXIS * i, name, axes[i][1]) for i, name in enumerate(names)]  # texts above the lines
     svg = element("svg", *parts, viewBox=f"0 0 {width} {_HEIGHT}", role="img", aria_label=title, width=width)
     box = element("div", svg, class_="wide", tabindex=0, role="region", aria_label=title)
     return element("figure", element("figcaption", title), box, class_="picture threads")
+
+
+def _pieces(heights: Sequence[float | None]) -> str:
+    """Return the path of a line, interrupted at axes on which a trial has no value; a lone point is a short dash."""
+    path = ""
+    for i, height in enumerate(heights):
+        if height is None:
+            continue
+        x, y = _SIDE + _AXIS * i, f"{_height(height):.1f}"
+        before, after = (0 <= k < len(heights) and heights[k] is not None for k in (i - 1, i + 1))
+        path += f"L{x} {y}" if before else f"M{x} {y}" if after else f"M{x - _DASH} {y}h{2 * _DASH}"
+    return path
 
 
 def places(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[float, str]]]:
@@ -55,12 +68,26 @@ def places(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[float,
         span = (scale(high) - scale(low)) or 1.0
         distinct = sorted(set(numbers))
         texts = distinct if len(distinct) <= _MOST_TEXTS else [low, *_between(low, high, is_log=is_log), high]
+        if texts is not distinct and all(v.is_integer() for v in numbers):
+            texts = [float(round(v)) for v in texts]
         heights = [None if v is None else (scale(float(v)) - scale(low)) / span for v in values]
-        return heights, [((scale(v) - scale(low)) / span, shown(float(f"{v:.3g}"))) for v in texts]
+        at = [(scale(v) - scale(low)) / span for v in texts]
+        return heights, list(zip(at, _numbers(texts, 5 if texts is distinct else 3), strict=True))
     words = sorted({shown(v) for v in values if v is not None})
     place = {word: i / max(1, len(words) - 1) for i, word in enumerate(words)}
     step = -(-len(words) // _MOST_TEXTS)
     return [None if v is None else place[shown(v)] for v in values], [(place[w], w) for w in words[::step]]
+
+
+def _numbers(values: Sequence[float], digits: int) -> list[str]:
+    """Return numbers in so many digits, or as many more as tell them apart; whole ones in all of theirs."""
+    for enough in range(digits, 18):
+        rounded = [v if v.is_integer() else float(f"{v:.{enough}g}") for v in values]
+        pairs = list(zip(values, rounded, strict=True))
+        texts = [shown(int(v)) if v.is_integer() else in_digits(v, max(5, enough)) for v in rounded]
+        if len(set(texts)) == len(values) and not any(b.is_integer() > a.is_integer() for a, b in pairs):
+            break
+    return texts
 
 
 def _between(low: float, high: float, *, is_log: bool) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ddp_mlp.errors import listed
 from ddp_mlp.report.records.differences import differences
 from ddp_mlp.report.records.record import Record
 
@@ -37,9 +38,12 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Name of its run, or of the directory that holds its runs."""
-        first = self.records[0].name
-        return first if len(self.records) == 1 else first.rpartition("/")[0] or f"{len(self.records)} runs"
+        """Name of its run, or of the directories that hold its runs; of runs side by side, the first and how many."""
+        names = [record.name for record in self.records]
+        if len(names) == 1:
+            return names[0]
+        folders = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+        return f"{len(names)} runs, {names[0]}, ..." if "" in folders else listed(folders, 3)
 
     @property
     def mean(self) -> float | None:
@@ -52,11 +56,17 @@ class Group:
         return statistics.stdev(self.scores) if len(self.scores) > 1 else None
 
 
+def compared(records: Sequence[Record]) -> list[Record]:
+    """Return the runs that have a score beside each other: not those on all rows, which no row is left to measure."""
+    return [record for record in records if record.setting("data", "all_rows") is not True] or [*records]
+
+
 def score_name(records: Sequence[Record]) -> str:
     """Return the column that runs are compared by: the loss where all measure it alike, else accuracy or RMSE.
 
     It is empty where nothing compares: there is no such column, or rows of other data validate.
     """
+    records = compared(records)
     if any(len({repr(record.setting("data", key)) for record in records}) > 1 for key in _ROWS):
         return ""
     named = [set(record.history.named()) for record in records if len(record.history.epochs)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from ddp_mlp.errors import MissingInputError
 from ddp_mlp.report.pages.charts import charts_of
 from ddp_mlp.report.pages.markup import table
-from ddp_mlp.report.pages.threads import apart, parallel_coordinates
+from ddp_mlp.report.pages.threads import apart, parallel_coordinates, places
 from ddp_mlp.report.records.groups import groups_of, score_name, score_of
 from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import records_of, write_report
@@ -44,6 +45,33 @@ def test_folds_are_repeats_of_a_trial_and_the_best_mean_comes_first(tmp_path):
         assert part in page.text, part
     assert len(data_of(text)["runs"]) == 8
     assert (tmp_path / "s/report.html").exists()
+
+
+def test_a_run_on_all_rows_has_no_place_among_trials(tmp_path):
+    """As of ``search --top``: no row is left to measure it, so it neither leads nor keeps others from their order."""
+    path = make_run(study(tmp_path / "s") / "top-1", 3, rate=0.04, loss_unit="mse in training")
+    config, metrics = path / "config.toml", path / "metrics.csv"
+    config.write_text(config.read_text().replace("[model]", "all_rows = true\n[model]"))
+    metrics.write_text(f"{HEADER}\n1,10,0.1,,,0.1,1,1e4,1,1,1,1\n")
+    records = records_of([tmp_path / "s"])
+    assert score_name(records) == "valid_loss"
+    assert [record.name for record in records[::8]] == ["trial-001/fold-0", "top-1"]
+    page = check(write_report([tmp_path / "s"]).read_text()).text
+    assert "the thick line is the best, trial-001" in page
+    assert "data.all_rows" not in page.partition("Runs, and what differs")[0]
+
+
+def test_repeats_over_several_directories_are_named_by_all_of_them(tmp_path):
+    for trial, name in enumerate(("trial-001", "trial-002", "alone")):
+        for seed in (0, 1):
+            path = make_run(tmp_path / "s" / name / f"seed-{seed}" if trial < 2 else tmp_path / "s" / f"r{seed}", 3)
+            config = path / "config.toml"
+            config.write_text(config.read_text().replace("seed = 0", f"seed = {seed + 2 * trial}"))
+    records = records_of([tmp_path / "s"])
+    (group,) = groups_of([one for one in records if "/" in one.name], "valid_loss")
+    assert group.name == "trial-001, trial-002"
+    (group,) = groups_of([one for one in records if "/" not in one.name], "valid_loss")
+    assert group.name == "2 runs, r0, ..."
 
 
 def test_a_study_of_one_setting_of_failures_and_of_nothing(tmp_path):
@@ -99,6 +127,25 @@ def test_axes_of_numbers_words_and_gaps():
         assert text in figure, text
     assert "<script>" not in parallel_coordinates("<script>", ["<script>"] * 2, [("<script>", ["<script>", 1])] * 3)
     assert "<script>" not in table(["<script>"], [["<script>"]], caption="<script>")
+
+
+def test_values_on_an_axis_are_those_that_were_tried():
+    def texts(*values):
+        return [text for _, text in places(values)[1]]
+
+    assert texts(32, 1024, 1025) == ["32", "1024", "1025"]
+    assert texts(20240101, 20240102) == ["20 240 101", "20 240 102"]
+    assert texts(0.9, 0.99, 0.9995) == ["0.9", "0.99", "0.9995"]
+    assert texts(0.999999, 0.9999995) == ["0.999999", "0.9999995"]
+    assert texts(*range(20240101, 20240151))[:2] == ["20 240 101", "20 240 113"]
+
+
+def test_a_line_is_interrupted_where_a_trial_has_no_value():
+    gaps = {"whole": (5.0, 4.0), "one": (None, 4.0), "two": (None, None)}
+    rows = [(name, [1.0, first, 2.0, second, 3.0]) for name, (first, second) in gaps.items()]
+    figure = parallel_coordinates("all", ["a", "b", "c", "d", "loss"], rows)
+    lines = re.findall(r'<path d="(\S.*?)" class="thread', figure)
+    assert [[line.count(letter) for letter in "MLh"] for line in reversed(lines)] == [[1, 4, 0], [2, 2, 1], [3, 0, 3]]
 
 
 def test_texts_beside_an_axis_do_not_cover_each_other():

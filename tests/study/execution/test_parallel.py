@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,18 @@ def test_folds_at_once_have_the_figures_of_folds_one_by_one(folder):
     for other in (two.result, ranks.result):
         assert [run["weights_sha256"] for run in other["runs"]] == [run["weights_sha256"] for run in one["runs"]]
         assert {n: m["mean"] for n, m in other["metrics"].items()} == {n: m["mean"] for n, m in one["metrics"].items()}
+
+
+@pytest.mark.mpi
+def test_a_study_whose_groups_have_not_all_trained_comes_to_its_end(folder):
+    """Of three runs two are over, so that one of the groups trains and the other has nothing loaded: all meet after."""
+    for kind, count, last in (("ensemble", "--members", "member-3"), ("cross-validate", "--folds", "fold-2")):
+        words = (kind, "c.toml", count, "3", "--parallel", "2", "--out", f"{kind}-again", "--json")
+        first = ddp_mlp(*words, cwd=folder, ranks=2)
+        shutil.rmtree(folder / f"{kind}-again" / last)
+        again = ddp_mlp(*words, "--resume", cwd=folder, ranks=2)
+        assert again.code == 0, again.err
+        assert again.result["metrics"] == first.result["metrics"]
 
 
 @pytest.mark.mpi
