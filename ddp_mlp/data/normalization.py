@@ -198,22 +198,24 @@ def normalization_of(kind: Kind, stats: ColumnStats, key: str = "normalize") -> 
     Raises
     ------
     DataError
-        If the spread of a column overflows float64.
+        If the spread of a column, or its square, is beyond float64: too large, or too small.
     """
     # Equal ends, not zero variance: the mean of equal values may be off by one rounding.
     constant = stats.low == stats.high
     with np.errstate(over="ignore"):
-        spread = np.sqrt(stats.squares / stats.count) if kind == "standard" else stats.high - stats.low
+        width = stats.squares / stats.count if kind == "standard" else stats.high - stats.low
+    spread = np.sqrt(width) if kind == "standard" else width
     offset = np.where(constant, stats.low, stats.mean if kind == "standard" else stats.low)
-    # Below the smallest normal number the reciprocal is infinite; such a column is constant too.
-    constant |= spread < np.finfo(np.float64).tiny
-    scale = 1.0 / np.where(constant, 1.0, spread)
-    usable = np.isfinite(scale) & (scale > 0) & np.isfinite(offset)
+    # Below the smallest normal number a variance lacks digits, and the reciprocal of a range is infinite.
+    is_close = ~constant & (width < np.finfo(np.float64).tiny)
+    scale = 1.0 / np.where(constant | is_close, 1.0, spread)
+    usable = ~is_close & np.isfinite(scale) & (scale > 0) & np.isfinite(offset)
     if not usable.all():
         column = int(np.argmin(usable))
         role = "target" if key == "normalize_targets" else "feature"
+        how = "close together" if is_close[column] else "far apart"
         raise DataError(
-            f"{role} column {column}: values from {stats.low[column]:g} to {stats.high[column]:g} are too far apart to"
+            f"{role} column {column}: values from {stats.low[column]:g} to {stats.high[column]:g} are too {how} to"
             f" normalise by {kind!r}; rescale the column or use {key} = 'none'"
         )
     columns = tuple(int(i) for i in np.flatnonzero(constant))

@@ -34,6 +34,8 @@ class Preprocessing:
     weighted : bool
         Keep a weight for each row: that of the file, or 1, times that of its class.
     class_weights : ndarray of float64, shape (C,), or None
+    weight_scale : float
+        By what all weights are multiplied.
     imputed_columns : int
         Features of which values were missing in the training rows.
     only_target : sequence of float, or None
@@ -45,6 +47,7 @@ class Preprocessing:
     autoencode: bool = False
     weighted: bool = False
     class_weights: NDArray[np.float64] | None = None
+    weight_scale: float = 1.0
     imputed_columns: int = 0
     only_target: Sequence[float] | None = None
 
@@ -235,6 +238,7 @@ def _targets(rows: Rows, preprocessing: Preprocessing, dtype: np.dtype[Any]) -> 
 
 def _weights(rows: Rows, preprocessing: Preprocessing) -> NDArray[np.float64]:
     weights = np.ones(len(rows.targets)) if rows.weights is None else rows.weights
+    weights = weights * preprocessing.weight_scale
     if preprocessing.class_weights is not None:
         weights = weights * preprocessing.class_weights[rows.targets[:, 0].astype(np.int64)]
     return weights

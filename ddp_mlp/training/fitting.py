@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,9 @@ from ddp_mlp.training.inputs.filling import fit_fill
 from ddp_mlp.training.inputs.measuring import Facts, Measured, TrainingBlocks, measure
 
 Ids = NDArray[np.int64]
+
+#: Where the largest weight lies within this power of two of 1, all weights stay as they are.
+_LARGEST_EXPONENT = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,7 @@ def fit_preprocessing(
         targets = features if config.data.autoencode else began.target_normalization if began else None
         if facts.targets and found.targets is not None:
             targets = normalization_of("standard", found.targets, "normalize_targets")
-        if facts.weights and not found.any_weight:
+        if facts.weights and not found.heaviest:
             raise DataError("all sample weights of the training rows are 0; at least one must be positive")
         class_weights = _class_weights(config, schema, found.class_counts)
     fitted = {
@@ -89,6 +93,7 @@ def fit_preprocessing(
         "autoencode": config.data.autoencode,
         "weighted": train.has_weights or class_weights is not None,
         "class_weights": class_weights,
+        "weight_scale": _weight_scale(found.heaviest if facts.weights else 1.0, class_weights or [1.0]),
         "imputed_columns": 0 if found.span is None else int(np.count_nonzero(found.span.n_missing)),
         "only_target": None if found.only_target is None else found.only_target.tolist(),
     }
@@ -170,6 +175,7 @@ def preprocessing_from_json(text: str) -> Preprocessing:
         raw["autoencode"],
         raw["weighted"],
         weights,
+        raw["weight_scale"],
         raw["imputed_columns"],
         raw["only_target"],
     )
@@ -195,3 +201,13 @@ def _class_weights(config: Config, schema: Schema, counts: Ids) -> list[float] |
     if len(wanted) != n_classes:
         raise UsageError(f"[loss] class_weights lists {len(wanted)} weights, but the data set has {n_classes} classes")
     return [float(weight) for weight in wanted]
+
+
+def _weight_scale(heaviest: float, class_weights: list[float]) -> float:
+    """Return the power of two that brings weights far from 1 near to it.
+
+    A mean knows only their ratios, and a power of two changes none. Left as they are, such as inverse variances in
+    units of 1e-20, their products with losses and derivatives would overflow, or vanish, in the dtype of training.
+    """
+    exponent = math.frexp(heaviest)[1] + math.frexp(max(class_weights))[1]
+    return 1.0 if abs(exponent) <= _LARGEST_EXPONENT else 2.0 ** -max(-1022, min(exponent, 1022))

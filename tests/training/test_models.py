@@ -139,6 +139,24 @@ def test_equal_weights_are_none(tmp_path: Path, rng: np.random.Generator) -> Non
     assert len(hashes) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_weights_in_any_unit_are_the_same(dtype: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """Inverse variances of values in units of 1e-20 are about 1e40: more than float32 holds, whose sums overflow before."""
+    x, t, weights = rng.normal(size=(50, 3)), rng.integers(0, 2, 50), rng.uniform(0.5, 1.9, 50)
+    weights[0] = 1.9
+    tables = {"model": {"hidden": [4]}, "train": {"epochs": 2, "global_batch_size": 8, "dtype": dtype}}
+    units = [(0, None), (125, None), (-125, None), (900, None), (-1000, None), (0, [1e38, 1e38]), (-127, [1e38, 1e38])]
+    hashes = []
+    for i, (power, classes) in enumerate(units):
+        config = configured(
+            write(tmp_path / f"{i}.h5", x, t, weights * 2.0**power), loss={"class_weights": classes}, **tables
+        )
+        hashes.append(train(config, tmp_path / f"run{i}")["weights_sha256"])
+    assert len(set(hashes[:5])) == 1
+    # 1e38 is no power of two.
+    assert hashes[5] == hashes[6]
+
+
 def test_weights_do_not_count_in_an_evaluation(tmp_path: Path, rng: np.random.Generator) -> None:
     x, t = rng.normal(size=(50, 3)), rng.integers(0, 3, 50)
     plain, weighted = (write(tmp_path / f"{i}.h5", x, t, w) for i, w in enumerate([None, np.arange(50.0)]))

@@ -40,7 +40,7 @@ class Facts:
     n_classes : int
         Rows of each of so many classes are counted; 0 for not.
     weights : bool
-        Whether any weight is positive.
+        The largest weight of a row.
     """
 
     span: bool = False
@@ -61,7 +61,8 @@ class Measured:
     span : Span or None
     features, targets : ColumnStats or None
     class_counts : ndarray of int64, shape (n_classes,)
-    any_weight : bool
+    heaviest : float
+        The largest weight of a row; 0 where weights were not wanted.
     only_target : ndarray of float64, shape (T,), or None
         The targets that all rows have, if they are the same.
     """
@@ -70,7 +71,7 @@ class Measured:
     features: ColumnStats | None
     targets: ColumnStats | None
     class_counts: Ids
-    any_weight: bool
+    heaviest: float
     only_target: NDArray[np.float64] | None
 
 
@@ -142,7 +143,7 @@ def measure(blocks: TrainingBlocks, facts: Facts, fill: NDArray[np.float64] | No
         _merged(own.features, facts.n_features, blocks) if facts.features else None,
         _merged(own.targets, facts.n_targets, blocks) if facts.targets else None,
         summed(own.class_counts, blocks.comm),
-        bool(summed(np.array([own.any_weight], np.int64), blocks.comm)[0]),
+        _largest(own.heaviest, blocks.comm),
         _only_target(own, facts.n_targets, blocks.comm),
     )
 
@@ -155,7 +156,7 @@ class _Own:
         self.features: list[Folded] = []
         self.targets: list[Folded] = []
         self.class_counts = np.zeros(facts.n_classes, np.int64)
-        self.any_weight = False
+        self.heaviest = 0.0
         self.first_target: NDArray[np.float64] | None = None
         self.has_others = False
         self.low: NDArray[Any] | None = None
@@ -178,7 +179,8 @@ class _Own:
             if self._facts.n_classes:
                 labels = rows.targets[:, 0].astype(np.int64)
                 self.class_counts += np.bincount(labels, minlength=self._facts.n_classes)
-            self.any_weight |= self._facts.weights and rows.weights is not None and bool(rows.weights.any())
+            if self._facts.weights and rows.weights is not None:
+                self.heaviest = max(self.heaviest, float(rows.weights.max(initial=0.0)))
             features, targets = fold_partly(features), fold_partly(targets)
         self.features += features
         self.targets += targets
@@ -229,6 +231,14 @@ def _merged(own: list[Folded], width: int, blocks: TrainingBlocks) -> ColumnStat
         (depth, ColumnStats(int(row[0]), *row[1:].reshape(4, width))) for depth, row in zip(depths, table, strict=True)
     )
     return merge_folded(fold_partly(parts))
+
+
+def _largest(value: float, comm: Communicator) -> float:
+    """Collective. Return the largest of the values of all ranks."""
+    table = np.zeros(comm.world_size)
+    table[comm.rank] = value
+    comm.gather_rows(table, [1] * comm.world_size)
+    return float(table.max())
 
 
 def summed(counts: NDArray[np.int64], comm: Communicator) -> NDArray[np.int64]:
