@@ -189,6 +189,11 @@ def with_hints(names: Sequence[str], known: Sequence[str], most: int) -> str:
     return listed([*first, *names[most:]], most)
 
 
+def counted(n: int, thing: str) -> str:
+    """Return a number and a noun: ``1 row``, ``2 rows``, ``3 classes``."""
+    return f"{n} {thing}" if n == 1 else f"{n} {thing}{'es' if thing.endswith('s') else 's'}"
+
+
 def _plain(name: str) -> str:
     """Return a name without what is written in several ways."""
     return _BETWEEN_WORDS.sub("", name[:_MOST_OF_A_NAME].casefold()) or name

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from ddp_mlp.errors import MOST_OF_A_LINE, MOST_OF_A_WORD, DataError, UsageError, brief, error_from_code, literal
+from ddp_mlp.errors import (
+    MOST_OF_A_LINE,
+    MOST_OF_A_WORD,
+    DataError,
+    UsageError,
+    brief,
+    counted,
+    error_from_code,
+    literal,
+)
 
 
 def test_no_message_echoes_what_is_endless() -> None:
@@ -44,3 +53,8 @@ def test_short_forms() -> None:
     assert literal(deep) == "[[[[...]]]]"
     assert literal(date(1979, 5, 27)) == "1979-05-27"
     assert literal([1.5, "a"]) == "[1.5, 'a']"
+
+
+def test_one_of_a_thing_is_not_several() -> None:
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [counted(n, "class") for n in (1, 3)] == ["1 class", "3 classes"]

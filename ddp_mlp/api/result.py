@@ -10,6 +10,7 @@ from typing import Any
 
 from ddp_mlp.api.model import Model
 from ddp_mlp.comm import Communicator, agreed
+from ddp_mlp.errors import counted
 from ddp_mlp.run.files.table_lines import read_table
 
 
@@ -47,7 +48,7 @@ class Result:
         return Path(self.summary["run_dir"]) if self.summary["run_dir"] else None
 
     def __repr__(self) -> str:
-        return f"<Result: {self.status} after {self.summary['epochs']} epochs, {self.model!r}>"
+        return f"<Result: {self.status} after {counted(self.summary['epochs'], 'epoch')}, {self.model!r}>"
 
 
 def earlier_rows(comm: Communicator, directory: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ddp_mlp.cli.schema_text import schema_lines, shortened
 from ddp_mlp.data.hdf5.tree import size_text, tree_lines
-from ddp_mlp.errors import printable
+from ddp_mlp.errors import counted, printable
 
 if TYPE_CHECKING:
     from ddp_mlp.data.column_report import ColumnReport
@@ -26,7 +26,7 @@ def text_lines(inspection: Inspection) -> list[str]:
     if i.source:
         lines.append(f"source {i.source}")
     for name, report in i.splits.items():
-        lines += [f"{name}: {report.n_samples} samples, features {report.feature_dtype}"]
+        lines += [f"{name}: {counted(report.n_samples, 'sample')}, features {report.feature_dtype}"]
         lines += [f"  {line}" for line in _split_lines(report, i.schema.class_names)]
     lines += [f"note: {note}" for note in i.notes]
     memory = ", ".join(f"{size_text(n)} as {dtype}" for dtype, n in (i.memory_bytes or {}).items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ddp_mlp.data.sources.tables.words import counted
+from ddp_mlp.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -202,13 +202,13 @@ def normalization_of(kind: Kind, stats: ColumnStats, key: str = "normalize") -> 
     """
     # Equal ends, not zero variance: the mean of equal values may be off by one rounding.
     constant = stats.low == stats.high
+    is_standard = kind == "standard"
     with np.errstate(over="ignore"):
-        width = stats.squares / stats.count if kind == "standard" else stats.high - stats.low
-    spread = np.sqrt(width) if kind == "standard" else width
-    offset = np.where(constant, stats.low, stats.mean if kind == "standard" else stats.low)
+        width = stats.squares / stats.count if is_standard else stats.high - stats.low
+    offset = np.where(constant, stats.low, stats.mean if is_standard else stats.low)
     # Below the smallest normal number a variance lacks digits, and the reciprocal of a range is infinite.
     is_close = ~constant & (width < np.finfo(np.float64).tiny)
-    scale = 1.0 / np.where(constant | is_close, 1.0, spread)
+    scale = 1.0 / np.where(constant | is_close, 1.0, np.sqrt(width) if is_standard else width)
     usable = ~is_close & np.isfinite(scale) & (scale > 0) & np.isfinite(offset)
     if not usable.all():
         column = int(np.argmin(usable))
@@ -218,8 +218,7 @@ def normalization_of(kind: Kind, stats: ColumnStats, key: str = "normalize") -> 
             f"{role} column {column}: values from {stats.low[column]:g} to {stats.high[column]:g} are too {how} to"
             f" normalise by {kind!r}; rescale the column or use {key} = 'none'"
         )
-    columns = tuple(int(i) for i in np.flatnonzero(constant))
-    return Normalization(kind, offset, scale, columns, stats.low, stats.high)
+    return Normalization(kind, offset, scale, tuple(np.flatnonzero(constant).tolist()), stats.low, stats.high)
 
 
 def normalize(normalization: Normalization, features: NDArray[Any], dtype: DTypeLike = np.float32) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from ddp_mlp.core.network import build_network
 from ddp_mlp.data.normalization import Kind, Normalization
 from ddp_mlp.data.rows import Task
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.errors import DataError, UsageError, counted
 from ddp_mlp.interop.portable import Affine, Layer
 
 #: In place of the path of the data that trained it.
@@ -78,7 +78,9 @@ def named_schema(naming: Naming, layers: Sequence[Layer], output: str) -> tuple[
         output = "sigmoid" if task == "binary" else "softmax"
     known = Schema(cast("Task", task), n_features, n_outputs, naming.features, naming.targets, naming.classes)
     for reason in known.contradictions():
-        raise UsageError(f"the network goes from {n_features} features to {n_outputs} outputs: {reason}")
+        raise UsageError(
+            f"the network goes from {counted(n_features, 'feature')} to {counted(n_outputs, 'output')}: {reason}"
+        )
     return known, output
 
 

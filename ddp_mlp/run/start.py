@@ -22,7 +22,7 @@ from ddp_mlp.comm.launcher import slurm_job_id
 from ddp_mlp.config import Config
 from ddp_mlp.core.initializers import initial_parameters
 from ddp_mlp.core.sharding import default_micro_batches, power_of_two_at_least
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import UsageError, counted
 from ddp_mlp.run.machines import other_hardware
 from ddp_mlp.training.fitting import Began
 from ddp_mlp.training.problem import Problem
@@ -83,7 +83,7 @@ def choose_micro_batches(config: Config, checkpoint: Checkpoint | None, world_si
         begun = "this run began with" if checkpoint else "[train]"
         raise known_to_all(
             UsageError(
-                f"{workers} workers ({world_size} ranks x {threads} threads), but {begun} "
+                f"{workers} workers ({counted(world_size, 'rank')} x {counted(threads, 'thread')}), but {begun} "
                 f"micro_batches = {chosen}, so no more than {chosen} can work; use fewer, or start a run with "
                 f"micro_batches = {power_of_two_at_least(workers)}"
             )

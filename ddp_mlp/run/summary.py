@@ -13,7 +13,7 @@ from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
 from ddp_mlp.core.schedules import patience_of
-from ddp_mlp.errors import literal
+from ddp_mlp.errors import counted, literal
 from ddp_mlp.run.pausing import PAUSED, is_paused
 from ddp_mlp.training.epoch_stats import final_row, status_of, takes_last
 from ddp_mlp.training.problem import Problem
@@ -81,8 +81,9 @@ def small_data_text(config: Config, n_train: int) -> str:
     if not isinstance(size, int) or size <= n_train:
         return ""
     return (
-        f"[train] global_batch_size = {size} is more than the {n_train} rows that train: each step takes all of them, "
-        "so an epoch is one step"
+        f"[train] global_batch_size = {size} is more than the {counted(n_train, 'row')} that train"
+        + "s" * (n_train == 1)
+        + ": each step takes all of them, so an epoch is one step"
     )
 
 
@@ -113,8 +114,8 @@ def ending_text(progress: Progress, config: Config) -> str:
 def never_finite_text(loss: str, epochs: int) -> str:
     """Return why a run has come to its end without a model; `loss` is the one that chooses the best epoch."""
     return (
-        f"the {loss} loss was non-finite after each of {epochs} epochs, so none is the best and there is no model: "
-        "its rows may hold values far from those of training, see ddp-mlp data inspect"
+        f"the {loss} loss was non-finite after each of {counted(epochs, 'epoch')}, so none is the best and there is no "
+        "model: its rows may hold values far from those of training, see ddp-mlp data inspect"
     )
 
 

@@ -12,8 +12,7 @@ from ddp_mlp.config.meanings import MEANINGS
 from ddp_mlp.config.reference import all_keys
 from ddp_mlp.config.toml_text import inline
 from ddp_mlp.data.dataset.dataset import DatasetFile, open_dataset
-from ddp_mlp.data.sources.tables.words import counted
-from ddp_mlp.errors import DataError, MissingInputError, printable, shell_word
+from ddp_mlp.errors import DataError, MissingInputError, counted, printable, shell_word
 
 #: What most users change, in the order of the file.
 _SHOWN = (
@@ -84,7 +83,7 @@ def _choices(file: DatasetFile) -> _Choices:
     if "train" not in file.splits:
         raise DataError(f"{file.path}: no rows to train on; it has {', '.join(file.splits)}")
     n_train = file.splits["train"].n_samples
-    outputs = counted(schema.n_outputs, "target") if schema.n_classes is None else f"{schema.n_classes} classes"
+    outputs = counted(schema.n_outputs, "target") if schema.n_classes is None else counted(schema.n_classes, "class")
     features = counted(schema.n_features, "feature")
     about = [f"{schema.task}: {counted(n_train, 'row')} to train, {features}, {outputs}."]
     values: dict[str, Any] = {}

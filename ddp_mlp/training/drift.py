@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.schema import Schema
+from ddp_mlp.errors import counted
 from ddp_mlp.training.inputs.looking import blocks_looked_at
 
 #: Of fewer rows than these the spread says nothing.
@@ -109,17 +110,19 @@ def _missing(schema: Schema, trained: Normalization, seen: _Seen) -> Iterator[st
             if source.kind == "category" and name in source.features and source.how != "ordinal":
                 name, by = source.name, "the most frequent category"
         yield (
-            f"missing values in {len(columns)} of {len(seen.n_missing)} features, most often {name}: in"
-            f" {seen.n_missing[column]} of {seen.n_rows} rows, where it is taken as {by} as in training"
+            f"missing values in {len(columns)} of {counted(len(seen.n_missing), 'feature')}, most often {name}: in"
+            f" {seen.n_missing[column]} of {counted(seen.n_rows, 'row')}, where it is taken as {by} as in training"
         )
 
 
 def _far(schema: Schema, trained: Normalization, seen: _Seen) -> Iterator[str]:
     if seen.n_far.any() and trained.low is not None and trained.high is not None:
         column, name = _worst(schema, seen.n_far)
+        n_far = int(np.count_nonzero(seen.n_far))
+        lie = "lies" if n_far == 1 else "lie"
         yield (
-            f"warning: {np.count_nonzero(seen.n_far)} features lie far outside the range that was trained on, most"
-            f" often {name}: in {seen.n_far[column]} of {seen.n_rows} rows beyond {trained.low[column]:g} to"
+            f"warning: {counted(n_far, 'feature')} {lie} far outside the range that was trained on, most often {name}:"
+            f" in {seen.n_far[column]} of {counted(seen.n_rows, 'row')} beyond {trained.low[column]:g} to"
             f" {trained.high[column]:g}; are units and scale the same?"
         )
 
@@ -133,7 +136,9 @@ def _narrow(schema: Schema, trained: Normalization, seen: _Seen) -> Iterator[str
     ratio[list(trained.constant)] = 0
     if (ratio > _NARROWER).any():
         column, name = _worst(schema, ratio)
+        n_narrow = int(np.count_nonzero(ratio > _NARROWER))
+        vary = "varies" if n_narrow == 1 else "vary"
         yield (
-            f"warning: {np.count_nonzero(ratio > _NARROWER)} features vary much less than in training, most of all"
-            f" {name}: by {seen.spread[column]:.3g} where it was {known[column]:.3g}; are units and scale the same?"
+            f"warning: {counted(n_narrow, 'feature')} {vary} much less than in training, most of all {name}: by"
+            f" {seen.spread[column]:.3g} where it was {known[column]:.3g}; are units and scale the same?"
         )

@@ -25,7 +25,7 @@ from ddp_mlp.data.normalization import (
 )
 from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.errors import DataError, UsageError, counted
 from ddp_mlp.training.inputs.filling import fit_fill
 from ddp_mlp.training.inputs.measuring import Facts, Measured, TrainingBlocks, measure
 
@@ -199,7 +199,9 @@ def _class_weights(config: Config, schema: Schema, counts: Ids) -> list[float] |
         return [float(counts.sum() / (n_present * n)) if n else 1.0 for n in counts.tolist()]
     n_classes = _n_classes(schema)
     if len(wanted) != n_classes:
-        raise UsageError(f"[loss] class_weights lists {len(wanted)} weights, but the data set has {n_classes} classes")
+        raise UsageError(
+            f"[loss] class_weights lists {counted(len(wanted), 'weight')}, but the data set has {n_classes} classes"
+        )
     return [float(weight) for weight in wanted]
 
 

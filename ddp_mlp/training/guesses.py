@@ -9,7 +9,7 @@ import numpy as np
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import Config
 from ddp_mlp.core.network import build_network
-from ddp_mlp.errors import DdpMlpError
+from ddp_mlp.errors import DdpMlpError, counted
 from ddp_mlp.training.fitting import fit_preprocessing, normalizes_targets, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import open_splits
 from ddp_mlp.training.inputs.parting import DEFAULT_VALID_FRACTION
@@ -42,7 +42,7 @@ def _of_data(config: Config, stack: ExitStack) -> dict[str, str]:
     first = np.arange(min(n_train, _SAMPLE))  # who validates is drawn by kernels, which are not compiled for this
     fitted = preprocessing_from_json(fit_preprocessing(config, schema, splits[0], first, SingleProcess())).features
     sample = f", by the first {_SAMPLE:,} rows" if n_train > _SAMPLE else ""
-    own = f"the {splits[1].n_samples} rows of the valid split" if len(splits) == 2 else ""
+    own = f"{counted(splits[1].n_samples, 'row')} of the valid split" if len(splits) == 2 else ""
     found = {
         "data.weights": "an array of the data set" if splits[0].has_weights else "none",
         "data.task": schema.task,

@@ -207,7 +207,8 @@ def _one_answer(schema: Schema, n_rows: int, target: Sequence[float] | None) -> 
     if target is None:
         return ""
     which = f"class {schema.classes[int(target[0])]}" if schema.classes else "the same targets"
-    return f"warning: all {n_rows} rows that train have {which}, which is all that a model can learn from them"
+    rows = f"all {n_rows} rows that train have" if n_rows > 1 else "the only row that trains has"
+    return f"warning: {rows} {which}, which is all that a model can learn from them"
 
 
 def _content(files: list[DatasetFile], fingerprint: str) -> dict[str, str] | None:

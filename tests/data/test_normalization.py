@@ -163,7 +163,7 @@ def test_values_without_measure_are_refused() -> None:
 @pytest.mark.parametrize(("kind", "largest"), [("standard", 1e-154), ("minmax", 1e-308)])
 def test_values_whose_spread_vanishes_are_refused_not_taken_for_constant(kind: str, largest: float) -> None:
     x = RNG.uniform(size=(50, 2)) * [1.0, largest]
-    with pytest.raises(DataError, match="column 1: values from .* are too close together to normalise"):
+    with pytest.raises(DataError, match=r"column 1: values from .* are too close together to normalise"):
         fit_normalization(kind, [x], x.dtype, 2)
     y = normalize(fit_normalization(kind, [x * 1e3], x.dtype, 2), x * 1e3, np.float64)
     assert np.ptp(y, axis=0) == pytest.approx(1 if kind == "minmax" else 3.4, abs=0.5)

@@ -156,7 +156,7 @@ def test_values_of_much_less_spread_are_warned_of_and_a_constant_is_none(tmp_pat
     new[:, 2] /= 100  # fractions for percent: within the range of training
     said = apply(tmp_path / "run", write(tmp_path / "n.h5", ["a", "b", "c"], X=new), answers_only=True)[2]
     (line,) = [line for line in said if line.startswith("warning")]
-    assert "1 features vary much less than in training, most of all c" in line
+    assert "1 feature varies much less than in training, most of all c" in line
     few = write(tmp_path / "f.h5", ["a", "b", "c"], X=new[:20])
     assert not any("vary" in line for line in apply(tmp_path / "run", few, answers_only=True)[2])
 

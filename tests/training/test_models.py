@@ -141,7 +141,7 @@ def test_equal_weights_are_none(tmp_path: Path, rng: np.random.Generator) -> Non
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_weights_in_any_unit_are_the_same(dtype: str, tmp_path: Path, rng: np.random.Generator) -> None:
-    """Inverse variances of values in units of 1e-20 are about 1e40: more than float32 holds, whose sums overflow before."""
+    """Inverse variances of values in units of 1e-20 are about 1e40, which float32 does not hold."""
     x, t, weights = rng.normal(size=(50, 3)), rng.integers(0, 2, 50), rng.uniform(0.5, 1.9, 50)
     weights[0] = 1.9
     tables = {"model": {"hidden": [4]}, "train": {"epochs": 2, "global_batch_size": 8, "dtype": dtype}}

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ddp_mlp.cli.options import json_option, print_json
-from ddp_mlp.errors import printable
+from ddp_mlp.errors import counted, printable
 
 
 @click.command()
@@ -37,7 +37,7 @@ def _print(result: dict[str, Any]) -> None:
 def _verdict(result: dict[str, Any]) -> str:
     first, compared = result["first_difference"], result["epochs_compared"]
     if result["same_bits"]:
-        return f"same bits, over {compared} epochs"
+        return f"same bits, over {counted(compared, 'epoch')}"
     if first:
         layers = printable(", ".join(first["layers"]))
         return f"first difference after epoch {first['epoch']}, step {first['step']}: {layers}"
@@ -50,4 +50,4 @@ def _gap(epochs: list[int]) -> str:
     """Return a part of a line about epochs of which one of the runs lacks the hashes."""
     if not epochs:
         return ""
-    return f"; not comparable from epoch {epochs[0]} to {epochs[-1]}: a hashes.csv lacks {len(epochs)} rows"
+    return f"; not comparable from epoch {epochs[0]} to {epochs[-1]}: a hashes.csv lacks {counted(len(epochs), 'row')}"

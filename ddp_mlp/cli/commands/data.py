@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddp_mlp.cli.options import SAMPLES, SEED, Number
-from ddp_mlp.data.sources.tables.words import counted
+from ddp_mlp.errors import counted
 
 if TYPE_CHECKING:
     from pathlib import Path as PathType
@@ -164,5 +164,5 @@ def inspect(location: str, features: str | None, targets: str | None, as_json: b
 def _summary(source: Source, out: str) -> str:
     d = source.schema
     splits = ", ".join(f"{name} {n}" for name, n in source.sizes.items())
-    outputs = f"{d.n_classes} classes" if d.n_classes else counted(d.n_targets, "target")
+    outputs = f"{counted(d.n_classes, 'class')}" if d.n_classes else counted(d.n_targets, "target")
     return f"{out}: {d.task}, {counted(d.n_features, 'feature')}, {outputs}; {splits} samples"

@@ -9,6 +9,7 @@ import click
 
 from ddp_mlp.cli.commands.report import show_page
 from ddp_mlp.cli.options import RANKS, tell
+from ddp_mlp.errors import counted
 
 _CONFIG = """\
 # Handwritten digits, 8 x 8 pixels: a network with two hidden layers.
@@ -61,7 +62,7 @@ def demo(n_ranks: int, out: Path, opens: bool) -> None:
         tell(f"1. the data set of handwritten digits: {data}")
         make_dataset("digits", data)
     words = f"launch -n {n_ranks} train {shell_word(config)} --out {shell_word(run)}"
-    tell(f"2. training on {n_ranks} ranks: ddp-mlp {words}")
+    tell(f"2. training on {counted(n_ranks, 'rank')}: ddp-mlp {words}")
     code = launch(n_ranks, 1, ["train", str(config), "--out", str(run)], tell)
     if code == 0:
         tell(f"3. digits it has never seen: ddp-mlp evaluate {shell_word(run)} {shell_word(data)}")

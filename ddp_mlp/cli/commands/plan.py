@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddp_mlp.cli.options import RANKS, THREADS, Number, ParamType, json_option, print_json, read_config, tell
-from ddp_mlp.errors import literal
+from ddp_mlp.errors import counted, literal
 
 if TYPE_CHECKING:
     from ddp_mlp.cluster.plan.plan import Plan
@@ -115,10 +115,13 @@ def lines(made: Plan) -> list[str]:
     rows = max(rates.first)
     flops, gradient, update = workload.flops_per_sample * rows, rates.first[rows], rates.update
     alone, busy = _giga(flops, gradient.alone_s), _giga(flops, gradient.busy_s)
-    gradient_s = f"gradient of {rows} rows: {_us(gradient.alone_s)} alone, {_us(gradient.busy_s)} with all cores busy"
+    gradient_s = (
+        f"gradient of {counted(rows, 'row')}: {_us(gradient.alone_s)} alone, {_us(gradient.busy_s)} with all cores busy"
+    )
     moved = _giga(made.update_bytes, update.alone_s)
     found = [
-        f"{workload.n_parameters:,} parameters, global batch {workload.global_batch_size}, {rates.cores} cores",
+        f"{workload.n_parameters:,} parameters, global batch {workload.global_batch_size}, "
+        + counted(rates.cores, "core"),
         f"{gradient_s} ({alone} and {busy} GFLOP/s a core)",
         f"update: {_us(update.alone_s)} alone ({moved} GB/s), {_us(update.busy_s)} with all cores busy",
         f"fixed: {_us(rates.fixed_s)} a step, {_us(rates.barrier_s)} for barriers with each further worker",
@@ -135,8 +138,11 @@ def lines(made: Plan) -> list[str]:
         numbers = f"{row.ranks:>6} {row.nodes:>6} {row.micro_batches:>6} {_us(row.step_s):>12} {row.speedup:>9.2f}"
         found.append(f"{numbers} {row.efficiency:>11.0%} {row.rank_bytes / 1e6:>7.0f} MB")
     here, fastest = advice.here, advice.fastest
-    found += ["", f"on one node: {here.ranks} ranks x {here.threads} threads, {_us(here.step_s)} a step"]
-    found.append(f"fastest of these: {fastest.ranks} ranks, {_us(fastest.step_s)} a step")
+    found += [
+        "",
+        f"on one node: {counted(here.ranks, 'rank')} x {counted(here.threads, 'thread')}, {_us(here.step_s)} a step",
+    ]
+    found.append(f"fastest of these: {counted(fastest.ranks, 'rank')}, {_us(fastest.step_s)} a step")
     if advice.slower_from:
         found.append(f"from {advice.slower_from} ranks on, more of them are slower")
     if made.left_out:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ddp_mlp.cli.options import tell
+from ddp_mlp.errors import counted
 
 
 @click.command()
@@ -53,4 +54,4 @@ def predict(
             wanted = tuple(dict.fromkeys((*["row"] * applied.location.is_table, *beside)))
             write_answers(applied, out, wanted, comm)
         if comm.rank == 0:
-            tell(f"{out}: {len(applied.ids)} answers, {applied.split} of {data}")
+            tell(f"{out}: {counted(len(applied.ids), 'answer')}, {applied.split} of {data}")

@@ -23,7 +23,7 @@ from ddp_mlp.cli.studies import (
     workers,
 )
 from ddp_mlp.config import MOST_TRIALS
-from ddp_mlp.errors import StoppedError
+from ddp_mlp.errors import StoppedError, counted
 
 if TYPE_CHECKING:
     from ddp_mlp.comm import Communicator
@@ -191,4 +191,6 @@ def _print_ranking(order: Summaries, metric: str, n_trials: int, best: Summaries
         click.echo(line)
     click.echo(f"best by {metric.removeprefix('best_')} of its best epoch: {order[0]['run_dir']}")
     for run in best:
-        click.echo(f"{run['of']} on all rows, {run.get('epochs', 0)} epochs: {run['run_dir']} ({run['status']})")
+        click.echo(
+            f"{run['of']} on all rows, {counted(run.get('epochs', 0), 'epoch')}: {run['run_dir']} ({run['status']})"
+        )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ddp_mlp.cluster.doctor.diagnosis import ERROR, OK, WARNING, Diagnosis
+from ddp_mlp.errors import counted
 
 #: Bytes of shared memory that a node's ranks and their data want at the least.
 _LEAST_SHARED_BYTES = 256 * 2**20
@@ -32,7 +33,9 @@ def judge_cores(allowed: int, present: int, quota: float | None, environment: Ma
         ranks = 1  # bound to cores of its own; otherwise all ranks of the node share them
     if ranks * threads > usable:
         fix = "fewer --threads-per-rank or ranks per node, more --cpus-per-task, or mpirun --bind-to none"
-        return Diagnosis("cores", WARNING, f"{found}, but {ranks} ranks x {threads} threads want to work", fix)
+        return Diagnosis(
+            "cores", WARNING, f"{found}, but {counted(ranks, 'rank')} x {counted(threads, 'thread')} want to work", fix
+        )
     return Diagnosis("cores", OK, found)
 
 

@@ -14,7 +14,7 @@ from ddp_mlp.cluster.launch.launchers import find_launcher, identify, launcher_o
 from ddp_mlp.comm import connect
 from ddp_mlp.comm.launcher import expected_world_size
 from ddp_mlp.comm.mpi.library import loaded_library
-from ddp_mlp.errors import LaunchError
+from ddp_mlp.errors import LaunchError, counted
 
 _INSTALL = 'pip install "ddp-mlp[mpich]", or load your cluster\'s MPI module'
 
@@ -62,7 +62,9 @@ def check_world() -> Iterator[Diagnosis]:
         return
     try:
         with connect() as comm:
-            yield Diagnosis("world", OK, f"{comm.world_size} ranks on {len(comm.node_sizes)} nodes")
+            yield Diagnosis(
+                "world", OK, f"{counted(comm.world_size, 'rank')} on {counted(len(comm.node_sizes), 'node')}"
+            )
     except LaunchError as error:
         found, _, fix = str(error).partition(";")
         yield Diagnosis("world", ERROR, found, fix.strip())

@@ -17,7 +17,7 @@ from ddp_mlp.cluster.launch.process import StopRequests, run_job
 from ddp_mlp.cluster.launch.processes import sees_all_processes
 from ddp_mlp.cluster.launch.restarts import Tell, explain, run_with_restarts, train_command
 from ddp_mlp.comm.launcher import ranks_per_node, without_rank
-from ddp_mlp.errors import LaunchError, StoppedError
+from ddp_mlp.errors import LaunchError, StoppedError, counted
 
 
 def launch_command(launcher: Launcher, n_ranks: int, arguments: Sequence[str], hosts: Sequence[Host] = ()) -> list[str]:
@@ -60,7 +60,7 @@ def launch_environment(launcher: Launcher, threads: int, environment: Mapping[st
 def _without_the_gone(hosts: Sequence[Host], tell: Tell) -> Sequence[Host]:
     left = still_there(hosts)
     if gone := [host.name for host in hosts if host not in left]:
-        tell(f"warning: {', '.join(gone)} cannot be reached; going on with the {len(left)} hosts that are left")
+        tell(f"warning: {', '.join(gone)} cannot be reached; going on with {counted(len(left), 'host')}")
     return left
 
 
@@ -135,6 +135,6 @@ def _code_of(command: Sequence[str], environment: Mapping[str, str], requests: S
 def _clear_up_after_others(tell: Tell) -> None:
     """End and remove what earlier starts on this machine have left that were killed together with their keepers."""
     if ended := end_orphans():
-        tell(f"ended {ended} processes of a job whose launcher had been killed")
+        tell(f"ended {counted(ended, 'process')} of a job whose launcher had been killed")
     if sees_all_processes():
         sweep(0.0)

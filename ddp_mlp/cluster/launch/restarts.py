@@ -11,7 +11,7 @@ from typing import Protocol
 from ddp_mlp.cluster.launch.headroom import shortages
 from ddp_mlp.cluster.slurm.record import read_status
 from ddp_mlp.comm.shared_memory import suspicion
-from ddp_mlp.errors import ALL_ERRORS, DdpMlpError, UsageError
+from ddp_mlp.errors import ALL_ERRORS, DdpMlpError, UsageError, counted
 
 #: What another start would not change: mistakes of the user, requests to stop, training that diverged.
 _FINAL = {0, 130} | {kind.exit_code for kind in ALL_ERRORS if not kind.may_pass}
@@ -107,7 +107,7 @@ def explain(code: int, command: TrainCommand | None, since: float, tell: Tell) -
     how = f"killed by signal {code - 128}" if is_signal else f"exit code {code}"
     step = command.saved_step() if command else -1
     is_study = command is not None and command.is_study
-    what = f"checkpoints of {step} steps in all are" if is_study else f"the checkpoint of step {step} is"
+    what = f"checkpoints of {counted(step, 'step')} in all are" if is_study else f"the checkpoint of step {step} is"
     saved = f"; {what} there, go on with --resume" if step >= 0 else ""
     tell(f"error: a rank left or was killed before the job was done ({how}){saved}{suspicion(code)}{shortages()}")
     return 70

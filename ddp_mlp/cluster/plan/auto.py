@@ -23,7 +23,7 @@ from ddp_mlp.comm import SingleProcess
 from ddp_mlp.config import MOST_MICRO_BATCHES, load_config
 from ddp_mlp.durable import write_whole
 from ddp_mlp.engine.compilation import ready_kernels
-from ddp_mlp.errors import DdpMlpError, LaunchError
+from ddp_mlp.errors import DdpMlpError, LaunchError, counted
 from ddp_mlp.plain_files import read_json
 from ddp_mlp.run.files.directory import RunDirectory
 
@@ -131,7 +131,8 @@ def choose_placement(
 
 def _reason(taken: Placement, found: Sequence[Placement]) -> str:
     steps = ", ".join(map(str, found))
-    return f"-n auto: {taken.ranks} ranks x {taken.threads} threads; a step with ranks x threads of {steps}"
+    workers = f"{counted(taken.ranks, 'rank')} x {counted(taken.threads, 'thread')}"
+    return f"-n auto: {workers}; a step with ranks x threads of {steps}"
 
 
 def _has_mpi() -> bool:

@@ -11,6 +11,7 @@ from ddp_mlp import errors
 from ddp_mlp.cluster.slurm import controller
 from ddp_mlp.cluster.slurm.record import Record, ended_in, job_of, read_record, read_status, steps_in, write_record
 from ddp_mlp.comm.launcher import slurm_job_id
+from ddp_mlp.errors import counted
 
 #: Stops at the same step after which a job is not started again.
 _PATIENCE = 3
@@ -54,7 +55,7 @@ def why_not(ending: Ending, max_restarts: int) -> str:
     if not stopped:
         return f"its launcher ended with code {ending.code}, not because it was stopped"
     if ending.restarts >= max_restarts:
-        return f"it was started again {ending.restarts} times already (--max-restarts {max_restarts})"
+        return f"it was started again {counted(ending.restarts, 'time')} already (--max-restarts {max_restarts})"
     last = ending.steps[-_PATIENCE:]
     if len(last) == _PATIENCE and len({*last}) == 1:
         return f"it made no progress: stopped {_PATIENCE} times at step {last[0]}; give it more --time"

@@ -14,7 +14,7 @@ import numpy as np
 from ddp_mlp.data.binding.differences import SHOWN, Differences, nameless
 from ddp_mlp.data.binding.targets import Labels, bind_targets
 from ddp_mlp.data.rows import Rows
-from ddp_mlp.errors import DataError, listed, with_hints
+from ddp_mlp.errors import DataError, counted, listed, with_hints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +95,7 @@ def _bind_features(schema: Schema, found: Found, told: Differences, knows: str) 
     known, names = schema.feature_names, found.feature_names
     if known is None or names is None or known == names:
         if found.n_features != schema.n_features:
-            told.problems.append(f"{found.n_features} features, {knows} has {schema.n_features}")
+            told.problems.append(f"{counted(found.n_features, 'feature')}, {knows} has {schema.n_features}")
         elif (known is None) != (names is None):
             told.notes.append(f"its columns {nameless(names, knows)}, so features are taken by position")
         return None
@@ -137,8 +137,8 @@ def _tell_unknown(
     unknown: list[str], categorical: set[str], found: Found, at: dict[str, int], told: Differences
 ) -> None:
     categories = [name for name in unknown if "=" in name and name.partition("=")[0] in categorical]
-    counted = [(name, found.rows_with(at[name])) for name in categories]
-    if strange := [f"{name} ({n} rows)" for name, n in counted if n]:
+    held = [(name, found.rows_with(at[name])) for name in categories]
+    if strange := [f"{name} ({counted(n, 'row')})" for name, n in held if n]:
         told.problems.append(f"categories that are unknown: {listed(strange, SHOWN)}")
     if others := [name for name in unknown if name not in categories]:
         words = f"columns that are not used: {listed(others, SHOWN)}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from ddp_mlp.data.binding.differences import SHOWN, Differences, nameless
 from ddp_mlp.data.class_values import are_booleans
-from ddp_mlp.errors import listed
+from ddp_mlp.errors import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +68,7 @@ def _bind_quantities(schema: Schema, found: Found, told: Differences, knows: str
     known, names = schema.target_names, found.target_names
     if known is None or names is None or known == names:
         if found.n_targets != schema.n_targets:
-            told.problems.append(f"{found.n_targets} targets, {knows} has {schema.n_targets}")
+            told.problems.append(f"{counted(found.n_targets, 'target')}, {knows} has {schema.n_targets}")
         elif (known is None) != (names is None):
             told.notes.append(f"its targets {nameless(names, knows)}, so they are taken by position")
         return None
@@ -97,7 +97,7 @@ def _bind_labels(
         return None
     if known is None:
         if names is not None and len(names) > n_classes:
-            told.problems.append(f"{len(names)} classes, {knows} has {n_classes}")
+            told.problems.append(f"{counted(len(names), 'class')}, {knows} has {n_classes}")
         told.notes.append(f"the classes of {knows} have no names, so labels are taken by position")
         return None
     names = names or ()

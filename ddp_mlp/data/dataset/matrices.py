@@ -15,7 +15,7 @@ from ddp_mlp.data.layouts.columns import Column, column_names
 from ddp_mlp.data.layouts.matrix import Matrix, matrix_of
 from ddp_mlp.data.rectangle import Rectangle
 from ddp_mlp.data.rows import MAX_CLASSES
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +97,7 @@ def require_fitting(name: str, features: Rectangle, targets: Rectangle | None, w
         if other is not None and other.n_rows != n:
             hint = _transposed(features, other)
             raise DataError(
-                f"{where}: {n} rows, but {where_of(other)} has {other.n_rows}; features and targets of the"
+                f"{where}: {counted(n, 'row')}, but {where_of(other)} has {other.n_rows}; features and targets of the"
                 f" {name} split must have one row per sample each{hint}"
             )
     if n == 0:
@@ -140,8 +140,8 @@ def require_same_widths(splits: Mapping[str, SplitMatrices]) -> None:
         for matrix, expected in ((split.features, train.features), (split.targets, train.targets)):
             if matrix and expected and matrix.width != expected.width and not split.has_names(train):
                 raise DataError(
-                    f"{where_of(matrix)}: {matrix.width} columns in the {name} split, but {expected.width} in"
-                    f" {where_of(expected)}; all splits must have the same columns"
+                    f"{where_of(matrix)}: {counted(matrix.width, 'column')} in the {name} split, but"
+                    f" {expected.width} in {where_of(expected)}; all splits must have the same columns"
                 )
 
 

@@ -15,7 +15,7 @@ from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.comm import SingleProcess
 from ddp_mlp.core.ensembles.spread import joined
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.errors import DataError
+from ddp_mlp.errors import DataError, counted
 from ddp_mlp.training.inference.application import Application
 from ddp_mlp.training.inference.evaluators import evaluators_while_read
 from ddp_mlp.training.inference.files import Rows, apply_model
@@ -84,7 +84,7 @@ def answer(path: Path, data: str, split: str | None, tell: Callable[[str], None]
             raise DataError(f"{data}: no targets in these rows that answers could be compared with; leave --data out")
         if not len(applied.ids):
             raise DataError(f"{data}: no rows in split {applied.split}; name another with --split")
-        where = f"{len(applied.ids)} rows, {'validation' if split == 'valid' else applied.split}, of {data}"
+        where = f"{counted(len(applied.ids), 'row')}, {'validation' if split == 'valid' else applied.split}, of {data}"
         return _sheet(applied, where, applied.targets)
 
 

@@ -115,7 +115,9 @@ def _understood(record: Record) -> str:
     if told := _told(record.status.get("understood")):
         return told
     schema = record.schema
-    return f"{schema.task}, {schema.n_features} features, {schema.n_outputs} outputs" if schema else ""
+    return (
+        f"{schema.task}, {_count(schema.n_features, 'feature')}, {_count(schema.n_outputs, 'output')}" if schema else ""
+    )
 
 
 def _told(understood: Any) -> str:
@@ -127,7 +129,8 @@ def _told(understood: Any) -> str:
         return ""
     train, valid, test = map(shown, counts)
     rows = f"{train} rows train, {valid} validate, {test} are for a test"
-    return f"{rows}; {shown(understood.get('features'))} features; {_words(understood.get('task'))}"
+    features = "feature" if understood.get("features") == 1 else "features"
+    return f"{rows}; {shown(understood.get('features'))} {features}; {_words(understood.get('task'))}"
 
 
 def _time(record: Record) -> str | None:

@@ -36,7 +36,8 @@ def _summary(found: Sequence[FeatureHealth]) -> str:
         "far beyond the range of training": sum(any("beyond" in remark for remark in one.remarks) for one in found),
     }
     said = [f"{shown(count)} {what}" for what, count in counts.items() if count]
-    return f"{shown(len(found))} features, {', '.join(said) or 'none constant, missing or drifting'}"
+    features = "feature" if len(found) == 1 else "features"
+    return f"{shown(len(found))} {features}, {', '.join(said) or 'none constant, missing or drifting'}"
 
 
 def _features(found: Sequence[FeatureHealth], others: Sequence[str]) -> Markup:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from ddp_mlp.checkpoint.history import Cells, computed, extended
 from ddp_mlp.durable import Check, set_aside, sync_directory, unchecked, under_way, writing_errors
+from ddp_mlp.errors import counted
 from ddp_mlp.plain_files import open_own
 from ddp_mlp.run.files.table_lines import Line, Survey, good_lines, lines_of, row_of, survey
 
@@ -181,7 +182,7 @@ class EpochTable:
         expected, self._history_sha256 = self._history_sha256, ""
         if n_missing > self._n_missing:
             self._n_missing = n_missing
-            return f"lacks {n_missing} of the rows of {self._epoch} epochs"
+            return f"lacks {n_missing} of the rows of {counted(self._epoch, 'epoch')}"
         return "has other numbers than the run had come to" if expected and not n_missing and sha256 != expected else ""
 
     def _write(self) -> None:

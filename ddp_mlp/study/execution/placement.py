@@ -8,7 +8,7 @@ from typing import cast
 
 from ddp_mlp.comm import Communicator, SingleProcess, agreed, known_to_all
 from ddp_mlp.comm.groups import World
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import UsageError, counted
 from ddp_mlp.study.trials import Tell
 
 #: Collective over a group. Returns the seconds of a step on its ranks, each of so many threads.
@@ -92,7 +92,7 @@ def share_out(
     chosen = choose(found, n_trials)
     if comm.rank == 0:
         steps = ", ".join(f"{at_once} at once: {step_s * 1e6:,.0f} us" for at_once, step_s in found.items())
-        tell(f"--parallel auto: {chosen} trials at once; a step of the first with {steps}")
+        tell(f"--parallel auto: {counted(chosen, 'trial')} at once; a step of the first with {steps}")
     return chosen, threads
 
 

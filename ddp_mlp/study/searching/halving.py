@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ddp_mlp.comm import Communicator, agreed
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import UsageError, counted
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.files.table_lines import read_table
 from ddp_mlp.run.pausing import PAUSED
@@ -61,7 +61,7 @@ class Halving:
             left = self.survivors(left)
             steps.append(f"{left} go on after {rung}" if left > 1 else f"1 goes on after {rung}")
         return (
-            f"halving: {self.n_trials} trials of {self.epochs} epochs begin, the best 1 in {self.eta} "
+            f"halving: {self.n_trials} trials of {counted(self.epochs, 'epoch')} begin, the best 1 in {self.eta} "
             f"({', '.join(steps)}); trials are compared at their best epoch so far"
         )
 

@@ -14,7 +14,7 @@ from ddp_mlp.data.dataset.fingerprints import is_same_content
 from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.dataset.split import Split
-from ddp_mlp.errors import DdpMlpError, UsageError
+from ddp_mlp.errors import DdpMlpError, UsageError, counted
 from ddp_mlp.training.inputs.data_files import own_splits
 from ddp_mlp.training.inputs.parting import who_validates
 
@@ -73,8 +73,12 @@ def choose_rows(model: Model, file: DatasetFile, rows: Rows) -> tuple[Split, NDA
         return split, everything, [_trained_note(rows.data, split.n_samples, len(validating))]
     if not len(validating):
         raise UsageError(_none_validated(model, rows.data, split.n_samples))
-    own = f"; its split 'valid' of {file.splits[name].n_samples} rows took no part" if name in file.splits else ""
-    return split, validating, [f"{rows.data}: the {len(validating)} rows of the train split that validated{own}"]
+    return split, validating, [_validated_note(rows.data, len(validating), file.splits.get(name))]
+
+
+def _validated_note(data: str, n_validating: int, own: Split | None) -> str:
+    beside = f"; its split 'valid' of {counted(own.n_samples, 'row')} took no part" if own else ""
+    return f"{data}: the {counted(n_validating, 'row')} of the train split that validated{beside}"
 
 
 def _validating(model: Model, file: DatasetFile) -> NDArray[np.int64] | None:

@@ -12,7 +12,7 @@ from ddp_mlp.data.dataset.dataset import DatasetFile
 from ddp_mlp.data.dataset.known_files import known_fingerprint
 from ddp_mlp.data.dataset.row_labels import RowLabels, row_labels
 from ddp_mlp.data.dataset.split import Split
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.errors import DataError, UsageError, counted
 
 Ids = NDArray[np.int64]
 
@@ -64,11 +64,13 @@ def who_validates(config: Config, file: DatasetFile, splits: list[Split]) -> tup
 def _fold(config: Config, file: DatasetFile, split: Split, folds: int, fold: int) -> tuple[Ids, Ids]:
     data = config.data
     if split.n_samples < folds:
-        raise DataError(f"{data.train}: {split.n_samples} training samples cannot make {folds} folds")
+        raise DataError(f"{data.train}: {counted(split.n_samples, 'training sample')} cannot make {folds} folds")
     if data.group_by:
         groups = _groups(config, file, split)
         if groups.n_values < folds:
-            raise DataError(f"{groups.where}: {groups.n_values} groups cannot make {folds} folds; take fewer folds")
+            raise DataError(
+                f"{groups.where}: {counted(groups.n_values, 'group')} cannot make {folds} folds; take fewer folds"
+            )
         return grouped_fold(groups.codes, fold, folds, data.split_seed)
     if data.time_by:
         moments = _moments(config, file, split)
@@ -122,8 +124,8 @@ def _require_all_classes(config: Config, file: DatasetFile, labels: Ids, folds: 
     if counts[rarest] < folds:
         name = (file.schema.classes or ())[rarest]
         raise DataError(
-            f"{config.data.train}: class {name} has {counts[rarest]} rows, too few for each of {folds} folds; take"
-            f" fewer folds, or draw them regardless of classes with --set data.stratify=false"
+            f"{config.data.train}: class {name} has {counted(counts[rarest], 'row')}, too few for each of {folds}"
+            f" folds; take fewer folds, or draw them regardless of classes with --set data.stratify=false"
         )
 
 

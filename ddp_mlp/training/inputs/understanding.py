@@ -10,7 +10,7 @@ from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.data.normalization import Normalization
 from ddp_mlp.data.resident import Preprocessing
 from ddp_mlp.data.schema import Schema
-from ddp_mlp.data.sources.tables.words import counted
+from ddp_mlp.errors import counted
 
 _SHOWN = 6
 _KIND_WORDS: Mapping[str, str] = {
@@ -55,8 +55,12 @@ class Understood:
 
     def line(self) -> str:
         """Return it as one line for a person."""
+        trains = "trains" if self.train_rows == 1 else "train"
+        validates = "validates" if self.valid_rows == 1 else "validate"
+        tests = "is" if self.test_rows == 1 else "are"
+        trained = f"{counted(self.train_rows, 'row')} {trains}"
         parts = [
-            f"{self.train_rows} rows train, {self.valid_rows} validate, {self.test_rows} are for a test",
+            f"{trained}, {self.valid_rows} {validates}, {self.test_rows} {tests} for a test",
             f"{counted(self.features, 'feature')} {_KIND_WORDS[self.normalize]}",
             self._answer(),
             f"missing values in {counted(self.imputed_columns, 'feature')}, filled"
@@ -69,7 +73,7 @@ class Understood:
         if self.classes is None:
             return f"{self.task} of {counted(self.targets, 'target')} {_KIND_WORDS[self.normalize_targets]}"
         more = ", ..." if len(self.classes) > _SHOWN else ""
-        return f"{self.task} of {len(self.classes)} classes ({', '.join(self.classes[:_SHOWN])}{more})"
+        return f"{self.task} of {counted(len(self.classes), 'class')} ({', '.join(self.classes[:_SHOWN])}{more})"
 
 
 def understood(

@@ -9,7 +9,7 @@ import pytest
 
 from ddp_mlp.cluster.plan import auto
 from ddp_mlp.cluster.plan.auto import Placement, candidates, choose, choose_placement
-from ddp_mlp.errors import LaunchError
+from ddp_mlp.errors import LaunchError, counted
 from tests.runs import ddp_mlp, prepare
 
 
@@ -49,7 +49,7 @@ def test_a_choice_is_made_once_and_remembered(config):
 
     assert choose_placement(config, [], None, told.append, attempt) == (1, 2)
     assert tried == [(1, 1), (1, 2), (2, 1)]
-    assert "1 ranks x 2 threads" in told[0]
+    assert "1 rank x 2 threads" in told[0]
     assert "1 x 1: 4,000,000 us, 1 x 2: 3,000,000 us" in told[0]
     assert choose_placement(config, [], None, told.append, attempt) == (1, 2)
     assert len(tried) == 3
@@ -92,7 +92,7 @@ def test_launch_auto_trains_and_says_what_it_chose(config, tmp_path):
     second = ddp_mlp(*command, "--out", "b", cwd=tmp_path, **cache)
     for finished in (first, second):
         result = finished.result
-        chosen = f"-n auto: {result['world_size']} ranks x {result['threads_per_rank']} threads"
+        chosen = f"-n auto: {counted(result['world_size'], 'rank')} x {counted(result['threads_per_rank'], 'thread')}"
         assert chosen in finished.err
     assert "a step with ranks x threads of 1 x 1: " in first.err
     assert "measured before" in second.err

@@ -117,4 +117,4 @@ def test_a_name_that_comes_twice_is_refused() -> None:
 def test_numbers_of_columns_are_compared_where_there_are_no_names() -> None:
     text = refusal(Schema("regression", 3, 2), found(4, 1))
     assert "4 features, the model has 3" in text
-    assert "1 targets, the model has 2" in text
+    assert "1 target, the model has 2" in text

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.tables.looks import cells_at
-from ddp_mlp.data.sources.tables.words import counted, listed, shown
+from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from ddp_mlp.data.sources.column import PLAIN, is_boolean
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, has_dates
 from ddp_mlp.data.sources.tables.looks import cells_at, look
-from ddp_mlp.data.sources.tables.words import MOST_NAMED, counted, listed, shown
-from ddp_mlp.errors import DataError, with_hints
+from ddp_mlp.data.sources.tables.words import MOST_NAMED, listed, shown
+from ddp_mlp.errors import DataError, counted, with_hints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

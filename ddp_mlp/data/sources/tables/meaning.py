@@ -11,7 +11,8 @@ from ddp_mlp.data.sources.tables.cells import ISO, times_of
 from ddp_mlp.data.sources.tables.column_values import date_features
 from ddp_mlp.data.sources.tables.findings import Findings, bad_cell, mixed, tell_missing
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of, has_dates
-from ddp_mlp.data.sources.tables.words import counted, listed, shown
+from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from ddp_mlp.data.sources.tables.looks import Looks, look, look_at_texts
 from ddp_mlp.data.sources.tables.meaning import understand_features
 from ddp_mlp.data.sources.tables.reading_like import source_like
 from ddp_mlp.data.sources.tables.targets import understand_targets
-from ddp_mlp.data.sources.tables.words import counted, listed, shown
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.errors import DataError, UsageError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.forms import Ambiguous
 from ddp_mlp.data.sources.tables.like import columns_like, look_like
 from ddp_mlp.data.sources.tables.targets import Targets
-from ddp_mlp.data.sources.tables.words import MOST_NAMED, counted, listed, shown
-from ddp_mlp.errors import DataError, UsageError, with_hints
+from ddp_mlp.data.sources.tables.words import MOST_NAMED, listed, shown
+from ddp_mlp.errors import DataError, UsageError, counted, with_hints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,3 @@ def listed(names: Sequence[str], most: int = MOST_NAMED) -> str:
 def shown(cell: str) -> str:
     """Return a cell for a message, in quotes."""
     return repr(printable(cell)[:MOST_NAMED])
-
-
-def counted(n: int, thing: str) -> str:
-    """Return a number and a noun: ``1 row``, ``2 rows``."""
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ddp_mlp.data.sources.tables.text.header import is_counts, is_header, is_number
 from ddp_mlp.data.sources.tables.text.layout import Layout, layout_of
-from ddp_mlp.data.sources.tables.words import counted, listed, shown
-from ddp_mlp.errors import DataError, UsageError
+from ddp_mlp.data.sources.tables.words import listed, shown
+from ddp_mlp.errors import DataError, UsageError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
