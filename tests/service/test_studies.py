@@ -89,7 +89,7 @@ def test_a_study_is_stopped_and_resumed(server: Server, kind: str, arguments: li
     run_dir = server.directory / until(server, number, "running")["run_dir"]
     deadline = time.monotonic() + 60
     while not list(run_dir.glob("*/metrics.csv")):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, server.client.ask("GET", f"/api/v1/jobs/{number}")
         time.sleep(0.02)
     assert command(server, "jobs", "stop", str(number)).returncode == 0
     stopped = until(server, number, "stopped", "finished", "failed")

@@ -18,7 +18,7 @@ TWO_NODES = ("--nodes", "2", "--time", "10")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("runs")
-    make_long_run(path, 800)  # seconds on two nodes, so that it is not over before it is disturbed
+    make_long_run(path, 400)  # seconds on two nodes, so that it is not over before it is disturbed
     return path
 
 
