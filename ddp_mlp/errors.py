@@ -225,8 +225,7 @@ class _Shortener(reprlib.Repr):
 
     def __init__(self) -> None:
         reprlib.Repr.__init__(self)
-        self.maxstring = self.maxother = 60
-        self.maxlevel, self.maxlist, self.maxdict = 3, 6, 4
+        self.maxstring, self.maxother, self.maxlevel, self.maxlist, self.maxdict = 60, 60, 3, 6, 4
 
     def repr_int(self, value: int, level: int) -> str:  # noqa: ARG002 - of `Repr`
         digits = round(abs(value).bit_length() * 0.30103)
