@@ -114,7 +114,7 @@ _OF_TABLES = frozenset(
 )
 
 #: The options that mean something for arrays side by side.
-_OF_ARRAYS = frozenset({"features", "targets", "weights", "missing"})
+_OF_ARRAYS = frozenset({"features", "targets", "weights", "missing", "like"})
 
 #: Tried in this order; the first that recognises every path reads them.
 FORMATS: tuple[Format, ...] = (

@@ -12,6 +12,7 @@ from ddp_mlp.data.dataset.dataset import open_dataset
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.importing import import_dataset, import_for_model, open_source
 from ddp_mlp.data.memory.held import Arrays, held_arrays
+from ddp_mlp.data.schema import Schema
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, UsageError
 
@@ -151,3 +152,14 @@ def test_columns_of_an_array_are_named_as_in_hdf5(tmp_path: Path) -> None:
         assert rows.targets.tolist() == table[:, y].tolist()
     with pytest.raises(DataError, match=r"t.npz:table: no columns \[4\], it has 4"):
         open_source([tmp_path / "t.npz"], ImportOptions(features=("table",), targets=("table[4]",)))
+
+
+@pytest.mark.parametrize("labels", [[1, 2], [2], [1], [0, 2], [2.0, 1.0]])
+def test_labels_are_those_of_the_model_however_few_occur(labels: list[float], tmp_path: Path) -> None:
+    for first, names in ((0, None), (1, ("1", "2", "3"))):
+        schema = Schema("multiclass", X.shape[1], 3, class_names=names)
+        np.savez(tmp_path / "new.npz", X=X[: len(labels)], y=np.array(labels) + first)
+        import_for_model(tmp_path / "new.npz", tmp_path / "new.h5", schema, answers_only=False)
+        with open_dataset(tmp_path / "new.h5", wanted=Wanted(schema=schema)) as dataset:
+            assert dataset.splits["train"].read(0, len(labels)).targets[:, 0].tolist() == labels
+        (tmp_path / "new.h5").unlink()

@@ -60,3 +60,17 @@ def test_a_file_that_ends_before_the_last_feature_of_a_model_has_zeros_there(tmp
     assert rows_of(path, ImportOptions(like=like)).tolist() == [[0, 2.5, 0, 0], [0, 0, 3, 0]]
     other = Schema("binary", 4, 1, feature_names=("a", "b", "c", "d"), class_names=("-1", "1"))
     assert rows_of(path, ImportOptions(like=other)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("labels", [("2", "3"), ("3",), ("1",)])
+def test_labels_are_those_of_the_model_however_few_occur(labels: tuple[str, ...], tmp_path: Path) -> None:
+    path = tmp_path / "t.svm"
+    path.write_text("".join(f"{label} 1:{label}.5\n" for label in labels))
+    names = ("feature 1",)
+    for like in (
+        Schema("multiclass", 1, 4, feature_names=names),
+        Schema("multiclass", 1, 3, feature_names=names, class_names=("3", "1", "2")),
+    ):
+        [(_, rows)] = open_source([path], ImportOptions(like=like)).blocks()
+        assert like.classes is not None
+        assert rows.targets[:, 0].tolist() == [like.classes.index(label) for label in labels]

@@ -85,12 +85,13 @@ def _bind_labels(
     schema: Schema, names: tuple[str, ...] | None, n_classes: int, told: Differences, knows: str
 ) -> Labels | None:
     known = schema.class_names
-    if known == names or (known is None and names is None):
+    if known is None and schema.classes and {*(names or ())} <= {*schema.classes}:
+        known = schema.classes  # labels 0, 1, ... are their own names
+    if known == names or (names is None and schema.class_names is None):
         return None
     if names is None and known is not None:
-        if (values := _as_numbers(known)) is not None:
-            order = np.argsort(values)
-            return Labels(values[order], order)
+        if (labels := labels_of(known)) is not None:
+            return labels
         told.notes.append(
             f"its classes have no names, so labels are numbers of the classes of {knows}: {listed(known, SHOWN)}"
         )
@@ -110,13 +111,19 @@ def _bind_labels(
     return Labels(values, np.array([known.index(name) for name in names], np.int64))
 
 
-def _as_numbers(names: Iterable[str]) -> NDArray[np.float64] | None:
-    """Return labels that are the text of whole numbers or booleans as these numbers, else None."""
+def labels_of(names: Iterable[str]) -> Labels | None:
+    """Return the numbers or booleans that are the names of classes as labels of these; None for other texts."""
     names = tuple(names)
-    if are_booleans(names):
-        return np.array([name.lower() == "true" for name in names], np.float64)
+    value = _is_true if are_booleans(names) else float
     try:
-        values = np.array([float(name) for name in names])
+        values = np.array([value(name) for name in names], np.float64)
     except ValueError:
         return None
-    return values if np.isfinite(values).all() and len(set(values.tolist())) == len(values) else None
+    if not np.isfinite(values).all() or len(set(values.tolist())) != len(values):
+        return None
+    order = np.argsort(values)
+    return Labels(values[order], order)
+
+
+def _is_true(name: str) -> bool:
+    return name.lower() == "true"

@@ -83,7 +83,9 @@ class Decoding:
             self.high < np.inf
         )
         missing = f"missing where {' or '.join((*fills, *ranges))}" if fills or ranges else ""
-        return f"values are {' and '.join(filter(None, (scale, missing)))} ({', '.join(self.names)})"
+        sign = "" if scale or missing else "unsigned" if self.stored.kind == "u" else "signed"
+        names = ", ".join(self.names) or "_Unsigned"
+        return f"values are {' and '.join(filter(None, (scale, missing, sign)))} ({names})"
 
 
 def as_exact(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[Any]:

@@ -69,7 +69,7 @@ def source_of_arrays(path: Path, kind: str, arrays: Mapping[str, NDArray[Any]], 
     notes = _told(path, arrays, names, options)
 
     def opened() -> DatasetFile:
-        wanted = Wanted(task, targets="optional" if options.answers_only else "needed")
+        wanted = Wanted(task, options.like, targets="optional" if options.answers_only else "needed")
         return held.open(wanted).with_notes(notes)
 
     return source_of_dataset(opened, held.source, fills=options.missing == "impute")

@@ -54,7 +54,7 @@ def read_hdf5(path: Path, options: ImportOptions) -> Source:
     task = None if options.task == "auto" else require_task(options.task, "--task")
 
     def opened() -> DatasetFile:
-        asked = Wanted(task=task)
+        asked = Wanted(task, options.like, targets="optional" if options.answers_only else "needed")
         with _told_of_frames(path, options, features):
             return open_dataset(path, features=features, targets=targets, weights=options.weights, wanted=asked)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ddp_mlp.data.dataset.targets import classes_of
+from ddp_mlp.data.binding.targets import labels_of
+from ddp_mlp.data.dataset.targets import Classes, classes_of
 from ddp_mlp.data.memory.held import HeldMatrix
 from ddp_mlp.data.rows import Rows, require_task
 from ddp_mlp.data.schema import Schema
@@ -76,8 +77,7 @@ def read_libsvm(path: Path, options: ImportOptions) -> Source:
     known = _numbers_of(options.like)
     lowest, highest = min([lowest, *known]), max([highest, *known])
     shape = _Shape(len(labels), highest - lowest + 1, lowest)
-    stated = None if options.task == "auto" else require_task(options.task, "--task")
-    classes = classes_of([HeldMatrix(np.array(labels)[:, None], str(path))], str(path), stated, None, None)
+    classes = _classes(path, labels, options)
     schema = Schema(
         task=classes.task,
         n_features=shape.n_features,
@@ -100,6 +100,17 @@ def read_libsvm(path: Path, options: ImportOptions) -> Source:
 
     notes = (f"{classes.task}: {classes.reason}",) if classes.reason else ()
     return Source(schema, {"train": shape.n_rows}, f"LIBSVM {path.name}", blocks, notes)
+
+
+def _classes(path: Path, labels: list[float], options: ImportOptions) -> Classes:
+    """Return the classes that are known, however few of them occur, else those that the labels tell."""
+    like = options.like
+    known = labels_of(like.classes) if like is not None and like.classes else None
+    if like is not None and known is not None:
+        return Classes(like.task, like.n_outputs, like.class_names, known)
+    task = options.task if like is None else like.task
+    stated = None if task == "auto" else require_task(task, "--task")
+    return classes_of([HeldMatrix(np.array(labels)[:, None], str(path))], str(path), stated, None, None)
 
 
 def _numbers_of(like: Schema | None) -> list[int]:

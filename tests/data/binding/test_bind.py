@@ -118,3 +118,10 @@ def test_numbers_of_columns_are_compared_where_there_are_no_names() -> None:
     text = refusal(Schema("regression", 3, 2), found(4, 1))
     assert "4 features, the model has 3" in text
     assert "1 target, the model has 2" in text
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("2", "0"), ("2",)])
+def test_names_that_are_numbers_of_classes_are_these_where_the_classes_have_no_names(names: tuple[str, ...]) -> None:
+    bound = bind_rows(rows([[0]] * len(names), [[i] for i in range(len(names))]),
+                      bind(Schema("multiclass", 1, 3), found(1, classes=names), "f.h5", "the model"))  # fmt: skip
+    np.testing.assert_array_equal(bound.targets[:, 0], [int(name) for name in names])
