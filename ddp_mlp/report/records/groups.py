@@ -89,8 +89,13 @@ def is_better_higher(name: str) -> bool:
     return name in _MORE_IS_BETTER
 
 
+def standing(record: Record) -> int:
+    """Return how far a run has come, least the best: a study ranks those that pause below, failed ones not at all."""
+    return {"paused": 1, "failed": 2, "died": 2}.get(record.state, 0)
+
+
 def groups_of(records: Sequence[Record], score: str) -> list[Group]:
-    """Return the groups of runs, the best mean score first, those without a score last."""
+    """Return the groups of runs, the best mean score first, then those with a failed run, or without a score."""
     differing = {key: values for key, values in differences(records).items() if key not in _REPEATS}
     members: dict[str, list[int]] = {}
     for i in range(len(records)):
@@ -104,4 +109,7 @@ def groups_of(records: Sequence[Record], score: str) -> list[Group]:
         for places in members.values()
     ]
     sign = -1.0 if is_better_higher(score) else 1.0
-    return sorted(groups, key=lambda group: (group.mean is None, sign * (group.mean or 0.0)))
+    return sorted(
+        groups,
+        key=lambda group: (group.mean is None, max(map(standing, group.records)), sign * (group.mean or 0.0)),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 
@@ -59,6 +60,17 @@ def test_a_run_on_all_rows_has_no_place_among_trials(tmp_path):
     page = check(write_report([tmp_path / "s"]).read_text()).text
     assert "the thick line is the best, trial-001" in page
     assert "data.all_rows" not in page.partition("Runs, and what differs")[0]
+
+
+@pytest.mark.parametrize("state", ["failed", "paused"])
+def test_a_trial_that_failed_or_was_left_on_the_way_is_not_the_best(tmp_path, state):
+    status = study(tmp_path / "s") / "trial-001" / "fold-1" / "status.json"
+    status.write_text(json.dumps({**json.loads(status.read_text()), "state": state}))
+    records = records_of([tmp_path / "s"])
+    assert records[-1].name == "trial-001/fold-1"
+    groups = groups_of(records, "valid_loss")
+    assert [group.name for group in groups] == ["trial-000", "trial-002", "trial-003", "trial-001"]
+    assert "the thick line is the best, trial-000" in check(write_report([tmp_path / "s"]).read_text()).text
 
 
 def test_repeats_over_several_directories_are_named_by_all_of_them(tmp_path):
