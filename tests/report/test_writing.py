@@ -82,7 +82,7 @@ def test_several_runs_and_names_of_files(tmp_path):
         (["d"], 66),
         ([], 2),
         (["a", "--out", "d"], 73),
-        (["a", "--out", "n/x"], 74),
+        (["a", "--out", "n/x"], 73),
     ):
         done = ddp_mlp("report", *words, cwd=tmp_path)
         assert done.code == code, (words, done.err)
