@@ -30,7 +30,7 @@ from ddp_mlp.run.signals import StopRequest, StopSignals
 from ddp_mlp.run.snapshot import Imprint, final_model
 from ddp_mlp.run.start import began_with, choose_micro_batches, fresh_state, restore, written_by
 from ddp_mlp.run.start_model import choose_start
-from ddp_mlp.run.summary import ending_text, loss_unit, skipped_text, small_data_text, summarize
+from ddp_mlp.run.summary import ending_text, loss_unit, settings_texts, skipped_text, summarize
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.understanding import as_plain
 from ddp_mlp.training.problem import Problem, prepare
@@ -122,7 +122,7 @@ class Run:
             self._config, start = choose_start(comm, self._config, checkpoint, self._options.start, self._tell)
             source = began_with(checkpoint, start), self._open_data, self._options.at_hand
             problem = prepare(self._config, comm, self._tell, *source)
-            if line := small_data_text(self._config, len(problem.train_ids)):
+            for line in settings_texts(self._config, len(problem.train_ids)):
                 self._tell(line)
             comm.rank_status.at("while preparing the first step")
             if checkpoint:

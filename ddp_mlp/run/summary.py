@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
+from ddp_mlp.catalog.keys import Settings
 from ddp_mlp.catalog.losses import LOSSES
 from ddp_mlp.checkpoint.state import Progress, TrainState
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Layout, digest
+from ddp_mlp.core.sampling import global_batch_size, steps_per_epoch
 from ddp_mlp.core.schedules import patience_of
 from ddp_mlp.errors import counted, literal
 from ddp_mlp.run.pausing import PAUSED, is_paused
@@ -75,16 +77,34 @@ def loss_unit(problem: Problem, config: Config) -> str:
     return unit
 
 
-def small_data_text(config: Config, n_train: int) -> str:
-    """Return a line about a global batch that there are not enough rows for; empty where there are."""
+def settings_texts(config: Config, n_train: int) -> Iterator[str]:
+    """Yield a line about each setting that does not do what it is there for, in a run of so few rows and steps."""
     size = config.train.global_batch_size
-    if not isinstance(size, int) or size <= n_train:
-        return ""
-    return (
-        f"[train] global_batch_size = {size} is more than the {counted(n_train, 'row')} that train"
-        + "s" * (n_train == 1)
-        + ": each step takes all of them, so an epoch is one step"
-    )
+    if isinstance(size, int) and size > n_train:
+        yield (
+            f"[train] global_batch_size = {size} is more than the {counted(n_train, 'row')} that train"
+            + "s" * (n_train == 1)
+            + ": each step takes all of them, so an epoch is one step"
+        )
+    n_steps = config.train.epochs * steps_per_epoch(n_train, global_batch_size(config, n_train))
+    if line := _schedule_text(config.schedule, n_steps, patience_of(config)):
+        yield f"warning: [schedule] {line}"
+
+
+def _schedule_text(schedule: Settings, n_steps: int, stopping: int) -> str:
+    """Return why the rate does not go as the schedule says in a run of so many steps; empty where it does."""
+    in_all = f"and the run has {counted(n_steps, 'step')} in all"
+    if schedule.warmup_steps > n_steps:
+        most = n_steps / schedule.warmup_steps
+        return (
+            f"warmup_steps = {schedule.warmup_steps} {in_all}: the rate comes to {most:.2g} of its value, not further"
+        )
+    if schedule.name == "step" and schedule.every_steps + schedule.warmup_steps >= n_steps:
+        return f"every_steps = {schedule.every_steps} {in_all}: the rate never falls"
+    if schedule.name == "plateau" and 0 < stopping <= schedule.patience + 1:  # as the rate would fall, the run ends
+        early = f"[train] early_stopping_patience = {stopping}"
+        return f"patience = {schedule.patience}, and {early} ends the run before: the rate never falls"
+    return ""
 
 
 def ending_text(progress: Progress, config: Config) -> str:

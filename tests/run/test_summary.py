@@ -109,3 +109,23 @@ def test_a_batch_of_more_rows_than_there_are_is_told(folder):
     train_here(folder, "fits", "train.global_batch_size=80", "optimizer.learning_rate=0.001", told=told)
     train_here(folder, "full", "train.global_batch_size=full", "optimizer.learning_rate=0.001", told=told)
     assert not any("rows that train" in line for line in told)
+
+
+STEPS = {
+    ("name='cosine'", "warmup_steps=9"): "warmup_steps = 9 and the run has 8 steps in all: the rate comes to 0.89 of",
+    ("name='cosine'", "warmup_steps=8"): "",
+    ("name='step'", "every_steps=8"): "every_steps = 8 and the run has 8 steps in all: the rate never falls",
+    ("name='step'", "every_steps=5", "warmup_steps=3"): "every_steps = 5 and the run has 8 steps in all: the rate",
+    ("name='step'", "every_steps=7"): "",
+    ("name='plateau'", "patience=19"): "patience = 19, and [train] early_stopping_patience = 20 ends the run before",
+    ("name='plateau'", "patience=18"): "",
+}
+
+
+@pytest.mark.parametrize("keys", STEPS)
+def test_a_schedule_that_cannot_do_its_work_is_told(folder, keys):
+    told: list[str] = []
+    overrides = ["train.epochs=2", "train.global_batch_size=20", "train.early_stopping_patience='auto'"]
+    train_here(folder, "-".join(keys), *overrides, *(f"schedule.{key}" for key in keys), told=told)
+    found = [line for line in told if line.startswith("warning: [schedule]")]
+    assert [STEPS[keys] in line for line in found] == [True] * bool(STEPS[keys])
