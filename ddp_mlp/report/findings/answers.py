@@ -84,7 +84,8 @@ def answer(path: Path, data: str, split: str | None, tell: Callable[[str], None]
             raise DataError(f"{data}: no targets in these rows that answers could be compared with; leave --data out")
         if not len(applied.ids):
             raise DataError(f"{data}: no rows in split {applied.split}; name another with --split")
-        where = f"{counted(len(applied.ids), 'row')}, {'validation' if split == 'valid' else applied.split}, of {data}"
+        part = "validation" if applied.split == "valid" else applied.split
+        where = f"{counted(len(applied.ids), 'row')}, {part}, of {data}"
         return _sheet(applied, where, applied.targets)
 
 

@@ -74,7 +74,8 @@ def apply_model(
             unlike = remarks_of(members, own) if comm.rank == 0 else []
         for line in unlike:
             say(line)
-        name = "all" if found.is_table and rows.split is None and len(file.splits) == 1 else own[0].name
+        # "valid" may mean rows of the train split; they are called what they are
+        name = rows.split or ("all" if found.is_table and len(file.splits) == 1 else own[0].name)
         names = trained.names if isinstance(trained, Ensemble) else ()
         yield Application(members, names, name, ids, evaluators, own[0], found, rows.data)
 
