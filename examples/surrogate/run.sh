@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A surrogate of a simulation, and how far it can be trusted: an ensemble of five networks that differ in their seeds.
 #
+#   pip install "ddp-mlp[export]"
 #   bash run.sh                  # or RANKS=2 bash run.sh: the same bits
 #
 # Expect errors of 2 to 8 % of the spread of each quantity, less with the mean of five; nine in ten answers within two standard
