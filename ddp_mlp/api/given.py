@@ -14,7 +14,7 @@ import numpy as np
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.importing import is_importable, open_for_model
-from ddp_mlp.data.memory.array_likes import texts_of
+from ddp_mlp.data.memory.array_likes import class_kind_of
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Missing, Schema
 from ddp_mlp.data.sources.held import held_source
@@ -27,6 +27,9 @@ from ddp_mlp.training.inputs.held import Give
 
 _BY_POSITION = (
     "warning: the columns of X have names but those of the model have none, so features are taken by position"
+)
+_OTHER_ORDER = (
+    "warning: {} has the index of X, but in another order; an index is no column, so rows are taken by position"
 )
 #: Name of a column of weights beside those of a DataFrame.
 _WEIGHTS = "sample_weight"
@@ -83,7 +86,7 @@ def give(train: Part, valid: Part | None) -> Give:
             return _held({"train": train} | ({} if valid is None else {"valid": valid}))
         missing = cast("Missing | Literal['auto']", config.missing)
         own = _with_unused_targets(train) if config.autoencode else train
-        held = held_source(table_source(own, ImportOptions(task=config.task, missing=missing, like=schema), "X"), "X")
+        held = _held_table(own, ImportOptions(task=config.task, missing=missing, like=schema), "X")
         if not config.autoencode and _has_text_labels(train):
             held = replace(held, carried=replace(held.carried, class_kind="text"))
         if valid is None:
@@ -91,7 +94,7 @@ def give(train: Part, valid: Part | None) -> Give:
         task = None if config.task == "auto" else config.task
         known = schema or held.open(Wanted(task)).schema
         others = _with_unused_targets(valid) if config.autoencode else valid
-        beside = held_source(table_source(others, ImportOptions(like=known), "X (valid)"), "X (valid)", "valid")
+        beside = _held_table(others, ImportOptions(like=known), "X (valid)", "valid")
         return replace(held, splits={**held.splits, "valid": beside.splits["valid"]}, notes=held.notes + beside.notes)
 
     return given
@@ -169,7 +172,7 @@ def _has_text_labels(part: Part) -> bool:
     names, beside = _targets(part, None)
     if len(names) != 1 or is_path(part.x):
         return False
-    return texts_of(beside[names[0]] if beside else _column(part.x, names[0])) is not None
+    return class_kind_of(beside[names[0]] if beside else _column(part.x, names[0])) == "text"
 
 
 def _are_columns(x: Any, names: Any) -> bool:
@@ -204,7 +207,30 @@ def rows_for_model(part: Part, schema: Schema, *, answers_only: bool) -> HeldDat
         part = replace(part, y=list(schema.target_names or ()) or None)  # its own targets, as a file has
     options = ImportOptions(like=schema, answers_only=answers_only)
     part = part if not answers_only else replace(part, y=None)
-    return held_source(table_source(part, options, "X"), "X", "test")
+    return _held_table(part, options, "X", "test")
+
+
+def _held_table(part: Part, options: ImportOptions, where: str, split: str = "train") -> HeldData:
+    """Return the rows of a DataFrame, or of the file of a table, in memory."""
+    held = held_source(table_source(part, options, where), where, split)
+    return replace(held, notes=held.notes + _notes_of_index(part))
+
+
+def _notes_of_index(part: Part) -> tuple[str, ...]:
+    """Warn of targets or weights whose index is that of the features in another order, as after a sort of one alone."""
+    known, beside = _index_of(part.x), {"y": _index_of(part.y), "sample_weight": _index_of(part.weights)}
+    return tuple(
+        _OTHER_ORDER.format(name)
+        for name, index in beside.items()
+        if known is not None and index is not None and len(index) == len(known)
+        if not index.equals(known) and set(index) == set(known)
+    )
+
+
+def _index_of(values: Any) -> Any:
+    """Return the index of a DataFrame or Series of pandas, None of others; ``index`` of a list is a method."""
+    index = getattr(values, "index", None)
+    return index if hasattr(index, "equals") else None
 
 
 def is_table_file(path: str) -> bool:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ddp_mlp.api.given import Part, give
 from ddp_mlp.config import DataConfig
+from ddp_mlp.data.memory.array_likes import unmasked
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import ClassKind, Schema
 from ddp_mlp.data.sources.tables.formats.frame import is_frame
@@ -93,6 +94,7 @@ def checked_features(estimator: Any, X: Any, y: Any = "no_validation", *, reset:
     ValueError
         If anything does not fit.
     """
+    X, y = unmasked(X), y if isinstance(y, str) else unmasked(y)
     _require_order(estimator, X, reset=reset)
     if has_text(X):
         validate_data(estimator, X, y, reset=reset, skip_check_array=True)
@@ -125,7 +127,7 @@ def _require_order(estimator: Any, X: Any, *, reset: bool) -> None:
 
 def checked_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **wanted: Any) -> tuple[Any, NDArray[Any]]:
     """Return features and targets as `checked_features` does; targets of one column have shape (n,)."""
-    x, y = checked_features(estimator, X, _plain(y), reset=reset, multi_output=True, **wanted)
+    x, y = checked_features(estimator, X, _plain(unmasked(y)), reset=reset, multi_output=True, **wanted)
     y = np.asarray(y)
     return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
@@ -153,7 +155,7 @@ def given_of(estimator: Any, x: Any, y: NDArray[Any], weights: Any, classes: tup
         If weights do not fit the rows.
     """
     if weights is not None:
-        weights = _check_sample_weight(weights, x)
+        weights = _check_sample_weight(unmasked(weights), x)
         if (weights < 0).any():
             raise ValueError(f"sample_weight: {weights.min():g} at row {weights.argmin()}; weights are 0 or more")
     names = tuple(map(str, estimator.feature_names_in_)) if hasattr(estimator, "feature_names_in_") else None

@@ -85,9 +85,10 @@ def _bind_labels(
     schema: Schema, names: tuple[str, ...] | None, n_classes: int, told: Differences, knows: str
 ) -> Labels | None:
     known = schema.class_names
-    if known is None and schema.classes and {*(names or ())} <= {*schema.classes}:
-        known = schema.classes  # labels 0, 1, ... are their own names
-    if known == names or (names is None and schema.class_names is None):
+    if known is None and names and (numbers := labels_of(names)) is not None:  # labels 0, 1, ... are their own names
+        in_order = numbers.values[np.argsort(numbers.classes)]
+        known, names = tuple(map(str, range(n_classes))), tuple(f"{value:.17g}" for value in in_order)
+    if known == names:
         return None
     if names is None and known is not None:
         if (labels := labels_of(known)) is not None:
@@ -99,7 +100,10 @@ def _bind_labels(
     if known is None:
         if names is not None and len(names) > n_classes:
             told.problems.append(f"{counted(len(names), 'class')}, {knows} has {n_classes}")
-        told.notes.append(f"the classes of {knows} have no names, so labels are taken by position")
+        told.notes.append(
+            f"warning: the classes of {knows} have no names, so labels are taken by position: those called"
+            f" {listed(names or (), SHOWN)} for 0, 1 and so on"
+        )
         return None
     names = names or ()
     if strange := [name for name in names if name not in known]:

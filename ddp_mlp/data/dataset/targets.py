@@ -9,6 +9,7 @@ import numpy as np
 
 from ddp_mlp.data.binding.targets import Labels
 from ddp_mlp.data.class_values import BOOLEANS
+from ddp_mlp.data.layouts.decoding import as_exact
 from ddp_mlp.data.rows import MAX_CLASSES, Task, task_of_classes
 from ddp_mlp.data.tasks import FEW_CLASSES, guess_task
 from ddp_mlp.errors import DataError
@@ -180,4 +181,5 @@ def _numbered(values: NDArray[np.float64], where: str, task: Task, reason: str) 
 
 def _blocks(matrix: Rectangle) -> Iterator[NDArray[Any]]:
     for start in range(0, matrix.n_rows, _SCAN_ROWS):
-        yield np.asarray(matrix.read(start, min(start + _SCAN_ROWS, matrix.n_rows)), np.float64)
+        stored = matrix.read(start, min(start + _SCAN_ROWS, matrix.n_rows))
+        yield as_exact(stored, np.dtype(np.float64), matrix.where)

@@ -107,6 +107,9 @@ class HeldData:
         """
         if wanted.targets == "needed" and (bare := [n for n, split in self.splits.items() if split.targets is None]):
             raise DataError(f"{self.where}: the {bare[0]} rows have no targets; give them as (X, y)")
+        stated = wanted.schema.task if wanted.schema is not None else wanted.task
+        if stated == "regression" and wanted.targets != "unused" and self.carried.class_kind == "text":
+            raise DataError(f"{self.where}: the targets are text, which are classes; a regression needs numbers")
         if wanted.schema is not None:
             structure = bound_structure(self.where, self.splits, wanted, self.source, self.notes)
         else:

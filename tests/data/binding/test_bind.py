@@ -125,3 +125,34 @@ def test_names_that_are_numbers_of_classes_are_these_where_the_classes_have_no_n
     bound = bind_rows(rows([[0]] * len(names), [[i] for i in range(len(names))]),
                       bind(Schema("multiclass", 1, 3), found(1, classes=names), "f.h5", "the model"))  # fmt: skip
     np.testing.assert_array_equal(bound.targets[:, 0], [int(name) for name in names])
+
+
+NAMELESS = Schema("multiclass", 1, 12)
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [(("0", "1", "10", "11"), [0, 1, 10, 11]), (("3", "7"), [3, 7]), (("07", "3.0"), [7, 3]), (("No", "x"), None)],
+)
+def test_names_that_are_numbers_are_the_classes_of_a_model_without_names(
+    names: tuple[str, ...], classes: list[int] | None
+) -> None:
+    binding = bind(NAMELESS, found(1, 1, names), "f.h5", "the model")
+    if classes is None:
+        assert binding.labels is None
+        assert "warning:" in binding.notes[0]
+    else:
+        assert binding.labels is not None
+        assert binding.labels.classes.tolist() == classes
+
+
+def test_booleans_are_0_and_1_of_a_model_without_names_and_the_other_way_round() -> None:
+    of_numbers = bind(Schema("binary", 1, 1), found(1, 1, ("False", "True")), "f.h5", "the model")
+    of_booleans = bind(Schema("binary", 1, 1, class_names=("false", "true")), found(1), "f.h5", "the model")
+    for binding in (of_numbers, of_booleans):
+        bound = bind_rows(rows([[0], [0]], [[1], [0]]), binding)
+        assert (bound.targets[:, 0].tolist(), binding.notes) == ([1, 0], ())
+
+
+def test_numbers_that_are_none_of_its_classes_are_refused() -> None:
+    assert "does not know: 12, 1.5" in refusal(NAMELESS, found(1, 1, ("1", "12", "1.5")))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.data.memory.array_likes import unmasked
 from ddp_mlp.data.sources.tables.formats.columnar import as_cells
 from ddp_mlp.data.sources.tables.table import Table, column_names
 from ddp_mlp.data.sources.tables.words import listed
@@ -97,7 +98,8 @@ def _as_array(values: Any) -> Any:
 
     if hasattr(values, "__arrow_c_stream__"):
         return pa.chunked_array(values)
-    array = np.asarray(values)
+    array = np.asarray(unmasked(values))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    array = array.astype(object) if array.dtype.kind == "T" else array
     return pa.array(array, from_pandas=True)
