@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ddp_mlp.cli.options import json_option, print_json, shown, tell
+from ddp_mlp.errors import brief, printable
 
 if TYPE_CHECKING:
     from ddp_mlp.report.records.listing import Listing
 
+#: Letters of a fraction up to which a person has typed it.
+_TYPED = 10
 _SORTS = ("name", "state", "epochs", "when", "loss", "accuracy", "rmse", "r2")
 
 
@@ -40,7 +44,7 @@ def _print(lines: list[Listing]) -> None:
         [
             line["run"], line["state"], f"{line['epochs']}/{shown(line['of_epochs'])}",
             *(shown(line.get(name)) for name in names), line["when"][:16].replace("T", " "),
-            " ".join(f"{key}={shown(value)}" for key, value in line["differs"].items()),
+            " ".join(f"{key}={_as_set(value)}" for key, value in line["differs"].items()),
         ]
         for line in lines
     ]  # fmt: skip
@@ -51,3 +55,11 @@ def _print(lines: list[Listing]) -> None:
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def _as_set(value: Any) -> str:
+    """Return a value as ``--set`` takes it; what a search drew in fewer digits."""
+    if isinstance(value, str):
+        return brief(printable(value))
+    drawn = isinstance(value, float) and len(repr(value)) > _TYPED
+    return f"{value:.6g}" if drawn else brief(printable(json.dumps(value, ensure_ascii=False)))

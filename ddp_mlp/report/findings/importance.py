@@ -146,7 +146,7 @@ def _heaviest(model: Model, features: NDArray[np.floating], groups: list[_Group]
 
 
 def ordered(found: Importance) -> Iterator[tuple[str, float, float]]:
-    """Yield name, mean and standard deviation of the rise of the loss, the highest first."""
-    mean, spread = found.rise.mean(axis=1), found.rise.std(axis=1)
+    """Yield name, mean and sample standard deviation of the rise of the loss, the highest first."""
+    mean, spread = found.rise.mean(axis=1), found.rise.std(axis=1, ddof=1)
     for i in np.argsort(-mean, kind="stable"):
         yield found.names[i], float(mean[i]), float(spread[i])

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from ddp_mlp.errors import brief, literal, printable
 
+#: Letters of a fraction up to which a person has typed it.
+_TYPED = 10
 #: Of the numbers of an axis, the largest first.
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -77,6 +79,19 @@ def _cell(value: object, *, is_name: bool) -> Markup:
 def _order(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and math.isfinite(value) else None  # type: ignore[arg-type]
+
+
+def as_set(value: object) -> object:
+    """Return a setting for a table: of a fraction that a person has typed all digits, though they be more than five.
+
+    Examples
+    --------
+    >>> as_set(0.9999995), as_set(0.00316227766)
+    (Cell(text='0.9999995', order=0.9999995, shade=None), 0.00316227766)
+    """
+    if isinstance(value, float) and not value.is_integer() and abs(value) < 10**4 and len(repr(value)) <= _TYPED:
+        return Cell(repr(value), value)
+    return value
 
 
 def shown(value: object) -> str:

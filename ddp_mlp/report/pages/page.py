@@ -14,7 +14,7 @@ import numpy as np
 
 from ddp_mlp.report.pages.charts import MOST_CURVES, Chart, charts_of, curves, label_of
 from ddp_mlp.report.pages.facts import METRICS, commands, facts, headline, trouble
-from ddp_mlp.report.pages.markup import Markup, as_data, element, escaped, joined, shown, table
+from ddp_mlp.report.pages.markup import Markup, as_data, as_set, element, escaped, joined, shown, table
 from ddp_mlp.report.pages.ranks_section import ranks_section
 from ddp_mlp.report.pages.study_section import study_section
 from ddp_mlp.report.records.differences import differences, flat
@@ -141,7 +141,7 @@ def comparison(records: Sequence[Record]) -> tuple[list[str], list[list[object]]
         best_epoch = None if best is None else int(history.epochs[best])
         speed = record.number("samples_per_s") or history.at("samples_per_s", -1)
         scores = [history.at(name, best) for name in metrics]
-        settings = [values[i] for values in differing.values()]
+        settings = [as_set(values[i]) for values in differing.values()]
         rows.append(
             [record.name, record.state, epochs, best_epoch, *scores, round(speed) if speed else None, *settings]
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddp_mlp.report.pages.facts import METRICS
-from ddp_mlp.report.pages.markup import Markup, element, table
+from ddp_mlp.report.pages.markup import Markup, as_set, element, table
 from ddp_mlp.report.pages.threads import parallel_coordinates
 from ddp_mlp.report.records.groups import Group, compared, groups_of, score_name
 from ddp_mlp.report.records.record import Record
@@ -34,7 +34,7 @@ def _repeats(groups: Sequence[Group], score: str) -> list[Markup]:
     lines = [
         [
             group.name, len(group.scores), group.mean, group.spread, *((min(group.scores), max(group.scores)) if
-            group.scores else (None, None)), *(group.values[key] for key in keys),
+            group.scores else (None, None)), *(as_set(group.values[key]) for key in keys),
         ]
         for group in groups
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import statistics
 from contextlib import ExitStack
 
 import numpy as np
@@ -90,6 +91,7 @@ def test_features_that_tell_the_target_are_important_and_others_are_not(table):
     ranked = {name: (mean, spread) for name, mean, spread in ordered(found)}
     assert list(ranked)[:2] == ["x", "kind"]  # three features of one column are shuffled together
     assert ranked["same"] == (0, 0)
+    assert ranked["x"][1] == pytest.approx(statistics.stdev(found.rise[found.names.index("x")]))
     assert ranked["x"][0] > 10 * abs(ranked["noise"][0])
     assert importance_of(model, valid, within_s=0).n_left_out == len(found.names) - 1
 

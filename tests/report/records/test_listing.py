@@ -66,3 +66,13 @@ def test_the_command_prints_a_table_or_json(folder):
     assert "no runs below empty" in ddp_mlp("runs", "empty", cwd=folder).err
     assert ddp_mlp("runs", "nowhere", cwd=folder).code == 66
     assert ddp_mlp("runs", "--sort", "taste", cwd=folder).code == 2
+
+
+def test_the_settings_in_a_table_of_runs_can_be_set_again(tmp_path):
+    for seed, rate in ((20240101, 0.9999995), (20240102, 0.0031622776601683794)):
+        config = make_run(tmp_path / "runs" / str(seed), 3, rate=rate) / "config.toml"
+        more = f"seed = {seed}\nshuffle = {str(seed % 2 == 0).lower()}"
+        config.write_text(config.read_text().replace("seed = 0", more))
+    lines = ddp_mlp("runs", cwd=tmp_path).out.splitlines()
+    assert lines[1].endswith("optimizer.learning_rate=0.9999995 train.seed=20240101 train.shuffle=false")
+    assert lines[2].endswith("optimizer.learning_rate=0.00316228 train.seed=20240102 train.shuffle=true")
