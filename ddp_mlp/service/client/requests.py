@@ -59,8 +59,8 @@ def _paths(table: dict[str, Any], base: Path) -> dict[str, str]:
         keys = table.get(section)
         for name in names if isinstance(keys, dict) else ():
             value = keys.get(name) if isinstance(keys, dict) else None
-            if isinstance(value, str) and (base / value.partition(":")[0]).exists():
-                found[f"{section}.{name}"] = str(base / value)
+            if isinstance(value, str) and (path := _file_here(value, base)):
+                found[f"{section}.{name}"] = path
     return found
 
 
@@ -68,11 +68,19 @@ def _here(overrides: dict[str, Any]) -> dict[str, Any]:
     """Make paths of the command line absolute, which are relative to the current directory."""
     known = {f"{section}.{name}" for section, names in PATH_KEYS.items() for name in names}
     return {
-        key: str(Path.cwd() / value)
-        if key in known and isinstance(value, str) and Path(value.partition(":")[0]).exists()
-        else value
+        key: (key in known and isinstance(value, str) and _file_here(value, Path.cwd())) or value
         for key, value in overrides.items()
     }
+
+
+def _file_here(value: str, base: Path) -> str:
+    """Return ``F.h5`` or ``F.h5:/group`` with an absolute path, ``~`` written out; nothing if no such file is here."""
+    path, colon, group = value.partition(":")
+    try:
+        file = base / Path(path).expanduser()
+        return f"{file}{colon}{group}" if path and file.exists() else ""
+    except RuntimeError:  # of `expanduser`: whose home that is is not known
+        return ""
 
 
 def code_of(job: dict[str, Any]) -> int:
