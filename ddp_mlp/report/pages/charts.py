@@ -121,7 +121,8 @@ def marks_of(record: Record) -> Iterator[dict[str, Any]]:
     history = record.history
     if (best := history.best) is not None:
         epoch, loss = history.at("epoch", best), history.at(history.watched, best)
-        yield {"kind": "best", "epoch": epoch, "text": f"best: epoch {epoch:.0f}, {loss:.5g}"}
+        word = "the model" if history.is_of_last else "best"
+        yield {"kind": "best", "epoch": epoch, "text": f"{word}: epoch {epoch:.0f}, {loss:.5g}"}
     for mark in record.marks:
         at = round(history.epoch_of(mark.step), 3)
         yield {"kind": mark.kind, "epoch": at, "text": f"{mark.kind} at step {mark.step}, {mark.when}"}

@@ -29,7 +29,8 @@ def headline(record: Record) -> str:
     of = f" of {shown(epochs)}" if isinstance(epochs, int) else ""
     came = f"after {shown(int(done[-1]))}{of} epochs" if len(done) else "before the end of its first epoch"
     best = best_text(record)
-    return f"This run {state}, {came}" + (f"; best: {best}." if best else ".")
+    word = "its model, that of the last epoch" if record.history.is_of_last else "best"
+    return f"This run {state}, {came}" + (f"; {word}: {best}." if best else ".")
 
 
 def best_text(record: Record) -> str:

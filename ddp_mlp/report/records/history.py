@@ -15,9 +15,13 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """Columns of ``metrics.csv``, one value an epoch; NaN where a row has no number."""
+    """Columns of ``metrics.csv``, one value an epoch; NaN where a row has no number.
+
+    `is_of_last` says that the model is that of the last epoch, whatever its loss, as of a run on all rows.
+    """
 
     columns: dict[str, Numbers]
+    is_of_last: bool = False
 
     @property
     def epochs(self) -> Numbers:
@@ -32,8 +36,10 @@ class History:
 
     @property
     def best(self) -> int | None:
-        """Position of the best epoch, the first with the lowest loss; None without a finite one."""
+        """Position of the epoch that is the model, the first with the lowest loss; None without a finite one."""
         losses = self.columns.get(self.watched, np.zeros(0))
+        if self.is_of_last and len(losses):
+            return len(losses) - 1
         return int(np.nanargmin(losses)) if np.isfinite(losses).any() else None
 
     def named(self) -> list[str]:

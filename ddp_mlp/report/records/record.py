@@ -6,11 +6,13 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ddp_mlp.checkpoint.model import load_model, refuse_ensemble
+from ddp_mlp.config.defaults import patience_beside
 from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError, MissingInputError, printable
@@ -105,9 +107,10 @@ def read_record(path: Path, *, with_model: bool = True) -> Record:
     marks, log = _log(path, remarks)
     schema, n_parameters = _model(path, remarks) if with_model else (None, None)
     told = status.get("n_parameters")
+    config = _config(path, remarks)
+    history = replace(read_history(path / "metrics.csv", remarks), is_of_last=_takes_last(config))
     return Record(
-        path, printable(path.resolve().name), _config(path, remarks), status, state_of(path, status),
-        read_history(path / "metrics.csv", remarks), marks, log,
+        path, printable(path.resolve().name), config, status, state_of(path, status), history, marks, log,
         schema, told if isinstance(told, int) else n_parameters, tuple(remarks),
     )  # fmt: skip
 
@@ -120,6 +123,16 @@ def _config(path: Path, remarks: list[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         remarks.append(f"config.toml: {printable(str(error))[:200]}")
     return {}
+
+
+def _takes_last(tables: dict[str, Any]) -> bool:
+    """Tell whether the model of a run is that of its last epoch, as `ddp_mlp.training.epoch_stats.takes_last` does."""
+    data, train, schedule = (t if isinstance(t := tables.get(n), dict) else {} for n in ("data", "train", "schedule"))
+    patience = train.get("early_stopping_patience")
+    if patience == "auto":
+        with suppress(KeyError, TypeError):  # of a stranger's schedule
+            patience = patience_beside(schedule["name"])
+    return data.get("all_rows") is True and patience == 0
 
 
 def _log(path: Path, remarks: list[str]) -> tuple[tuple[Mark, ...], tuple[str, ...]]:

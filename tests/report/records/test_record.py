@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from ddp_mlp.errors import MissingInputError
+from ddp_mlp.report.pages.facts import headline
 from ddp_mlp.report.records.record import Mark, read_record
 from ddp_mlp.run.files.lock_owner import this_process
 from tests.report.made import make_run
@@ -78,3 +79,15 @@ def test_a_job_that_is_gone_without_a_word_is_told_from_one_that_runs(tmp_path):
     assert read_record(path).state == "died"
     (path / ".lock").write_text(json.dumps(lock | {"started": 0, "host": socket.gethostname() + "-2"}))
     assert read_record(path).state == "running"
+
+
+@pytest.mark.parametrize(
+    ("patience", "schedule", "best"), [("0", "constant", 20), ('"auto"', "cosine", 20), ("20", "constant", 7)]
+)
+def test_the_model_of_a_run_on_all_rows_is_that_of_its_last_epoch(tmp_path, patience, schedule, best):
+    config = make_run(tmp_path / "a") / "config.toml"
+    text = config.read_text().replace("[model]", "all_rows = true\n[model]").replace('"constant"', f'"{schedule}"')
+    config.write_text(text.replace("seed = 0", f"seed = 0\nearly_stopping_patience = {patience}"))
+    record = read_record(tmp_path / "a")
+    assert record.history.at("epoch", record.history.best) == best
+    assert ("that of the last epoch" in headline(record)) == (best == 20)
