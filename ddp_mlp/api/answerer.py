@@ -66,13 +66,15 @@ class Answerer:
         Raises
         ------
         DataError
-            If columns are missing, strange or of another number, or values are not finite.
+            If columns are missing, strange or of another number, values are not finite, or so large that a row has
+            no class.
         """
         return self._chosen(self._answers(X, threads))
 
     def _chosen(self, answers: Answers) -> NDArray[Any]:
         """Return the class of each row, or its quantities."""
-        labels, classes = answers.labels(), self.classes
+        with as_python_errors():
+            labels, classes = answers.labels(), self.classes
         if labels is not None and classes is not None:
             return np.asarray(classes[labels])
         outputs = answers.outputs

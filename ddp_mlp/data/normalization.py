@@ -187,8 +187,7 @@ def fixed_normalization(kind: Kind, dtype: DTypeLike, n_features: int) -> Normal
     dtype = np.dtype(dtype)
     low, high = 0.0, 1.0
     if kind == "unit" and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        low, high = float(info.min), float(info.max)
+        low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
     return Normalization(kind, np.full(n_features, low), np.full(n_features, 1.0 / (high - low)))
 
 
@@ -231,10 +230,11 @@ def normalize(normalization: Normalization, features: NDArray[Any], dtype: DType
     return out
 
 
+@np.errstate(over="ignore")
 def normalize_into(normalization: Normalization, features: NDArray[Any], out: NDArray[Any]) -> None:
     """Write the result of `normalize` into `out`, shape (n, F), of the dtype that is wanted.
 
-    A few rows at a time, whose values in float64 stay in the cache.
+    A few rows at a time, whose values in float64 stay in the cache. What the dtype does not hold becomes infinite.
     """
     if normalization.kind == "none":
         out[...] = fill_missing(features, normalization.fill)

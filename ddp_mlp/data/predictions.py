@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ddp_mlp.data.schema import Schema
+from ddp_mlp.errors import DataError, counted
 
 Outputs = NDArray[np.floating]
 
@@ -40,9 +41,16 @@ class Answers:
     spread: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def labels(self) -> NDArray[np.int64] | None:
-        """Return the class of each row; None for a regression."""
+        """Return the class of each row; None for a regression.
+
+        Raises
+        ------
+        DataError
+            If a row has none, see `require_numbers`.
+        """
         if self.schema.task == "regression":
             return None
+        require_numbers(self.outputs)
         is_binary = self.schema.task == "binary"
         chosen = self.outputs[:, 0] > self.threshold if is_binary else self.outputs.argmax(axis=1)
         return chosen.astype(np.int64)
@@ -61,6 +69,15 @@ class Answers:
             of_each = [name] if values.shape[1] == 1 and self.schema.classes else [f"{name}({t})" for t in self.names()]
             columns |= dict(zip(of_each, values.T, strict=True))
         return columns
+
+
+def require_numbers(outputs: Outputs) -> None:
+    """Raise DataError if an output is no number: comparisons would make the first class of it, which looks sound."""
+    if (lost := np.isnan(outputs).any(axis=1)).any():
+        raise DataError(
+            f"no class for {counted(int(lost.sum()), 'row')}, since the network's outputs are not numbers (NaN):"
+            f" features are too large for {outputs.dtype.name}, and may stand for missing values; correct them"
+        )
 
 
 def beside_answers(

@@ -11,7 +11,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from ddp_mlp.api.failures import as_python_errors
 from ddp_mlp.data.memory.array_likes import class_kind_of
+from ddp_mlp.data.predictions import require_numbers
 from ddp_mlp.estimators.network import NetworkEstimator, steps
 from ddp_mlp.estimators.rows import Given, checked_rows, given_of
 
@@ -132,6 +134,8 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each row, shape (n,); or its labels, shape (n, L)."""
         outputs = self._outputs(X)
+        with as_python_errors():
+            require_numbers(outputs)
         if self._labels == "multilabel":
             return (outputs > 0.5).astype(np.int64)
         chosen = outputs[:, 0] > 0.5 if outputs.shape[1] == 1 else outputs.argmax(axis=1)

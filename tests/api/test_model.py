@@ -215,6 +215,19 @@ def test_answers_are_classes_probabilities_and_quantities(moons: Arrays) -> None
     assert np.mean(scores.predict(x) == y) == scores.evaluate(x, y)["accuracy"]
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_row_whose_outputs_are_no_numbers_has_no_class(n_classes: int, rng: np.random.Generator) -> None:
+    """Of large values float32 makes infinities of both signs, and of these NaN, which is above no threshold."""
+    X, y = rng.normal(size=(60, 4)), np.arange(60) % n_classes
+    model = ddp_mlp.train(ddp_mlp.Config(model={"hidden": [8, 8]}, train={"epochs": 2}), data=(X, y)).model
+    far = X[:5].copy()
+    far[3] = np.array([1e300, -1e300, 1e300, -1e300])
+    assert np.isnan(model.predict_proba(far)[3]).all()
+    for rows in (far, far[3:4]):
+        with pytest.raises(ddp_mlp.DataError, match=r"no class for 1 row, since .* \(NaN\)"):
+            model.predict(rows)
+
+
 def test_threads_one_row_and_all_rows_give_the_same_answers(moons: Arrays) -> None:
     x = np.tile(moons[0], (10, 1))
     model = ddp_mlp.train(SMALL, data=moons).model

@@ -244,3 +244,9 @@ def test_weights_below_0_are_refused_by_their_row():
     for weights in ([1, 2, -0.5, 1], [-1, -1, -1, -1]):
         with pytest.raises(ValueError, match=r"sample_weight: -.* at row"):
             MLPClassifier().fit(x, y, sample_weight=weights)
+
+
+def test_a_row_whose_outputs_are_no_numbers_has_no_class() -> None:
+    far = np.tile([1.5e308, -1.5e308], 3)[None]
+    with pytest.raises(ValueError, match="no class for 1 row"):
+        fitted().predict(far)
