@@ -15,7 +15,7 @@ from ddp_mlp.report.findings.importance import Importance
 from ddp_mlp.report.pages.charts import MOST_CURVES, Chart, label_of, marks_of
 from ddp_mlp.report.pages.drawing import Picture
 from ddp_mlp.report.pages.study_section import Trials
-from ddp_mlp.report.pages.threads import places
+from ddp_mlp.report.pages.threads import apart, head_of, places
 from ddp_mlp.report.records.record import Record
 
 #: Inches of a figure, the colours of the page, which eyes of every kind can tell apart, and classes with numbers.
@@ -118,9 +118,9 @@ def of_trials(trials: Trials) -> Any:
             alpha = 1.0 if rank == 0 else 0.35
             axes.plot(range(len(columns)), heights, ".-", markersize=4, color=colour, linewidth=width, alpha=alpha)
         for i, (_, texts) in enumerate(columns):
-            for height, text in texts:
+            for height, text in apart(texts):
                 axes.text(i, height, _plain(text)[:14], fontsize=7)
-        axes.set_xticks(range(len(columns)), [_plain(name.rpartition(".")[2]) for name in trials.names], fontsize=7)
+        axes.set_xticks(range(len(columns)), [_plain(head_of(name)) for name in trials.names], fontsize=7)
         axes.set_yticks([])
     return figure
 

@@ -15,6 +15,8 @@ from ddp_mlp.report.figures import write_figures
 from ddp_mlp.report.findings.answers import AnswerSheet
 from ddp_mlp.report.findings.gathering import Findings
 from ddp_mlp.report.findings.importance import Importance
+from ddp_mlp.report.pages.study_section import Trials
+from ddp_mlp.report.plots import of_trials
 from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import records_of
 from tests.report.made import make_run
@@ -33,6 +35,15 @@ def findings() -> Findings:
     schema = Schema("regression", 4, len(STRANGE), STRANGE, STRANGE, target_units=("$", "", "kg", "%"))
     sheet = AnswerSheet(schema, "50 rows", np.arange(50), true + 0.1, true, {}, False, 0.5)
     return Findings(sheet, Importance(STRANGE, rng.random((4, 3)), 50, "valid", 0, None))
+
+
+def test_trials_have_the_words_and_numbers_of_the_page():
+    rows = (("a", ["adam", 1024, 0.1]), ("b", ["sgd", 1025, 0.2]), ("c", ["sgd", 32, 0.3]))
+    axes = of_trials(Trials("trials", ("optimizer.name", "train.global_batch_size", "validation loss"), rows)).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["optimizer", "global batch size", "validation loss"]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("1025") == 1
+    assert "1024" not in texts  # would be drawn over its neighbour
 
 
 @THOROUGH

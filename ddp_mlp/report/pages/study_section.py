@@ -39,7 +39,9 @@ def _repeats(groups: Sequence[Group], score: str) -> list[Markup]:
         for group in groups
     ]  # fmt: skip
     header = ["runs", "with a score", "mean", "spread", "lowest", "highest", *keys]
-    caption = f"{METRICS[score].capitalize()} over folds or seeds; spread is the sample standard deviation"
+    caption = (
+        f"{METRICS[score][0].upper()}{METRICS[score][1:]} over folds or seeds; spread is the sample standard deviation"
+    )
     return [table(header, lines, caption=caption, sortable=True)]
 
 

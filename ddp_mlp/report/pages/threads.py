@@ -104,6 +104,17 @@ def apart(texts: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
     return sorted(kept)
 
 
+def head_of(key: str) -> str:
+    """Return the words above the axis of a setting.
+
+    Examples
+    --------
+    >>> head_of("optimizer.name"), head_of("train.global_batch_size")
+    ('optimizer', 'global batch size')
+    """
+    return key.removesuffix(".name").rpartition(".")[2].replace("_", " ")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -114,8 +125,7 @@ def _height(part: float) -> float:
 
 def _axis(x: float, name: str, texts: Sequence[tuple[float, str]]) -> Markup:
     line = element("path", d=f"M{x} {_TOP}V{_HEIGHT - _BOTTOM}", class_="guide")
-    last = name.removesuffix(".name").rpartition(".")[2].replace("_", " ")
-    head = element("text", element("title", name), last, x=x, y=18, text_anchor="middle", class_="head")
+    head = element("text", element("title", name), head_of(name), x=x, y=18, text_anchor="middle", class_="head")
     short = [(y, text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "\u2026") for y, text in texts]
     marks = [element("text", text, x=x + 5, y=f"{_height(y) + 4:.1f}") for y, text in apart(short)]
     return element("g", line, head, *marks)
