@@ -103,9 +103,7 @@ def _server() -> Any:
     try:
         from ddp_mlp.service.web import server
     except ModuleNotFoundError as error:
-        raise MissingInputError(
-            f"serve needs {error.name}, which is not installed: pip install 'ddp-mlp[serve]'"
-        ) from None
+        raise UsageError(f"serve needs {error.name}, which is not installed; pip install 'ddp-mlp[serve]'") from None
     return server
 
 

@@ -75,10 +75,11 @@ def _job(configs: tuple[str, ...], out: str | None, launcher: str, mpi_type: str
 def script(**options: Any) -> None:
     """Print an sbatch script that trains CONFIG, or each CONFIG, or each seed, and goes on after a stop."""
     from ddp_mlp.cluster.slurm.script import script_text
+    from ddp_mlp.errors import shell_word
 
     job = _job(**options)
     click.echo(script_text(job), nl=False)
-    tell(f"Slurm writes its log into {job.run_directory}, which has to exist: mkdir -p {job.run_directory}")
+    tell(f"Slurm writes its log into {job.run_directory}, which has to exist: mkdir -p {shell_word(job.run_directory)}")
 
 
 @slurm.command()
@@ -87,13 +88,17 @@ def script(**options: Any) -> None:
 def submit(as_json: bool, **options: Any) -> None:
     """Submit a job that trains CONFIG, or each CONFIG, or each seed, and goes on after a stop."""
     from ddp_mlp.cluster.slurm import controller
-    from ddp_mlp.cluster.slurm.record import Record, write_record
+    from ddp_mlp.cluster.slurm.record import Record, read_status, write_record
     from ddp_mlp.cluster.slurm.script import script_text
     from ddp_mlp.durable import write_whole
     from ddp_mlp.errors import DdpMlpError, shell_word
 
     job = _job(**options)
     directory = Path(job.run_directory)
+    if read_status(directory).get("state") in ("finished", "early-stopped", "target-reached"):
+        tell(
+            f"warning: {directory} holds a run that is over, with which the job goes on; a new one needs another --out"
+        )
     write_record(directory, Record())
     file = directory / "job.sbatch"
     write_whole(file, script_text(job).encode())

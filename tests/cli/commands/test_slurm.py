@@ -30,6 +30,13 @@ def test_a_type_that_is_named_needs_no_launcher(slurm):
     assert "srun -K1 --mpi=pmix" in slurm("script", "c.toml", "--mpi", "pmix").out
 
 
+@pytest.mark.parametrize(("state", "warned"), [("finished", True), ("early-stopped", True), ("stopped", False)])
+def test_a_job_for_a_run_that_is_over_is_warned_of(slurm, tmp_path, state, warned):
+    (tmp_path / "runs/c").mkdir(parents=True)
+    (tmp_path / "runs/c/status.json").write_text(f'{{"state": "{state}"}}')
+    assert ("warning: runs/c holds a run that is over" in slurm("submit", "c.toml").err) == warned
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
