@@ -314,3 +314,28 @@ def test_a_group_of_thousands_does_not_begin_with_zero(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a;y\n0,126;7\n0,250;8\n")
     [(_, rows)] = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), task="regression")).blocks()
     assert rows.features.tolist() == [[0.126], [0.25]]
+
+
+@pytest.mark.parametrize("word", ["Total", "Grand total", "Mean", "Summe"])
+@pytest.mark.parametrize("names", [[f"s{i}" for i in range(30)], ["u", "v", "w"] * 10])
+def test_a_line_of_sums_below_a_table_of_texts_is_refused(tmp_path: Path, word: str, names: list[str]) -> None:
+    rows = "".join(f"{name},{i}.5,{i}.25\n" for i, name in enumerate(names))
+    (tmp_path / "t.csv").write_text(f"k,x,y\n{rows}{word},450,442.5\n,,\n")
+    with pytest.raises(DataError, match=f"column 'k': '{word}' at line 32 looks like a line below the table"):
+        open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",)))
+    open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), text=("k",)))
+    (tmp_path / "t.csv").write_text(f"k,x,y\n{word},450,442.5\n{rows}")  # a category like others
+    open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",)))
+
+
+def test_categories_that_differ_in_case_only_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("k,y\nMale,1.5\nmale,2.5\nfe male,1\nfemale,2\nother,3\n")
+    notes = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",))).notes
+    alike = "warning: column 'k': 'Male' and 'male'; 'fe male' and 'female' differ in case or blanks only"
+    assert any(note.startswith(alike) for note in notes)
+
+
+def test_ordinal_numbers_are_in_the_order_of_the_numbers(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("k,y\n10,1.5\n9,2.5\n2,1\n")
+    [(_, rows)] = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), ordinal={"k": ()})).blocks()
+    assert rows.features[:, 0].tolist() == [2, 1, 0]

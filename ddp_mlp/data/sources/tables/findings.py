@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 
 _IMPUTE = 'impute it (--missing impute, in Python missing="impute")'
 _SHOWN = 8
+#: Words that begin a line below a table, and rows at its end that may be such.
+_BELOW = re.compile(
+    r"(((grand|sub)[ -]?)?totals?|totaal|totale|sums?|summe|summa|gesamt|suma|somme|means?|averages?|avg|mittelwert"
+    r"|moyenne|promedio) ?:?",
+    re.IGNORECASE,
+)
+_ROWS_BELOW = 5
 _NEAR_ROWS = 100_000
 _POLICIES = {
     "impute": "kept as such, to be filled in from training rows",
@@ -84,6 +92,29 @@ def mixed(table: Table, name: str, facts: TextFacts) -> str:
         f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, take the"
         f" column as text with --text {name!r}, or leave it out with --drop {name!r}"
     )
+
+
+def line_below(table: Table, name: str, facts: TextFacts) -> str:
+    """Say which cell among the last begins a line of sums or means below the table; empty where none does."""
+    words = {text for text, n in (facts.values or {}).items() if n == 1 and _BELOW.fullmatch(text)}
+    if not words or facts.n_filled <= _ROWS_BELOW:
+        return ""
+    last = [(name, row) for row in range(facts.n_rows - _ROWS_BELOW, facts.n_rows)]
+    for (_, row), cell in cells_at(table, last).items():
+        if cell.strip() in words:
+            found = bad_cell(table, name, row, "{}")
+            return f"{found} looks like a line below the table; remove the line, or keep it with --text {name!r}"
+    return ""
+
+
+def same_but_for_case(name: str, categories: Sequence[str]) -> str:
+    """Return a warning where categories differ in nothing but case and blanks; else nothing."""
+    alike: dict[str, list[str]] = {}
+    for text in categories:
+        alike.setdefault("".join(text.split()).casefold(), []).append(text)
+    found = [" and ".join(map(shown, texts)) for texts in alike.values() if len(texts) > 1]
+    differ = "differ in case or blanks only, and are categories of their own"
+    return f"warning: column {shown(name)}: {'; '.join(found[:_SHOWN])} {differ}" if found else ""
 
 
 def tell_missing(table: Table, looks: Looks, policy: str, findings: Findings) -> None:

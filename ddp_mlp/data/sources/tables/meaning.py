@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ddp_mlp.data.sources.column import PLAIN, Column
 from ddp_mlp.data.sources.tables.cells import ISO, times_of
 from ddp_mlp.data.sources.tables.column_values import date_features
-from ddp_mlp.data.sources.tables.findings import Findings, bad_cell, mixed, tell_missing
+from ddp_mlp.data.sources.tables.findings import Findings, bad_cell, line_below, mixed, same_but_for_case, tell_missing
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of, has_dates
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import counted
@@ -154,6 +154,9 @@ def _add_category(table: Table, name: str, looks: Looks, options: ImportOptions,
     facts = looks.texts[name]
     stated = name in options.text or name in options.ordinal
     n_values = None if facts.values is None else len(facts.values)
+    if not stated and name not in table.categories and (below := line_below(table, name, facts)):
+        findings.problems.append(below)
+        return
     if not stated and name not in table.categories:
         if _is_name(facts) or (name in table.unnamed and n_values == facts.n_filled):
             n = f"{n_values} different texts" if n_values else "texts that differ"
@@ -172,16 +175,26 @@ def _add_category(table: Table, name: str, looks: Looks, options: ImportOptions,
         if unknown := sorted(set(facts.values or ()) - set(categories)):
             findings.problems.append(f"column {shown(name)}: --ordinal does not list {listed(unknown, _SHOWN)}")
             return
-        findings.columns.append(_ordinal(name, categories))
+        findings.columns.append(_ordinal(name, declared or _in_order(categories)))
     elif n_values is None or n_values > MOST_CATEGORIES:
         findings.problems.append(
             f"column {shown(name)} has more than {MOST_CATEGORIES} different texts, too many for a column each; leave"
             f" it out with --drop {name!r}, or number them with --ordinal {name!r}"
         )
     else:
+        if alike := same_but_for_case(name, categories):
+            findings.notes.append(alike)
         features = tuple(f"{name}={category}" for category in categories)
         column = Column(name, "category", "one-hot", features, categories)
         findings.columns.append(column)
+
+
+def _in_order(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """Return categories by their numbers where all are such, so that 10 comes after 2; else as they are."""
+    try:
+        return tuple(sorted(categories, key=float))
+    except ValueError:
+        return categories
 
 
 def _is_name(facts: TextFacts) -> bool:
