@@ -14,7 +14,7 @@ import numpy as np
 from ddp_mlp.config import DataConfig
 from ddp_mlp.data.dataset.meaning import Wanted
 from ddp_mlp.data.importing import is_importable, open_for_model
-from ddp_mlp.data.memory.array_likes import class_kind_of
+from ddp_mlp.data.memory.array_likes import class_kind_of, numbers_of
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import Missing, Schema
 from ddp_mlp.data.sources.held import held_source
@@ -22,7 +22,7 @@ from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.formats.frame import column_names_of, is_frame, read_frame
 from ddp_mlp.data.sources.tables.reading import source_of_table
-from ddp_mlp.errors import UsageError
+from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.training.inputs.held import Give
 
 _BY_POSITION = (
@@ -200,7 +200,9 @@ def rows_for_model(part: Part, schema: Schema, *, answers_only: bool) -> HeldDat
     if is_frame(part.x) and schema.feature_names is None:  # the model knows positions alone
         beside = {part.y} if isinstance(part.y, str) else set()
         names = [name for name in column_names_of(part.x) if name not in beside]
-        x = np.column_stack([np.asarray(_column(part.x, name)) for name in names])
+        if not names:
+            raise DataError("X has no columns")
+        x = np.column_stack([numbers_of(_column(part.x, name), f"X, column {name}") for name in names])
         y = _column(part.x, part.y) if isinstance(part.y, str) and part.y in column_names_of(part.x) else part.y
         return replace(_held({"test": Part(x, None if answers_only else y)}), notes=(_BY_POSITION,))
     if is_frame(part.x) and part.y is None and set(schema.target_names or ()) <= set(column_names_of(part.x)):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from ddp_mlp.api.given import Part, give
 from ddp_mlp.config import DataConfig
-from ddp_mlp.data.memory.array_likes import unmasked
+from ddp_mlp.data.memory.array_likes import is_missing, unmasked
 from ddp_mlp.data.memory.held import Arrays, HeldData, held_arrays
 from ddp_mlp.data.schema import ClassKind, Schema
 from ddp_mlp.data.sources.tables.formats.frame import is_frame
@@ -129,7 +129,16 @@ def checked_rows(estimator: Any, X: Any, y: Any, *, reset: bool, **wanted: Any) 
     """Return features and targets as `checked_features` does; targets of one column have shape (n,)."""
     x, y = checked_features(estimator, X, _plain(unmasked(y)), reset=reset, multi_output=True, **wanted)
     y = np.asarray(y)
+    _require_known(y)
     return x, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _require_known(y: NDArray[Any]) -> None:
+    """Refuse targets that are missing or infinite, which scikit-learn does not look for beside a frame with text."""
+    strange = [is_missing(v) for v in y.flat] if y.dtype.kind == "O" else ~np.isfinite(y) if y.dtype.kind == "f" else []
+    if np.any(strange):
+        row = int(np.argmax(strange)) // max(1, y[:1].size)
+        raise ValueError(f"Input y contains NaN or infinity, first at row {row}; leave such rows out")
 
 
 def _plain(y: Any) -> Any:

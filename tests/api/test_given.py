@@ -54,18 +54,6 @@ def test_labels_that_floats_would_merge_are_refused(base: int) -> None:
         ddp_mlp.train(CONFIG, data=(FRAME.to_numpy(), base + LABELS))
 
 
-def test_estimators_refuse_what_is_masked() -> None:
-    pytest.importorskip("sklearn")
-    x, hidden = FRAME.to_numpy(), LABELS == 1
-    made = ddp_mlp.MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, threads=1)
-    for given in (
-        (np.ma.masked_where(x > 1, x), LABELS), (x, np.ma.array(LABELS, mask=hidden)),
-        (x, LABELS, np.ma.array(np.ones(80), mask=hidden)),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match="NaN"):
-            made.fit(*given)
-
-
 def test_text_is_no_quantity() -> None:
     x = FRAME.to_numpy()
     model = ddp_mlp.train(CONFIG, data=(x, x[:, 0])).model
@@ -82,3 +70,19 @@ def test_digits_that_are_text_are_measured_as_the_numbers_they_name() -> None:
     answers = result.model.predict(x)
     assert result.model.evaluate(x, answers.astype(str))["accuracy"] == 1
     assert with_text.history["valid_loss"] == result.history["valid_loss"]
+
+
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [
+        (pandas.date_range("2020", periods=80), "column a holds 2020"),
+        (pandas.to_timedelta(LABELS, unit="s"), "column a"),
+        (DIGITS, "column a holds '0'"), (pandas.array([1, None] * 40, dtype="Int64"), "40 missing values"),
+    ],
+)  # fmt: skip
+def test_columns_that_a_model_of_arrays_cannot_take_are_named(column: Any, word: str) -> None:
+    model = ddp_mlp.train(CONFIG, data=(FRAME.to_numpy(), LABELS)).model
+    with pytest.raises(ddp_mlp.DataError, match=word):
+        model.predict(FRAME.assign(a=column))
+    with pytest.raises(ddp_mlp.DataError, match="no columns"):
+        model.predict(FRAME[[]])
