@@ -50,13 +50,25 @@ def read_npy(path: Path) -> Table:
 
         for start in range(0, len(columns[0]), BLOCK_ROWS):
             parts = [np.ascontiguousarray(columns[i][start : start + BLOCK_ROWS]) for i in positions]
-            native = [p.astype(p.dtype.newbyteorder("="), copy=False) for p in parts]
-            yield [as_text(pa.array(p.astype(str) if p.dtype.kind == "S" else p)) for p in native]
+            yield [as_text(pa.array(_known_to_arrow(path, part))) for part in parts]
 
     notes = () if array.dtype.names else (f"columns have no names and are called 'column 1' to 'column {len(found)}'",)
     return Table(
         path, f"NumPy {path.name}", found, frozenset(), blocks, lambda rows: [f"row {r + 1}" for r in rows], notes
     )
+
+
+def _known_to_arrow(path: Path, column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column as one of the dtypes that Arrow takes, which are fewer than those of NumPy."""
+    native = column.astype(column.dtype.newbyteorder("="), copy=False)
+    if native.dtype.kind == "S":
+        try:
+            return np.char.decode(native, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: text that is not UTF-8 ({error.reason}); write it as str, or as UTF-8") from error
+    if native.dtype.kind == "M" and np.datetime_data(native.dtype)[0] in {"generic", "Y", "M", "W", "h", "m"}:
+        return native.astype("datetime64[s]")
+    return native.astype(np.float64) if native.dtype.kind == "f" and native.itemsize > 8 else native  # long double
 
 
 def read_npz(path: Path, options: ImportOptions) -> Source:
