@@ -103,7 +103,7 @@ def _schedule_text(schedule: Settings, n_steps: int, stopping: int) -> str:
         return f"every_steps = {schedule.every_steps} {in_all}: the rate never falls"
     if schedule.name == "plateau" and 0 < stopping <= schedule.patience + 1:  # as the rate would fall, the run ends
         early = f"[train] early_stopping_patience = {stopping}"
-        return f"patience = {schedule.patience}, and {early} ends the run before: the rate never falls"
+        return f"patience = {schedule.patience}, and {early} ends the run before the rate would fall"
     return ""
 
 
