@@ -16,6 +16,7 @@ import tomli_w
 from ddp_mlp.config.checks import check_consistency, check_values, resolve_defaults
 from ddp_mlp.config.defaults import EARLIER_DEFAULTS
 from ddp_mlp.config.schema import Config, is_table, keys, sections
+from ddp_mlp.config.suggestions import suggest_home
 from ddp_mlp.config.toml import Table, parse_toml, parse_value
 from ddp_mlp.config.values import NONE, advice_for_line, plain
 from ddp_mlp.errors import UsageError, literal, shell_word
@@ -214,7 +215,7 @@ def _from_overrides(overrides: Iterable[str], problems: list[str]) -> Table:
         name, equals, value = text.partition("=")
         section, dot, key = name.strip().partition(".")
         if not (equals and dot and key):
-            problems.append(f"--set {literal(text)} is not of the form SECTION.KEY=VALUE")
+            problems.append(f"--set {literal(text)} is not of the form SECTION.KEY=VALUE{suggest_home(name)}")
             continue
         _set(table, section, key, parse_value(value.strip()), separator=".")
     return table

@@ -65,3 +65,15 @@ def homes(word: str) -> list[str]:
         [f"{home}.{name}" for home in tables if name in tables[home]] for name in (word, _SYNONYMS.get(word.lower()))
     )
     return next(filter(None, found), [])
+
+
+def suggest_home(word: str) -> str:
+    """Return ", did you mean ...?" for a key that is given without its section; empty if none is meant.
+
+    Examples
+    --------
+    >>> suggest_home("epochs"), suggest_home("l"), suggest_home("train.epochs")
+    (', did you mean train.epochs?', '', '')
+    """
+    found = homes(word.strip())
+    return f", did you mean {' or '.join(found[:3])}?" if found else ""

@@ -12,6 +12,7 @@ from typing import Any
 from ddp_mlp.config import parse_value
 from ddp_mlp.config.bounds import objection
 from ddp_mlp.config.schema import keys, sections
+from ddp_mlp.config.suggestions import suggest_home
 from ddp_mlp.config.values import is_whole
 from ddp_mlp.errors import UsageError, literal
 from ddp_mlp.study.sampler import Assignment
@@ -73,7 +74,7 @@ def parse_choice(text: str) -> SearchSpace:
         _refuse_two_meanings(text, key, values)
         choice = SearchSpace(key, values=tuple(values)) if values and "." in key else None
     if choice is None:
-        raise UsageError(f"--try {literal(text)}: {_FORMS}")
+        raise UsageError(f"--try {literal(text)}: {_FORMS}{suggest_home(key)}")
     return replace(choice, conditions=_conditions(text, conditions[0]) if conditions else ())
 
 

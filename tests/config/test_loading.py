@@ -115,6 +115,14 @@ def test_override_of_another_form_is_refused(load: Any, text: str) -> None:
     assert f"--set {text!r} is not of the form SECTION.KEY=VALUE" in problems(load, MINIMAL, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("epochs=3", "train.epochs"), ("lr=1", "optimizer.learning_rate"), ("steps=1", "schedule.steps")],
+)
+def test_a_key_without_its_section_is_told_where_it_is(load: Any, text: str, meant: str) -> None:
+    assert f"SECTION.KEY=VALUE, did you mean {meant}?" in problems(load, MINIMAL, text)
+
+
 def test_other_variables_of_the_environment_are_left_alone(load: Any) -> None:
     others = {"DDP_MLP_CACHE_DIR": "/c", "DDP_MLP_PROGRESS": "bar", "TRAIN_EPOCHS": "7", "DDP_MLP_TRAIN": "x"}
     assert load(MINIMAL, **others) == load()

@@ -115,6 +115,11 @@ def test_a_choice_that_means_nothing_is_refused(text):
         parse_choice(text)
 
 
+def test_a_key_without_its_section_is_told_where_it_is():
+    with pytest.raises(UsageError, match=r"did you mean optimizer\.learning_rate\?"):
+        parse_choice("lr=1..2")
+
+
 @pytest.mark.parametrize("text", ["data.autoencode=[true, false]", 'data.targets=["a", "b"]'])
 def test_trials_that_predict_different_things_are_refused(text):
     with pytest.raises(UsageError, match="predict different things"):

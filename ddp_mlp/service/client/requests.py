@@ -8,6 +8,7 @@ from typing import Any
 
 from ddp_mlp.config import parse_value
 from ddp_mlp.config.loading import MOST_BYTES
+from ddp_mlp.config.suggestions import suggest_home
 from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.errors import UsageError, literal
 from ddp_mlp.service.orders.configuration import PATH_KEYS
@@ -29,7 +30,7 @@ def overrides_of(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or "." not in key:
-            raise UsageError(f"--set {literal(text)} is not of the form SECTION.KEY=VALUE")
+            raise UsageError(f"--set {literal(text)} is not of the form SECTION.KEY=VALUE{suggest_home(key)}")
         found[key.strip()] = parse_value(value.strip())
     return found
 
