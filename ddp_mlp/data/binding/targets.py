@@ -84,10 +84,7 @@ def _bind_quantities(schema: Schema, found: Found, told: Differences, knows: str
 def _bind_labels(
     schema: Schema, names: tuple[str, ...] | None, n_classes: int, told: Differences, knows: str
 ) -> Labels | None:
-    known = schema.class_names
-    if known is None and names and (numbers := labels_of(names)) is not None:  # labels 0, 1, ... are their own names
-        in_order = numbers.values[np.argsort(numbers.classes)]
-        known, names = tuple(map(str, range(n_classes))), tuple(f"{value:.17g}" for value in in_order)
+    known, names = _comparable(schema.class_names, names, n_classes)
     if known == names:
         return None
     if names is None and known is not None:
@@ -113,6 +110,18 @@ def _bind_labels(
         return None
     values = np.arange(len(names), dtype=np.float64)
     return Labels(values, np.array([known.index(name) for name in names], np.int64))
+
+
+def _comparable(
+    known: tuple[str, ...] | None, names: tuple[str, ...] | None, n_classes: int
+) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
+    """Return names of classes that are known and found, numbers and booleans of both written alike."""
+    if known is None and names and (numbers := labels_of(names)) is not None:  # labels 0, 1, ... are their own names
+        in_order = numbers.values[np.argsort(numbers.classes)]
+        return tuple(map(str, range(n_classes))), tuple(f"{value:.17g}" for value in in_order)
+    if known and names and are_booleans(known):
+        return tuple(name.lower() for name in known), tuple(name.lower() for name in names)
+    return known, names
 
 
 def labels_of(names: Iterable[str]) -> Labels | None:

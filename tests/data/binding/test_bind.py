@@ -154,5 +154,15 @@ def test_booleans_are_0_and_1_of_a_model_without_names_and_the_other_way_round()
         assert (bound.targets[:, 0].tolist(), binding.notes) == ([1, 0], ())
 
 
+@pytest.mark.parametrize(
+    ("names", "bound"), [(("False", "True"), [0, 1]), (("TRUE",), [1]), (("true", "FALSE"), [1, 0])]
+)
+def test_booleans_are_the_same_in_any_capitals(names: tuple[str, ...], bound: list[int]) -> None:
+    schema = Schema("binary", 1, 1, class_names=("false", "true"))
+    given = rows([[0]] * len(names), [[i] for i in range(len(names))])
+    found_rows = bind_rows(given, bind(schema, found(1, 1, names), "f.h5", "the model"))
+    assert found_rows.targets[:, 0].tolist() == bound
+
+
 def test_numbers_that_are_none_of_its_classes_are_refused() -> None:
     assert "does not know: 12, 1.5" in refusal(NAMELESS, found(1, 1, ("1", "12", "1.5")))
