@@ -75,7 +75,7 @@ _EXAMPLES = (
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 #: What commands are called elsewhere, and commands of groups.
 _SYNONYMS = {
-    "ui": "serve", "server": "serve", "queue": "jobs list", "ps": "jobs list",
+    "help": "--help", "version": "--version", "ui": "serve", "server": "serve", "queue": "jobs list", "ps": "jobs list",
     "fit": "train", "run": "train", "learn": "train", "test": "evaluate", "eval": "evaluate", "score": "evaluate",
     "infer": "predict", "apply": "predict", "cv": "cross-validate", "crossval": "cross-validate", "tune": "search",
     "grid": "search", "sweep": "search", "hpo": "search", "mpirun": "launch", "mpiexec": "launch", "diff": "compare",

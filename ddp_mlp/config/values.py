@@ -22,7 +22,9 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z_.]+)\s*\]")
-_LINE = re.compile(r"\s*([A-Za-z0-9_]+)\s*=\s*(.*?)\s*(?:#.*)?")
+_LINE = re.compile(r"\s*([A-Za-z0-9_]+)\s*([=:])\s*(.*?)\s*(?:#.*)?")
+#: Also those of word processors, which are no quotes in TOML.
+_QUOTES = "\"'\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}\N{DOUBLE LOW-9 QUOTATION MARK}"
 
 
 def plain(raw: Table) -> Table:
@@ -88,14 +90,15 @@ def advice_for_line(text: str, line: int) -> str:
     section, _, inner = headers[-1].partition(".")
     kinds = keys(sections()[section]) if section in sections() else {}
     kinds = keys(kinds[inner]) if is_table(kinds.get(inner)) else kinds
-    kind = kinds.get(found[1])
-    return how_to_write(found[2], kind) if kind and found[2] else ""
+    name, sign, value = found.groups()
+    advice = how_to_write(value, kinds[name]) if kinds.get(name) and value else ""
+    return advice.replace("write ", f"write {name} = ", 1) if sign == ":" else advice
 
 
 def _meanings(value: Any) -> Iterator[Any]:
     """Yield the values that a person can have meant by one, the likeliest first."""
     if isinstance(value, str):
-        yield from _meanings_of_text(value.strip().strip("\"'"))
+        yield from _meanings_of_text(value.strip().strip(_QUOTES))
     elif not isinstance(value, list | dict):
         yield [value]
     elif isinstance(value, list) and len(value) == 1:
@@ -118,7 +121,7 @@ def _meanings_of_text(text: str) -> Iterator[Any]:
         yield [number]
     items = re.split(r"[,;\s]+", text.strip("()[]{} ").rstrip(", "))
     if all(items):
-        yield [next(_numbers(item), item.strip("\"'")) for item in items]
+        yield [next(_numbers(item), item.strip(_QUOTES)) for item in items]
     yield text
 
 

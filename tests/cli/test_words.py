@@ -14,6 +14,7 @@ from tests.warm import command
     ("words", "advice"),
     [
         (["trian", "c.toml"], "did you mean: ddp-mlp train;"), (["fit", "c.toml"], "did you mean: ddp-mlp train;"),
+        (["help"], "did you mean: ddp-mlp --help;"), (["version"], "did you mean: ddp-mlp --version;"),
         (["eval"], "did you mean: ddp-mlp evaluate;"), (["crossvalidate"], "did you mean: ddp-mlp cross-validate;"),
         (["import", "t.csv"], "did you mean: ddp-mlp data import;"),
         (["c.toml"], "did you mean: ddp-mlp train c.toml;"),

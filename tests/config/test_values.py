@@ -65,6 +65,9 @@ def test_what_else_a_person_can_have_meant_is_said(tmp_path: Path, assignment: s
         ("[model]\ntied = True", "write true"), ("[optimizer]\nlearning_rate = .001", "write 0.001"),
         ("[optimizer]\nname = adam", 'write "adam"'), ("[model]\nhidden = 32, 16", "write [32, 16]"),
         ("[train]\nseed = 007 # bond", "write 7"), ("[data.augment]\nnoise = 0,1", "write 0.1"),
+        ("[optimizer]\nname: adam", 'write name = "adam"'), ("[train]\nepochs: 5", "write epochs = 5"),
+        ("[optimizer]\nname = \u201cadam\u201d", 'write "adam"'),
+        ("[optimizer]\nname = \u201eadam\u201d", 'write "adam"'),
         ("[model]\nwhatever = .001", ""), ("[data", ""),
     ],
 )  # fmt: skip
@@ -118,7 +121,7 @@ def test_a_link_reads_data_beside_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("wine.csv", "data import {path} --out wine.h5, then ddp-mlp config init wine.h5 --out wine.toml"),
+        ("wine.csv", "data import {path} --target COLUMN --out wine.h5, then ddp-mlp config init wine.h5 --out wine.toml"),
         ("wine.TSV", "data import "), ("wine.parquet", "data import "),
         ("wine.h5", "this is an HDF5 file, not a configuration; write one that fits it: ddp-mlp config init {path}"),
     ],
