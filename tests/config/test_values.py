@@ -121,7 +121,7 @@ def test_a_link_reads_data_beside_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("wine.csv", "data import {path} --target COLUMN --out wine.h5, then ddp-mlp config init wine.h5 --out wine.toml"),
+        ("wine.csv", "data import {path} --target COLUMN --out wine.h5, then ddp-mlp config init wine.h5 --out "),
         ("wine.TSV", "data import "), ("wine.parquet", "data import "),
         ("wine.h5", "this is an HDF5 file, not a configuration; write one that fits it: ddp-mlp config init {path}"),
     ],
