@@ -172,7 +172,7 @@ def test_the_command_ends_with_the_metrics_on_the_rows_that_validated(folder: Pa
     for name, data in (("c", "spirals.h5"), ("r", "two.h5")):
         told = json.loads((folder / f"{name}.json").read_text())["valid"]
         found = ddp_mlp("evaluate", name, data, "--split", "valid", "--json", cwd=folder).result
-        assert found.pop("split") == "train"
+        assert found.pop("split") == "valid"
         assert told == found
     shutil.copy(folder / "two.h5", folder / "other.h5")
     more = ["--set", "data.valid=other.h5", "--set", "train.epochs=1"]
