@@ -6,7 +6,7 @@ An entry says how its files are recognised, how they are read, and which options
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from ddp_mlp.data.sources.tables.formats.sheets import read_sheet
 from ddp_mlp.data.sources.tables.reading import source_of_table
 from ddp_mlp.data.sources.tables.table import joined
 from ddp_mlp.data.sources.tables.text.delimited import read_delimited
+from ddp_mlp.data.sources.tables.words import listed
 from ddp_mlp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +105,11 @@ def _is_parquet(path: Path) -> bool:
 
 def _read_parquet(paths: Sequence[Path], options: ImportOptions) -> Source:
     files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
-    return source_of_table(joined([read_parquet(file) for file in files]), options)
+    table = joined([read_parquet(file) for file in files])
+    # Spark, Hive and pandas keep a column that parts a table in the names of its folders.
+    parts = sorted({file.parent.name.partition("=")[0] for file in files if "=" in file.parent.name})
+    told = f"warning: {listed(parts)} stands in the names of folders only and is no column of the table"
+    return source_of_table(replace(table, notes=(*table.notes, told)) if parts else table, options)
 
 
 _PACKED_SUFFIXES = frozenset({".gz", ".zst", ".bz2", ".xz", ".zip"})

@@ -19,18 +19,22 @@ from ddp_mlp.durable import destination, refuse_existing, under_way
 from ddp_mlp.errors import UsageError, literal
 
 
-def check_target(path: Path, *, force: bool) -> None:
-    """Raise unless predictions can be written to `path`.
+def check_target(path: Path, *, force: bool, beside: Sequence[str] = ()) -> None:
+    """Raise unless predictions, and columns that are wanted beside them, can be written to `path`.
 
     Raises
     ------
     UsageError
-        If the suffix is not one of those that are known.
+        If the suffix is not one of those that are known, or of an array, which holds outputs only.
     OutputError
         If the file exists and `force` is False, its directory does not, or it is no plain file.
     """
     if path.suffix not in _WRITERS:
         raise UsageError(f"{path}: unknown kind of file; name it {', '.join(f'*{suffix}' for suffix in _WRITERS)}")
+    if beside and _WRITERS[path.suffix] is _NpyFile:
+        raise UsageError(
+            f"--with {literal(beside[0])}: {path.name} holds outputs only; name it *.csv, *.parquet or *.h5"
+        )
     refuse_existing(path, force=force)
 
 

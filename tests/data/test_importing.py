@@ -218,3 +218,15 @@ def test_formats_that_are_not_read_have_a_way_out(name: str, content: bytes, tol
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=re.escape(f"{name}: {told}")):
         open_source([tmp_path / name], ImportOptions(targets=("y",)))
+
+
+def test_a_column_that_stands_in_the_names_of_folders_only_is_told(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    folders = [tmp_path / "year=2023", tmp_path / "year=2024"]
+    for folder in folders:
+        folder.mkdir()
+        write_table(pa.table({"a": [1.5, 2.5], "y": [0.5, 1.5]}), folder / "part.parquet")
+    told = "warning: year stands in the names of folders only and is no column of the table"
+    assert told in open_source(folders, ImportOptions(targets=("y",))).notes

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from ddp_mlp.data.prediction_files import predictions_file
+from ddp_mlp.data.prediction_files import check_target, predictions_file
 from ddp_mlp.data.predictions import Answers, Beside
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import OutputError, StorageError, UsageError
@@ -83,3 +83,10 @@ def test_what_fails_leaves_nothing(tmp_path: Path, suffix: str) -> None:
 def test_a_full_disk_is_told() -> None:
     with pytest.raises((OutputError, StorageError)), predictions_file(Path("/proc/none.csv"), N) as file:
         file.append(answers(np.arange(N)))
+
+
+def test_an_array_is_no_place_for_further_columns(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--with 'sample': a\.npy holds outputs only; name it \*\.csv"):
+        check_target(tmp_path / "a.npy", force=False, beside=("sample",))
+    check_target(tmp_path / "a.npy", force=False)
+    check_target(tmp_path / "a.csv", force=False, beside=("sample",))

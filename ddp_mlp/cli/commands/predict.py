@@ -48,7 +48,7 @@ def predict(
 
     with connect() as comm:
         with agreed(comm):
-            check_target(out, force=force)
+            check_target(out, force=force, beside=beside)
         rows = Rows(data, split, features, targets, answers_only=True)
         with apply_model(model, rows, comm, tell) as applied:
             wanted = tuple(dict.fromkeys((*["row"] * applied.location.is_table, *beside)))

@@ -174,3 +174,12 @@ def test_targets_in_another_unit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "next.csv").write_text("a,y\n1,0.0025 kg\n2,0.0035 kg\n")
     with pytest.raises(DataError, match="target 'y' is in 'kg', not in 'g'"):
         open_source([tmp_path / "next.csv"], ImportOptions(like=source.schema))
+
+
+def test_a_table_without_rows_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,2.5\n2,3.5\n")
+    schema = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",))).schema
+    (tmp_path / "next.csv").write_text("a,y\n")
+    for answers_only in (False, True):
+        with pytest.raises(DataError, match="a header but no rows"):
+            open_source([tmp_path / "next.csv"], ImportOptions(like=schema, answers_only=answers_only))

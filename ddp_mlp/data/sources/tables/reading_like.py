@@ -57,7 +57,8 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
     )  # fmt: skip
     sizes = encoder.sizes()
     if not sizes:
-        raise DataError(f"{table.path}: no row has all that is needed")
+        is_empty = not any(facts.n_rows for facts in looks.numbers.values())
+        raise DataError(f"{table.path}: {'a header but no rows' if is_empty else 'no row has all that is needed'}")
     extra = [name for name in table.names if name not in {column.name for column in expected} | set(names)]
     notes = [f"columns that are not used: {listed(extra, _SHOWN)}"] if extra else []
     kept = msgspec.structs.replace(schema, target_names=schema.target_names or tuple(names) or None, numbers="float")
