@@ -145,6 +145,22 @@ def require_same_widths(splits: Mapping[str, SplitMatrices]) -> None:
                 )
 
 
+def require_same_images(where: str, found: tuple[int, ...] | None, known: tuple[int, ...] | None, knows: str) -> None:
+    """Check that rows, columns and channels of images stand in one order; other shapes are flattened alike.
+
+    Raises
+    ------
+    DataError
+        If they are in another.
+    """
+    here, there = ([n for n in shape or () if n > 1] for shape in (found, known))
+    if here != there and sorted(here) == sorted(there):
+        raise DataError(
+            f"{where}: images of shape {found}, but {knows} have shape {known}; bring rows, columns and channels into"
+            " the same order"
+        )
+
+
 def convenience(read: Callable[[], Value | None], *, own: bool) -> Value | None:
     """Read an attribute that no data set needs; in the files of others the name may mean something else."""
     try:

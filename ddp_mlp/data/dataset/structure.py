@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ddp_mlp.data.dataset.matrices import (
+    SplitMatrices,
     convenience,
     image_shape_of,
     matrices_of,
+    require_same_images,
     require_same_widths,
+    where_of,
 )
 from ddp_mlp.data.dataset.meaning import Carried, Structure, Wanted, bound_structure, new_structure
 from ddp_mlp.data.hdf5.arrays import check_sizes
@@ -56,6 +59,8 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
     found, notes = (found, ()) if own else _turned(found, wanted)
     notes = (*dict.fromkeys(opener.notes), *notes, *_decoding_notes(found))
     splits = {name: matrices_of(name, split, own=own) for name, split in found.items()}
+    shapes = {name: image_shape_of(split.features, own=own) for name, split in found.items()}
+    _require_same_images(splits, shapes, wanted)
     source = printable(convenience(partial(read_text, base, "source"), own=own) or "")
     if wanted.schema is not None:
         return bound_structure(str(path), splits, wanted, source, notes)
@@ -63,8 +68,16 @@ def read_structure(path: Path, base: Group, explicit: Mapping[Role, str], wanted
     text = read_text(base, "task") if splits["train"].targets else None
     stated = wanted.task or (None if text is None else require_task(text, str(path)))
     carried = _carried(base, found["train"]) if own else Carried(class_kind=_kind_of_classes(found["train"]))
-    carried = replace(carried, image_shape=image_shape_of(found["train"].features, own=own))
+    carried = replace(carried, image_shape=shapes["train"])
     return new_structure(str(path), splits, stated, carried, source, notes)
+
+
+def _require_same_images(
+    splits: Mapping[str, SplitMatrices], shapes: Mapping[str, tuple[int, ...] | None], wanted: Wanted
+) -> None:
+    known = wanted.schema.image_shape if wanted.schema is not None else shapes["train"]
+    for name, shape in shapes.items():
+        require_same_images(where_of(splits[name].features), shape, known, "those that trained")
 
 
 def _turned(found: Mapping[str, SplitColumns], wanted: Wanted) -> tuple[dict[str, SplitColumns], tuple[str, ...]]:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.dataset.dataset import DatasetFile, dataset_file
-from ddp_mlp.data.dataset.matrices import SplitMatrices, require_fitting, require_same_widths
+from ddp_mlp.data.dataset.matrices import (
+    SplitMatrices,
+    require_fitting,
+    require_same_images,
+    require_same_widths,
+)
 from ddp_mlp.data.dataset.meaning import Carried, Wanted, bound_structure, new_structure
 from ddp_mlp.data.memory.array_likes import numbers_of, texts_of
 from ddp_mlp.errors import DataError
@@ -111,7 +116,7 @@ class HeldData:
         if stated == "regression" and wanted.targets != "unused" and self.carried.class_kind == "text":
             raise DataError(f"{self.where}: the targets are text, which are classes; a regression needs numbers")
         if wanted.schema is not None:
-            _require_same_images(self.where, self.carried.image_shape, wanted.schema.image_shape, "those that trained")
+            require_same_images(self.where, self.carried.image_shape, wanted.schema.image_shape, "those that trained")
             structure = bound_structure(self.where, self.splits, wanted, self.source, self.notes)
         else:
             require_same_widths(self.splits)
@@ -178,19 +183,9 @@ def held_arrays(splits: Mapping[str, Arrays], where: str = "X", source: str = "a
         require_fitting(split, features, targets, weights)
         known = None if text is None or classes is None else tuple(map(str, classes.tolist()))
         found[split] = SplitMatrices(features, targets, weights, None, None, known, len(known) if known else None)
-        _require_same_images(given.names[0], shape, images[0], "those of the first split")
+        require_same_images(given.names[0], shape, images[0], "those of the first split")
     image_shape = images[0] if len(images[0]) > 1 else None
     return HeldData(where, found, carried=Carried(image_shape, class_kind="text" if texts else ""), source=source)
-
-
-def _require_same_images(where: str, found: tuple[int, ...] | None, known: tuple[int, ...] | None, knows: str) -> None:
-    """Refuse images whose rows, columns and channels stand in another order; other shapes are flattened alike."""
-    here, there = ([n for n in shape or () if n > 1] for shape in (found, known))
-    if here != there and sorted(here) == sorted(there):
-        raise DataError(
-            f"{where}: images of shape {found}, but {knows} have shape {known}; bring rows, columns and channels into"
-            " the same order"
-        )
 
 
 def _features(x: Any, where: str) -> tuple[HeldMatrix, tuple[int, ...]]:

@@ -166,3 +166,14 @@ def test_places_along_dimensions_are_neither_features_nor_targets(names: tuple[s
         open_dataset(path)
     with open_dataset(path, features=grid, targets=rows) as dataset:
         assert (dataset.schema.n_features, dataset.splits["train"].n_samples) == (5, 20)
+
+
+def test_images_in_another_order_than_those_that_trained_are_refused(tmp_path: Path) -> None:
+    images = np.arange(960, dtype="u1").reshape(40, 4, 2, 3)
+    path = write(tmp_path / "d.h5", X_train=images, y_train=K, X_test=images.transpose(0, 3, 1, 2), y_test=K)
+    with pytest.raises(DataError, match="X_test: images of shape"):
+        open_dataset(path)
+    schema = Schema("multiclass", 24, 3, image_shape=(4, 2, 3))
+    other = write(tmp_path / "o.h5", X=images.transpose(0, 2, 1, 3), y=K)
+    with pytest.raises(DataError, match="order"):
+        open_dataset(other, wanted=Wanted(schema=schema))
