@@ -339,3 +339,14 @@ def test_ordinal_numbers_are_in_the_order_of_the_numbers(tmp_path: Path) -> None
     (tmp_path / "t.csv").write_text("k,y\n10,1.5\n9,2.5\n2,1\n")
     [(_, rows)] = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",), ordinal={"k": ()})).blocks()
     assert rows.features[:, 0].tolist() == [2, 1, 0]
+
+
+def test_numbers_as_fortran_writes_them_are_numbers(tmp_path: Path) -> None:
+    (tmp_path / "t.dat").write_text("a b y\n1.5D+00 1d2 0.25D-01\n-.5d+02 2d3 3.5D+00\n0.0 4d5 1.0D+100\n")
+    source = open_source([tmp_path / "t.dat"], ImportOptions(targets=("y",)))
+    [(_, rows)] = source.blocks()
+    assert source.schema.feature_names == ("a", "b=1d2", "b=2d3", "b=4d5")  # codes, not numbers
+    assert rows.features[:, 0].tolist() == [1.5, -50.0, 0.0]
+    assert rows.targets[:, 0].tolist() == [0.025, 3.5, 1e100]
+    [(_, again)] = open_source([tmp_path / "t.dat"], ImportOptions(like=source.schema)).blocks()
+    assert again.targets.tolist() == rows.targets.tolist()

@@ -67,13 +67,14 @@ NUMBER_FORMS: Mapping[str, NumberForm] = {
             "thousands by blanks, decimal comma", rf"[+-]?([1-9]\d{{0,2}}({_GAP}\d{{3}})+|\d+)(,\d*)?",
             cut=" \u00a0\u202f'\u2019", comma=True,
         ),
+        NumberForm("exponents of Fortran", r"[+-]?(\d+\.?\d*|\.\d+)([dD][+-]\d{2,3})?"),
     )
 }  # fmt: skip
 _CURRENCY = r"[$€£¥₹]"
 # RE2: each group has a name.
 _DECORATED = (
     rf"^(?P<sign>[+-]?)(?P<before>{_CURRENCY}?)[ \x{{a0}}]*"
-    rf"(?P<body>[+-]?[\d.,](?:[\d.,]|{_GAP}\d)*(?:[eE][+-]?\d+)?)"
+    rf"(?P<body>[+-]?[\d.,](?:[\d.,]|{_GAP}\d)*(?:[eE][+-]?\d+|[dD][+-]\d+)?)"
     rf"[ \x{{a0}}]*(?P<unit>(?:%|[\pL°$€£¥₹µ][^\d\s]*(?: ?/ ?\pL+)?[²³]?)?)$"
 )
 
@@ -206,7 +207,7 @@ def numbers_of(cells: Any, form: str, *, decorated: bool = False) -> NDArray[np.
         bodies = pc.replace_substring(bodies, character, "")
     if how.comma:
         bodies = pc.replace_substring(bodies, ",", ".")
-    numbers = _cast(_without_plus(bodies))
+    numbers = _cast(_without_plus(pc.replace_substring_regex(bodies, "[dD]", "e")))
     return np.full(len(cells), np.nan) if numbers is None else numbers
 
 
