@@ -40,6 +40,8 @@ class Preprocessing:
         Features of which values were missing in the training rows.
     only_target : sequence of float, or None
         The targets that all training rows have, if they are the same.
+    absent_classes : sequence of int
+        Classes that no training row has.
     """
 
     features: Normalization
@@ -50,6 +52,7 @@ class Preprocessing:
     weight_scale: float = 1.0
     imputed_columns: int = 0
     only_target: Sequence[float] | None = None
+    absent_classes: Sequence[int] = ()
 
 
 @dataclass(frozen=True)

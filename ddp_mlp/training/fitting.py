@@ -96,6 +96,7 @@ def fit_preprocessing(
         "weight_scale": _weight_scale(found.heaviest if facts.weights else 1.0, class_weights or [1.0]),
         "imputed_columns": 0 if found.span is None else int(np.count_nonzero(found.span.n_missing)),
         "only_target": None if found.only_target is None else found.only_target.tolist(),
+        "absent_classes": np.flatnonzero(found.class_counts == 0).tolist(),
     }
     return json.dumps(fitted)
 
@@ -111,7 +112,7 @@ def _facts(config: Config, schema: Schema, train: Split, began: Began | None) ->
         targets=fits_targets,
         n_features=schema.n_features,
         n_targets=schema.n_targets,
-        n_classes=_n_classes(schema) if config.loss.class_weights == "balanced" else 0,
+        n_classes=_n_classes(schema),
         weights=train.has_weights,
     )
 
@@ -178,6 +179,7 @@ def preprocessing_from_json(text: str) -> Preprocessing:
         raw["weight_scale"],
         raw["imputed_columns"],
         raw["only_target"],
+        raw["absent_classes"],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -18,9 +18,10 @@ from ddp_mlp.core.network import Network, build_network, check_trainable
 from ddp_mlp.core.windows import Cut
 from ddp_mlp.data.dataset.dataset import DatasetFile
 from ddp_mlp.data.normalization import Normalization
-from ddp_mlp.data.resident import Resident, load_resident, sizes_of_rows
+from ddp_mlp.data.resident import Preprocessing, Resident, load_resident, sizes_of_rows
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.data.schema import Schema, schema_to_json
+from ddp_mlp.errors import listed
 from ddp_mlp.training.fitting import Began, fit_preprocessing, preprocessing_from_json
 from ddp_mlp.training.inputs.data_files import Opener, open_splits
 from ddp_mlp.training.inputs.looking import likely_missing
@@ -149,7 +150,7 @@ def prepare(
             tell(known.line())
             if line := parting_line(config, files[0], splits):
                 tell(line)
-            if line := _one_answer(schema, len(train_ids), preprocessing.only_target):
+            if line := _never_answered(schema, len(train_ids), preprocessing):
                 tell(line)
             if not (began and began.goes_on) and (line := likely_missing(splits[0], files[0].schema)):
                 tell(line)
@@ -202,10 +203,12 @@ def _all_rows(reader: RowReader, comm: Communicator) -> Resident:
     return resident
 
 
-def _one_answer(schema: Schema, n_rows: int, target: Sequence[float] | None) -> str:
-    """Return a warning where all `n_rows` rows that train have the same targets, shape (T,)."""
+def _never_answered(schema: Schema, n_rows: int, preprocessing: Preprocessing) -> str:
+    """Return a warning where all `n_rows` rows that train have the same targets, or none of them has some class."""
+    target, absent = preprocessing.only_target, preprocessing.absent_classes
     if target is None:
-        return ""
+        names = listed([schema.classes[label] for label in absent] if schema.classes else [], most=5)
+        return f"warning: no row that trains has class {names}, so it cannot be learnt" if names else ""
     which = f"class {schema.classes[int(target[0])]}" if schema.classes else "the same targets"
     rows = f"all {n_rows} rows that train have" if n_rows > 1 else "the only row that trains has"
     return f"warning: {rows} {which}, which is all that a model can learn from them"

@@ -18,6 +18,7 @@ from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.errors import DataError, UsageError
 from ddp_mlp.run.run import Run, RunOptions
 from ddp_mlp.training.inference.files import Rows, apply_model
+from ddp_mlp.training.problem import prepare
 
 N = 120
 RNG = np.random.default_rng(0)
@@ -203,6 +204,17 @@ def test_a_run_goes_on_with_what_was_fitted_when_it_began(tmp_path: Path) -> Non
 def test_one_answer_for_all_rows_is_warned_of(tmp_path: Path, targets: np.ndarray, word: str) -> None:
     _, said = train(configured(write(tmp_path / "d.h5", X=X, y=targets)), tmp_path / "run")
     assert any(f"warning: all 108 rows that train have {word}" in line for line in said)
+
+
+def test_a_class_that_no_training_row_has_is_warned_of(tmp_path: Path) -> None:
+    """All rows of a rare class may be among those that validate."""
+    labels = np.arange(N) % 2
+    validating = prepare(configured(write(tmp_path / "d.h5", X=X, y=labels)), SingleProcess()).valid_ids
+    for rows, is_warned in ((validating[:1], True), (np.setdiff1d(np.arange(N), validating)[:1], False)):
+        rare = labels.copy()
+        rare[rows] = 2
+        _, said = train(configured(write(tmp_path / f"{is_warned}.h5", X=X, y=rare)), tmp_path / f"run-{is_warned}")
+        assert is_warned == ("warning: no row that trains has class 2, so it cannot be learnt" in said)
 
 
 def test_one_label_that_names_no_two_classes_is_refused(tmp_path: Path) -> None:
