@@ -6,21 +6,17 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ddp_mlp.checkpoint.model import load_model, refuse_ensemble
-from ddp_mlp.config.defaults import patience_beside
-from ddp_mlp.config.toml import parse_toml
 from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError, MissingInputError, printable
-from ddp_mlp.plain_files import is_directory, read_lines, read_whole
+from ddp_mlp.plain_files import is_directory, read_lines
 from ddp_mlp.report.records.history import History, read_history
-from ddp_mlp.report.records.state import holds_record, state_of, status_of
+from ddp_mlp.report.records.state import config_of, holds_record, state_of, status_of, takes_last
 
-_MOST_CONFIG_BYTES = 2**20
 #: Lines of a log that a page shows, the newest ones; all of them are searched for stops and starts.
 _LOG_LINES = 200
 _STEP = re.compile(r"step[ -](\d{1,18})")
@@ -107,32 +103,12 @@ def read_record(path: Path, *, with_model: bool = True) -> Record:
     marks, log = _log(path, remarks)
     schema, n_parameters = _model(path, remarks) if with_model else (None, None)
     told = status.get("n_parameters")
-    config = _config(path, remarks)
-    history = replace(read_history(path / "metrics.csv", remarks), is_of_last=_takes_last(config))
+    config = config_of(path, remarks)
+    history = replace(read_history(path / "metrics.csv", remarks), is_of_last=takes_last(config))
     return Record(
         path, printable(path.resolve().name), config, status, state_of(path, status), history, marks, log,
         schema, told if isinstance(told, int) else n_parameters, tuple(remarks),
     )  # fmt: skip
-
-
-def _config(path: Path, remarks: list[str]) -> dict[str, Any]:
-    try:
-        return parse_toml(read_whole(path / "config.toml", _MOST_CONFIG_BYTES).decode())
-    except OSError as error:
-        remarks.append(f"config.toml: cannot be read: {error.strerror}")
-    except (ValueError, RecursionError) as error:
-        remarks.append(f"config.toml: {printable(str(error))[:200]}")
-    return {}
-
-
-def _takes_last(tables: dict[str, Any]) -> bool:
-    """Tell whether the model of a run is that of its last epoch, as `ddp_mlp.training.epoch_stats.takes_last` does."""
-    data, train, schedule = (t if isinstance(t := tables.get(n), dict) else {} for n in ("data", "train", "schedule"))
-    patience = train.get("early_stopping_patience")
-    if patience == "auto":
-        with suppress(KeyError, TypeError):  # of a stranger's schedule
-            patience = patience_beside(schedule["name"])
-    return data.get("all_rows") is True and patience == 0
 
 
 def _log(path: Path, remarks: list[str]) -> tuple[tuple[Mark, ...], tuple[str, ...]]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ddp_mlp.plain_files import read_json
+from ddp_mlp.config.defaults import patience_beside
+from ddp_mlp.config.toml import parse_toml
+from ddp_mlp.errors import printable
+from ddp_mlp.plain_files import read_json, read_whole
 from ddp_mlp.run.files.lives import start_of
 from ddp_mlp.run.files.lock_owner import read_owner
+
+_MOST_CONFIG_BYTES = 2**20
 
 
 def holds_record(path: Path) -> bool:
@@ -34,6 +40,27 @@ def status_of(path: Path, remarks: list[str]) -> dict[str, Any]:
     if found is None:
         remarks.append("status.json: no JSON object")
     return found or {}
+
+
+def config_of(path: Path, remarks: list[str]) -> dict[str, Any]:
+    """Return the tables of ``config.toml``, empty where it cannot be read; why is added to the remarks."""
+    try:
+        return parse_toml(read_whole(path / "config.toml", _MOST_CONFIG_BYTES).decode())
+    except OSError as error:
+        remarks.append(f"config.toml: cannot be read: {error.strerror}")
+    except (ValueError, RecursionError) as error:
+        remarks.append(f"config.toml: {printable(str(error))[:200]}")
+    return {}
+
+
+def takes_last(tables: dict[str, Any]) -> bool:
+    """Tell whether the model of a run is that of its last epoch, as `ddp_mlp.training.epoch_stats.takes_last` does."""
+    data, train, schedule = (t if isinstance(t := tables.get(n), dict) else {} for n in ("data", "train", "schedule"))
+    patience = train.get("early_stopping_patience")
+    if patience == "auto":
+        with suppress(KeyError, TypeError):  # of a stranger's schedule
+            patience = patience_beside(schedule["name"])
+    return data.get("all_rows") is True and patience == 0
 
 
 def state_of(path: Path, status: dict[str, Any]) -> str:

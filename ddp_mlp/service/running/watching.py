@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ddp_mlp.plain_files import open_plain
+from ddp_mlp.report.records.state import config_of, takes_last
 from ddp_mlp.service.running.standing import read_status
 
 SPARKS = 60
@@ -30,6 +31,10 @@ class Watch:
         Bytes of ``metrics.csv`` that were read.
     losses : list of float
         Of all epochs: of validation where rows validate.
+    best : dict or None
+        Metric, value and epoch of the model: of the lowest loss, or of the last epoch where the run takes that.
+    configured : int
+        Time of the ``config.toml`` that `is_of_last` is of.
     """
 
     run_dir: Path
@@ -41,6 +46,8 @@ class Watch:
     best: dict[str, Any] | None = None
     step: int = 0
     seen: tuple[int, int] = (0, 0)
+    configured: int = 0
+    is_of_last: bool = False
 
     def look(self) -> list[Row] | None:
         """Return the rows that are new; None where nothing at all is."""
@@ -75,8 +82,10 @@ class Watch:
 
     def _read_rows(self) -> list[Row]:
         path = self.run_dir / "metrics.csv"
-        if _size(path) < self.offset:  # cut back to a checkpoint: all of it anew
+        configured = _stamp(self.run_dir / "config.toml")
+        if _size(path) < self.offset or configured != self.configured:  # cut back, or judged anew: all of it again
             self.offset, self.losses, self.columns, self.best = 0, [], [], None
+            self.configured, self.is_of_last = configured, takes_last(config_of(self.run_dir, []))
         newest: deque[Row] = deque(maxlen=_MOST_NEWS)
         while lines := self._new_lines(path):
             if not self.columns:
@@ -103,7 +112,7 @@ class Watch:
         if loss is None:
             return
         self.losses.append(loss)
-        if self.best is None or self.best["metric"] != metric or loss < self.best["value"]:
+        if self.is_of_last or self.best is None or self.best["metric"] != metric or loss < self.best["value"]:
             self.best = {"metric": metric, "value": loss, "epoch": int(row.get("epoch") or 0)}
 
 

@@ -54,3 +54,17 @@ def test_a_diverged_run_is_shown_up_to_there(tmp_path: Path):
     assert watch.best == {"metric": "valid_loss", "value": 0.5, "epoch": 1}
     assert watch.summary(None)["latest"] == {"train_loss": None, "valid_loss": None}
     assert sparkline(watch.losses) == [0.5]
+
+
+def test_the_best_of_a_run_on_all_rows_is_its_last_epoch_as_in_its_report(tmp_path: Path):
+    config = tmp_path / "config.toml"
+    config.write_text("[data]\nall_rows = true\n[train]\nearly_stopping_patience = 0\n")
+    (tmp_path / "metrics.csv").write_text("epoch,step,train_loss\n1,10,0.25\n2,20,0.5\n")
+    watch = Watch(tmp_path, 3)
+    watch.look()
+    assert watch.best == {"metric": "train_loss", "value": 0.5, "epoch": 2}
+    config.write_text("[data]\nall_rows = true\n[train]\nearly_stopping_patience = 12\n")  # it goes on so
+    with (tmp_path / "metrics.csv").open("a") as table:
+        table.write("3,30,0.75\n")
+    watch.look()
+    assert watch.best == {"metric": "train_loss", "value": 0.25, "epoch": 1}
