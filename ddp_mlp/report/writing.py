@@ -13,7 +13,7 @@ from ddp_mlp.durable import destination, write_chosen, write_whole
 from ddp_mlp.errors import printable
 from ddp_mlp.plain_files import is_directory
 from ddp_mlp.report.pages.page import WHOLE, page_of
-from ddp_mlp.report.records.groups import compared, is_better_higher, score_name, score_of, standing
+from ddp_mlp.report.records.groups import best_first
 from ddp_mlp.report.records.listing import find_runs
 from ddp_mlp.report.records.record import Record, read_record
 from ddp_mlp.report.records.state import holds_record
@@ -93,11 +93,7 @@ def _records_at(path: Path) -> list[Record]:
     if not below:
         return [read_record(path)]
     found = [replace(read_record(one, with_model=False), name=printable(os.path.relpath(one, path))) for one in below]
-    score = score_name(found)
-    sign = -1.0 if is_better_higher(score) else 1.0
-    scores = {record.path: score_of(record, score) for record in compared(found)}
-    known = {path: sign * value for path, value in scores.items() if value is not None}
-    return sorted(found, key=lambda one: (one.path not in known, standing(one), known.get(one.path, 0.0)))
+    return best_first(found)
 
 
 def _together(

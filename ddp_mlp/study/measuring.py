@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,4 +50,4 @@ def measured(directory: Path, metric: str | None, comm: Communicator) -> dict[st
             target_normalization=model.target_normalization,
         )  # fmt: skip
         found = evaluator.evaluate_in_detail(model.parameters, portion.ids, None, 0).get(metric)
-    return {f"best_valid_{metric}": None if found is None else float(found)}
+    return {f"best_valid_{metric}": float(found) if found is not None and math.isfinite(found) else None}

@@ -78,7 +78,7 @@ def _run_one(
     try:
         summary = _execute(study, directory, trial, tell, watch)
         if is_done(summary):
-            summary |= measured(directory, study.metric, comm)
+            summary |= _measure(study, directory)
     except DdpMlpError as error:
         if not isinstance(error, _OF_ITS_OWN) or not (is_agreed(error) or comm.world_size == 1):
             raise
@@ -87,6 +87,16 @@ def _run_one(
         tell(f"warning: {shown} failed: {summary['reason']}")
     comm.release_shared()
     return summary
+
+
+def _measure(study: Study, directory: Path) -> dict[str, float | None]:
+    """Collective. Return the metrics that are measured at the end of a run, and let its status tell them too."""
+    comm = study.configure.comm
+    found = measured(directory, study.metric, comm)
+    with agreed(comm):
+        if found and comm.rank == 0:
+            RunDirectory(directory, study.check).add_to_status(found)
+    return found
 
 
 def _execute(study: Study, directory: Path, trial: Sequence[Assignment], tell: Tell, watch: Watch) -> Summary:

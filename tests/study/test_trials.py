@@ -198,3 +198,21 @@ def test_a_fold_whose_validation_is_never_finite_has_failed(folder):
     assert [run["exit_code"] for run in failed] == [79]
     assert f"warning: {failed[0]['name']} failed: the validation loss was non-finite after each of 2 epochs" in done.err
     assert math.isfinite(done.result["metrics"]["valid_loss"]["mean"])
+
+
+@pytest.mark.parametrize("folds", [(), ("--folds", "2")])
+def test_a_search_records_what_ranks_its_trials_and_its_report_ranks_by_it(folder, folds):
+    out = f"auc{len(folds)}"
+    given = ["c.toml", "--try", "optimizer.learning_rate=[0.3, 1e-3, 0.02]", *folds, "--out", out]
+    done = ddp_mlp("search", *given, "--metric", "roc_auc", "--json", cwd=folder).result
+    assert json.loads((folder / out / "study.json").read_text())["metric"] == "roc_auc"
+    listed = ddp_mlp("runs", out, "--json", cwd=folder).result
+    assert listed["ranked_by"] == "valid_roc_auc"
+    told = {line["run"]: line["valid_roc_auc"] for line in listed["runs"]}
+    assert listed["runs"][0]["valid_roc_auc"] == max(told.values())
+    for trial in done["trials"]:
+        own = [value for run, value in told.items() if run.split("/")[0] == trial["name"]]
+        assert sum(own) / len(own) == pytest.approx(trial["best_valid_roc_auc"], rel=1e-12)
+    again = ddp_mlp("search", *given, "--metric", "accuracy", "--resume", "--json", cwd=folder).result
+    assert again["ranked_by"] == "best_valid_accuracy"
+    assert ddp_mlp("runs", out, "--json", cwd=folder).result["ranked_by"] == "valid_accuracy"

@@ -16,21 +16,26 @@ if TYPE_CHECKING:
 
 #: Letters of a fraction up to which a person has typed it.
 _TYPED = 10
-_SORTS = ("name", "state", "epochs", "when", "loss", "accuracy", "rmse", "r2")
+_SORTS = ("name", "state", "epochs", "when", "loss", "accuracy", "rmse", "r2", "mae", "macro_f1", "roc_auc")
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default=Path("runs"), metavar="[DIR]")
-@click.option("--sort", type=click.Choice(_SORTS), default="name", show_default=True, help="Order of the lines.")
+@click.option(
+    "--sort", type=click.Choice(_SORTS),
+    help="Order of the lines [default: name; for a search with --metric, the best by that first].",
+)  # fmt: skip
 @json_option
-def runs(directory: Path, sort: str, as_json: bool) -> None:
+def runs(directory: Path, sort: str | None, as_json: bool) -> None:
     """List the runs below DIR [default: runs]: state, epochs, best scores, when, and the settings that differ."""
-    from ddp_mlp.report.records.listing import listing_of, sorted_by
+    from ddp_mlp.report.records.listing import listing_of, ranked_listing, sorted_by
 
-    lines = sorted_by(listing_of(directory), sort)
+    lines, score = (sorted_by(listing_of(directory), sort), "") if sort else ranked_listing(directory)
     if as_json:
-        print_json({"runs": lines})
+        print_json({"runs": lines, **({"ranked_by": score} if score else {})})
     elif lines:
+        if score:
+            tell(f"ranked by {score}, as the search was asked to")
         _print(lines)
     else:
         tell(f"no runs below {directory}; ddp-mlp train CONFIG.toml makes one")

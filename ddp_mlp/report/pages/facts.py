@@ -12,7 +12,8 @@ from ddp_mlp.report.records.record import Record
 #: Names of metrics for a person.
 METRICS = {
     "valid_loss": "validation loss", "train_loss": "training loss", "valid_accuracy": "validation accuracy",
-    "valid_rmse": "validation RMSE", "valid_r2": "validation R²",
+    "valid_rmse": "validation RMSE", "valid_r2": "validation R²", "valid_mae": "validation MAE",
+    "valid_macro_f1": "validation macro F1", "valid_roc_auc": "validation ROC AUC",
 }  # fmt: skip
 _STATES = {
     "running": "is running", "finished": "finished", "early-stopped": "stopped early, as it was told to",
@@ -38,8 +39,8 @@ def best_text(record: Record) -> str:
     history = record.history
     if history.best is None:
         return ""
-    names = [name for name in METRICS if name in history.named() and (name != "train_loss" or name == history.watched)]
-    values = [f"{METRICS[name]} {shown(v)}" for name in names if (v := history.at(name, history.best)) is not None]
+    names = [name for name in METRICS if name != "train_loss" or name == history.watched]
+    values = [f"{METRICS[name]} {shown(v)}" for name in names if (v := record.score(name)) is not None]
     return ", ".join(values) + f" (epoch {history.at('epoch', history.best):.0f})"
 
 

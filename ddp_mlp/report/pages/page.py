@@ -18,6 +18,7 @@ from ddp_mlp.report.pages.markup import Markup, as_data, as_set, element, escape
 from ddp_mlp.report.pages.ranks_section import ranks_section
 from ddp_mlp.report.pages.study_section import study_section
 from ddp_mlp.report.records.differences import differences, flat
+from ddp_mlp.report.records.groups import ranking_score
 from ddp_mlp.report.records.record import Record
 
 #: Epochs in the table of numbers.
@@ -106,7 +107,9 @@ def _one_run(record: Record, answers: Mapping[int, Markup]) -> Markup:
 def _several_runs(records: Sequence[Record], answers: Mapping[int, Markup]) -> Markup:
     found = [(record, message) for record in records for message in trouble(record)]
     few = f" Curves are drawn of the first {MOST_CURVES} of them." if len(records) > MOST_CURVES else ""
-    text = f"{len(records)} runs beside each other; the table has the settings in which they differ.{few}"
+    score = ranking_score(records)
+    ranked = f" The search was asked to rank them by {METRICS[score]}." if score else ""
+    text = f"{len(records)} runs beside each other; the table has the settings in which they differ.{ranked}{few}"
     return joined(
         [
             element("p", text),
@@ -130,8 +133,7 @@ def _part(answers: Mapping[int, Markup], number: int) -> list[Markup]:
 
 def comparison(records: Sequence[Record]) -> tuple[list[str], list[list[object]]]:
     """Return a table of runs, header and rows: name, state, metrics of the best epoch, speed, and what differs."""
-    named = {name for record in records for name in record.history.named()}
-    metrics = [name for name in METRICS if name in named]
+    metrics = [name for name in METRICS if any(record.score(name) is not None for record in records)]
     differing = differences(records)
     header = ["run", "state", "epochs", "best epoch", *(METRICS[name] for name in metrics), "samples/s", *differing]
     rows: list[list[object]] = []
@@ -140,7 +142,7 @@ def comparison(records: Sequence[Record]) -> tuple[list[str], list[list[object]]
         epochs = int(history.epochs[-1]) if len(history.epochs) else 0
         best_epoch = None if best is None else int(history.epochs[best])
         speed = record.number("samples_per_s") or history.at("samples_per_s", -1)
-        scores = [history.at(name, best) for name in metrics]
+        scores = [record.score(name) for name in metrics]
         settings = [as_set(values[i]) for values in differing.values()]
         rows.append(
             [record.name, record.state, epochs, best_epoch, *scores, round(speed) if speed else None, *settings]

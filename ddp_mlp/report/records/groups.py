@@ -16,7 +16,7 @@ from ddp_mlp.report.records.record import Record
 _REPEATS = {"data.fold", "data.folds", "data.split_seed", "train.seed"}
 #: Keys by which the rows that validate are chosen, but for folds.
 _ROWS = ("train", "valid", "features", "targets", "task", "autoencode")
-_MORE_IS_BETTER = {"valid_accuracy", "valid_r2"}
+_MORE_IS_BETTER = {"valid_accuracy", "valid_r2", "valid_macro_f1", "valid_roc_auc"}
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,17 @@ def compared(records: Sequence[Record]) -> list[Record]:
 
 
 def score_name(records: Sequence[Record]) -> str:
-    """Return the column that runs are compared by: the loss where all measure it alike, else accuracy or RMSE.
+    """Return the score that runs are compared by: the one that their study was asked to rank by.
 
-    It is empty where nothing compares: there is no such column, or rows of other data validate.
+    Without such a wish it is the loss where all measure it alike, else accuracy or RMSE. It is empty where nothing
+    compares: there is no such column, or rows of other data validate.
     """
     records = compared(records)
     if any(len({repr(record.setting("data", key)) for record in records}) > 1 for key in _ROWS):
         return ""
+    asked = {f"valid_{record.metric or 'loss'}" for record in records}
+    if len(asked) == 1 and asked != {"valid_loss"} and any(record.score(*asked) is not None for record in records):
+        return asked.pop()
     named = [set(record.history.named()) for record in records if len(record.history.epochs)]
     common = set.intersection(*named) if named else set()
     units = {record.status.get("loss_unit") for record in records} - {None}
@@ -80,7 +84,7 @@ def score_name(records: Sequence[Record]) -> str:
 
 def score_of(record: Record, name: str) -> float | None:
     """Return the score of the best epoch of a run; None where it has none that is a number."""
-    value = record.history.at(name, record.history.best)
+    value = record.score(name)
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -92,6 +96,20 @@ def is_better_higher(name: str) -> bool:
 def standing(record: Record) -> int:
     """Return how far a run has come, least the best: a study ranks those that pause below, failed ones not at all."""
     return {"paused": 1, "failed": 2, "died": 2}.get(record.state, 0)
+
+
+def best_first(records: Sequence[Record]) -> list[Record]:
+    """Return runs by their scores, the best first; those that pause, failed or have no score at the end."""
+    score = score_name(records)
+    sign = -1.0 if is_better_higher(score) else 1.0
+    scores = {record.path: score_of(record, score) for record in compared(records)}
+    known = {path: sign * value for path, value in scores.items() if value is not None}
+    return sorted(records, key=lambda one: (one.path not in known, standing(one), known.get(one.path, 0.0)))
+
+
+def ranking_score(records: Sequence[Record]) -> str:
+    """Return the score by which a study was asked to rank all of these runs; empty where none was."""
+    return score_name(records) if all(record.metric for record in compared(records)) else ""
 
 
 def groups_of(records: Sequence[Record], score: str) -> list[Group]:

@@ -10,13 +10,16 @@ from typing import Any
 from ddp_mlp.errors import MissingInputError, printable
 from ddp_mlp.plain_files import is_directory
 from ddp_mlp.report.records.differences import differences
+from ddp_mlp.report.records.groups import best_first, ranking_score
 from ddp_mlp.report.records.record import Record, read_record
 from ddp_mlp.report.records.state import holds_record
 
 #: Folders below the directory in which runs are looked for: of studies, their trials, and the folds of these.
 _DEEPEST = 4
 #: Metrics that runs can be sorted by, and whether more is better.
-SCORES = {"loss": False, "accuracy": True, "rmse": False, "r2": True}
+SCORES = {
+    "loss": False, "accuracy": True, "rmse": False, "r2": True, "mae": False, "macro_f1": True, "roc_auc": True,
+}  # fmt: skip
 SORTS = ("name", "state", "epochs", "when", *SCORES)
 
 Listing = dict[str, Any]
@@ -56,7 +59,24 @@ def listing_of(directory: Path) -> list[Listing]:
     MissingInputError
         If it is no directory.
     """
-    records = [read_record(path, with_model=False) for path in find_runs(directory)]
+    return _lines(_records(directory), directory)
+
+
+def ranked_listing(directory: Path) -> tuple[list[Listing], str]:
+    """Return the runs below a directory, the best first where they are of a study that was asked for an order.
+
+    The score of that order comes second; it is empty where runs are listed by name. Raises as `listing_of`.
+    """
+    records = _records(directory)
+    score = ranking_score(records) if records else ""
+    return _lines(best_first(records) if score else records, directory), score
+
+
+def _records(directory: Path) -> list[Record]:
+    return [read_record(path, with_model=False) for path in find_runs(directory)]
+
+
+def _lines(records: Sequence[Record], directory: Path) -> list[Listing]:
     differing = differences(records)
     return [
         _line(record, directory, {key: values[i] for key, values in differing.items() if values[i] is not None})
@@ -67,7 +87,7 @@ def listing_of(directory: Path) -> list[Listing]:
 def _line(record: Record, directory: Path, differs: dict[str, Any]) -> Listing:
     history, total = record.history, record.setting("train", "epochs")
     best = history.best
-    scores = {score: history.at(f"valid_{score}", best) for score in SCORES}
+    scores = {score: record.score(f"valid_{score}") for score in SCORES}
     when = record.status.get("updated_utc")
     return {
         "run": printable(os.path.relpath(record.path, directory)) if record.path != directory else record.name,

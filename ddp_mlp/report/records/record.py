@@ -15,7 +15,7 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import DdpMlpError, MissingInputError, printable
 from ddp_mlp.plain_files import is_directory, read_lines
 from ddp_mlp.report.records.history import History, read_history
-from ddp_mlp.report.records.state import config_of, holds_record, state_of, status_of, takes_last
+from ddp_mlp.report.records.state import config_of, holds_record, state_of, status_of, study_metric, takes_last
 
 #: Lines of a log that a page shows, the newest ones; all of them are searched for stops and starts.
 _LOG_LINES = 200
@@ -53,6 +53,8 @@ class Record:
     n_parameters : int or None
     remarks : tuple of str
         Reasons why a part is missing.
+    metric : str
+        What the study that it is of was asked to rank by; empty without one.
     """
 
     path: Path
@@ -66,11 +68,17 @@ class Record:
     schema: Schema | None
     n_parameters: int | None
     remarks: tuple[str, ...] = field(default=())
+    metric: str = ""
 
     def setting(self, section: str, key: str) -> Any:
         """Return a value of the configuration; None where there is none."""
         table = self.config.get(section)
         return table.get(key) if isinstance(table, dict) else None
+
+    def score(self, name: str) -> float | None:
+        """Return a score of the model: of its epoch, or measured when the run had ended; None where there is none."""
+        value = self.history.at(name, self.history.best)
+        return self.number(f"best_{name}") if value is None else value
 
     def number(self, key: str) -> float | None:
         """Return a number of ``status.json``; None where there is none."""
@@ -107,7 +115,7 @@ def read_record(path: Path, *, with_model: bool = True) -> Record:
     history = replace(read_history(path / "metrics.csv", remarks), is_of_last=takes_last(config))
     return Record(
         path, printable(path.resolve().name), config, status, state_of(path, status), history, marks, log,
-        schema, told if isinstance(told, int) else n_parameters, tuple(remarks),
+        schema, told if isinstance(told, int) else n_parameters, tuple(remarks), study_metric(path.resolve()),
     )  # fmt: skip
 
 

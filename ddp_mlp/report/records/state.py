@@ -53,6 +53,15 @@ def config_of(path: Path, remarks: list[str]) -> dict[str, Any]:
     return {}
 
 
+def study_metric(path: Path) -> str:
+    """Return the metric by which the study of a run, a trial or a fold of one, was asked to rank; empty without a word."""
+    for folder in (path.parent, path.parent.parent):
+        with suppress(OSError):
+            metric = (read_json(folder / "study.json", dict[str, Any]) or {}).get("metric")
+            return metric if isinstance(metric, str) else ""
+    return ""
+
+
 def takes_last(tables: dict[str, Any]) -> bool:
     """Tell whether the model of a run is that of its last epoch, as `ddp_mlp.training.epoch_stats.takes_last` does."""
     data, train, schedule = (t if isinstance(t := tables.get(n), dict) else {} for n in ("data", "train", "schedule"))

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -188,6 +189,12 @@ class RunDirectory:
             "updated_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         write_whole(self.path / "status.json", (json.dumps(status, indent=1) + "\n").encode(), self.check)
+
+    def add_to_status(self, fields: Mapping[str, Any]) -> None:
+        """Let the status of a run that is over tell more; when it ended, and where, stays."""
+        path = self.path / "status.json"
+        status = {**(read_json(path, dict[str, Any]) or {}), **fields}
+        write_whole(path, (json.dumps(status, indent=1) + "\n").encode(), self.check)
 
     def note_failure(self, exit_code: int, reason: str, within_s: float, *, unless_over: bool = False) -> None:
         """Let the status tell how a run failed. It never raises, since the failure is what counts.

@@ -1,4 +1,4 @@
-"""The beginning of a study, as far as its trials depend on it: ``study.json`` in its directory."""
+"""The record of a study: how it began, as far as its trials depend on it, and how it ranks them; ``study.json``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECORD = "study.json"
 
 @dataclass(frozen=True)
 class Record:
-    """The beginning of a study.
+    """The record of a study.
 
     Attributes
     ----------
@@ -31,11 +31,14 @@ class Record:
         Those of a trial whose configuration says "auto".
     ended_in : str
         The job of Slurm in which it has come to its end, "-" outside Slurm; empty while it goes on.
+    metric : str
+        What the newest start was asked to rank the trials by; empty where it was not.
     """
 
     at_once: int
     micro_batches: int
     ended_in: str = ""
+    metric: str = ""
 
 
 def begun(study: Study, comm: Communicator, at_once: int) -> tuple[Study, Record]:
@@ -52,7 +55,7 @@ def begun(study: Study, comm: Communicator, at_once: int) -> tuple[Study, Record
         If a trial has more workers now than it can use; on all ranks.
     """
     workers = -(-comm.world_size // at_once) * study.options.threads
-    own = Record(at_once, default_micro_batches(workers))
+    own = Record(at_once, default_micro_batches(workers), metric=study.metric or "")
     with agreed(comm):
         if comm.rank == 0:
             own = _kept(study.options.directory / RECORD, own, resume=study.options.resume)
@@ -78,7 +81,7 @@ def _kept(path: Path, own: Record, *, resume: bool) -> Record:
         with suppress(OSError):
             found = read_json(path, Record)
             if found and found.at_once > 0 and found.micro_batches > 0:
-                own = replace(found, ended_in="")
+                own = replace(found, ended_in="", metric=own.metric)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, own)
     return own

@@ -13,10 +13,12 @@ from ddp_mlp.report.pages.charts import charts_of
 from ddp_mlp.report.pages.markup import table
 from ddp_mlp.report.pages.threads import apart, parallel_coordinates, places
 from ddp_mlp.report.records.groups import groups_of, score_name, score_of
+from ddp_mlp.report.records.listing import ranked_listing
 from ddp_mlp.report.records.record import read_record
 from ddp_mlp.report.writing import records_of, write_report
 from tests.report.made import HEADER, make_run
 from tests.report.pages.test_page import check, data_of
+from tests.runs import ddp_mlp
 
 
 def study(folder, n_trials=4, n_folds=2):
@@ -174,3 +176,33 @@ def test_learning_rates_of_several_decades_begin_with_a_logarithmic_scale(tmp_pa
         table_of.write_text(table_of.read_text().replace(",0.01,", f",{rate},"))
         records.append(read_record(path, with_model=False))
     assert [chart.is_log for chart in charts_of(records) if chart.key == "learning_rate"] == [is_log]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "roc_auc"])
+def test_trials_are_ranked_by_what_their_search_was_asked_for(tmp_path, metric):
+    """Also by what no epoch reports, which the status of a run tells when it has ended."""
+    folder = study(tmp_path / "s", n_folds=1)
+    assert score_name(records_of([folder])) == "valid_loss"  # of a directory that tells nothing
+    (folder / "study.json").write_text(
+        json.dumps({"at_once": 1, "micro_batches": 8, "ended_in": "-", "metric": metric})
+    )
+    for trial in range(4):  # the trial of the highest loss is the best
+        path, loss = folder / f"trial-{trial:03}" / "fold-0", 1 + abs(trial - 1)
+        (path / "metrics.csv").write_text(f"{HEADER}\n1,10,{loss},{loss},{trial / 4},0.1,1,1e4,1,1,1,1\n")
+        status = json.loads((path / "status.json").read_text())
+        told = {"best_valid_roc_auc": trial / 5} if metric == "roc_auc" else {}
+        (path / "status.json").write_text(json.dumps({**status, **told}))
+    records = records_of([folder])
+    assert score_name(records) == f"valid_{metric}"
+    assert [record.name for record in records] == [f"trial-{trial:03}/fold-0" for trial in (3, 2, 1, 0)]
+    name = {"accuracy": "validation accuracy", "roc_auc": "validation ROC AUC"}[metric]
+    text = check(write_report([folder]).read_text()).text
+    assert f"Settings and {name}: the thick line is the best, trial-003" in text
+    assert f"The search was asked to rank them by {name}." in text
+    lines, score = ranked_listing(folder)
+    assert (score, lines[0]["run"]) == (f"valid_{metric}", "trial-003/fold-0")
+    assert lines[0][score] == 3 / (4 if metric == "accuracy" else 5)
+    printed = ddp_mlp("runs", "s", cwd=tmp_path)
+    assert printed.err == f"ranked by valid_{metric}, as the search was asked to\n"
+    assert printed.out.splitlines()[1].startswith("trial-003")
+    assert ddp_mlp("runs", "s", "--sort", "name", cwd=tmp_path).out.splitlines()[1].startswith("trial-000")
