@@ -54,7 +54,7 @@ def config_of(path: Path, remarks: list[str]) -> dict[str, Any]:
 
 
 def study_metric(path: Path) -> str:
-    """Return the metric by which the study of a run, a trial or a fold of one, was asked to rank; empty without a word."""
+    """Return the metric by which the study of a run, a trial or a fold of one, was asked to rank; empty if none."""
     for folder in (path.parent, path.parent.parent):
         with suppress(OSError):
             metric = (read_json(folder / "study.json", dict[str, Any]) or {}).get("metric")
