@@ -226,6 +226,17 @@ def test_a_row_whose_outputs_are_no_numbers_has_no_class(n_classes: int, rng: np
     for rows in (far, far[3:4]):
         with pytest.raises(ddp_mlp.DataError, match=r"no class for 1 row, since .* \(NaN\)"):
             model.predict(rows)
+        with pytest.raises(ddp_mlp.DataError, match=r"no score, since .* \(NaN\)"):
+            model.evaluate(rows, y[: len(rows)])
+
+
+def test_a_quantity_that_is_no_number_has_no_score(rng: np.random.Generator) -> None:
+    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    model = ddp_mlp.train(ddp_mlp.Config(model={"hidden": [8, 8]}, train={"epochs": 2}), data=(X, y)).model
+    X[3] = np.array([1e300, -1e300, 1e300, -1e300])
+    assert np.isnan(model.predict(X)).sum() == 1
+    with pytest.raises(ddp_mlp.DataError, match=r"no score, since .* \(NaN\)"):
+        model.evaluate(X, y)
 
 
 def test_threads_one_row_and_all_rows_give_the_same_answers(moons: Arrays) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.split import Split
 from ddp_mlp.engine.evaluation import Evaluator
+from ddp_mlp.errors import DataError
 from ddp_mlp.training.inputs.tables import DataLocation
 
 Ids = NDArray[np.int64]
@@ -65,15 +67,32 @@ class Application:
         return self.members[0]
 
     def evaluate(self, top_k: int = 0) -> dict[str, Any]:
-        """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too."""
+        """Collective. Return all metrics over all rows; `top_k` asks for that accuracy too.
+
+        Raises
+        ------
+        DataError
+            If the outputs for some rows are no numbers.
+        """
         from ddp_mlp.training.inference.together import evaluate_together
 
         schema = self.model.schema
         names = schema.target_names if schema.task == "regression" else schema.class_names
         with self.location.called(self.data):
             if len(self.members) > 1:
-                return evaluate_together(self, names, top_k)
-            return self.evaluators[0].evaluate_in_detail(self.model.parameters, self.ids, names, top_k)
+                found = evaluate_together(self, names, top_k)
+            else:
+                found = self.evaluators[0].evaluate_in_detail(self.model.parameters, self.ids, names, top_k)
+            self._require_numbers(found)
+            return found
+
+    def _require_numbers(self, found: dict[str, Any]) -> None:
+        """Raise DataError if a sum is no number: counts of classes, for which NaN is the first one, look sound."""
+        if any(math.isnan(found.get(name) or 0.0) for name in ("loss", "rmse")):
+            raise DataError(
+                "no score, since the network's outputs for some rows are not numbers (NaN): features are too large for"
+                f" {self.model.parameters.dtype.name}, and may stand for missing values; correct them"
+            )
 
     def predict(self) -> Floats:
         """Collective. Return the answers for all rows, shape (n, n_outputs), in units of the data; means of several."""
