@@ -102,8 +102,7 @@ def _wait(client: Client, number: int, *, as_json: bool) -> None:
 
     try:
         for piece in client.lines_of(f"/api/v1/jobs/{number}/log?follow=1"):
-            sys.stderr.write(piece.decode(errors="replace"))
-            sys.stderr.flush()
+            click.echo(piece, nl=False, err=True)  # as bytes: a letter may come in two pieces
         job = client.ask("GET", f"/api/v1/jobs/{number}")
     except KeyboardInterrupt:
         tell(f"job {number} goes on; look at it: ddp-mlp jobs show {number}")

@@ -171,13 +171,16 @@ def _is_over(service: Service, job_id: int) -> bool:
 
 
 def _piece(path: Any, offset: int | None) -> tuple[bytes, int]:
-    """Return bytes of a log from a place on, and where they end; None is near its end."""
+    """Return bytes of a log from a place on, and where they end; None is a line near its end."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             start = max(size - _LOG_BYTES, 0) if offset is None else min(offset, size)
             file.seek(start)
             piece = file.read(_PIECE)
-            return piece, start + len(piece)
+            end = start + len(piece)
+            if start and offset is None and b"\n" in piece[:-1]:  # the rest of a line may read as another number
+                piece = piece[piece.index(b"\n") + 1 :]
+            return piece, end
     except OSError:
         return b"", offset or 0

@@ -165,6 +165,8 @@ def test_a_log_grows_and_ends_with_its_job(service):
     assert answer.text == "<script>alert(1)</script>\n"
     assert answer.headers["content-type"].startswith("text/plain")
     assert service.client.get(f"/api/v1/jobs/{job['id']}/log?offset=7").text == ">alert(1)</script>\n"
+    log.write_bytes(b"valid loss 12345.5 \xc3\xa9\n" * 2**17)  # the last part of it begins with a whole line
+    assert service.client.get(f"/api/v1/jobs/{job['id']}/log").content.startswith(b"valid loss")
     log.write_bytes(b"x" * 3 * 2**20)
     assert len(service.client.get(f"/api/v1/jobs/{job['id']}/log").content) == 2**20
 
