@@ -228,6 +228,20 @@ def test_runs_are_marked_and_compared_by_keyboard(tab, fake):
     assert tab.value("document.querySelectorAll('.runs tr.marked').length") == 0
 
 
+def test_the_crown_of_a_comparison_goes_with_the_scores(tab, fake):
+    """Of runs that go on: the best of when the page was opened need not be the best now."""
+    for number, value in ((1, 0.5), (2, 0.25)):
+        fake.change(number, best={"metric": "valid_loss", "value": value, "epoch": 1})
+    tab.visit(fake.url + "#/compare/1,2")
+    crowned = "[...document.querySelectorAll('.differs td')].filter((cell) => cell.querySelector('.crown'))"
+    places = f"{crowned}.map((cell) => cell.cellIndex).join() + document.querySelectorAll('.winner').length"
+    tab.until(f"{places} === '21'")
+    fake.change(1, best={"metric": "valid_loss", "value": 0.125, "epoch": 2})
+    tab.until(f"{places} === '11'")
+    fake.change(1, best={"metric": "valid_accuracy", "value": 0.125, "epoch": 2})
+    tab.until(f"{places} === '0'")
+
+
 def test_a_run_is_made_by_keyboard_alone(tab, fake):
     tab.visit(fake.url)
     tab.press("?")

@@ -15,6 +15,13 @@ export const label = (name) => LABELS[name] || name.replace(/^valid_/, "validati
 const ASKED = /^(data\.(train|valid|valid_fraction|all_rows|folds|fold|stratify|group_by|time_by|split_seed|targets|weights|task|missing|normalize_targets|autoencode)|loss\.name|model\.output|job\.kind)$/;
 // The first key in which runs differ that keeps their scores from being compared, "" for none.
 export const unlike = (differs) => differs.find(({ key }) => ASKED.test(key))?.key || "";
+// The id of the best of runs that one metric measures alike, null where there is no order.
+export const winnerOf = (jobs, differs) => {
+  const scored = jobs.filter((job) => isNumber(job.best?.value)), metrics = new Set(jobs.filter((job) => job.best).map((job) => job.best.metric));
+  if (unlike(differs) || metrics.size !== 1 || scored.length < 2) return null;
+  const better = /accuracy|r2/.test([...metrics][0]) ? Math.max : Math.min, value = better(...scored.map((job) => job.best.value));
+  return scored.find((job) => job.best.value === value).id;
+};
 
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
