@@ -213,6 +213,10 @@ def test_a_search_records_what_ranks_its_trials_and_its_report_ranks_by_it(folde
     for trial in done["trials"]:
         own = [value for run, value in told.items() if run.split("/")[0] == trial["name"]]
         assert sum(own) / len(own) == pytest.approx(trial["best_valid_roc_auc"], rel=1e-12)
+    if not folds:
+        taken = ddp_mlp("ensemble", out, "--best", "2", "--out", f"{out}-best", "--json", cwd=folder).result
+        assert taken["origins"] == [trial["name"] for trial in done["trials"][:2]]
+        assert taken["ranked_by"] == "best_valid_roc_auc"
     again = ddp_mlp("search", *given, "--metric", "accuracy", "--resume", "--json", cwd=folder).result
     assert again["ranked_by"] == "best_valid_accuracy"
     assert ddp_mlp("runs", out, "--json", cwd=folder).result["ranked_by"] == "valid_accuracy"

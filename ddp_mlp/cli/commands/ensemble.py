@@ -35,8 +35,9 @@ _MEMBERS = click.IntRange(2, 10_000)
 @click.option("--members", type=_MEMBERS, help="Networks to train, which differ in train.seed alone.")
 @click.option("--best", type=_MEMBERS, help="Take so many of the runs in CONFIG, the directory of a study.")
 @click.option(
-    "--metric", type=click.Choice(["loss", "accuracy", "rmse", "r2"]),
-    help="What --best goes by, of the best epoch [default: loss, if all measure it alike, else accuracy or rmse].",
+    "--metric", type=click.Choice(["loss", "accuracy", "rmse", "r2", "mae", "macro_f1", "roc_auc"]),
+    help="What --best goes by, of the best epoch [default: what the search was asked for, else loss, if all measure it "
+    "alike, else accuracy or rmse].",
 )  # fmt: skip
 @study_options
 def ensemble(
@@ -137,24 +138,31 @@ def _take_best(asked: Asked, best: int, metric: str | None) -> None:
 
     from ddp_mlp.comm import agreed, connect
     from ddp_mlp.errors import MissingInputError
-    from ddp_mlp.study.ensembles.best_runs import best_of, copy_runs, other_rows, runs_in
+    from ddp_mlp.study.ensembles.best_runs import asked_of, best_of, copy_runs, other_rows, runs_in
 
     runs = asked.config
     with connect() as comm:
-        told = "[]"
+        told = "[]", ""
         with agreed(comm):
             if not runs.is_dir():
                 raise MissingInputError(f"{runs}: no such directory; name that of a search, such as runs/c-search")
-            told = json.dumps(runs_in(runs)) if comm.rank == 0 else told
-        found = json.loads(comm.share_text(told)[0])
-        names = best_of(found, best, metric)
+            told = (json.dumps(runs_in(runs)), asked_of(runs) or "") if comm.rank == 0 else told
+        found = json.loads(comm.share_text(told[0])[0])
+        names, ranked_by = best_of(found, best, metric or comm.share_text(told[1])[0] or None)
         with place_of_runs(f"{runs.resolve().name}-best", asked, comm) as (options, _):
             with agreed(comm):
                 if comm.rank == 0:
                     copy_runs(runs, names, options.directory)
                     if line := other_rows(runs, found):
                         tell(line)
-            if comm.rank == 0 and asked.as_json:
-                print_json({"status": "finished", "members": best, "run_dir": str(options.directory), "origins": names})
-            elif comm.rank == 0:
-                click.echo(f"ensemble: {options.directory}, of {', '.join(names)}")
+            if comm.rank == 0:
+                _print_best(str(options.directory), names, ranked_by, as_json=asked.as_json)
+
+
+def _print_best(directory: str, names: list[str], ranked_by: str, *, as_json: bool) -> None:
+    if as_json:
+        made = {"status": "finished", "members": len(names), "run_dir": directory}
+        print_json({**made, "origins": names, "ranked_by": ranked_by})
+        return
+    by = ranked_by.removeprefix("best_")
+    click.echo(f"ensemble: {directory}, of {', '.join(names)}, the best by {by}")

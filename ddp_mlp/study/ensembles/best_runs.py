@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ddp_mlp.errors import DataError, DdpMlpError, MissingInputError, UsageError
 from ddp_mlp.plain_files import is_directory, open_plain, read_json
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.study.ensembles.members import make_directory, member_name, refuse_run
+from ddp_mlp.study.execution.record import RECORD, Record
 from ddp_mlp.study.ranking import BY_OTHER_ROWS, ranked, ranking_metric
 from ddp_mlp.training.inputs.parting import DEFAULT_VALID_FRACTION
 
@@ -52,8 +54,16 @@ def _status(path: Path) -> dict[str, Any]:
         return {}
 
 
-def best_of(runs: Sequence[Summary], best: int, metric: str | None) -> list[str]:
-    """Return the names of the best runs, the best first.
+def asked_of(directory: Path) -> str | None:
+    """Return the metric by which the search in a directory was asked to rank its trials; None without a word."""
+    with suppress(OSError):
+        record = read_json(directory / RECORD, Record)
+        return (record and record.metric) or None
+    return None
+
+
+def best_of(runs: Sequence[Summary], best: int, metric: str | None) -> tuple[list[str], str]:
+    """Return the names of the best runs, the best first, and the key of the summaries that ranks them.
 
     Raises
     ------
@@ -62,7 +72,8 @@ def best_of(runs: Sequence[Summary], best: int, metric: str | None) -> list[str]
     """
     if len(runs) < best:
         raise UsageError(f"--best {best}: runs that are done there are {len(runs)}")
-    return [summary["name"] for summary in ranked(runs, ranking_metric(runs, metric))[:best]]
+    key = ranking_metric(runs, metric)
+    return [summary["name"] for summary in ranked(runs, key)[:best]], key
 
 
 def other_rows(directory: Path, runs: Sequence[Summary]) -> str:
