@@ -94,8 +94,8 @@ def _measure(study: Study, directory: Path) -> dict[str, float | None]:
     comm = study.configure.comm
     found = measured(directory, study.metric, comm)
     with agreed(comm):
-        if found and comm.rank == 0:
-            RunDirectory(directory, study.check).add_to_status(found)
+        if found and comm.rank == 0:  # of its group, which does not hold the directory of the study
+            RunDirectory(directory).add_to_status(found)
     return found
 
 

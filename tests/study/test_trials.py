@@ -220,3 +220,12 @@ def test_a_search_records_what_ranks_its_trials_and_its_report_ranks_by_it(folde
     again = ddp_mlp("search", *given, "--metric", "accuracy", "--resume", "--json", cwd=folder).result
     assert again["ranked_by"] == "best_valid_accuracy"
     assert ddp_mlp("runs", out, "--json", cwd=folder).result["ranked_by"] == "valid_accuracy"
+
+
+@pytest.mark.mpi
+def test_groups_of_ranks_that_run_trials_side_by_side_record_what_they_measure(folder):
+    given = ["c.toml", "--try", "optimizer.learning_rate=[0.3, 1e-3, 0.02]", "--parallel", "2", "--out", "beside"]
+    done = ddp_mlp("search", *given, "--metric", "macro_f1", "--json", cwd=folder, ranks=2).result
+    listed = ddp_mlp("runs", "beside", "--json", cwd=folder).result["runs"]
+    own = {line["run"]: line["valid_macro_f1"] for line in listed}
+    assert own == {trial["name"]: trial["best_valid_macro_f1"] for trial in done["trials"]}
