@@ -124,13 +124,13 @@ def _log(path: Path, remarks: list[str]) -> tuple[tuple[Mark, ...], tuple[str, .
     newest: deque[str] = deque(maxlen=_LOG_LINES)
     try:
         for line in read_lines(path / "log.txt"):
-            newest.append(printable(line.rstrip("\r\n")))
+            newest.append(line.rstrip("\r\n"))
             marks += _marks_in(line)
     except FileNotFoundError:
         pass
     except OSError as error:
         remarks.append(f"log.txt: cannot be read: {error.strerror}")
-    return tuple(marks), tuple(newest)
+    return tuple(marks), tuple(map(printable, newest))
 
 
 def _marks_in(line: str) -> Iterator[Mark]:

@@ -8,8 +8,9 @@ import socket
 
 import pytest
 
-from ddp_mlp.errors import MissingInputError
+from ddp_mlp.errors import MissingInputError, printable
 from ddp_mlp.report.pages.facts import headline
+from ddp_mlp.report.records import record
 from ddp_mlp.report.records.record import Mark, read_record
 from ddp_mlp.run.files.lock_owner import this_process
 from tests.report.made import make_run
@@ -91,3 +92,10 @@ def test_the_model_of_a_run_on_all_rows_is_that_of_its_last_epoch(tmp_path, pati
     record = read_record(tmp_path / "a")
     assert record.history.at("epoch", record.history.best) == best
     assert ("that of the last epoch" in headline(record)) == (best == 20)
+
+
+def test_of_a_long_log_the_lines_that_are_shown_alone_are_made_printable(tmp_path, monkeypatch):
+    path, made = make_run(tmp_path / "r", 3, log=("a line\x07",) * 5000), []
+    monkeypatch.setattr(record, "printable", lambda text: made.append(text) or printable(text))
+    assert read_record(path).log[-1] == "a line\\x07"
+    assert len(made) < 300
