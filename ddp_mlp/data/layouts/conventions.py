@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _FILLS = ("_FillValue", "missing_value", "FillValue", "MissingValue", "missing_values", "no_data_value", "nodata")
 _RANGES = ("valid_min", "valid_max", "valid_range")
 _SCALES = ("scale_factor", "add_offset")
+#: Stored numbers as the array has them, and so with its sign where that is not the one that is meant.
+_SIGNED = (*_FILLS, *_RANGES)
 _R, _MATLAB, _MATLAB_EMPTY, _UNSIGNED = "rhdf5-NA.OK", "MATLAB_class", "MATLAB_empty", "_Unsigned"
 _KNOWN = (*_FILLS, *_RANGES, *_SCALES, _R, _MATLAB, _MATLAB_EMPTY, _UNSIGNED)
 #: What NetCDF has in the place of values that were never written; bytes have none.
@@ -58,6 +60,7 @@ def decoding_of(found: Found, stored: np.dtype[Any], field: str | None, where: s
     unsigned = _text(found, _UNSIGNED) if _UNSIGNED in names else ""
     if stored.kind in "iu" and unsigned in {"true", "false"}:
         stored = np.dtype(f"{'u' if unsigned == 'true' else 'i'}{stored.itemsize}")
+        values = {name: _resigned(array, stored) if name in _SIGNED else array for name, array in values.items()}
     used = [name for name in names if values[name].size]
     fills = [fill for name in used if name in _FILLS for fill in _as_stored(values[name][:_MOST_FILLS], stored)]
     if _R in names and stored == np.dtype(np.int32):
@@ -121,6 +124,12 @@ def _numbers(found: Found, name: str, field: str | None) -> NDArray[Any]:
     with suppress(ValueError):
         return np.array([float(text) for text in b" ".join(texts).replace(b",", b" ").split()])
     return np.zeros(0)
+
+
+def _resigned(values: NDArray[Any], stored: np.dtype[Any]) -> NDArray[Any]:
+    """Return integers of the width of `stored` as it has the same bits: -6 of 16 bits is 65530 without a sign."""
+    same_width = values.dtype.kind in "iu" and values.dtype.itemsize == stored.itemsize
+    return values.view(stored) if same_width else values
 
 
 def _single(values: Mapping[str, NDArray[Any]], name: str, default: float, where: str) -> float:

@@ -103,6 +103,15 @@ def test_signed_bytes_that_are_unsigned(path: Path) -> None:
     assert np.isnan(found[3, 1])
 
 
+def test_ranges_and_fills_have_the_sign_that_is_meant(path: Path) -> None:
+    packed = {"_Unsigned": "true", "_FillValue": np.int8(-1), "valid_range": np.array([0, -6], "i1")}
+    found, _ = features_of(write(path, with_value(252, "u1").view("i1"), X=packed))
+    np.testing.assert_array_equal(np.isnan(found), with_value(252, "u1") > 250)
+    signed = {"_Unsigned": "false", "_FillValue": np.uint8(255)}
+    found, _ = features_of(write(path, with_value(255, "u1"), X=signed))
+    np.testing.assert_array_equal(np.isnan(found), with_value(255, "u1") == 255)
+
+
 def test_attributes_that_change_nothing_change_no_dtype(path: Path) -> None:
     idle = {"_FillValue": np.float64(np.nan), "scale_factor": 1.0, "add_offset": 0, "units": "m", "missing_value": "NA"}
     for dtype in ("f4", "i4", "u1"):
