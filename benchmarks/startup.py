@@ -44,7 +44,9 @@ def first_step(folder: Path, ranks: int, cache: Path) -> float:
         train = [find_launcher().path, "-n", str(ranks), *train]
     with tempfile.TemporaryDirectory(dir=folder) as out:
         started = time.time()
-        _run([*train, "--out", f"{out}/run"], folder, DDP_MLP_CACHE_DIR=str(cache), FIRST_STEP_FILE=str(noted))
+        # What the cache lacks is looked for in that of the user, and in one in the directory for temporary files.
+        place = {"DDP_MLP_CACHE_DIR": str(cache), "XDG_CACHE_HOME": str(cache), "TMPDIR": str(folder)}
+        _run([*train, "--out", f"{out}/run"], folder, **place, FIRST_STEP_FILE=str(noted))
     return float(noted.read_text()) - started
 
 

@@ -86,7 +86,7 @@ def damaged_caches(n: int) -> Row:
             done = subprocess.run(
                 [*train, f"run-{i}"],
                 cwd=folder,
-                env=clean_environment(DDP_MLP_CACHE_DIR=str(cache)),
+                env=clean_environment(DDP_MLP_CACHE_DIR=str(cache), XDG_CACHE_HOME=f"{name}/user", TMPDIR=name),
                 capture_output=True,
                 text=True,
                 timeout=600,
