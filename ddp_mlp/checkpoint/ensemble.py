@@ -217,10 +217,11 @@ def answers_sha256(model: Model) -> str:
 
 def misfit(first: Model, other: Model) -> str:
     """Return why the answers of two models are nothing that has a mean; empty if they are."""
-    if first.schema != other.schema:
-        pairs = {name: (getattr(first.schema, name), getattr(other.schema, name)) for name in Schema.__struct_fields__}
-        name, (one, two) = next((name, pair) for name, pair in pairs.items() if pair[0] != pair[1])
-        return f"its {name.replace('_', ' ')} are {literal(two)[:80]}, not {literal(one)[:80]}"
+    one, two = first.schema.plain(), other.schema.plain()
+    if one != two:
+        pairs = {name: (getattr(one, name), getattr(two, name)) for name in Schema.__struct_fields__}
+        name, (ours, its) = next((name, pair) for name, pair in pairs.items() if pair[0] != pair[1])
+        return f"its {name.replace('_', ' ')} are {literal(its)[:80]}, not {literal(ours)[:80]}"
     if first.config.data.autoencode != other.config.data.autoencode:
         return "one answers its own features, the other does not"
     if other.schema.task != "regression" and other.network.output not in _PROBABILITIES:

@@ -117,6 +117,11 @@ class Schema(msgspec.Struct, frozen=True):
         """Names of the targets, ``target0`` and so on where they have none."""
         return self.target_names or tuple(f"target{i}" for i in range(self.n_targets))
 
+    def plain(self) -> Schema:
+        """Return what rows mean, however their cells were written: files from before `SourceColumn.form` are silent."""
+        columns = tuple(msgspec.structs.replace(column, form="") for column in self.columns)
+        return msgspec.structs.replace(self, columns=columns, target_forms=None)
+
     def autoencoding(self) -> Schema:
         """Return the schema of a regression on the features themselves."""
         return msgspec.structs.replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import msgspec
 import numpy as np
 import pytest
 from pyarrow import parquet
 
-from ddp_mlp.checkpoint.ensemble import Listed, load_ensemble, write_list
+from ddp_mlp.checkpoint.ensemble import Listed, load_ensemble, misfit, write_list
+from ddp_mlp.checkpoint.model import load_model
 from ddp_mlp.data.row_reader import RowReader
 from ddp_mlp.engine import evaluated_rows
 from ddp_mlp.errors import DataError
@@ -251,6 +254,22 @@ def test_members_of_other_data_do_not_fit(folder: Path, tmp_path: Path) -> None:
     assert (done.code, len(done.error_lines)) == (65, 1)
     assert "member-2 does not fit member-1" in done.err
     assert "its task are 'regression', not 'multiclass'" in done.err
+
+
+def test_members_whose_tables_were_written_otherwise_fit(tmp_path: Path) -> None:
+    rows = [("a", "y"), *((f"{i / 8:.3f}", f"{i / 4:.3f}") for i in range(40))]
+    for name, separator, sign in (("point", ",", "."), ("comma", ";", ",")):
+        text = "\n".join(separator.join(row).replace(".", sign) for row in rows)
+        (tmp_path / f"{name}.csv").write_text(text)
+        made = ddp_mlp("data", "import", f"{name}.csv", "--target", "y", "--out", f"{name}.h5", cwd=tmp_path)
+        assert made.code == 0, made.err
+        (tmp_path / f"{name}.toml").write_text(CONFIG.format(data=name, epochs=1))
+        assert ddp_mlp("train", f"{name}.toml", "--out", name, cwd=tmp_path).code == 0
+    point, comma = (load_model(tmp_path / name) for name in ("point", "comma"))
+    assert point.schema != comma.schema
+    assert misfit(point, comma) == ""
+    other = msgspec.structs.replace(comma.schema, target_units=("kg",))
+    assert "target units" in misfit(point, dataclasses.replace(comma, schema=other))
 
 
 def test_where_one_network_is_needed_an_ensemble_says_so(folder: Path) -> None:
