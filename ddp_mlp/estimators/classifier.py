@@ -194,6 +194,7 @@ class MLPClassifier(ClassifierMixin, NetworkEstimator):
 
 
 def _names(classes: NDArray[Any]) -> tuple[str, ...]:
-    """Return the names of classes; whole numbers have the same, however they are stored."""
+    """Return the names of classes, two at least; whole numbers have the same, however they are stored."""
     is_float = classes.dtype.kind == "f"  # scikit-learn takes none that are not whole
-    return tuple(f"{label:.0f}" if is_float else str(label) for label in classes.tolist())
+    names = tuple(f"{label:.0f}" if is_float else str(label) for label in classes.tolist())
+    return names if len(names) > 1 else (*names, f"not {names[0]}")  # a binary network, whose other class is no label

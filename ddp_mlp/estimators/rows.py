@@ -192,5 +192,5 @@ def _named(split: Any, given: Given) -> Any:
     if given.feature_names and not given.is_table:
         split = replace(split, feature_names=given.feature_names)
     if given.classes:
-        split = replace(split, class_names=given.classes, n_classes=max(2, len(given.classes)))
+        split = replace(split, class_names=given.classes, n_classes=len(given.classes))
     return split

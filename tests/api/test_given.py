@@ -54,6 +54,14 @@ def test_labels_that_floats_would_merge_are_refused(base: int) -> None:
         ddp_mlp.train(CONFIG, data=(FRAME.to_numpy(), base + LABELS))
 
 
+def test_features_that_floats_would_merge_are_refused() -> None:
+    x = np.arange(160).reshape(80, 2)
+    model = ddp_mlp.train(CONFIG, data=(x, LABELS)).model
+    for use in (model.predict, model.evaluate, lambda *rows: ddp_mlp.train(CONFIG, data=rows)):
+        with pytest.raises(ddp_mlp.DataError, match=r"2\*\*53"):
+            use(2**53 + x, *[LABELS] * (use != model.predict))
+
+
 def test_text_is_no_quantity() -> None:
     x = FRAME.to_numpy()
     model = ddp_mlp.train(CONFIG, data=(x, x[:, 0])).model

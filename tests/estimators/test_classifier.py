@@ -250,3 +250,12 @@ def test_a_row_whose_outputs_are_no_numbers_has_no_class() -> None:
     far = np.tile([1.5e308, -1.5e308], 3)[None]
     with pytest.raises(ValueError, match="no class for 1 row"):
         fitted().predict(far)
+
+
+@pytest.mark.parametrize("label", ["a", 7, True])
+def test_the_one_class_of_all_rows_keeps_its_name(label: Any) -> None:
+    x, y = table()[0], np.full(150, label)
+    net = MLPClassifier((4,), solver="lbfgs", random_state=0).fit(x, y)
+    assert net.score(x, y) == 1
+    assert net.model_.classes.tolist() == [str(label), f"not {label}"]
+    assert (net.model_.predict(x) == str(label)).mean() > 0.9

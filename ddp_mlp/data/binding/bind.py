@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: A feature that no column of the file gives: 0 in every row.
 ABSENT = -1
+_WARNING = "warning: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,13 @@ def bind(schema: Schema, found: Found, where: str, knows: str) -> Binding:
     targets, labels, one_hot = bind_targets(schema, found, told, knows) if found.n_targets else (None, None, False)
     if told.problems:
         raise DataError(f"{where} does not fit {knows}: {'; '.join(told.problems)}")
-    return Binding(features, targets, labels, one_hot, tuple(f"{where}: {note}" for note in told.notes))
+    return Binding(features, targets, labels, one_hot, tuple(_placed(note, where) for note in told.notes))
+
+
+def _placed(note: str, where: str) -> str:
+    """Return a note with the file or split that it is about; whoever tells it sees a warning by its first word."""
+    warning = _WARNING if note.startswith(_WARNING) else ""
+    return f"{warning}{where}: {note.removeprefix(_WARNING)}"
 
 
 def _bind_features(schema: Schema, found: Found, told: Differences, knows: str) -> Ids | None:

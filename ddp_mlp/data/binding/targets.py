@@ -91,7 +91,8 @@ def _bind_labels(
         if (labels := labels_of(known)) is not None:
             return labels
         told.notes.append(
-            f"its classes have no names, so labels are numbers of the classes of {knows}: {listed(known, SHOWN)}"
+            f"warning: its classes have no names, so labels are numbers of the classes of {knows}:"
+            f" {listed(known, SHOWN)}"
         )
         return None
     if known is None:

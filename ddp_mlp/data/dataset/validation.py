@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ddp_mlp.data.layouts.decoding import require_exact
 from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,8 +57,10 @@ def check_rows(rows: Rows, start: int, checks: Checks, blocks: Callable[[], Iter
     Raises
     ------
     DataError
-        Naming file, array, how many values are wrong in the split, and the first of them.
+        Naming file, array, how many values are wrong in the split, and the first of them; or an integer without an
+        exact float.
     """
+    require_exact(rows.features, checks.features_where)
     if not (all_finite(rows.features) or (checks.allows_missing and not np.isinf(rows.features).any())):
         only_missing = not checks.allows_missing and not np.isinf(rows.features).any()
         advice = ', or [data] missing = "impute" takes NaN for missing values' * only_missing

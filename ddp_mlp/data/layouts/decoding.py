@@ -96,14 +96,26 @@ def as_exact(values: NDArray[Any], dtype: np.dtype[Any], where: str) -> NDArray[
     DataError
         For 64-bit integers beyond 2**53 that would become floats.
     """
-    if dtype.kind == "f" and values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+    if dtype.kind == "f":
+        require_exact(values, where)
+    return values.astype(dtype, copy=False)
+
+
+def require_exact(values: NDArray[Any], where: str) -> None:
+    """Refuse 64-bit integers beyond 2**53: as floats, which all is computed with, different ones would be the same.
+
+    Raises
+    ------
+    DataError
+        If there are such.
+    """
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
         largest = max(int(values.max()), -int(values.min()))
         if largest > _EXACT_LIMIT:
             raise DataError(
                 f"{where}: the integer {largest} has no exact float64, at most 2**53 is allowed;"
                 " subtract an offset or drop the column"
             )
-    return values.astype(dtype, copy=False)
 
 
 def _equals_any(values: NDArray[Any], fills: NDArray[Any]) -> NDArray[np.bool_]:

@@ -95,7 +95,8 @@ def test_labels_without_names_are_those_of_the_classes_that_are_numbers() -> Non
     numbered = Schema("multiclass", 1, 3, class_names=("1", "2", "10"))
     bound = bind_rows(rows([[0]] * 4, [[10], [1], [2], [3]]), bind(numbered, found(1), "f.h5", "the model"))
     np.testing.assert_array_equal(bound.targets[:, 0], [2, 0, 1, np.nan])
-    assert "have no names" in bind(CLASSES, found(("a", "b")), "f.h5", "the model").notes[0]
+    (note,) = bind(CLASSES, found(("a", "b")), "f.h5", "the model").notes
+    assert note.startswith("warning: f.h5: its classes have no names")
 
 
 def test_a_column_for_each_class_is_one_of_them() -> None:

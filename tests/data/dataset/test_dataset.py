@@ -353,7 +353,10 @@ def test_bad_weights_are_named(path: Path) -> None:
 
 
 def test_integers_without_an_exact_float_are_refused(path: Path) -> None:
-    write(path, {"X": X, "y": np.array([0, 1, 2, 2**53 + 1])}, task="regression")
+    large = np.array([0, 1, 2, 2**53 + 1])
+    write(path, {"X": X, "y": large}, task="regression")
+    refused(path, "9007199254740993", "2**53")
+    write(path, {"X": np.stack([large, large], axis=1), "y": LABELS})
     refused(path, "9007199254740993", "2**53")
 
 
