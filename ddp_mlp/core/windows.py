@@ -40,6 +40,10 @@ class Cut:
         """Return the number of blocks of a split of `n_rows` rows."""
         return -(-n_rows // self.block_rows)
 
+    def n_windows(self, n_rows: int) -> int:
+        """Return the number of windows of each epoch, of a split of `n_rows` rows."""
+        return -(-self.n_blocks(n_rows) // self.window_blocks)
+
     def rows_of(self, block: int, n_rows: int) -> tuple[int, int]:
         """Return the first row of a block and the first after it, of a split of `n_rows` rows."""
         return block * self.block_rows, min((block + 1) * self.block_rows, n_rows)

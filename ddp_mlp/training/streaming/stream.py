@@ -32,8 +32,8 @@ class Stream:
 
     def line(self, memory_bytes: int) -> str:
         """Return a line for the user; all rows would take `memory_bytes`."""
-        n_blocks = self.cut.n_blocks(self.reader.splits[0].n_samples)
-        n_windows = -(-n_blocks // self.cut.window_blocks)
+        n_rows = self.reader.splits[0].n_samples
+        n_blocks, n_windows = self.cut.n_blocks(n_rows), self.cut.n_windows(n_rows)
         held = N_SLOTS * self.cut.window_rows * self.reader.row_bytes
         return (
             f"rows are streamed: {held / 2**20:.3g} MiB of {memory_bytes / 2**20:.3g} are in memory at a time;"

@@ -94,6 +94,8 @@ class WindowMemory:
     def go_to(self, epoch: int, window: int) -> None:
         """Let the window that comes next be this one, if it is not."""
         if self.coming is None or self.coming[:2] != (epoch, window):
+            # where it lies without a stop: dropout and augmentation draw by the place of a row in this memory
+            self._slot = (epoch * self._cut.n_windows(self._n_rows) + window) % N_SLOTS
             self._windows = self._to_come(epoch, window)
             self._ahead = (block for _, _, blocks in self._to_come(epoch, window) for block in self._own(blocks))
             self._tell_ahead(max(1, AHEAD_BYTES // (self._cut.block_rows * self._reader.row_bytes)))

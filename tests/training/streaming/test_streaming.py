@@ -167,29 +167,40 @@ def test_figures_of_validation_are_those_of_rows_in_memory(tmp_path: Path) -> No
     assert found[:2] == found[2:]
 
 
+def run_to(out: Path, config: Config, stop_at: int = 0, *, resume: bool = False) -> dict[str, Any]:
+    """Return the summary of a run, with the lines that it told; `stop_at` is the step after which it is stopped."""
+    lines: list[str] = []
+    training = Run(config, RunOptions(out, resume=resume), SingleProcess(), lines.append)
+
+    def listen(report: Any) -> None:
+        if report.step == stop_at:
+            training.stop.ask("the test")
+
+    return training.execute(listen) | {"lines": lines}
+
+
 def test_a_run_that_stops_in_mid_epoch_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     path = write(tmp_path / "d.h5")
-
-    def run(out: str, config: Config, stop_at: int = 0, *, resume: bool = False) -> dict[str, Any]:
-        lines: list[str] = []
-        training = Run(config, RunOptions(tmp_path / out, resume=resume), SingleProcess(), lines.append)
-
-        def listen(report: Any) -> None:
-            if report.step == stop_at:
-                training.stop.ask("the test")
-
-        return training.execute(listen) | {"lines": lines}
-
     config = configured(path, checkpoint={"every_steps": 1, "keep": 2})
-    whole = run("whole", config)
+    whole = run_to(tmp_path / "whole", config)
     assert whole["status"] == "finished"
     assert any(line.startswith("rows are streamed: ") for line in whole["lines"])
-    stopped = run("parts", config, 45)
+    stopped = run_to(tmp_path / "parts", config, 45)
     assert stopped["status"] == "stopped"
     assert stopped["steps"] % 33 != 0
-    assert run("parts", config, resume=True)["weights_sha256"] == whole["weights_sha256"]
+    assert run_to(tmp_path / "parts", config, resume=True)["weights_sha256"] == whole["weights_sha256"]
     with pytest.raises(CheckpointError, match="residency: 'stream' in the checkpoint, 'node' now"):
-        run("parts", configured(path, "node"), resume=True)
+        run_to(tmp_path / "parts", configured(path, "node"), resume=True)
+
+
+@pytest.mark.parametrize("drawn", [{"model": {"hidden": [8], "dropout": 0.3}}, {"data": {"augment": {"noise": 0.1}}}])
+def test_what_is_drawn_for_a_row_is_the_same_after_a_stop_in_any_window(tmp_path: Path, drawn: dict[str, Any]) -> None:
+    """Rows lie where they did: dropout and augmentation draw by the place of a row in memory."""
+    config = configured(write(tmp_path / "d.h5"), checkpoint={"every_steps": 1, "keep": 2}, **drawn)
+    whole = run_to(tmp_path / "whole", config)
+    for stop_at in (2, 12, 27, 33, 40, 66):
+        assert run_to(tmp_path / str(stop_at), config, stop_at)["status"] == "stopped"
+        assert run_to(tmp_path / str(stop_at), config, resume=True)["weights_sha256"] == whole["weights_sha256"]
 
 
 def test_auto_goes_by_size_alone_and_as_the_run_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
