@@ -118,7 +118,7 @@ class Schema(msgspec.Struct, frozen=True):
         return self.target_names or tuple(f"target{i}" for i in range(self.n_targets))
 
     def plain(self) -> Schema:
-        """Return what rows mean, however their cells were written: files from before `SourceColumn.form` are silent."""
+        """Return the schema without the forms of cells, which earlier files do not tell."""
         columns = tuple(msgspec.structs.replace(column, form="") for column in self.columns)
         return msgspec.structs.replace(self, columns=columns, target_forms=None)
 
