@@ -13,7 +13,7 @@ from ddp_mlp.data.schema import Schema
 from ddp_mlp.errors import UsageError
 from ddp_mlp.interop.formats.sklearn import ACTIVATIONS
 from ddp_mlp.interop.incoming import Incoming, texts_of
-from ddp_mlp.interop.portable import Affine, Layer
+from ddp_mlp.interop.portable import Affine, Layer, portable
 
 _NAMES = {theirs: ours for ours, theirs in ACTIVATIONS.items()}
 _OUTPUTS = {"identity": "linear", "logistic": "sigmoid", "softmax": "softmax"}
@@ -48,6 +48,7 @@ def incoming_of_estimator(estimator: Any) -> Incoming:
     done = _Steps()
     for step in steps[:-1]:
         _take(done, step)
+    targets = _with_own(done, targets, steps[-1])
     names = getattr(steps[0], "feature_names_in_", None)
     return _network(steps[-1], done, targets, texts_of(names))
 
@@ -64,12 +65,36 @@ def _take(done: _Steps, step: Any) -> None:
     if type(step).__name__ == "SimpleImputer":
         if done.fill is not None:
             raise UsageError("two SimpleImputers; one is needed")
-        fill = _fill(step)
-        done.fill = fill if done.affine is None else fill / done.affine.scale + done.affine.offset
+        _fill_by(done, _fill(step))
         return
     if done.affine is not None:
         raise UsageError("two scalers one after the other; one is needed")
     done.affine = _affine(step)
+
+
+def _fill_by(done: _Steps, fill: NDArray[np.float64]) -> None:
+    """Fill with values that are meant after the steps so far."""
+    done.fill = fill if done.affine is None else fill / done.affine.scale + done.affine.offset
+
+
+def _with_own(done: _Steps, targets: Affine | None, network: Any) -> Affine | None:
+    """Add the preprocessing inside an estimator of this program to the steps, and return it for the targets."""
+    if not hasattr(network, "model_"):
+        return targets
+    own = portable(network.model_.trained)
+    if own.schema.columns:
+        raise UsageError("an estimator that was fitted to a DataFrame with text; its model_ is what is wanted")
+    if own.fill is not None and done.fill is None:
+        _fill_by(done, own.fill)
+    done.affine = _after(done.affine, own.inputs)
+    return _after(targets, own.targets)
+
+
+def _after(first: Affine | None, then: Affine | None) -> Affine | None:
+    """Return one map for two, one after the other."""
+    if first is None or then is None:
+        return first or then
+    return Affine(first.offset + then.offset / first.scale, first.scale * then.scale)
 
 
 def _fill(imputer: Any) -> NDArray[np.float64]:
@@ -121,6 +146,8 @@ def _network(network: Any, done: _Steps, targets: Affine | None, names: tuple[st
         return Incoming(schema, tuple(layers), output, "auto", done.affine, targets, done.fill)
     if output == "sigmoid" and ends[1] > 1:
         raise UsageError("a classifier of several labels at once; this program answers one class for each row")
+    if len(network.classes_) == 1:
+        raise UsageError(f"a classifier of the one class {network.classes_[0]}, which is its answer to any row")
     task = "binary" if output == "sigmoid" else "multiclass"
     schema = Schema(
         task, *ends, names, None, texts_of(network.classes_),  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import skops.io
 from hypothesis import given, settings
@@ -208,6 +209,21 @@ def test_estimators_of_this_program_become_models_too() -> None:
     assert np.allclose(from_sklearn(made).predict_proba(x), made.predict_proba(x), atol=1e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_what_an_estimator_of_this_program_normalises_itself_comes_along(scaled: bool) -> None:
+    x = np.random.default_rng(0).normal(500, 20, (60, 3))
+    x[0, 1] = np.nan
+    few: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 2, "normalize": "standard", "missing": "impute"}
+    made: Any = ddp_mlp.MLPRegressor(**few)
+    if scaled:
+        made = TransformedTargetRegressor(make_pipeline(MinMaxScaler(), made), transformer=StandardScaler())
+    made = fitted(made, x, np.nan_to_num(x) * 7)
+    assert np.allclose(from_sklearn(made).predict(x), made.predict(x), rtol=1e-9)
+    table = pandas.DataFrame({"a": ["u", "v"] * 30})
+    with pytest.raises(UsageError, match="its model_ is what is wanted"):
+        from_sklearn(fitted(ddp_mlp.MLPRegressor(**few), table, x[:, 0]))
+
+
 def test_what_an_estimator_has_that_this_program_has_not_is_told() -> None:
     x, y = np.random.default_rng(0).normal(size=(30, 3)), np.arange(30) % 2
     few: dict[str, Any] = {"hidden_layer_sizes": (2,), "max_iter": 2}
@@ -218,6 +234,7 @@ def test_what_an_estimator_has_that_this_program_has_not_is_told() -> None:
         (make_pipeline(MinMaxScaler(clip=True), MLPClassifier(**few)), y, "clips"),
         (make_pipeline(SimpleImputer(add_indicator=True), MLPClassifier(**few)), y, "add_indicator"),
         (MLPClassifier(**few), many, "several labels at once"),
+        (MLPClassifier(**few), np.full(30, "only"), "the one class only"),
         (StandardScaler(), None, "a StandardScaler, which this program has not"),
         (TransformedTargetRegressor(MLPRegressor(**few), func=np.exp, inverse_func=np.log), y, "a function transforms"),
     ):  # fmt: skip
