@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ddp_mlp.errors import StoppedError, UsageError
 from ddp_mlp.estimators.initial import first_parameters
 from ddp_mlp.estimators.quasi_newton import Limits, minimize
 from ddp_mlp.estimators.rules import Watch
+from ddp_mlp.run.options import RunOptions
 from ddp_mlp.run.rank_checks import check_replicas, check_starts
 from ddp_mlp.run.signals import StopRequest, StopSignals
 from ddp_mlp.run.start import choose_micro_batches
@@ -116,7 +118,7 @@ def fit_network(course: Course, watch: Watch, comm: Communicator) -> Standing:
     """
     config, start = course.settings, course.start
     comm.guard(config.train.timeout_s, lambda _: None)
-    check_starts(comm, config, course.threads, resume=False)
+    check_starts(comm, config, RunOptions(Path(), threads=course.threads, keeps_files=False))
     known = digest(start.model.parameters) if start else "none"
     require_same(comm, {"the weights that it goes on from, by their hash,": known}, "fit all ranks alike")
     with agreed(comm):

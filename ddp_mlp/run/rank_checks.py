@@ -18,14 +18,21 @@ from ddp_mlp.comm import Communicator, known_to_all, require_same
 from ddp_mlp.config import Config
 from ddp_mlp.core.layout import Floats, Layout, digest
 from ddp_mlp.errors import LaunchError, NonFiniteError
+from ddp_mlp.run.options import RunOptions
 
 #: Keys that name files, which may lie elsewhere on every node; their content is compared.
 _PATHS = {"data.train", "data.valid", "model.start"}
 
 
-def check_starts(comm: Communicator, config: Config, threads: int, *, resume: bool) -> None:
+def check_starts(comm: Communicator, config: Config, options: RunOptions) -> None:
     """Collective. Raise LaunchError on every rank unless all were started alike."""
-    facts = {"the version of ddp-mlp": __version__, "--threads-per-rank": str(threads), "--resume": str(resume)}
+    facts = {
+        "the version of ddp-mlp": __version__,
+        "--threads-per-rank": str(options.threads),
+        "--resume": str(options.resume),
+        # also where rank 0 alone writes it: all ranks take part in that
+        "a run directory": "given" if options.keeps_files else "not given",
+    }
     for section, table in msgspec.to_builtins(config).items():
         for key, value in table.items():
             if f"{section}.{key}" not in _PATHS:

@@ -87,7 +87,7 @@ class Run:
         """
         self._comm.guard(self._config.train.timeout_s, self._note_timeout)
         self._comm.rank_status.at("while comparing how the ranks were started")
-        check_starts(self._comm, self._config, self._options.threads, resume=self._options.resume)
+        check_starts(self._comm, self._config, self._options)
         with agreed(self._comm):
             check_isa(self._config.train.isa)
             if self._config.train.tensorboard:

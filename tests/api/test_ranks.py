@@ -57,6 +57,12 @@ if summary["world_size"] > 1:
             assert "rank" in str(error), error
         else:
             raise SystemExit("no error")
+    try:
+        ddp_mlp.train(config, out="runs/alone" if rank == 0 else None)
+    except ddp_mlp.LaunchError as error:
+        assert "a run directory is not given, on rank 0 given" in str(error), error
+    else:
+        raise SystemExit("no error where one rank alone was given a directory")
 said = result.weights_sha256, result.model.weights_sha256 == model.weights_sha256, held.weights_sha256, history
 print(f"{said}\\n", end="")  # at once, as lines of several ranks must not mix
 never_closed = ddp_mlp.training(config, data=(X, y))
