@@ -55,7 +55,7 @@ class Outcome:
 def role_of(process: int) -> str:
     """Return what a process of a job is; empty for one that is gone, or that we know nothing of."""
     with contextlib.suppress(OSError):
-        words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        words = _words(process)
         name = Path(words[0]).name
         if "ddp_mlp.cluster.launch.keeper" in words:
             return "keeper"
@@ -64,8 +64,17 @@ def role_of(process: int) -> str:
         if name in _PROXIES:
             return "proxy"
         if name.startswith("python"):
-            return "launch" if "launch" in words else "rank" if "ddp_mlp" in words else "helper"
+            is_copy = words == _words(_parent(process))  # of a rank, which writes its report
+            return "launch" if "launch" in words else "rank" if "ddp_mlp" in words and not is_copy else "helper"
     return ""
+
+
+def _words(process: int) -> list[str]:
+    return Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def roles(started: Job) -> set[str]:
