@@ -74,10 +74,16 @@ class Answers:
 def require_numbers(outputs: Outputs) -> None:
     """Raise DataError if an output is no number: comparisons would make the first class of it, which looks sound."""
     if (lost := np.isnan(outputs).any(axis=1)).any():
-        raise DataError(
-            f"no class for {counted(int(lost.sum()), 'row')}, since the network's outputs are not numbers (NaN):"
-            f" features are too large for {outputs.dtype.name}, and may stand for missing values; correct them"
-        )
+        said = f"no class for {counted(int(lost.sum()), 'row')}, since the network's outputs"
+        raise no_numbers(said, outputs.dtype)
+
+
+def no_numbers(said: str, dtype: np.dtype[Any]) -> DataError:
+    """Return the error for outputs that are NaN; `said` begins it, up to the outputs that are such."""
+    return DataError(
+        f"{said} are not numbers (NaN): features are too large for {dtype.name}, and may stand for missing values;"
+        " correct them"
+    )
 
 
 def beside_answers(

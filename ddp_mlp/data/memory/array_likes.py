@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ddp_mlp.errors import DataError, literal
+from ddp_mlp.errors import DataError, counted, literal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +34,8 @@ def texts_of(y: Any) -> NDArray[np.str_] | None:
     missing = [row for row, value in enumerate(values) if is_missing(value)] if values.dtype.kind == "O" else []
     if missing:
         raise DataError(
-            f"y: {len(missing)} missing label{'s' * (len(missing) > 1)} in {len(values)} rows, first at row"
-            f" {missing[0]}; correct or remove these rows"
+            f"y: {counted(len(missing), 'missing label')} in {len(values)} rows, first at row {missing[0]}; correct or"
+            " remove these rows"
         )
     if values.dtype.kind == "S":
         return _decoded(values)

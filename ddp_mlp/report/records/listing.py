@@ -10,16 +10,14 @@ from typing import Any
 from ddp_mlp.errors import MissingInputError, printable
 from ddp_mlp.plain_files import is_directory
 from ddp_mlp.report.records.differences import differences
-from ddp_mlp.report.records.groups import best_first, ranking_score
+from ddp_mlp.report.records.groups import best_first, is_better_higher, ranking_score
 from ddp_mlp.report.records.record import Record, read_record
 from ddp_mlp.report.records.state import holds_record
 
 #: Folders below the directory in which runs are looked for: of studies, their trials, and the folds of these.
 _DEEPEST = 4
-#: Metrics that runs can be sorted by, and whether more is better.
-SCORES = {
-    "loss": False, "accuracy": True, "rmse": False, "r2": True, "mae": False, "macro_f1": True, "roc_auc": True,
-}  # fmt: skip
+#: Metrics that runs can be sorted by.
+SCORES = ("loss", "accuracy", "rmse", "r2", "mae", "macro_f1", "roc_auc")
 SORTS = ("name", "state", "epochs", "when", *SCORES)
 
 Listing = dict[str, Any]
@@ -105,7 +103,7 @@ def _line(record: Record, directory: Path, differs: dict[str, Any]) -> Listing:
 def sorted_by(lines: Sequence[Listing], key: str) -> list[Listing]:
     """Return lines in the order of a key of `SORTS`, the best score or the newest first; those without it last."""
     if key in SCORES:
-        sign = -1 if SCORES[key] else 1
+        sign = -1 if is_better_higher(f"valid_{key}") else 1
         value = {id(line): line.get(f"valid_{key}") for line in lines}
         return sorted(lines, key=lambda line: (value[id(line)] is None, sign * (value[id(line)] or 0.0)))
     if key in ("when", "epochs"):

@@ -15,8 +15,8 @@ from ddp_mlp.core.ensembles.spread import Combined, combine
 from ddp_mlp.core.kernels.evaluation_sums import EVALUATION_ROWS
 from ddp_mlp.core.layout import Floats
 from ddp_mlp.data.dataset.split import Split
+from ddp_mlp.data.predictions import no_numbers
 from ddp_mlp.engine.evaluation import Evaluator
-from ddp_mlp.errors import DataError
 from ddp_mlp.training.inputs.tables import DataLocation
 
 Ids = NDArray[np.int64]
@@ -89,10 +89,8 @@ class Application:
     def _require_numbers(self, found: dict[str, Any]) -> None:
         """Raise DataError if a sum is no number: counts of classes, for which NaN is the first one, look sound."""
         if any(math.isnan(found.get(name) or 0.0) for name in ("loss", "rmse")):
-            raise DataError(
-                "no score, since the network's outputs for some rows are not numbers (NaN): features are too large for"
-                f" {self.model.parameters.dtype.name}, and may stand for missing values; correct them"
-            )
+            said = "no score, since the network's outputs for some rows"
+            raise no_numbers(said, self.model.parameters.dtype)
 
     def predict(self) -> Floats:
         """Collective. Return the answers for all rows, shape (n, n_outputs), in units of the data; means of several."""
