@@ -93,12 +93,17 @@ def launcher_rank(environment: Mapping[str, str]) -> int:
     return place.rank if place else 0
 
 
+def pmi_socket(environment: Mapping[str, str]) -> int | None:
+    """Return the number of the socket that Hydra, and `srun --mpi=pmi2`, open in each rank; None if it is not open."""
+    number = _number(environment.get("PMI_FD", ""))
+    with suppress(OSError):
+        if number is not None and stat.S_ISSOCK(os.fstat(number).st_mode):
+            return number
+    return None
+
+
 def _pmi_answers(environment: Mapping[str, str]) -> bool | None:
-    """Look for the socket that Hydra, and `srun --mpi=pmi2`, open in each rank."""
-    if "PMI_FD" not in environment:
-        return None
-    number = _number(environment["PMI_FD"])
-    return number is not None and _is_socket(number)
+    return pmi_socket(environment) is not None if "PMI_FD" in environment else None
 
 
 def _pmix_answers(environment: Mapping[str, str]) -> bool | None:
@@ -119,12 +124,6 @@ _LAUNCHERS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, str]], bool | No
     (("PMI_SIZE", "PMI_RANK", "PMI_FD"), _pmi_answers),
     (("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"), _either_answers),
 )
-
-
-def _is_socket(descriptor: int) -> bool:
-    with suppress(OSError):
-        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-    return False
 
 
 def _listens(port: int) -> bool:

@@ -24,7 +24,7 @@ def test_killed_twice_restarted_twice_the_same_bits(folder):
     (folder / "faults").write_bytes(b"xx")
     ended = run_with_fault(
         folder,
-        "1|step 100|kill",
+        "1|step 100|kill when saved",
         *SHORT,
         launch=("--max-restarts", "3"),
         DDP_MLP_TEST_FAULT_COUNT=str(folder / "faults"),

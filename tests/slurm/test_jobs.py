@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.runs import ddp_mlp, make_long_run, write_long_config
-from tests.slurm.cluster import Submitted
+from tests.slurm.cluster import Submitted, require_compiler
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 
@@ -42,6 +44,17 @@ def test_a_job_runs_to_its_end(cluster, folder, undisturbed):
     assert 0 < running["time_left_s"] <= 600
     assert_same(job, undisturbed, 0, cluster.wait_for_end(job.id))
     assert job.status["world_size"] == 2
+
+
+def test_ranks_meet_whatever_lies_in_memory_behind_their_addresses(cluster, folder, tmp_path):
+    """MPICH sends some of it too, in lines that Slurm reads no more than 1024 bytes of."""
+    require_compiler()
+    source, library = Path(__file__).with_name("crowded.c"), tmp_path / "crowded.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    step = ("srun", "-K1", "--mpi=pmi2", "-N2", "-n2", "env", f"LD_PRELOAD={library}", sys.executable, "-m", "ddp_mlp")
+    ended = cluster.call(*step, "doctor", "--json", cwd=folder)
+    assert ended.code == 0, ended.err
+    assert "2 ranks on 2 nodes" in ended.out
 
 
 def test_a_preempted_job_saves_and_goes_on(cluster, folder, undisturbed):

@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 from ddp_mlp.comm.liveness.rank_status import RankStatus
 from ddp_mlp.comm.liveness.watchdog import Watchdog
+from ddp_mlp.comm.mpi.slurm_pmi import fitting_lines
 
 #: Launchers that are told to end a job may drop what its ranks have just said.
 _LAST_WORDS_S = 0.2
@@ -29,7 +30,8 @@ def _start_mpi() -> bool:
         return MPI.Query_thread() == MPI.THREAD_MULTIPLE
     provided = ctypes.c_int()
     library = ctypes.CDLL(MPI.__file__)
-    library.MPI_Init_thread(None, None, ctypes.c_int(MPI.THREAD_MULTIPLE), ctypes.byref(provided))
+    with fitting_lines(os.environ):
+        library.MPI_Init_thread(None, None, ctypes.c_int(MPI.THREAD_MULTIPLE), ctypes.byref(provided))
     MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)  # mpi4py makes exceptions of them
     return provided.value == MPI.THREAD_MULTIPLE
 

@@ -2,6 +2,7 @@
 
 ``DDP_MLP_TEST_FAULT="1|step 40|sleep"``: rank 1, as soon as it stands at step 40 or later, sleeps.
 The place is "start" (before anything else), "step N", or a part of a phrase of `RankStatus.at`.
+An action that ends with " when saved" waits until the run has a checkpoint on disk.
 ``DDP_MLP_TEST_COMPILE_S=6``: no kernels are kept, and compiling takes rank 0 so many seconds, rank 1 twice as many.
 With ``DDP_MLP_TEST_FAULT_COUNT=FILE`` each fault takes a byte from that file, and without one none comes.
 """
@@ -29,10 +30,21 @@ def _may_fail() -> bool:
     return left > 0
 
 
+def _wait_for_checkpoint() -> None:
+    from pathlib import Path
+
+    checkpoints, until = Path(sys.orig_argv[sys.orig_argv.index("--out") + 1], "checkpoints"), time.monotonic() + 60
+    while not [*checkpoints.glob("step-*.h5")] and time.monotonic() < until:
+        time.sleep(0.01)
+
+
 def _act(action: str) -> None:
     if not _may_fail():
         return
-    name, _, amount = action.partition("=")
+    what, *waits = action.split(" when saved")
+    if waits:
+        _wait_for_checkpoint()
+    name, _, amount = what.partition("=")
     seconds = float(amount or 1000)
     os.write(2, f"fault {name} at {time.time():.3f}\n".encode())
     if name == "raise":
