@@ -28,6 +28,8 @@ def schema_lines(schema: Schema) -> list[str]:
         lines.append(f"targets: {shortened(named)}")
     if schema.class_names:
         lines.append(f"classes: {shortened(schema.class_names)}")
+    if schema.marks:
+        lines.append(f"cells that hold nothing: {shortened(schema.marks)}")
     return lines + [f"  {line}" for line in map(_column_line, schema.columns[:_SHOWN_COLUMNS])]
 
 

@@ -115,7 +115,7 @@ def _read_parquet(paths: Sequence[Path], options: ImportOptions) -> Source:
 _PACKED_SUFFIXES = frozenset({".gz", ".zst", ".bz2", ".xz", ".zip"})
 #: The options that mean something for tables.
 _OF_TABLES = frozenset(
-    {"targets", "drop", "text", "ids", "ordinal", "date", "weights", "split_by", "missing", "decimal", "like"}
+    {"targets", "drop", "text", "ids", "ordinal", "date", "weights", "split_by", "missing", "na", "decimal", "like"}
 )
 
 #: The options that mean something for arrays side by side.

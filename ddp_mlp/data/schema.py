@@ -82,6 +82,8 @@ class Schema(msgspec.Struct, frozen=True):
         files from before it.
     target_forms : tuple of str or None
         As `SourceColumn.form`, one for each target; None where all were plain.
+    marks : tuple of str
+        What stood in cells of the table that held nothing, besides what always means that.
     """
 
     task: Task
@@ -96,6 +98,7 @@ class Schema(msgspec.Struct, frozen=True):
     numbers: NumberKind = ""
     class_kind: ClassKind = ""
     target_forms: tuple[str, ...] | None = None
+    marks: tuple[str, ...] = ()
 
     @property
     def n_targets(self) -> int:
@@ -118,9 +121,9 @@ class Schema(msgspec.Struct, frozen=True):
         return self.target_names or tuple(f"target{i}" for i in range(self.n_targets))
 
     def plain(self) -> Schema:
-        """Return the schema without the forms of cells, which earlier files do not tell."""
+        """Return the schema without what says how cells were written, which earlier files do not tell."""
         columns = tuple(msgspec.structs.replace(column, form="") for column in self.columns)
-        return msgspec.structs.replace(self, columns=columns, target_forms=None)
+        return msgspec.structs.replace(self, columns=columns, target_forms=None, marks=())
 
     def autoencoding(self) -> Schema:
         """Return the schema of a regression on the features themselves."""

@@ -73,6 +73,9 @@ def make(name: str, out: str, samples: int | None, seed: int, force: bool) -> No
     show_default=True,
     help="What a missing cell becomes: filled in by training, also marked, its row left out, refused.",
 )
+@click.option(
+    "--na", multiple=True, metavar="MARK", help="Cell that means a missing value, such as . or -999; may be repeated."
+)
 @click.option("--separator", metavar="S", help="Between cells: a character, tab or blank. Found if not stated.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal sign. Found if not stated.")
 @click.option("--header/--no-header", default=None, help="Names in the first line, or a row. Found if not stated.")

@@ -69,13 +69,20 @@ class Structure:
 
 @dataclass(frozen=True)
 class Carried:
-    """The part of a schema that arrays cannot tell: images, the table behind, units and forms, text as classes."""
+    """The part of a schema that arrays cannot tell: images, the table behind, how its cells are written, text."""
 
     image_shape: tuple[int, ...] | None = None
     columns: tuple[SourceColumn, ...] = ()
     target_units: tuple[str, ...] | None = None
     class_kind: ClassKind = ""
     target_forms: tuple[str, ...] | None = None
+    marks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, schema: Schema, image_shape: tuple[int, ...] | None) -> Carried:
+        """Return the part of a schema, with the shape of images as it is known here."""
+        kept = (schema.columns, schema.target_units, schema.class_kind, schema.target_forms, schema.marks)
+        return cls(image_shape, *kept)
 
 
 def bound_structure(
@@ -176,6 +183,7 @@ def _schema(where: str, splits: Mapping[str, SplitMatrices], classes: Classes, c
         numbers=number_kind(train.features.dtype),
         class_kind=carried.class_kind if classes.names else "",
         target_forms=carried.target_forms,
+        marks=carried.marks,
     )
     for reason in schema.contradictions():
         raise DataError(f"{where}: attribute schema: {reason}; write the data set again")

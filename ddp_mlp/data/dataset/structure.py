@@ -115,7 +115,7 @@ def _carried(base: Group, train: SplitColumns) -> Carried:
         raise DataError(
             f"{base.where}: attribute schema is not one of this program; write the data set again"
         ) from None
-    return Carried(None, schema.columns, schema.target_units, schema.class_kind, schema.target_forms)
+    return Carried.of(schema, None)
 
 
 def _is_own(path: Path, base: Group) -> bool:

@@ -32,7 +32,7 @@ def held_source(source: Source, where: str, name: str = "train") -> HeldData:
     for split, rows in source.blocks():
         blocks.setdefault(name if split == "train" else split, []).append(rows)
     schema = source.schema
-    columns = Carried(schema.image_shape, schema.columns, schema.target_units, schema.class_kind, schema.target_forms)
+    columns = Carried.of(schema, schema.image_shape)
     splits = {split: _held_rows(rows, source, split, where) for split, rows in blocks.items()}
     return HeldData(where, splits, schema.task, columns, source.origin, source.notes)
 

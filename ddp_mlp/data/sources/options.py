@@ -38,6 +38,8 @@ class ImportOptions:
         The column of sample weights; the column that tells the split of each row.
     missing : str
         "auto", "impute", "indicator", "drop" or "error": what a missing cell of a feature becomes.
+    na : tuple of str
+        What stands in cells that hold nothing, besides what always means that.
     separator, decimal, encoding, sheet : str or None
         How a file is written; None finds out.
     answers_only : bool
@@ -64,6 +66,7 @@ class ImportOptions:
     weights: str | None = None
     split_by: str | None = None
     missing: Missing | Literal["auto"] = "auto"
+    na: tuple[str, ...] = ()
     separator: str | None = None
     decimal: str | None = None
     encoding: str | None = None
@@ -92,6 +95,7 @@ OPTION_OF = {
     "weights": "--weights",
     "split_by": "--split-by",
     "missing": "--missing",
+    "na": "--na",
     "separator": "--separator",
     "decimal": "--decimal",
     "encoding": "--encoding",

@@ -84,7 +84,7 @@ class Encoder:
             *self.ids,
         ]
         step = max(1, min(BLOCK_ROWS, _BLOCK_NUMBERS // max(1, self.n_features)))
-        for block in self.table.blocks(self.table.positions(names), self.table.positions(self._plain())):
+        for block in self.table.cells(self.table.positions(names), self.table.positions(self._plain())):
             for start in range(0, len(block[0]), step):
                 cells = {name: array.slice(start, step) for name, array in zip(names, block, strict=True)}
                 yield from self._rows(cells)
@@ -118,7 +118,7 @@ class Encoder:
         names = [*(self.targets.names if self.targets else ()), *deciding, *filter(None, (self.split_by,))]
         names = names or [self.table.names[0]]
         found: dict[str, int] = {}
-        for block in self.table.blocks(self.table.positions(names)):
+        for block in self.table.cells(self.table.positions(names)):
             cells = dict(zip(names, block, strict=True))
             keep = self.kept(cells)
             splits = (

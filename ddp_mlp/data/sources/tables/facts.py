@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Different values that are remembered of a feature.
 MOST_VALUES = 100_000
+#: Numbers that often stand for a missing value.
+CODES = frozenset({sign * number for sign in (-1.0, 1.0) for number in (99.0, 999.0, 9999.0, 99999.0, 1e20, 1e30)})
 #: Rows on average from where a column begins to count to where it does so again.
 _FEWEST_COUNTED = 5
 
@@ -45,6 +47,8 @@ class NumberFacts:
         The first of each kind; large are whole numbers written with digits that a float64 does not hold.
     low, high : float
         Range of the finite numbers.
+    inner_low, inner_high : float
+        The same without numbers of `CODES`.
     is_whole : bool
         Whether all are whole numbers.
     is_counting : bool
@@ -63,6 +67,8 @@ class NumberFacts:
     large_row: int | None = None
     low: float = np.inf
     high: float = -np.inf
+    inner_low: float = np.inf
+    inner_high: float = -np.inf
     is_whole: bool = True
     is_counting: bool = True
     n_counts: int = 0
@@ -87,13 +93,31 @@ class NumberFacts:
             self.infinite_row = _first(self.infinite_row, np.isinf(numbers), start)
         if not finite.size:
             return
-        self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
+        self._learn_range(finite)
         if self.is_whole and (finite == np.floor(finite)).all():
             self._learn_whole(cells, numbers, start)
         else:
             # Of fractions nobody expects all digits, nor a code that begins with 0.
             self.is_whole = self.is_counting = self.is_zero_led = False
             self.large_row = None
+
+    def _learn_range(self, finite: NDArray[np.float64]) -> None:
+        low, high = float(finite.min()), float(finite.max())
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        if {low, high} & CODES:
+            finite = finite[~np.isin(finite, list(CODES))]
+            low, high = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
+        self.inner_low, self.inner_high = min(self.inner_low, low), max(self.inner_high, high)
+
+    @property
+    def code(self) -> float | None:
+        """A number that others write for a missing value, if it lies apart from all other numbers of the column."""
+        span = self.inner_high - self.inner_low
+        if not np.isfinite(span):
+            return None
+        if self.low in CODES and (self.low < min(self.inner_low, 0) - span or self.low < 0 <= self.inner_low):
+            return self.low
+        return self.high if self.high in CODES and self.high > self.inner_high + span else None
 
     def _learn_whole(self, cells: Any, numbers: NDArray[np.float64], start: int) -> None:
         if are_numbers(cells):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ddp_mlp.data.sources.column import Column
-    from ddp_mlp.data.sources.tables.facts import TextFacts
+    from ddp_mlp.data.sources.tables.facts import NumberFacts, TextFacts
     from ddp_mlp.data.sources.tables.looks import Looks
     from ddp_mlp.data.sources.tables.table import Table
 
@@ -81,17 +81,27 @@ class Findings:
         return [f"{words}: {listed(names, _SHOWN)}" for words, names in found.items()]
 
 
-def mixed(table: Table, name: str, facts: TextFacts) -> str:
-    """Say which cell of a column is of another kind than the cells before it."""
+def mixed(table: Table, name: str, facts: TextFacts, rest: str) -> str:
+    """Say which cell of a column is of another kind than the cells before it; `rest` is the last way on."""
     bare, other = facts.bare_row or 0, facts.other_row or 0
     kinds = ("numbers", "text") if bare < other else ("text", "numbers")
     first, second = table.locate([min(bare, other), max(bare, other)])
     cells = cells_at(table, [(name, bare), (name, other)])
     before, cell = (shown(cells[name, row].strip()) for row in sorted((bare, other)))
+    text = shown(cells[name, other].strip())
     return (
-        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, take the"
-        f" column as text with --text {name!r}, or leave it out with --drop {name!r}"
+        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, say"
+        f" --na {text} if that means a missing value, take the column as text with --text {name!r}, or {rest}"
     )
+
+
+def stands_for_missing(name: str, facts: NumberFacts) -> list[str]:
+    """Return a warning where a number of a column may mean a missing value; else nothing."""
+    if facts.code is None:
+        return []
+    code, others = f"{facts.code:g}", f"{facts.inner_low:g} to {facts.inner_high:g}"
+    found = f"warning: column {shown(name)} holds {code}, far from its other numbers ({others})"
+    return [f"{found}, and it is taken as a number; --na={code} if it means a missing value"]
 
 
 def line_below(table: Table, name: str, facts: TextFacts) -> str:

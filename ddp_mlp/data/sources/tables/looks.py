@@ -61,7 +61,7 @@ def look(table: Table, names: Sequence[str], texts: Mapping[str, int]) -> Looks:
     numbers = {name: NumberFacts() for name in names}
     known = {name: TextFacts(limit=limit) for name, limit in texts.items()}
     quick = [place for place in _fractions(table, places) if table.names[place] not in texts]
-    for block in table.blocks(places, quick) if names else ():
+    for block in table.cells(places, quick) if names else ():
         for name, cells in zip(names, block, strict=True):
             is_first = numbers[name].n_rows == 0
             numbers[name].learn(cells)
@@ -76,7 +76,7 @@ def look(table: Table, names: Sequence[str], texts: Mapping[str, int]) -> Looks:
 
 def _fractions(table: Table, places: Sequence[int]) -> list[int]:
     """Return the positions of columns that hold numbers with fractions, as far as the first block tells."""
-    block = next(iter(table.blocks(places)), []) if places else []
+    block = next(table.cells(places), []) if places else []
     found = []
     for place, cells in zip(places, block, strict=False):
         facts = NumberFacts()
@@ -89,7 +89,7 @@ def _fractions(table: Table, places: Sequence[int]) -> list[int]:
 def look_at_texts(table: Table, limits: Mapping[str, int]) -> dict[str, TextFacts]:
     """Read columns as text; `limits` says how many different values of each to remember."""
     facts = {name: TextFacts(limit=limit) for name, limit in limits.items()}
-    for block in table.blocks(table.positions(list(limits))) if limits else ():
+    for block in table.cells(table.positions(list(limits))) if limits else ():
         for known, cells in zip(facts.values(), block, strict=True):
             known.learn(cells)
     return facts

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from ddp_mlp.data.sources.column import PLAIN, Column
 from ddp_mlp.data.sources.tables.cells import ISO, times_of
 from ddp_mlp.data.sources.tables.column_values import date_features
-from ddp_mlp.data.sources.tables.findings import Findings, bad_cell, line_below, mixed, same_but_for_case, tell_missing
+from ddp_mlp.data.sources.tables.findings import (
+    Findings,
+    bad_cell,
+    line_below,
+    mixed,
+    same_but_for_case,
+    stands_for_missing,
+    tell_missing,
+)
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of, has_dates
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import counted
@@ -77,6 +85,7 @@ def _add_number(table: Table, name: str, looks: Looks, options: ImportOptions, f
             )
         if facts.low == facts.high and facts.n_rows > 1:
             findings.constant.append(name)
+        findings.notes += stands_for_missing(name, facts)
         column = Column(name, "number", "number", (name,))
         findings.columns.append(column)
 
@@ -121,7 +130,7 @@ def _add_text(table: Table, name: str, looks: Looks, options: ImportOptions, fin
     elif date is not None:
         _add_date(name, date, facts, findings)
     elif facts.n_bare > _FEW_NUMBERS * facts.n_filled:
-        findings.problems.append(mixed(table, name, facts))
+        findings.problems.append(mixed(table, name, facts, f"leave it out with --drop {name!r}"))
     else:
         _add_category(table, name, looks, options, findings)
 

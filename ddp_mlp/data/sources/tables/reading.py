@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.rows import MAX_CLASSES, n_outputs
@@ -14,6 +15,7 @@ from ddp_mlp.data.sources.tables.kept import keeping
 from ddp_mlp.data.sources.tables.looks import Looks, look, look_at_texts
 from ddp_mlp.data.sources.tables.meaning import understand_features
 from ddp_mlp.data.sources.tables.reading_like import source_like
+from ddp_mlp.data.sources.tables.table import Marks
 from ddp_mlp.data.sources.tables.targets import understand_targets
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError, UsageError, counted
@@ -37,7 +39,9 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     DataError
         If columns cannot be understood: one error that lists all of them.
     """
-    table = keeping(table, options.scratch)
+    known = options.like.marks if options.like else ()
+    marks = Marks(tuple(dict.fromkeys(filter(None, (text.strip() for text in (*options.na, *known))))))
+    table = replace(keeping(table, options.scratch), marks=marks)
     if options.like is not None:
         return source_like(table, options.like, options)
     features = choose_features(table, options)
@@ -55,7 +59,7 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
         raise DataError(f"{table.path}: no row to train on; each lacks a target, or other cells that are needed")
     n_left_out = n_rows - sum(sizes.values())
     lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
-    notes = (*table.notes, *targets.notes, *lost, *findings.told())
+    notes = (*table.notes, *targets.notes, *lost, *findings.told(), *table.marks.unseen())
     return Source(_schema(encoder, targets), sizes, table.source, encoder.blocks, notes, ids=encoder.ids)
 
 
@@ -133,6 +137,7 @@ def _schema(encoder: Encoder, targets: Targets) -> Schema:
         numbers="float",
         class_kind=targets.class_kind,
         target_forms=_kept_forms(targets),
+        marks=encoder.table.marks.texts,
     )
 
 

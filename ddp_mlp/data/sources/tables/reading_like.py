@@ -61,7 +61,8 @@ def source_like(table: Table, schema: Schema, options: ImportOptions) -> Source:
         raise DataError(f"{table.path}: {'a header but no rows' if is_empty else 'no row has all that is needed'}")
     extra = [name for name in table.names if name not in {column.name for column in expected} | set(names)]
     notes = [f"columns that are not used: {listed(extra, _SHOWN)}"] if extra else []
-    kept = msgspec.structs.replace(schema, target_names=schema.target_names or tuple(names) or None, numbers="float")
+    known = schema.target_names or tuple(names) or None
+    kept = msgspec.structs.replace(schema, target_names=known, numbers="float", marks=table.marks.texts)
     told, has_targets = (*table.notes, *notes), targets is not None
     return Source(
         kept, sizes, table.source, encoder.blocks, told, partial(_texts, table), has_targets=has_targets,

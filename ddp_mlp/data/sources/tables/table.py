@@ -6,12 +6,18 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from ddp_mlp.data.sources.column import PLAIN
+from ddp_mlp.data.sources.tables.cells import BLANKS, are_numbers, numbers_of
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 
 #: Each column costs memory of its own, so that a million would take gigabytes.
@@ -29,6 +35,68 @@ class Blocks(Protocol):
         that is faster.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Marks of missing values that a user has named, such as ``.`` or ``-999``: cells that hold one hold nothing.
+
+    Attributes
+    ----------
+    texts : tuple of str
+        As the user has named them, without blanks around. One that is a number stands for the number, however cells
+        write it: readers give numbers without their text.
+    seen : set of str
+        Those that were in a cell so far.
+    """
+
+    texts: tuple[str, ...] = ()
+    seen: set[str] = field(default_factory=set)
+
+    def cut(self, cells: Any) -> Any:
+        """Return cells with null for those that hold a mark.
+
+        Examples
+        --------
+        >>> import pyarrow as pa
+        >>> Marks((".", "-999")).cut(pa.array([" . ", "-999.0", "1", "x."])).to_pylist()
+        [None, None, '1', 'x.']
+        """
+        import pyarrow as pa
+        from pyarrow import compute as pc
+
+        if not self.texts:
+            return cells
+        trimmed = None if are_numbers(cells) else pc.utf8_trim(cells, BLANKS)
+        # One reading of all cells as numbers serves every mark.
+        numbers = cells.to_numpy(zero_copy_only=False) if trimmed is None else numbers_of(trimmed, PLAIN)
+        marked = np.zeros(len(cells), np.bool_)
+        for text, number in zip(self.texts, self._numbers(), strict=True):
+            found = numbers == number
+            if trimmed is not None:
+                found |= _equal(trimmed, text)
+            if found.any():
+                self.seen.add(text)
+            marked |= found
+        return pc.if_else(pa.array(marked), pa.scalar(None, cells.type), cells) if marked.any() else cells
+
+    def _numbers(self) -> NDArray[np.float64]:
+        """Return the number of each mark, NaN of those that are none, which equals nothing."""
+        import pyarrow as pa
+
+        return numbers_of(pa.array(self.texts, pa.string()), PLAIN)
+
+    def unseen(self) -> list[str]:
+        """Return a warning where marks were named that no cell holds; else nothing."""
+        absent = [shown(text) for text in self.texts if text not in self.seen]
+        return [f"warning: no cell holds {listed(absent)}, which --na names"] if absent else []
+
+
+def _equal(cells: Any, text: str) -> NDArray[np.bool_]:
+    from pyarrow import compute as pc
+
+    found: NDArray[np.bool_] = pc.fill_null(pc.equal(cells, text), False).to_numpy(zero_copy_only=False)
+    return found
 
 
 @dataclass(frozen=True)
@@ -55,6 +123,8 @@ class Table:
         Categories that the file itself declares, in order.
     is_slow : bool
         Whether cells have to be made of text, so that it is better to keep them than to read them again.
+    marks : Marks
+        The marks of missing values.
     """
 
     path: Path
@@ -66,6 +136,11 @@ class Table:
     notes: tuple[str, ...] = ()
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_slow: bool = False
+    marks: Marks = field(default_factory=Marks)
+
+    def cells(self, positions: Sequence[int], numbers: Collection[int] = ()) -> Iterator[list[Any]]:
+        """Yield blocks of cells as `blocks` does, with a null for those that hold a mark."""
+        return ([self.marks.cut(cells) for cells in block] for block in self.blocks(positions, numbers))
 
     def positions(self, names: Sequence[str]) -> list[int]:
         """Return where columns are."""

@@ -16,7 +16,7 @@ from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.rows import MAX_CLASSES, Task, require_task, task_of_classes
 from ddp_mlp.data.sources.column import PLAIN
 from ddp_mlp.data.sources.tables.cells import EXACT, numbers_of
-from ddp_mlp.data.sources.tables.findings import mixed
+from ddp_mlp.data.sources.tables.findings import mixed, stands_for_missing
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.data.tasks import guess_task
@@ -141,7 +141,7 @@ def _form(table: Table, name: str, looks: Looks, options: ImportOptions) -> tupl
 def _require_text(table: Table, name: str, facts: TextFacts) -> None:
     """Refuse a target that is neither text nor numbers throughout."""
     if facts.n_bare:
-        raise DataError(f"{table.path}: {mixed(table, name, facts)}, or take it as classes with --task multiclass")
+        raise DataError(f"{table.path}: {mixed(table, name, facts, 'take it as classes with --task multiclass')}")
     if date_form_of(facts) is not None:
         raise DataError(
             f"{table.path}: target {shown(name)} holds dates, which are no quantity; choose another, or take each as a"
@@ -167,7 +167,8 @@ def _quantities(
     reason = "stated" if options.task != "auto" else why or "several targets"
     units = tuple(next(iter(looks.texts[name].decorations), "") for name in options.targets)
     kept = tuple(form for form in forms if form is not None)
-    return Targets("regression", options.targets, kept, notes=(f"regression: {reason}",), units=units)
+    codes = [note for name in options.targets for note in stands_for_missing(name, looks.numbers[name])]
+    return Targets("regression", options.targets, kept, notes=(f"regression: {reason}", *codes), units=units)
 
 
 def _different_numbers(facts: TextFacts, form: tuple[str, bool]) -> tuple[float, ...] | None:
