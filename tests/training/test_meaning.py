@@ -222,6 +222,16 @@ def test_one_label_that_names_no_two_classes_is_refused(tmp_path: Path) -> None:
         train(configured(write(tmp_path / "d.h5", X=X, y=np.full(N, 2))), tmp_path / "run")
 
 
+@pytest.mark.parametrize("label", ["yes", "1", "7"])
+def test_the_one_class_of_a_table_keeps_its_name(tmp_path: Path, label: str) -> None:
+    (tmp_path / "one.csv").write_text("a,y\n" + "".join(f"{i},{label}\n" for i in range(40)))
+    import_dataset([tmp_path / "one.csv"], tmp_path / "one.h5", ImportOptions(targets=("y",), task="binary"))
+    _, said = train(configured(str(tmp_path / "one.h5")), tmp_path / "run")
+    assert f"warning: all 36 rows that train have class {label}, which is all that a model can learn from them" in said
+    measured, _, _ = apply(tmp_path / "run", str(tmp_path / "one.csv"))
+    assert [(row["class"], row["n_samples"]) for row in measured["classes"]] == [(label, 40), (f"not {label}", 0)]
+
+
 def test_a_table_of_one_class_is_read_and_bound_by_its_name(tmp_path: Path) -> None:
     for name, labels in (("both", ["no", "yes"]), ("one", ["yes"])):
         rows = "".join(f"{i},{labels[i % len(labels)]}\n" for i in range(40))

@@ -110,8 +110,9 @@ def classes_of(
         raise DataError(f"{where}: {n} classes for the task binary; use 0 and 1, or multiclass")
     task = stated or task_of_classes(n)
     n = 2 if task == "binary" else n
-    # Of one class only, the name says nothing.
-    return Classes(task, 1 if task == "binary" else n, names if names and len(names) == n else None)
+    if names and len(names) < n:  # the rows of one class only, whose name is the answer all the same
+        names = (*names, f"not {names[0]}")
+    return Classes(task, 1 if task == "binary" else n, names)
 
 
 def _wide(matrices: Sequence[Rectangle], where: str, stated: Task | None, names: tuple[str, ...] | None) -> Classes:

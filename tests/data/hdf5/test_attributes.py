@@ -167,14 +167,14 @@ def test_names_beyond_64_kib_are_read(tmp_path):
         assert dataset.schema.class_names == tuple(names)
 
 
-def test_the_name_of_a_single_class_says_nothing(tmp_path):
-    """A binary answer names its second class."""
+def test_the_name_of_a_single_class_is_kept(tmp_path):
+    """A binary answer names its second class, too."""
     path = tmp_path / "d.h5"
     with h5py.File(path, "w") as file:
         file["X"], file["y"] = np.zeros((4, 2)), np.zeros(4, int)
         file["y"].attrs["class_names"] = ["only"]
     with open_dataset(path) as dataset:
-        assert (dataset.schema.task, dataset.schema.class_names) == ("binary", None)
+        assert (dataset.schema.task, dataset.schema.class_names) == ("binary", ("only", "not only"))
 
 
 @pytest.mark.parametrize("length", [4, None])
