@@ -58,7 +58,7 @@ def children(pid: int) -> list[int]:
     ],
 )
 def test_asked_once_a_job_saves_and_leaves(folder, ranks, number):
-    with job(folder, NO_FAULT, "--json", ranks=ranks) as started:
+    with job(folder, NO_FAULT, "--set", "train.timeout_s=60", "--json", ranks=ranks) as started:  # a disk may be slow
         wait_for_checkpoint(started)
         os.killpg(started.process.pid, number)  # as a terminal does
         ended = started.end()

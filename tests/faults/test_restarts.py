@@ -9,7 +9,7 @@ from tests.tiers import THOROUGH
 
 pytestmark = pytest.mark.mpi
 
-SHORT = ("--set", "train.epochs=30", "--json")
+SHORT = ("--set", "train.epochs=30", "--set", "train.timeout_s=60", "--json")  # a disk may be slow
 
 
 @pytest.fixture(scope="module")
