@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BATCH_ROWS = 2**16
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 #: Of a JSON text, which is held as a whole.
 _MOST_JSON_BYTES = 2**30
 #: Of one whose values have no single type, which Python reads.
@@ -66,7 +67,28 @@ def as_text(column: Any) -> Any:
         return pa.nulls(len(column), pa.string())
     if pa.types.is_float16(column.type):
         column = pc.cast(column, pa.float32())
+    if pa.types.is_duration(column.type):
+        column = _seconds(column)
+    if pa.types.is_time(column.type):  # without fractions of seconds, as dates
+        column = pc.cast(column, pa.time32("s"), safe=False)
     return pc.cast(column, pa.string())
+
+
+def _seconds(durations: Any) -> Any:
+    """Return durations of any unit as seconds: one program keeps as nanoseconds what another keeps as milliseconds."""
+    import pyarrow as pa
+    from pyarrow import compute as pc
+
+    numbers = pc.cast(pc.cast(durations, pa.int64()), pa.float64(), safe=False)
+    return pc.divide(numbers, _PER_SECOND[durations.type.unit])
+
+
+def told_of_types(schema: Any) -> tuple[str, ...]:
+    """Return what is to be said of the types of columns."""
+    import pyarrow as pa
+
+    durations = [field.name for field in schema if pa.types.is_duration(field.type)]
+    return (f"durations are numbers of seconds: {listed(durations, 8)}",) if durations else ()
 
 
 def read_parquet(path: Path) -> Table:
@@ -182,7 +204,9 @@ def _table(path: Path, kind: str, schema: Any, batches: Callable[[], Any]) -> Ta
         )
     if len(names) < 2:
         raise DataError(f"{path}: {len(names)} column {shown(names[0]) if names else ''}; two or more are needed")
-    return Table(path, f"{kind} {path.name}", names, unnamed, _Columnar(path, batches).blocks, _rows)
+    return Table(
+        path, f"{kind} {path.name}", names, unnamed, _Columnar(path, batches).blocks, _rows, told_of_types(schema)
+    )
 
 
 def _rows(rows: Sequence[int]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ddp_mlp.data.memory.array_likes import unmasked
-from ddp_mlp.data.sources.tables.formats.columnar import as_cells
+from ddp_mlp.data.sources.tables.formats.columnar import as_cells, told_of_types
 from ddp_mlp.data.sources.tables.table import Table, column_names
 from ddp_mlp.data.sources.tables.words import listed
 from ddp_mlp.errors import DataError
@@ -68,7 +68,7 @@ def read_frame(frame: Any, where: str, beside: Mapping[str, Any], *, replaces: b
     def rows(numbers: Sequence[int]) -> list[str]:
         return [f"row {number}" for number in numbers]
 
-    return Table(Path(where), "a DataFrame", names, unnamed, blocks, rows)
+    return Table(Path(where), "a DataFrame", names, unnamed, blocks, rows, told_of_types(table.schema))
 
 
 def _with_columns(table: Any, beside: Mapping[str, Any], where: str) -> Any:
