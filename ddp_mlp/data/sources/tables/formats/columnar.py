@@ -84,7 +84,7 @@ def _seconds(durations: Any) -> Any:
 
 
 def told_of_types(schema: Any) -> tuple[str, ...]:
-    """Return what is to be said of the types of columns."""
+    """Return a note on columns whose type has a unit, if there are such."""
     import pyarrow as pa
 
     durations = [field.name for field in schema if pa.types.is_duration(field.type)]
