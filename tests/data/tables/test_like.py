@@ -183,3 +183,17 @@ def test_a_table_without_rows_is_called_so(tmp_path: Path) -> None:
     for answers_only in (False, True):
         with pytest.raises(DataError, match="a header but no rows"):
             open_source([tmp_path / "next.csv"], ImportOptions(like=schema, answers_only=answers_only))
+
+
+def test_a_clock_is_no_date(tmp_path: Path) -> None:
+    def schema_of_times(*cells: str) -> Schema:
+        (tmp_path / "t.csv").write_text("a,t,y\n" + "".join(f"{i},{cell},{i}.5\n" for i, cell in enumerate(cells)))
+        return open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",))).schema
+
+    (tmp_path / "next.csv").write_text("a,t\n1.5,10:00\n2.5,11:00\n")
+    dates = schema_of_times("2024-01-31 10:00", "2024-02-01 11:30", "2024-02-01 12:30")
+    with pytest.raises(DataError, match="column 't': '10:00' at line 2 is none of dates, as it has no day"):
+        open_source([tmp_path / "next.csv"], ImportOptions(like=dates, answers_only=True))
+    clock = schema_of_times("10:00", "11:30", "12:30")
+    for known in (clock, clock.plain()):  # as earlier files have it
+        assert open_source([tmp_path / "next.csv"], ImportOptions(like=known, answers_only=True)).sizes == {"train": 2}

@@ -331,7 +331,7 @@ def test_a_line_of_sums_below_a_table_of_texts_is_refused(tmp_path: Path, word: 
 def test_categories_that_differ_in_case_only_are_told(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("k,y\nMale,1.5\nmale,2.5\nfe male,1\nfemale,2\nother,3\n")
     notes = open_source([tmp_path / "t.csv"], ImportOptions(targets=("y",))).notes
-    alike = "warning: column 'k': 'Male' and 'male'; 'fe male' and 'female' differ in case or blanks only"
+    alike = "warning: column 'k': 'Male' and 'male'; 'fe male' and 'female' differ in case, blanks or code points only"
     assert any(note.startswith(alike) for note in notes)
 
 
@@ -350,3 +350,22 @@ def test_numbers_as_fortran_writes_them_are_numbers(tmp_path: Path) -> None:
     assert rows.targets[:, 0].tolist() == [0.025, 3.5, 1e100]
     [(_, again)] = open_source([tmp_path / "t.dat"], ImportOptions(like=source.schema)).blocks()
     assert again.targets.tolist() == rows.targets.tolist()
+
+
+def test_classes_that_look_alike_are_told(tmp_path: Path) -> None:
+    found = imported(tmp_path, {"a": [1.5, 2.5, 3.5, 4.5], "y": ["caf\u00e9", "cafe\u0301", "Tea", "tea"]})
+    alike = (
+        "warning: column 'y': 'Tea' and 'tea'; 'cafe\u0301' and 'caf\u00e9' differ in case, blanks or code points only"
+    )
+    assert any(note.startswith(alike) and note.endswith("classes of their own") for note in found.notes)
+
+
+def test_a_class_that_reads_as_missing_is_shown(tmp_path: Path) -> None:
+    found = imported(tmp_path, {"a": [1.5, 2.5, 3.5, 4.5], "y": ["EU", "NA", "AS", "NA"]})
+    expected = "2 rows without a target or with missing cells left out; the first has 'NA' in 'y', which is no value"
+    assert expected in found.notes
+
+
+def test_a_target_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="column 'y': the non-finite value inf at line 3"):
+        imported(tmp_path, {"a": [1.5, 2.5, 3.5], "y": [1.5, "inf", 3.5]})

@@ -31,6 +31,11 @@ _DAY_S = 86400
 _YEAR_DAYS = 365.2425
 
 
+def has_days(form: str) -> bool:
+    """Tell whether a format of dates has more than the time of the day."""
+    return not form.startswith(("%H", "%I"))
+
+
 def date_features(name: str, form: str, *, has_clock: bool) -> tuple[str, ...]:
     """Return the names of the feature columns of a date.
 
@@ -39,7 +44,7 @@ def date_features(name: str, form: str, *, has_clock: bool) -> tuple[str, ...]:
     >>> date_features("t", "%H:%M", has_clock=True)
     ('t.clock_sin', 't.clock_cos')
     """
-    has_date = not form.startswith(("%H", "%I"))
+    has_date = has_days(form)
     parts = [_YEARDAY, _WEEKDAY] * has_date + [_CLOCK] * has_clock
     circles = tuple(f"{name}.{part}_{wave}" for part in parts for wave in ("sin", "cos"))
     return (f"{name}.{_YEAR}", *circles) if has_date else circles

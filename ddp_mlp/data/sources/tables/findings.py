@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from ddp_mlp.data.sources.column import source_column
 from ddp_mlp.data.sources.tables.looks import cells_at
@@ -117,13 +118,19 @@ def line_below(table: Table, name: str, facts: TextFacts) -> str:
     return ""
 
 
-def same_but_for_case(name: str, categories: Sequence[str]) -> str:
-    """Return a warning where categories differ in nothing but case and blanks; else nothing."""
+def same_but_for_case(name: str, categories: Sequence[str], what: str = "categories") -> str:
+    """Return a warning where categories differ in case, blanks or the code points of letters only; else nothing.
+
+    Examples
+    --------
+    >>> same_but_for_case("k", ("a b", "A B", "c"), "classes")
+    "warning: column 'k': 'a b' and 'A B' differ in case, blanks or code points only, and are classes of their own"
+    """
     alike: dict[str, list[str]] = {}
     for text in categories:
-        alike.setdefault("".join(text.split()).casefold(), []).append(text)
+        alike.setdefault("".join(normalize("NFKC", text).split()).casefold(), []).append(text)
     found = [" and ".join(map(shown, texts)) for texts in alike.values() if len(texts) > 1]
-    differ = "differ in case or blanks only, and are categories of their own"
+    differ = f"differ in case, blanks or code points only, and are {what} of their own"
     return f"warning: column {shown(name)}: {'; '.join(found[:_SHOWN])} {differ}" if found else ""
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ddp_mlp.data.sources.column import PLAIN, is_boolean
+from ddp_mlp.data.sources.tables.column_values import has_days
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, has_dates
 from ddp_mlp.data.sources.tables.looks import cells_at, look
@@ -89,6 +90,8 @@ def _as_written(table: Table, column: Column, looks: Looks, decimal: str | None)
         # Days up to the 12th fit two formats, and a format that was stated may look like another.
         facts = looks.texts[column.name]
         form = column.form if has_dates(facts, column.form) else date_form_of(facts)
+        if isinstance(form, str) and f"{column.name}.year" in column.features and not has_days(form):
+            return column, _strange(table, column, looks, "dates, as it has no day")
         if isinstance(form, str):
             return replace(column, form=form), None
         return column, _strange(table, column, looks, form or "dates")

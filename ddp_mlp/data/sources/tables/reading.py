@@ -12,7 +12,7 @@ from ddp_mlp.data.sources.source import Source
 from ddp_mlp.data.sources.tables.encoding import Encoder
 from ddp_mlp.data.sources.tables.facts import MOST_VALUES
 from ddp_mlp.data.sources.tables.kept import keeping
-from ddp_mlp.data.sources.tables.looks import Looks, look, look_at_texts
+from ddp_mlp.data.sources.tables.looks import Looks, cells_at, look, look_at_texts
 from ddp_mlp.data.sources.tables.meaning import understand_features
 from ddp_mlp.data.sources.tables.reading_like import source_like
 from ddp_mlp.data.sources.tables.table import Marks
@@ -58,9 +58,21 @@ def source_of_table(table: Table, options: ImportOptions) -> Source:
     if "train" not in sizes:
         raise DataError(f"{table.path}: no row to train on; each lacks a target, or other cells that are needed")
     n_left_out = n_rows - sum(sizes.values())
-    lost = [f"{counted(n_left_out, 'row')} without a target or with missing cells left out"] if n_left_out else []
+    lost = [_left_out(table, targets, looks, n_left_out)] if n_left_out else []
     notes = (*table.notes, *targets.notes, *lost, *findings.told(), *table.marks.unseen())
     return Source(_schema(encoder, targets), sizes, table.source, encoder.blocks, notes, ids=encoder.ids)
+
+
+def _left_out(table: Table, targets: Targets, looks: Looks, n_rows: int) -> str:
+    """Return the note on rows that are left out, with a cell that is taken for a missing target: NA may be a class."""
+    found = f"{counted(n_rows, 'row')} without a target or with missing cells left out"
+    missing = ((name, looks.texts[name].missing_row) for name in targets.names)
+    first = next(((name, row) for name, row in missing if row is not None), None)
+    if first is None:
+        return found
+    cell = cells_at(table, [first])[first].strip()
+    where = f"{shown(cell) if cell else 'an empty cell'} in {shown(first[0])}"
+    return f"{found}; the first has {where}, which is no value"
 
 
 def choose_features(table: Table, options: ImportOptions) -> list[str]:

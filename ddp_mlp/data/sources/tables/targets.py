@@ -16,7 +16,7 @@ from ddp_mlp.data.class_values import BOOLEANS
 from ddp_mlp.data.rows import MAX_CLASSES, Task, require_task, task_of_classes
 from ddp_mlp.data.sources.column import PLAIN
 from ddp_mlp.data.sources.tables.cells import EXACT, numbers_of
-from ddp_mlp.data.sources.tables.findings import mixed, stands_for_missing
+from ddp_mlp.data.sources.tables.findings import mixed, same_but_for_case, stands_for_missing
 from ddp_mlp.data.sources.tables.forms import Ambiguous, date_form_of, form_of
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.data.tasks import guess_task
@@ -123,7 +123,7 @@ def _form(table: Table, name: str, looks: Looks, options: ImportOptions) -> tupl
     if name in options.text or name in table.categories or facts.is_boolean:
         return None
     is_plain = looks.numbers[name].is_number
-    if is_plain and looks.numbers[name].is_whole:
+    if is_plain and (looks.numbers[name].is_whole or looks.numbers[name].infinite_row is not None):
         return PLAIN, False
     form = form_of(facts, options.decimal, looks.shown_decimal())
     if isinstance(form, Ambiguous):
@@ -220,7 +220,9 @@ def _text_classes(
         raise DataError(f"{table.path}: target {shown(name)}: the file does not declare {listed(unknown, 8)}")
     found = _task(table.path, name, len(names), task)
     classes = {text: i for i, text in enumerate(names)}
-    return Targets(found, (name,), (), classes, None, names, _told(found, name, names, task, "text"))
+    notes = _told(found, name, names, task, "text")
+    alike = same_but_for_case(name, names, "classes")
+    return Targets(found, (name,), (), classes, None, names, (*notes, alike) if alike else notes)
 
 
 def _boolean_classes(table: Table, name: str, values: Sequence[str], task: str) -> Targets:
