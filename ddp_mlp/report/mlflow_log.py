@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddp_mlp.errors import DdpMlpError, OutputError, UsageError, printable
+from ddp_mlp.report.pages.facts import METRICS
 from ddp_mlp.report.pages.markup import shown
 from ddp_mlp.report.records.differences import flat
 from ddp_mlp.report.records.record import Record, read_record
@@ -114,7 +115,7 @@ def _tags(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _metrics(record: Record) -> Iterator[tuple[str, float, int, int]]:
-    """Yield name, value, time in milliseconds and epoch of each number; then those of the best epoch."""
+    """Yield name, value, time in milliseconds and epoch of each number; then the scores of the best epoch."""
     history = record.history
     walls = history.columns.get("wall_s")
     ended = record.path.joinpath("metrics.csv").stat().st_mtime if len(history.epochs) else 0.0
@@ -126,8 +127,8 @@ def _metrics(record: Record) -> Iterator[tuple[str, float, int, int]]:
                 yield name, value, when, epoch
     if history.best is not None:
         epoch = int(history.epochs[history.best])
-        for name in ("valid_loss", "valid_accuracy", "valid_rmse", "valid_r2"):
-            if (value := history.at(name, history.best)) is not None:
+        for name in METRICS:
+            if (name != "train_loss" or name == history.watched) and (value := record.score(name)) is not None:
                 yield f"best_{name}", value, int(1000 * ended), epoch
 
 

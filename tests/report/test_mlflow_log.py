@@ -25,7 +25,7 @@ def logged(store):
 
 def test_a_run_is_in_mlflow_as_it_is_in_its_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run, store = make_run(tmp_path / "a", 30, weights_sha256="abc"), f"sqlite:///{tmp_path}/m.db"
+    run, store = make_run(tmp_path / "a", 30, weights_sha256="abc", best_valid_mae=2.5), f"sqlite:///{tmp_path}/m.db"
     known_as = log_to_mlflow(run, "mine", store)
     client, (found,) = logged(store)
     assert (found.info.run_id, found.info.status, found.info.run_name) == (known_as, "FINISHED", "a")
@@ -36,6 +36,8 @@ def test_a_run_is_in_mlflow_as_it_is_in_its_files(tmp_path, monkeypatch):
     assert [(m.step, m.value) for m in history] == [(e, 1 / e + 0.01) for e in range(1, 31)]
     assert [m.timestamp for m in history] == sorted(m.timestamp for m in history)
     assert found.data.metrics["best_valid_loss"] == 1 / 7 + 0.01
+    assert found.data.metrics["best_valid_mae"] == 2.5  # which no epoch reports: it was measured for a search
+    assert "best_train_loss" not in found.data.metrics
     assert {f.path for f in client.list_artifacts(known_as)} == {"config.toml", "metrics.csv", "status.json", "log.txt"}
     with pytest.raises(UsageError, match="is in MLflow already"):
         log_to_mlflow(run, "mine", store)
