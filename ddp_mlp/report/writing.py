@@ -56,9 +56,10 @@ def write_report(
     OutputError, StorageError
         If the page or a figure cannot be written.
     """
-    if out is not None:
-        destination(out)  # refused before the work
+    is_beside = out is None and len(runs) == 1
+    chosen = runs[0] / REPORT if is_beside else out or Path(REPORT)
     records = records_of(runs)
+    destination(chosen)  # refused before the work
     found = _findings(records, data, split, tell)
     together = _together(runs, records, data, split, tell)
     name = printable(runs[0].resolve().name) if len(runs) == 1 else ""
@@ -69,11 +70,7 @@ def write_report(
 
         written = write_figures(figures, records, together or (found.get(0) if len(records) == 1 else None))
         tell(f"written: {figures}/ ({len(written) // 2} figures, each as SVG and PDF)")
-    if out is None and len(runs) == 1:
-        write_whole(runs[0] / REPORT, page)
-        return runs[0] / REPORT
-    chosen = Path(REPORT) if out is None else out
-    write_chosen(chosen, page)
+    (write_whole if is_beside else write_chosen)(chosen, page)
     return chosen
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import webbrowser
+from pathlib import Path
 
-from ddp_mlp.report import giving_way
+import pytest
+
+from ddp_mlp.errors import MissingInputError, OutputError
+from ddp_mlp.report import giving_way, writing
 from tests.report.made import make_run
 from tests.runs import MOONS, ddp_mlp, prepare, run, train_here
 
@@ -69,6 +74,16 @@ def test_a_process_that_gives_way_is_idle_and_its_end_is_that_of_the_command(tmp
     assert done.out.startswith("19 True ")
     if giving_way._HAS_GROUPS.exists() and giving_way._HAS_GROUPS.read_text().strip() == "1":
         assert done.out.endswith("nice 19\n")
+
+
+def test_a_run_whose_directory_is_closed_is_refused_before_the_work(tmp_path, monkeypatch):
+    run_of = make_run(tmp_path / "a")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != run_of.resolve())  # root may write everywhere
+    monkeypatch.setattr(writing, "page_of", lambda *_: pytest.fail("the page was made"))
+    with pytest.raises(OutputError, match=r"a/report\.html: you may not write to the directory .*; write elsewhere"):
+        writing.write_report([run_of])
+    with pytest.raises(MissingInputError):
+        writing.write_report([tmp_path / "b"])
 
 
 def test_several_runs_and_names_of_files(tmp_path):
