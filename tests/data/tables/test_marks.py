@@ -86,6 +86,9 @@ def test_text_among_numbers_names_the_option(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"column 'y': '\.'.* --na '\.' ") as caught:
         read(tmp_path, "a,y\n1.5,2.5\n3,.\n", ImportOptions(targets=("y",)))
     assert "--drop" not in str(caught.value)  # a target cannot be left out
+    with pytest.raises(DataError, match="mend such cells, take the column") as caught:
+        read(tmp_path, "a,y\n1.5,2.5\n5more,3.5\n", ImportOptions(targets=("y",)))
+    assert "--na" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,12 @@ def mixed(table: Table, name: str, facts: TextFacts, rest: str) -> str:
     first, second = table.locate([min(bare, other), max(bare, other)])
     cells = cells_at(table, [(name, bare), (name, other)])
     before, cell = (shown(cells[name, row].strip()) for row in sorted((bare, other)))
-    text = shown(cells[name, other].strip())
+    text = cells[name, other].strip()
+    # What has digits is a value in another dress.
+    mark = "" if re.search(r"\d", text) else f" say --na {shown(text)} if that means a missing value,"
     return (
-        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells, say"
-        f" --na {text} if that means a missing value, take the column as text with --text {name!r}, or {rest}"
+        f"column {shown(name)}: {cell} at {second}, but {kinds[0]} in {first} ({before}); mend such cells,{mark}"
+        f" take the column as text with --text {name!r}, or {rest}"
     )
 
 
