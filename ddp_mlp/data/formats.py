@@ -18,7 +18,8 @@ from ddp_mlp.data.sources.matlab.files import is_matlab, read_matlab
 from ddp_mlp.data.sources.numpy_files import read_npy, read_npz
 from ddp_mlp.data.sources.options import OPTION_OF, ImportOptions
 from ddp_mlp.data.sources.tables.formats.arff import read_arff
-from ddp_mlp.data.sources.tables.formats.columnar import read_feather, read_json, read_parquet
+from ddp_mlp.data.sources.tables.formats.columnar import read_feather, read_parquet
+from ddp_mlp.data.sources.tables.formats.records import read_json
 from ddp_mlp.data.sources.tables.formats.sheets import read_sheet
 from ddp_mlp.data.sources.tables.reading import source_of_table
 from ddp_mlp.data.sources.tables.table import joined

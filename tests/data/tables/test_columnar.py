@@ -14,6 +14,7 @@ from ddp_mlp.data.importing import open_source
 from ddp_mlp.data.sources.options import ImportOptions
 from ddp_mlp.data.sources.tables.formats.frame import read_frame
 from ddp_mlp.data.sources.tables.reading import source_of_table
+from ddp_mlp.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +59,22 @@ def test_times_of_the_day_are_such_in_every_unit(tmp_path: Path, kind: Any) -> N
     found = open_source([tmp_path / "t.feather"], ImportOptions(targets=("y",)))
     assert found.schema == expected.schema
     np.testing.assert_array_equal(features(found), features(expected))
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+02:00"])
+def test_times_in_json_are_what_they_are_in_csv(tmp_path: Path, zone: str) -> None:
+    """Arrow takes an offset off a time of JSON, and the zone with it."""
+    times = [f"2020-01-{day:02}T10:00:00{zone}" for day in (1, 2, 1, 2)]
+    lines = [f'{{"n": {i}, "t": "{time}", "y": {i}.5}}' for i, time in enumerate(times)]
+    (tmp_path / "t.json").write_text("\n".join(lines))
+    (tmp_path / "t.csv").write_text("n,t,y\n" + "".join(f"{i},{time},{i}.5\n" for i, time in enumerate(times)))
+    found, expected = (open_source([tmp_path / name], ImportOptions(targets=("y",))) for name in ("t.json", "t.csv"))
+    assert found.schema == expected.schema
+    np.testing.assert_array_equal(features(found), features(expected))
+
+
+@pytest.mark.parametrize("text", ['[{"a": 1, "a": 2, "y": 1.5}, {"a": 3, "y": 2.5}]', '{"a": 1, "a": 2, "y": 1.5}'])
+def test_a_name_twice_in_a_record_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(DataError, match="twice"):
+        open_source([tmp_path / "t.json"], ImportOptions(targets=("y",)))

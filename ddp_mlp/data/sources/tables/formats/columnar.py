@@ -1,16 +1,12 @@
-"""Tables that Arrow reads itself: Parquet, Feather and JSON lines; JSON of one array of records."""
+"""Tables that Arrow keeps in columns: Parquet and Feather, and what its types mean as cells."""
 
 from __future__ import annotations
 
-import io
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed, open_unpacked
-from ddp_mlp.data.sources.tables.formats.cell_rows import table_of_rows, text_of
+from ddp_mlp.data.sources.packed import READ_ERRORS, is_packed
 from ddp_mlp.data.sources.tables.table import Table, column_names
-from ddp_mlp.data.sources.tables.text.decoding import plain_errors
 from ddp_mlp.data.sources.tables.words import listed, shown
 from ddp_mlp.errors import DataError
 
@@ -18,12 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-_BATCH_ROWS = 2**16
+BATCH_ROWS = 2**16
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-#: Of a JSON text, which is held as a whole.
-_MOST_JSON_BYTES = 2**30
-#: Of one whose values have no single type, which Python reads.
-_MOST_MIXED_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -104,13 +96,13 @@ def read_parquet(path: Path) -> Table:
         from pyarrow import parquet
 
         with parquet.ParquetFile(path) as file:
-            yield from file.iter_batches(_BATCH_ROWS)
+            yield from file.iter_batches(BATCH_ROWS)
 
     from pyarrow import parquet
 
     with arrow_errors(path), parquet.ParquetFile(path) as file:
         schema = file.schema_arrow
-    return _table(path, "Parquet", schema, batches)
+    return table_of_batches(path, "Parquet", schema, batches)
 
 
 def read_feather(path: Path) -> Table:
@@ -133,65 +125,17 @@ def read_feather(path: Path) -> Table:
 
     with arrow_errors(path), pa.OSFile(str(path)) as file, pa.ipc.open_file(file) as reader:
         schema = reader.schema
-    return _table(path, "Feather", schema, batches)
+    return table_of_batches(path, "Feather", schema, batches)
 
 
-def read_json(path: Path) -> Table:
-    """Open records in JSON: one array of them, or one a line.
+def table_of_batches(path: Path, kind: str, schema: Any, batches: Callable[[], Any]) -> Table:
+    """Return batches of Arrow, which a function gives anew each time, as a table.
 
     Raises
     ------
     DataError
-        If it is none, too large, or has records within records.
+        If columns are called alike, or are no cells, or there is one alone.
     """
-    import pyarrow as pa
-    from pyarrow import json as arrow_json
-
-    text = _json_lines(path)
-    try:
-        found = arrow_json.read_json(io.BytesIO(text), arrow_json.ReadOptions(block_size=max(2**20, len(text))))
-    except pa.ArrowInvalid as error:
-        if "changed from" in str(error) and len(text) <= _MOST_MIXED_BYTES:
-            return _mixed_records(path, text)
-        with arrow_errors(path):
-            raise
-    return _table(path, "JSON", found.schema, lambda: iter(pa.Table.to_batches(found, _BATCH_ROWS)))
-
-
-def _mixed_records(path: Path, text: bytes) -> Table:
-    """Return records of which a value is a number in one and text in another: all become text, as in CSV."""
-    try:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON lines ({error})") from error
-    if not all(isinstance(record, dict) for record in records):
-        raise DataError(f"{path}: not records only; each line holds one")
-    names = list(dict.fromkeys(name for record in records for name in record))
-    nested = [n for n in names if any(isinstance(record.get(n), dict | list) for record in records)]
-    if nested or len(names) < 2:
-        raise DataError(f"{path}: columns {listed(nested or names, 8)} are no cells of a table of two or more columns")
-    rows = [[text_of(record.get(name)) for name in names] for record in records]
-    return table_of_rows(path, f"JSON {path.name}", names, lambda: rows, _rows, where="the records")
-
-
-def _json_lines(path: Path) -> bytes:
-    with plain_errors(path), open_unpacked(path) as file:
-        text = file.read(_MOST_JSON_BYTES + 1)
-    if len(text) > _MOST_JSON_BYTES:
-        raise DataError(f"{path}: more than {_MOST_JSON_BYTES / 2**30:.3g} GiB of JSON; save it as Parquet or CSV")
-    text = text.removeprefix(b"\xef\xbb\xbf").strip()
-    if not text.startswith(b"["):
-        return text
-    try:
-        records = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error})") from error
-    if not records or not all(isinstance(record, dict) for record in records):
-        raise DataError(f'{path}: an array, but not of records; [{{"a": 1, ...}}, ...] is one')
-    return "\n".join(json.dumps(record) for record in records).encode()
-
-
-def _table(path: Path, kind: str, schema: Any, batches: Callable[[], Any]) -> Table:
     import pyarrow as pa
 
     with arrow_errors(path):
@@ -205,11 +149,18 @@ def _table(path: Path, kind: str, schema: Any, batches: Callable[[], Any]) -> Ta
     if len(names) < 2:
         raise DataError(f"{path}: {len(names)} column {shown(names[0]) if names else ''}; two or more are needed")
     return Table(
-        path, f"{kind} {path.name}", names, unnamed, _Columnar(path, batches).blocks, _rows, told_of_types(schema)
+        path,
+        f"{kind} {path.name}",
+        names,
+        unnamed,
+        _Columnar(path, batches).blocks,
+        rows_in_words,
+        told_of_types(schema),
     )
 
 
-def _rows(rows: Sequence[int]) -> list[str]:
+def rows_in_words(rows: Sequence[int]) -> list[str]:
+    """Return where rows are, in a format that has no lines."""
     return [f"row {row + 1}" for row in rows]
 
 
