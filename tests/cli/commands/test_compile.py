@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 import zipfile
@@ -73,6 +74,24 @@ def test_what_a_user_has_is_no_shared_cache(root: Path, tmp_path: Path) -> None:
     root.chmod(0o755)
     assert kernels()[0]["compiled"] is True
     assert {path.stat().st_mode & 0o777 for path in root.iterdir()} == {0o644}
+
+
+@pytest.mark.parametrize("fault", ["closed", "others write", "a file", "a link to itself"])
+def test_a_cache_that_cannot_keep_them_is_refused_before_they_are_compiled(
+    root: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "compile_apart", lambda *_: pytest.fail("they were compiled"))
+    if fault == "a file":
+        root.write_bytes(b"")
+    elif fault == "a link to itself":
+        root.symlink_to(root)
+    else:
+        root.mkdir()
+        root.chmod(0o777 if fault == "others write" else 0o755)
+    if fault == "closed":
+        monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(OutputError, match=f"cannot be kept in {root}"):
+        kernels()
 
 
 def test_they_are_written_into_a_wheel_as_well_and_those_in_it_stay(root: Path, tmp_path: Path) -> None:
