@@ -130,7 +130,23 @@ def _arrays(content: bytes) -> tuple[_Pairs, dict[str, str]]:
     is_sound = all(w.ndim == 2 and b.ndim == 1 and w.dtype.name in {"float32", "float64"} for w, b in pairs)
     if about.get("format") != "ddp-mlp-export" or not pairs or not is_sound:
         raise DataError("no export of this program")
+    _need_agreement(arrays, about)
     return pairs, about
+
+
+def _need_agreement(arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str]) -> None:
+    """Refuse a file whose numbers stand in it twice and differ: NumPy users read the arrays, an import the texts."""
+    try:
+        told = {"fill": json.loads(about["fill"])}
+        for name in ("normalization", "target_normalization"):
+            affine = json.loads(about[name]) or {}
+            told |= {f"{name}_{part}": affine.get(part) for part in ("offset", "scale")}
+    except (KeyError, ValueError, AttributeError) as error:
+        raise DataError(f"not what this program writes ({str(error)[:100]})") from None
+    for name, numbers in told.items():
+        held = arrays.get(name)
+        if (None if held is None else held.tolist()) != numbers:
+            raise DataError(f"the array {name} is not what about_{name.rsplit('_', 1)[0]} says; change both or none")
 
 
 def _estimator(content: bytes) -> Any:

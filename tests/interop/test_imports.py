@@ -316,3 +316,15 @@ def test_an_export_that_a_stranger_has_changed_is_refused(tmp_path: Path) -> Non
         (tmp_path / "m.npz").write_bytes(buffer.getvalue())
         with pytest.raises((DataError, UsageError)):
             import_model(tmp_path / "m.npz")
+
+
+def test_an_export_whose_arrays_are_not_what_its_texts_say_is_refused(tmp_path: Path) -> None:
+    with np.load(file_of(model(scaled=True, filled=True), "npz", tmp_path)) as file:
+        arrays = {name: file[name] for name in file.files}
+    twice = [name for name in arrays if name == "fill" or name.endswith(("_offset", "_scale"))]
+    assert len(twice) == 5
+    for name in twice:
+        for changed in (arrays | {name: arrays[name] * 2 + 1}, {k: v for k, v in arrays.items() if k != name}):
+            np.savez(tmp_path / "m.npz", **changed)
+            with pytest.raises(DataError, match=f"the array {name} is not what about_"):
+                import_model(tmp_path / "m.npz")
