@@ -77,13 +77,13 @@ def _ended_whole(run: Run, reports: Generator[Report, None, Any]) -> Iterator[No
 
 
 def _raise_if_told_to_stop(run: Run, summary: dict[str, Any], comm: Communicator) -> None:
-    """Collective. Raise on all ranks where a signal has ended the training."""
-    if summary["status"] != "stopped":
-        return
+    """Collective. Raise on all ranks where a signal has ended the training, or came when it was over."""
     asked = next(filter(None, comm.share_text(run.stop.by)), _CALLER)
     if asked == "SIGINT":
         raise known_to_all(KeyboardInterrupt())
     if asked.startswith("SIG"):
+        if summary["status"] != "stopped":
+            raise known_to_all(StoppedError(f"told to stop by {asked} when the training had come to its end"))
         saved = f", state saved in {summary['run_dir']}; go on with resume=True" if summary["run_dir"] else ""
         raise known_to_all(StoppedError(f"stopped by {asked} at step {summary['steps']}{saved}"))
 

@@ -202,11 +202,10 @@ def _moments(trainer: Trainer, state: TrainState, comm: Communicator) -> Floats:
 
 
 def _raise_if_told(is_stopped: bool, stop: StopRequest, comm: Communicator) -> None:
-    """Collective. Raise on all ranks where a signal other than Ctrl-C has ended the fit."""
-    if is_stopped:
-        asked = next(filter(None, comm.share_text(stop.by)), "SIGINT")
-        if asked != "SIGINT":
-            raise known_to_all(StoppedError(f"the fit was stopped by {asked}"))
+    """Collective. Raise on all ranks where a signal other than Ctrl-C has ended the fit, or came when it was over."""
+    asked = next(filter(None, comm.share_text(stop.by)), "SIGINT")
+    if asked != "SIGINT":
+        raise known_to_all(StoppedError(f"the fit was {'stopped' if is_stopped else 'told to stop'} by {asked}"))
 
 
 def _solved(course: Course, problem: Problem, state: TrainState, micro_batches: int, comm: Communicator) -> Standing:

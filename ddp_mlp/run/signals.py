@@ -17,6 +17,9 @@ from typing import Any, Self
 #: Signals that ask a run to save its state and leave.
 STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 _HELD = (signal.SIGUSR1, signal.SIGTERM)
+_NAMES = tuple(number.name for number in STOP_SIGNALS)
+#: Requests that runs of this process heard when they were over.
+_late: list[str] = []
 
 
 @contextmanager
@@ -46,9 +49,17 @@ def stop_signals_wait() -> Iterator[None]:
 
 
 def pending_stop() -> str:
-    """Take a request that came while they are held, and return the name of its signal; empty if none did."""
+    """Take a request that came while they are held, or late, and return the name of its signal; empty if none did."""
+    if _late:
+        return _late.pop()
     number = next((number for number in _HELD if number in signal.sigpending()), None)
     return "" if number is None else signal.Signals(signal.sigwait([number])).name
+
+
+def leave_late(by: str) -> None:
+    """Leave a request that a run heard when it was over to whoever goes on, who asks by `pending_stop`."""
+    if by in _NAMES:
+        _late.append(by)
 
 
 class StopRequest:

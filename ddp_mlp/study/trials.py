@@ -17,7 +17,7 @@ from ddp_mlp.errors import DataError, DdpMlpError, NonFiniteError, UsageError
 from ddp_mlp.run.files.directory import RunDirectory
 from ddp_mlp.run.options import Listener, RunOptions
 from ddp_mlp.run.run import Run
-from ddp_mlp.run.signals import StopRequest, pending_stop
+from ddp_mlp.run.signals import StopRequest, leave_late, pending_stop
 from ddp_mlp.run.summary import never_finite_text
 from ddp_mlp.study.choices import fold_assignments
 from ddp_mlp.study.measuring import measured
@@ -111,7 +111,9 @@ def _execute(study: Study, directory: Path, trial: Sequence[Assignment], tell: T
     summary = run.execute(watch(run.stop))
     if summary["status"] == "stopped":
         summary["stopped_by"] = run.stop.by
-    elif not summary["best_epoch"]:
+        return summary
+    leave_late(run.stop.by)
+    if not summary["best_epoch"]:
         raise known_to_all(NonFiniteError(never_finite_text("validation", summary["epochs"])))
     return summary
 

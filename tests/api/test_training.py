@@ -260,6 +260,23 @@ def test_signals_stop_a_training_that_can_go_on(
     assert signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}
 
 
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, ddp_mlp.StoppedError)]
+)
+def test_signals_that_come_at_the_end_of_a_training_are_not_lost(
+    number: int, kind: type[BaseException], moons: Arrays, tmp_path: Path
+) -> None:
+    """A script that trains one model after the other would go on."""
+    run = ddp_mlp.training({**SMALL, "train": {"epochs": 2}}, data=moons, out=tmp_path / "run")
+    with stop_signals_wait():
+        while not (report := next(run)).finished_epoch or report.finished_epoch["epoch"] < 2:
+            pass
+        signal.raise_signal(number)
+        with pytest.raises(kind):
+            list(run)
+    assert '"finished"' in (tmp_path / "run" / "status.json").read_text()
+
+
 def test_ctrl_c_between_two_reports_is_a_stop_too(
     moons: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

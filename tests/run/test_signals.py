@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ddp_mlp.run.signals import StopRequest
+from ddp_mlp.run.signals import StopRequest, leave_late, pending_stop, stop_signals_held
 
 _ASKED_TOO_EARLY = """
 import os, signal
@@ -66,3 +66,14 @@ def test_a_request_that_came_before_there_was_a_trainer_reaches_it():
     assert (stop.by, passed_on) == ("SIGTERM", [1])
     stop.ask("--max-time")
     assert (stop.by, passed_on) == ("SIGTERM", [1, 1])
+
+
+def test_a_request_that_a_run_heard_too_late_is_for_whoever_goes_on():
+    with stop_signals_held():
+        leave_late("SIGINT")
+        assert (pending_stop(), pending_stop()) == ("SIGINT", "")
+        leave_late("--max-time")  # of that run alone
+        leave_late("")
+        assert pending_stop() == ""
+        leave_late("SIGTERM")
+    assert pending_stop() == ""  # and nobody went on

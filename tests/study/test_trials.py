@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ddp_mlp.core.sampling import fold_ids
+from ddp_mlp.run.run import Run
 from tests.runs import ddp_mlp
 
 
@@ -186,6 +187,25 @@ def test_a_stop_ends_the_study_at_once(folder, monkeypatch):
         "search", "c.toml", "--try", "train.seed=[1, 2, 3]", "--out", "stop", "--resume", "--json", cwd=folder
     )
     assert len(went_on.result["trials"]) == 3
+
+
+@pytest.mark.parametrize(
+    "command", [("search", "c.toml", "--try", "train.seed=[1, 2, 3]"), ("cross-validate", "c.toml", "--folds", "3")]
+)
+def test_a_stop_that_comes_when_a_run_is_over_ends_the_study(folder, tmp_path, monkeypatch, command):
+    """Its last step is taken, and its signals are still listened to."""
+    execute = Run.execute
+
+    def asked_late(run, listen):
+        summary = execute(run, listen)
+        run.stop.ask("SIGTERM")
+        return summary
+
+    monkeypatch.setattr(Run, "execute", asked_late)
+    stopped = ddp_mlp(*command, "--out", tmp_path / "study", cwd=folder)
+    assert stopped.code == 75, stopped.err
+    assert "stopped by SIGTERM before" in stopped.err
+    assert len([*tmp_path.glob("study/*/model.h5")]) == 1
 
 
 def test_a_fold_whose_validation_is_never_finite_has_failed(folder):
