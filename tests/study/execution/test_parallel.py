@@ -117,18 +117,20 @@ def start(folder, out, *options):
     """Start a study of long trials in two processes, and return it once each of them trains."""
     command = [
         sys.executable, "-m", "ddp_mlp", "search", "c.toml", "--try", "train.seed=[1, 2, 3]", "--set",
-        "train.epochs=15000", "--set", "checkpoint.every_epochs=50", "--parallel", "2", "--out", out, "--json", *options,
+        "train.epochs=15000", "--set", "checkpoint.every_epochs=50", "--parallel", "2", "--out", out, "--json",
+        *options,
     ]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 60
-    while (
-        len({path.parts[-3] for path in (folder / out).glob("trial-*/checkpoints/step-*")}) < 2
-        and time.monotonic() < until
-    ):
+    while len(begun_trials(folder / out)) < 2 and time.monotonic() < until:
         time.sleep(0.02)
     return process
+
+
+def begun_trials(study):
+    return {checkpoint.parents[1] for checkpoint in study.glob("trial-*/checkpoints/step-*")}
 
 
 def children(process):
