@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,19 +13,11 @@ from ddp_mlp.checkpoint.model import Model
 from ddp_mlp.interop.check import own_answers, sample_rows
 from ddp_mlp.interop.formats.c_header import image, prefix_of
 from ddp_mlp.interop.portable import portable
+from tests.compilers import need
 from tests.interop.models import model
 
 HOSTILE = ('a"b', "*/ #error", "ü??/\\", "line\nbreak", "%d\0", "??)")
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
-
-
-def need(program: str) -> str:
-    """Return a compiler; without it the test is left out, but not where all must run."""
-    found = shutil.which(program)
-    if found is None:
-        assert not os.environ.get("DDP_MLP_REQUIRE_FORTRAN"), f"{program} must be here"
-        pytest.skip(f"needs {program}")
-    return found
 
 
 def write(trained: Model, path: Path) -> Path:

@@ -23,8 +23,8 @@ from ddp_mlp.interop.formats import c_header
 from ddp_mlp.interop.importing import import_file
 from ddp_mlp.interop.incoming import Naming
 from ddp_mlp.interop.portable import portable
+from tests.compilers import need
 from tests.interop.models import LOSS_TASKS, model
-from tests.interop.test_c_header import need
 from tests.tiers import THOROUGH
 
 onnx = pytest.importorskip("ddp_mlp.interop.formats.onnx")

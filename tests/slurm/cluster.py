@@ -35,13 +35,6 @@ def require_slurm() -> None:
         pytest.skip(missing)
 
 
-def require_compiler() -> None:
-    """Skip a test where C cannot be compiled; where Slurm may not be skipped, fail."""
-    if not shutil.which("gcc"):
-        assert "DDP_MLP_REQUIRE_SLURM" not in os.environ, "gcc is required here"
-        pytest.skip("gcc not installed")
-
-
 @contextmanager
 def running_cluster(directory: Path) -> Iterator[Cluster]:
     """Bring a cluster up in `directory`, and down whatever happens."""

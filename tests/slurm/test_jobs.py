@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.compilers import need
 from tests.runs import ddp_mlp, make_long_run, write_long_config
-from tests.slurm.cluster import Submitted, require_compiler
+from tests.slurm.cluster import Submitted
 
 pytestmark = [pytest.mark.slurm, pytest.mark.mpi]
 
@@ -48,9 +49,8 @@ def test_a_job_runs_to_its_end(cluster, folder, undisturbed):
 
 def test_ranks_meet_whatever_lies_in_memory_behind_their_addresses(cluster, folder, tmp_path):
     """MPICH sends some of it too, in lines that Slurm reads no more than 1024 bytes of."""
-    require_compiler()
     source, library = Path(__file__).with_name("crowded.c"), tmp_path / "crowded.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    subprocess.run([need("gcc"), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     step = ("srun", "-K1", "--mpi=pmi2", "-N2", "-n2", "env", f"LD_PRELOAD={library}", sys.executable, "-m", "ddp_mlp")
     ended = cluster.call(*step, "doctor", "--json", cwd=folder)
     assert ended.code == 0, ended.err
